@@ -1,0 +1,151 @@
+//! Keys: files that polkadot-js wallets read and write, too.
+
+use crate::{
+	output::{table, Failure},
+	Context,
+};
+use clap::Subcommand;
+use leasehold_client::{keystore, Keypair};
+use std::path::{Path, PathBuf};
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+	/// Make a new key and keep it encrypted.
+	Create {
+		/// Its name.
+		#[arg(default_value = "default")]
+		name: String,
+	},
+	/// List keys.
+	List,
+}
+
+fn folder(context: &Context) -> PathBuf {
+	context.dir.join("keys")
+}
+
+fn password(context: &Context, prompt: &str) -> Result<String, Failure> {
+	match &context.password_file {
+		Some(file) => std::fs::read_to_string(file)
+			.map(|text| text.trim_end_matches(['\n', '\r']).to_owned())
+			.map_err(|error| {
+				Failure::new(
+					2,
+					format!("{}: {error}", file.display()),
+					"Check --password-file.",
+				)
+			}),
+		None => rpassword::prompt_password(prompt).map_err(|error| {
+			let what = format!("the password cannot be asked for: {error}");
+			Failure::new(2, what, "Name a file with it: --password-file.")
+		}),
+	}
+}
+
+/// The key pair of the account that the command acts for.
+pub fn account(context: &Context) -> Result<Keypair, Failure> {
+	if context.account.starts_with("//") {
+		return Ok(keystore::from_uri(&context.account)?);
+	}
+	let named = folder(context).join(format!("{}.json", context.account));
+	let path = if named.exists() {
+		named
+	} else {
+		PathBuf::from(&context.account)
+	};
+	if !path.exists() {
+		return Err(Failure::new(
+			2,
+			format!("there is no key `{}`", context.account),
+			"Make one with `leasehold keys create`, or name another with --account.",
+		));
+	}
+	let password = password(context, &format!("Password of {}: ", context.account))?;
+	Ok(keystore::read(&path, &password)?)
+}
+
+fn is_name(name: &str) -> bool {
+	!name.is_empty()
+		&& name
+			.chars()
+			.all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+}
+
+impl Command {
+	pub fn run(self, context: &Context) -> Result<(), Failure> {
+		match self {
+			Self::Create { name } => create(context, &name),
+			Self::List => list(context),
+		}
+	}
+}
+
+fn create(context: &Context, name: &str) -> Result<(), Failure> {
+	if !is_name(name) {
+		let advice = "Use letters, digits, `-` and `_`.";
+		return Err(Failure::new(
+			2,
+			format!("`{name}` is no name for a key"),
+			advice,
+		));
+	}
+	let path = folder(context).join(format!("{name}.json"));
+	if path.exists() {
+		let what = format!("{} is there already", path.display());
+		return Err(Failure::new(2, what, "Choose another name."));
+	}
+	let first = password(context, "New password: ")?;
+	if first.is_empty() {
+		return Err(Failure::new(2, "the password is empty", "Choose one."));
+	}
+	if context.password_file.is_none() && password(context, "Again: ")? != first {
+		return Err(Failure::new(2, "the passwords differ", "Try again."));
+	}
+	let account = keystore::write(&path, keystore::random_seed()?, &first, name)?;
+	let json = serde_json::json!({
+		"name": name, "account": account.to_string(), "file": path.display().to_string(),
+	});
+	context.out.result(json, || {
+		format!(
+			"{account}\nkept in {}; without the file and its password the account is lost",
+			path.display()
+		)
+	});
+	Ok(())
+}
+
+fn list(context: &Context) -> Result<(), Failure> {
+	let mut keys = Vec::new();
+	let entries = std::fs::read_dir(folder(context))
+		.into_iter()
+		.flatten()
+		.flatten();
+	for path in entries.map(|entry| entry.path()) {
+		if path.extension().is_some_and(|ending| ending == "json") {
+			if let Some(key) = describe(&path) {
+				keys.push(key);
+			}
+		}
+	}
+	keys.sort();
+	let json = keys
+		.iter()
+		.map(|(name, account)| serde_json::json!({ "name": name, "account": account }))
+		.collect();
+	context.out.result(json, || {
+		if keys.is_empty() {
+			return "no keys yet; make one with `leasehold keys create`".into();
+		}
+		table(
+			&["NAME", "ACCOUNT"],
+			keys.into_iter().map(|(n, a)| vec![n, a]).collect(),
+		)
+	});
+	Ok(())
+}
+
+fn describe(path: &Path) -> Option<(String, String)> {
+	let name = path.file_stem()?.to_str()?.to_owned();
+	let (account, _) = keystore::describe(path).ok()?;
+	Some((name, account.to_string()))
+}

@@ -1,0 +1,159 @@
+//! `leasehold`: the tenant's and operator's command line.
+
+#![forbid(unsafe_code)]
+
+mod deploy;
+mod devnet;
+mod gateway;
+mod keys;
+mod output;
+mod tenant;
+
+use clap::{Parser, Subcommand};
+use output::{Failure, Format, Out};
+use std::{path::PathBuf, process::ExitCode};
+
+/// Lease computing capacity, and live with what runs.
+///
+/// Try it on this machine: `leasehold devnet`, then in another terminal what it prints.
+///
+/// Exit codes: 0 done; 1 failed; 2 wrong arguments or a manifest with faults; 3 no funds; 4 no
+/// provider; 5 refused by the chain or the provider; 6 the node or the gateway is away; 7 the job
+/// ended with another exit code than 0 or failed.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+	/// RPC address of a chain node.
+	#[arg(
+		long,
+		global = true,
+		env = "LEASEHOLD_NODE",
+		default_value = "ws://127.0.0.1:9944"
+	)]
+	node: String,
+	/// The account: a key's name, a key file, or a development URI as `//Alice`.
+	#[arg(
+		long,
+		global = true,
+		env = "LEASEHOLD_ACCOUNT",
+		default_value = "default"
+	)]
+	account: String,
+	/// File with the key's password; asked for if left out.
+	#[arg(long, global = true, env = "LEASEHOLD_PASSWORD_FILE")]
+	password_file: Option<PathBuf>,
+	/// Where keys and open deployments are kept.
+	#[arg(long, global = true, env = "LEASEHOLD_DIR", default_value_os_t = default_dir())]
+	dir: PathBuf,
+	/// How results are written.
+	#[arg(long, global = true, value_enum, default_value = "table")]
+	output: Format,
+	/// Show what is going on inside.
+	#[arg(long, short, global = true)]
+	verbose: bool,
+	#[command(subcommand)]
+	command: Command,
+}
+
+fn default_dir() -> PathBuf {
+	let home = std::env::var_os("HOME")
+		.map(PathBuf::from)
+		.unwrap_or_default();
+	std::env::var_os("XDG_DATA_HOME")
+		.map(PathBuf::from)
+		.unwrap_or_else(|| home.join(".local/share"))
+		.join("leasehold")
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+	/// Make and list keys.
+	#[command(subcommand)]
+	Keys(keys::Command),
+	/// Order capacity for a manifest file, hand it to the winner, and see it run.
+	Deploy(deploy::Deploy),
+	/// List orders and leases of the account.
+	Leases(tenant::Leases),
+	/// Show a job's log.
+	Logs(tenant::Logs),
+	/// Show what a lease does.
+	Status(tenant::Status),
+	/// Results of a job.
+	#[command(subcommand)]
+	Files(tenant::Files),
+	/// Tell in words what happened to a lease.
+	Events(tenant::Events),
+	/// End a lease.
+	Close(tenant::Close),
+	/// List providers, and what each lacks for a manifest file.
+	Providers(tenant::Providers),
+	/// Show the account's balances.
+	Balance,
+	/// Start a chain, providers and a funded tenant on this machine.
+	Devnet(devnet::Devnet),
+}
+
+/// What every command needs.
+pub struct Context {
+	pub node: String,
+	pub account: String,
+	pub password_file: Option<PathBuf>,
+	pub dir: PathBuf,
+	pub out: Out,
+}
+
+fn main() -> ExitCode {
+	let arguments = Arguments::parse();
+	let level = if arguments.verbose {
+		"debug,jsonrpsee=info,hyper=info"
+	} else {
+		"warn"
+	};
+	tracing_subscriber::fmt()
+		.with_env_filter(
+			tracing_subscriber::EnvFilter::try_from_default_env()
+				.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level)),
+		)
+		.with_writer(std::io::stderr)
+		.init();
+	let context = Context {
+		node: arguments.node,
+		account: arguments.account,
+		password_file: arguments.password_file,
+		dir: arguments.dir,
+		out: Out::new(arguments.output),
+	};
+	let runtime = match tokio::runtime::Builder::new_multi_thread()
+		.enable_all()
+		.build()
+	{
+		Ok(runtime) => runtime,
+		Err(error) => {
+			eprintln!("error: {error}");
+			return ExitCode::FAILURE;
+		}
+	};
+	let result: Result<(), Failure> = runtime.block_on(async {
+		match arguments.command {
+			Command::Keys(command) => command.run(&context),
+			Command::Deploy(deploy) => deploy.run(&context).await,
+			Command::Leases(leases) => leases.run(&context).await,
+			Command::Logs(logs) => logs.run(&context).await,
+			Command::Status(status) => status.run(&context).await,
+			Command::Files(files) => files.run(&context).await,
+			Command::Events(events) => events.run(&context).await,
+			Command::Close(close) => close.run(&context).await,
+			Command::Providers(providers) => providers.run(&context).await,
+			Command::Balance => tenant::balance(&context).await,
+			Command::Devnet(devnet) => devnet.run(&context).await,
+		}
+	});
+	runtime.shutdown_timeout(std::time::Duration::from_millis(200));
+	match result {
+		Ok(()) => ExitCode::SUCCESS,
+		Err(failure) => {
+			context.out.failure(&failure);
+			ExitCode::from(failure.code)
+		}
+	}
+}

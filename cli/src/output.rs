@@ -1,0 +1,130 @@
+//! How results, progress and failures are shown.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use leasehold_client::ChainError;
+use std::{cell::RefCell, time::Duration};
+
+/// How results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+	/// For people.
+	Table,
+	/// For programs: one JSON value on standard output.
+	Json,
+}
+
+/// Why a command failed, what to do next, and the exit code.
+#[derive(Debug)]
+pub struct Failure {
+	pub code: u8,
+	pub what: String,
+	pub advice: String,
+}
+
+impl Failure {
+	pub fn new(code: u8, what: impl Into<String>, advice: impl Into<String>) -> Self {
+		Self {
+			code,
+			what: what.into(),
+			advice: advice.into(),
+		}
+	}
+}
+
+impl From<ChainError> for Failure {
+	fn from(error: ChainError) -> Self {
+		let code = match &error {
+			ChainError::Unreachable { .. } | ChainError::ForeignChain { .. } => 6,
+			ChainError::Refused(_) | ChainError::Failed { .. } => 5,
+			_ => 1,
+		};
+		Self::new(code, error.to_string(), error.advice())
+	}
+}
+
+/// Standard output for results, standard error for progress.
+pub struct Out {
+	format: Format,
+	spinner: RefCell<Option<ProgressBar>>,
+}
+
+impl Out {
+	pub fn new(format: Format) -> Self {
+		Self {
+			format,
+			spinner: RefCell::new(None),
+		}
+	}
+
+	pub fn is_json(&self) -> bool {
+		self.format == Format::Json
+	}
+
+	/// Prints the result in the wanted form.
+	pub fn result(&self, json: serde_json::Value, table: impl FnOnce() -> String) {
+		self.done();
+		if self.is_json() {
+			println!("{json:#}");
+		} else {
+			let text = table();
+			if !text.is_empty() {
+				println!("{}", text.trim_end());
+			}
+		}
+	}
+
+	/// A stage that has passed.
+	pub fn stage(&self, text: impl AsRef<str>) {
+		self.done();
+		eprintln!("  {}", text.as_ref());
+	}
+
+	/// What is being waited for.
+	pub fn waiting(&self, text: impl Into<String>) {
+		let mut slot = self.spinner.borrow_mut();
+		let bar = slot.get_or_insert_with(|| {
+			let bar = ProgressBar::new_spinner();
+			if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} ({elapsed})") {
+				bar.set_style(style);
+			}
+			bar.enable_steady_tick(Duration::from_millis(120));
+			bar
+		});
+		bar.set_message(text.into());
+	}
+
+	/// Takes the waiting line away.
+	pub fn done(&self) {
+		if let Some(bar) = self.spinner.borrow_mut().take() {
+			bar.finish_and_clear();
+		}
+	}
+
+	/// Says why a command failed.
+	pub fn failure(&self, failure: &Failure) {
+		self.done();
+		if self.is_json() {
+			let Failure { code, what, advice } = failure;
+			let json = serde_json::json!({ "error": what, "advice": advice, "code": code });
+			println!("{json:#}");
+		}
+		eprintln!("error: {}", failure.what);
+		if !failure.advice.is_empty() {
+			eprintln!("  next: {}", failure.advice);
+		}
+	}
+}
+
+/// A table without frills.
+pub fn table(header: &[&str], rows: Vec<Vec<String>>) -> String {
+	use comfy_table::{presets, ContentArrangement, Table};
+	let mut table = Table::new();
+	table
+		.load_preset(presets::NOTHING)
+		.set_content_arrangement(ContentArrangement::Disabled)
+		.set_header(header.to_vec());
+	for row in rows {
+		table.add_row(row);
+	}
+	table.trim_fmt()
+}

@@ -1,0 +1,95 @@
+//! What can go wrong between a client and the chain.
+
+/// An error of the client. `Display` says what happened; [`ChainError::advice`] what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ChainError {
+	/// No connection to the node.
+	#[error("the node at {url} does not answer: {why}")]
+	Unreachable { url: String, why: String },
+	/// The node serves another chain than before.
+	#[error("the node at {url} serves another chain: its genesis is {found:?}, not {expected:?}")]
+	ForeignChain {
+		url: String,
+		found: crate::H256,
+		expected: crate::H256,
+	},
+	/// The node's runtime has calls or records that this client does not know.
+	#[error("the chain's runtime does not fit this program: {0}")]
+	Incompatible(String),
+	/// The node answered with an error.
+	#[error("the node refused: {0}")]
+	Refused(String),
+	/// The chain executed the call and refused it.
+	#[error("{pallet}: {name}: {docs}")]
+	Failed {
+		pallet: String,
+		name: String,
+		docs: String,
+	},
+	/// The transaction was not included within its life.
+	#[error("the transaction expired: no block took it within {0} blocks")]
+	Expired(u32),
+	/// A file could not be read or written.
+	#[error("{0}")]
+	File(String),
+	/// The signer has stopped.
+	#[error("the signer has stopped")]
+	Stopped,
+}
+
+impl ChainError {
+	/// What to do next.
+	pub fn advice(&self) -> &'static str {
+		match self {
+			Self::Unreachable { .. } => {
+				"Check that the node runs and that --node names its address."
+			}
+			Self::ForeignChain { .. } => "Point --node at a node of the right chain.",
+			Self::Incompatible(_) => "Install the release that fits the chain's runtime.",
+			Self::Refused(_) => "Read the node's answer; a balance too low for the fee is common.",
+			Self::Failed { .. } => "Correct what the message names and try again.",
+			Self::Expired(_) => {
+				"Try again; if it recurs, raise the tip or look at the node's pool."
+			}
+			Self::File(_) => "Check the path and its permissions.",
+			Self::Stopped => "Start the program again.",
+		}
+	}
+
+	/// Whether the same request may succeed later without anybody's doing.
+	pub fn is_transient(&self) -> bool {
+		matches!(self, Self::Unreachable { .. })
+	}
+}
+
+impl From<subxt::Error> for ChainError {
+	fn from(error: subxt::Error) -> Self {
+		let text = error.to_string();
+		if text.contains("IncompatibleCodegen") || text.contains("not compatible") {
+			Self::Incompatible(text)
+		} else {
+			Self::Refused(text)
+		}
+	}
+}
+
+macro_rules! through_subxt {
+	($($error:ty),* $(,)?) => {$(
+		impl From<$error> for ChainError {
+			fn from(error: $error) -> Self {
+				subxt::Error::from(error).into()
+			}
+		}
+	)*};
+}
+
+through_subxt!(
+	subxt::error::StorageError,
+	subxt::error::StorageValueError,
+	subxt::error::StorageKeyError,
+	subxt::error::OnlineClientAtBlockError,
+	subxt::error::EventsError,
+	subxt::error::ExtrinsicError,
+	subxt::error::ConstantError,
+	subxt::rpcs::Error,
+);

@@ -1,0 +1,531 @@
+//! One task owns an account's nonce, and sees each transaction through to finality.
+//!
+//! Signed bytes are stored before they are sent and live for 64 blocks. The same bytes are sent
+//! again until they are finalized or expired, also by the next life of the program.
+
+use crate::{
+	call::Call, chain::Chain, error::ChainError, keystore, view::View, AccountId32, Connection,
+	Heads, Keypair, H256,
+};
+use codec::{Decode, Encode};
+use std::{
+	collections::HashSet,
+	path::{Path, PathBuf},
+	sync::Arc,
+};
+use subxt::{config::DefaultExtrinsicParamsBuilder, events::Phase};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// Blocks for which a transaction may be included.
+pub const LIFE: u32 = 64;
+
+/// Changes of the heads after which an unincluded transaction is sent again.
+const RESEND: u32 = 8;
+
+/// How far a transaction must have come before its sender is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wait {
+	/// In the best chain: may still be undone.
+	Best,
+	/// Finalized.
+	Finalized,
+}
+
+/// Where a transaction was included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+	/// Number and hash of the block.
+	pub block: (u32, H256),
+	/// Place of the transaction in the block.
+	pub index: u32,
+}
+
+/// A signed transaction as it is stored. The file is one version byte, then SCALE.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Stored {
+	pub bytes: Vec<u8>,
+	pub genesis: [u8; 32],
+	pub nonce: u64,
+	/// Last block that may include it.
+	pub expires: u32,
+	/// What it does, for people.
+	pub what: String,
+}
+
+/// Version of a stored transaction's format.
+const VERSION: u8 = 1;
+
+impl Stored {
+	/// The file's bytes.
+	pub fn to_file(&self) -> Vec<u8> {
+		(VERSION, self).encode()
+	}
+
+	/// Reads a file's bytes.
+	pub fn from_file(mut bytes: &[u8]) -> Result<Self, String> {
+		match u8::decode(&mut bytes) {
+			Ok(VERSION) => Self::decode(&mut bytes).map_err(|error| error.to_string()),
+			Ok(other) => Err(format!("version {other} is not known")),
+			Err(_) => Err("the file is empty".into()),
+		}
+	}
+}
+
+/// Transactions on their way, a file each.
+#[derive(Clone, Debug)]
+pub struct Journal {
+	folder: PathBuf,
+}
+
+impl Journal {
+	/// Opens the folder, and makes it if need be.
+	pub fn open(folder: &Path) -> Result<Self, ChainError> {
+		std::fs::create_dir_all(folder)
+			.map_err(|error| ChainError::File(format!("{}: {error}", folder.display())))?;
+		Ok(Self {
+			folder: folder.to_owned(),
+		})
+	}
+
+	fn path(&self, nonce: u64) -> PathBuf {
+		self.folder.join(format!("{nonce:012}.tx"))
+	}
+
+	fn put(&self, stored: &Stored) -> Result<(), ChainError> {
+		let path = self.path(stored.nonce);
+		let part = path.with_extension("part");
+		let write = || -> std::io::Result<()> {
+			use std::io::Write as _;
+			let mut file = std::fs::File::create(&part)?;
+			file.write_all(&stored.to_file())?;
+			file.sync_all()?;
+			std::fs::rename(&part, &path)
+		};
+		write().map_err(|error| ChainError::File(format!("{}: {error}", path.display())))
+	}
+
+	fn remove(&self, nonce: u64) {
+		let _ = std::fs::remove_file(self.path(nonce));
+	}
+
+	/// Transactions that an earlier life left. A file that cannot be read is put aside.
+	fn all(&self) -> Vec<Stored> {
+		let Ok(folder) = std::fs::read_dir(&self.folder) else {
+			return Vec::new();
+		};
+		let mut all = Vec::new();
+		for path in folder.flatten().map(|entry| entry.path()) {
+			if path.extension().is_none_or(|e| e != "tx") {
+				continue;
+			}
+			let read = std::fs::read(&path).map_err(|error| error.to_string());
+			match read.and_then(|bytes| Stored::from_file(&bytes)) {
+				Ok(stored) => all.push(stored),
+				Err(why) => {
+					tracing::warn!(path = %path.display(), why, "put aside a stored transaction");
+					let _ = std::fs::rename(&path, path.with_extension("unreadable"));
+				}
+			}
+		}
+		all.sort_by_key(|stored| stored.nonce);
+		all
+	}
+}
+
+struct Request {
+	call: Call,
+	wait: Wait,
+	answer: oneshot::Sender<Result<Receipt, ChainError>>,
+}
+
+/// A handle to the task.
+#[derive(Clone)]
+pub struct Signer {
+	requests: mpsc::Sender<Request>,
+	account: AccountId32,
+}
+
+impl Signer {
+	/// Starts the task for an account.
+	pub fn start(
+		chain: Chain,
+		pair: Keypair,
+		journal: Journal,
+		heads: watch::Receiver<Result<Heads, Arc<ChainError>>>,
+	) -> Self {
+		let (requests, incoming) = mpsc::channel(64);
+		let account = keystore::account(&pair);
+		let pending = journal.all().into_iter().map(Pending::restored).collect();
+		let task = Task {
+			chain,
+			pair,
+			account,
+			journal,
+			pending,
+			next_nonce: 0,
+			finalized_scanned: None,
+			best_scanned: HashSet::new(),
+			changes: 0,
+		};
+		tokio::spawn(task.run(incoming, heads));
+		Self { requests, account }
+	}
+
+	/// The account that signs.
+	pub fn account(&self) -> AccountId32 {
+		self.account
+	}
+
+	/// Signs, stores and sends a call, and waits until it is included.
+	pub async fn submit(&self, call: Call, wait: Wait) -> Result<Receipt, ChainError> {
+		let (answer, answered) = oneshot::channel();
+		let request = Request { call, wait, answer };
+		self.requests
+			.send(request)
+			.await
+			.map_err(|_| ChainError::Stopped)?;
+		answered.await.map_err(|_| ChainError::Stopped)?
+	}
+}
+
+struct Pending {
+	stored: Stored,
+	wait: Wait,
+	answer: Option<oneshot::Sender<Result<Receipt, ChainError>>>,
+}
+
+impl Pending {
+	fn restored(stored: Stored) -> Self {
+		Self {
+			stored,
+			wait: Wait::Finalized,
+			answer: None,
+		}
+	}
+
+	fn answer(&mut self, result: Result<Receipt, ChainError>) {
+		if let Some(answer) = self.answer.take() {
+			let _ = answer.send(result);
+		}
+	}
+}
+
+struct Task {
+	chain: Chain,
+	pair: Keypair,
+	account: AccountId32,
+	journal: Journal,
+	pending: Vec<Pending>,
+	next_nonce: u64,
+	finalized_scanned: Option<u32>,
+	best_scanned: HashSet<H256>,
+	changes: u32,
+}
+
+impl Task {
+	async fn run(
+		mut self,
+		mut incoming: mpsc::Receiver<Request>,
+		mut heads: watch::Receiver<Result<Heads, Arc<ChainError>>>,
+	) {
+		loop {
+			tokio::select! {
+				request = incoming.recv() => match request {
+					Some(request) => self.accept(request).await,
+					None => return,
+				},
+				changed = heads.changed() => {
+					if changed.is_err() {
+						return;
+					}
+					let now = heads.borrow_and_update().as_ref().ok().copied();
+					if let Some(now) = now {
+						if let Err(error) = self.follow(now).await {
+							tracing::debug!(%error, "looking for transactions");
+						}
+					}
+				},
+			}
+		}
+	}
+
+	async fn accept(&mut self, request: Request) {
+		let Request { call, wait, answer } = request;
+		match self.sign(&call).await {
+			Ok(stored) => {
+				let mut pending = Pending {
+					stored,
+					wait,
+					answer: Some(answer),
+				};
+				match self.send(&pending.stored).await {
+					Ok(()) => self.pending.push(pending),
+					Err(error) => {
+						self.journal.remove(pending.stored.nonce);
+						self.next_nonce = 0;
+						pending.answer(Err(error));
+					}
+				}
+			}
+			Err(error) => {
+				let _ = answer.send(Err(error));
+			}
+		}
+	}
+
+	/// Signs the call with the next nonce and stores the bytes.
+	async fn sign(&mut self, call: &Call) -> Result<Stored, ChainError> {
+		let connection = self.chain.connection().await?;
+		let view = connection.finalized().await?;
+		let on_chain = connection
+			.rpc
+			.system_account_next_index(&self.account)
+			.await?;
+		let nonce = if self.pending.is_empty() {
+			on_chain
+		} else {
+			self.next_nonce.max(on_chain)
+		};
+		let data = call.encode(&view.at)?;
+		let payload = view.at.tx().from_call_data_bytes(&data)?;
+		let params = DefaultExtrinsicParamsBuilder::<crate::Config>::new()
+			.nonce(nonce)
+			.mortal_from_unchecked(u64::from(LIFE), view.number().into(), view.hash())
+			.build();
+		let signed = view
+			.at
+			.tx()
+			.create_signable_offline(&payload, params)?
+			.sign(&self.pair)?;
+		let stored = Stored {
+			bytes: signed.encoded().to_vec(),
+			genesis: connection.genesis.0,
+			nonce,
+			expires: view.number().saturating_add(LIFE),
+			what: format!("{call:?}"),
+		};
+		self.journal.put(&stored)?;
+		self.next_nonce = nonce.saturating_add(1);
+		Ok(stored)
+	}
+
+	/// Sends stored bytes. An error means that the node will never take them.
+	async fn send(&self, stored: &Stored) -> Result<(), ChainError> {
+		let Ok(connection) = self.chain.connection().await else {
+			return Ok(());
+		};
+		if connection.genesis.0 != stored.genesis {
+			return Ok(());
+		}
+		match connection.rpc.author_submit_extrinsic(&stored.bytes).await {
+			Ok(_) => Ok(()),
+			// The node has it already, or had it and will have it again.
+			Err(subxt::rpcs::Error::User(e)) if matches!(e.code, 1012 | 1013) => Ok(()),
+			Err(subxt::rpcs::Error::User(e)) => {
+				let detail = e
+					.data
+					.as_ref()
+					.map(|data| data.get().trim_matches('"').to_owned());
+				Err(ChainError::Refused(detail.unwrap_or(e.message)))
+			}
+			Err(_) => Ok(()),
+		}
+	}
+
+	/// Looks for pending transactions in new blocks, and sends again what is not yet in one.
+	async fn follow(&mut self, heads: Heads) -> Result<(), ChainError> {
+		if self.pending.is_empty() {
+			self.finalized_scanned = Some(heads.finalized.0);
+			self.best_scanned.clear();
+			return Ok(());
+		}
+		let connection = self.chain.connection().await?;
+		let oldest = self
+			.pending
+			.iter()
+			.map(|p| p.stored.expires.saturating_sub(LIFE))
+			.min();
+		let from = self
+			.finalized_scanned
+			.or(oldest)
+			.unwrap_or(heads.finalized.0);
+		for number in from.saturating_add(1)..=heads.finalized.0 {
+			let view = connection.at_number(number).await?;
+			self.scan(&connection, &view, Wait::Finalized).await?;
+			self.finalized_scanned = Some(number);
+		}
+		self.scan_best(&connection, heads).await?;
+		let mut at = 0;
+		while let Some(pending) = self.pending.get(at) {
+			if pending.stored.expires < heads.finalized.0 {
+				let mut expired = self.pending.remove(at);
+				self.journal.remove(expired.stored.nonce);
+				tracing::warn!(what = expired.stored.what, "a transaction expired");
+				expired.answer(Err(ChainError::Expired(LIFE)));
+			} else {
+				at = at.saturating_add(1);
+			}
+		}
+		self.changes = self.changes.wrapping_add(1);
+		if self.changes.is_multiple_of(RESEND) {
+			for pending in &self.pending {
+				if let Err(error) = self.send(&pending.stored).await {
+					tracing::debug!(%error, what = pending.stored.what, "sent again");
+				}
+			}
+		}
+		Ok(())
+	}
+
+	/// Walks the best chain back to the finalized block.
+	async fn scan_best(&mut self, connection: &Connection, heads: Heads) -> Result<(), ChainError> {
+		let (mut number, mut hash) = heads.best;
+		while number > heads.finalized.0 && self.best_scanned.insert(hash) {
+			let view = View::from(connection.at(hash).await?);
+			self.scan(connection, &view, Wait::Best).await?;
+			let Some(header) = connection.rpc.chain_get_header(Some(hash)).await? else {
+				break;
+			};
+			hash = header.parent_hash;
+			number = number.saturating_sub(1);
+		}
+		Ok(())
+	}
+
+	/// Looks for pending transactions in one block.
+	async fn scan(
+		&mut self,
+		connection: &Connection,
+		view: &View,
+		reached: Wait,
+	) -> Result<(), ChainError> {
+		let Some(block) = connection.rpc.chain_get_block(Some(view.hash())).await? else {
+			return Ok(());
+		};
+		for (index, bytes) in (0u32..).zip(block.block.extrinsics) {
+			let found = self.pending.iter().position(|p| p.stored.bytes == bytes.0);
+			let Some(place) = found else { continue };
+			let receipt = Receipt {
+				block: (view.number(), view.hash()),
+				index,
+			};
+			let result = outcome(view, index).await?.map(|()| receipt);
+			if reached == Wait::Finalized {
+				let mut pending = self.pending.remove(place);
+				self.journal.remove(pending.stored.nonce);
+				pending.answer(result);
+			} else if let Some(pending) = self.pending.get_mut(place) {
+				if pending.wait == Wait::Best {
+					pending.answer(result);
+				}
+			}
+		}
+		Ok(())
+	}
+}
+
+/// Whether the transaction at `index` of the view's block succeeded. The outer error means that
+/// this could not be found out.
+async fn outcome(view: &View, index: u32) -> Result<Result<(), ChainError>, ChainError> {
+	use crate::runtime::system::events::{ExtrinsicFailed, ExtrinsicSuccess};
+	let events = view.at.events().fetch().await?;
+	for event in events.iter() {
+		let event = event?;
+		if event.phase() != Phase::ApplyExtrinsic(index) {
+			continue;
+		}
+		if event.decode_fields_as::<ExtrinsicSuccess>().is_some() {
+			return Ok(Ok(()));
+		}
+		if event.decode_fields_as::<ExtrinsicFailed>().is_some() {
+			let decoded =
+				subxt::error::DispatchError::decode_from(event.field_bytes(), view.at.metadata());
+			return Ok(Err(dispatch_error(decoded)));
+		}
+	}
+	Err(ChainError::Refused(
+		"the block has no outcome for the transaction".into(),
+	))
+}
+
+fn dispatch_error<E: std::fmt::Display>(
+	error: Result<subxt::error::DispatchError, E>,
+) -> ChainError {
+	match error {
+		Ok(subxt::error::DispatchError::Module(module)) => match module.details() {
+			Ok(details) => ChainError::Failed {
+				pallet: details.pallet.name().to_owned(),
+				name: details.variant.name.clone(),
+				docs: details.variant.docs.join(" ").trim().to_owned(),
+			},
+			Err(error) => ChainError::Incompatible(error.to_string()),
+		},
+		Ok(other) => ChainError::Refused(other.to_string()),
+		Err(error) => ChainError::Incompatible(error.to_string()),
+	}
+}
+
+impl View {
+	/// The id of the order that the transaction at this receipt placed.
+	pub async fn order_placed(&self, receipt: &Receipt) -> Result<Option<u64>, ChainError> {
+		use crate::runtime::market::events::OrderPlaced;
+		let events = self.at.events().fetch().await?;
+		for event in events.iter() {
+			let event = event?;
+			if event.phase() == Phase::ApplyExtrinsic(receipt.index) {
+				if let Some(Ok(placed)) = event.decode_fields_as::<OrderPlaced>() {
+					return Ok(Some(placed.order));
+				}
+			}
+		}
+		Ok(None)
+	}
+
+	/// The lease that this block made of an order, or whether it expired: `Some(None)`.
+	pub async fn cleared(&self, order: u64) -> Result<Option<Option<u64>>, ChainError> {
+		use crate::runtime::market::events::{OrderCancelled, OrderExpired, OrderMatched};
+		let events = self.at.events().fetch().await?;
+		for event in events.iter() {
+			let event = event?;
+			if let Some(Ok(matched)) = event.decode_fields_as::<OrderMatched>() {
+				if matched.order == order {
+					return Ok(Some(Some(matched.lease)));
+				}
+			}
+			let expired = event.decode_fields_as::<OrderExpired>();
+			let cancelled = event.decode_fields_as::<OrderCancelled>();
+			if matches!(expired, Some(Ok(e)) if e.order == order)
+				|| matches!(cancelled, Some(Ok(e)) if e.order == order)
+			{
+				return Ok(Some(None));
+			}
+		}
+		Ok(None)
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn a_stored_transaction_of_version_1_is_still_read() {
+		let stored = Stored {
+			bytes: vec![1, 2, 3],
+			genesis: [4; 32],
+			nonce: 5,
+			expires: 6,
+			what: "seven".into(),
+		};
+		let fixture = include_bytes!("../fixtures/transaction-v1.bin");
+		assert_eq!(Stored::from_file(fixture), Ok(stored.clone()));
+		assert_eq!(stored.to_file(), fixture);
+	}
+
+	#[test]
+	fn a_damaged_file_is_refused() {
+		assert!(Stored::from_file(&[]).is_err());
+		assert!(Stored::from_file(&[2, 0, 0]).is_err());
+		assert!(Stored::from_file(&[1, 255]).is_err());
+	}
+}

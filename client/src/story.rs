@@ -1,0 +1,168 @@
+//! Events of a lease, told in plain words.
+
+use crate::{error::ChainError, runtime, units::lease as amount, view::View};
+use leasehold_primitives::{CloseReason, FailureCode, Fault};
+
+/// One event in words.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Told {
+	pub block: u32,
+	/// The name of the event on chain.
+	pub event: String,
+	/// What happened and why.
+	pub text: String,
+}
+
+/// Why a lease ended, in words.
+pub fn reason(reason: &CloseReason) -> String {
+	match reason {
+		CloseReason::TenantClosed => "the tenant closed it".into(),
+		CloseReason::Completed { exit_code: 0, .. } => "the job completed (exit code 0)".into(),
+		CloseReason::Completed { exit_code, .. } => {
+			format!("the job ended by itself with exit code {exit_code}")
+		}
+		CloseReason::TermEnded => "it reached its maximal duration".into(),
+		CloseReason::OutOfFunds => "its balance was down to the reserve".into(),
+		CloseReason::StartTimeout => "its workload had not started by the deadline".into(),
+		CloseReason::WorkloadFailed(code) => format!("the workload failed: {}", failure(code)),
+	}
+}
+
+/// The name of a close reason.
+pub fn reason_name(reason: &CloseReason) -> &'static str {
+	match reason {
+		CloseReason::TenantClosed => "TenantClosed",
+		CloseReason::Completed { .. } => "Completed",
+		CloseReason::TermEnded => "TermEnded",
+		CloseReason::OutOfFunds => "OutOfFunds",
+		CloseReason::StartTimeout => "StartTimeout",
+		CloseReason::WorkloadFailed(_) => "WorkloadFailed",
+	}
+}
+
+/// What a failure code means.
+pub fn failure(code: &FailureCode) -> &'static str {
+	match code {
+		FailureCode::InvalidModule => "the module or image cannot be loaded",
+		FailureCode::Crashed => "the program crashed at every attempt",
+		FailureCode::TimeLimit => "the program ran longer than the manifest allows",
+		FailureCode::MemoryLimit => "the program needed more memory than was leased",
+		FailureCode::StorageLimit => "files, outputs and logs outgrew the storage leased",
+		FailureCode::Internal => "the provider's own machine failed",
+	}
+}
+
+/// Who was at fault.
+pub fn fault(fault: &Fault) -> &'static str {
+	match fault {
+		Fault::Nobody | Fault::Mishap => "nobody",
+		Fault::Tenant => "the tenant",
+		Fault::Provider => "the provider",
+		Fault::Undecided => "undecided",
+	}
+}
+
+/// What concerns one order and its lease in the block of this view.
+pub async fn told(view: &View, order: u64, lease: Option<u64>) -> Result<Vec<Told>, ChainError> {
+	use runtime::{escrow, market};
+	let events = view.at.events().fetch().await?;
+	let block = view.number();
+	let mut told = Vec::new();
+	let mut lease = lease;
+	let mut tell = |event: &str, text: String| {
+		told.push(Told {
+			block,
+			event: event.to_owned(),
+			text,
+		});
+	};
+	for event in events.iter() {
+		let event = event?;
+		if let Some(Ok(e)) = event.decode_fields_as::<market::events::OrderPlaced>() {
+			if e.order == order {
+				let ends = e.bidding_ends;
+				tell(
+					"OrderPlaced",
+					format!("order {order} is open for bids until block {ends}"),
+				);
+			}
+		} else if let Some(Ok(e)) = event.decode_fields_as::<market::events::BidPlaced>() {
+			if e.order == order {
+				let rate = amount(e.rate);
+				tell(
+					"BidPlaced",
+					format!("provider {} bids {rate} a block", e.provider),
+				);
+			}
+		} else if let Some(Ok(e)) = event.decode_fields_as::<market::events::BidSkipped>() {
+			if e.order == order {
+				let why = e.requirement.0;
+				let text = format!("the bid of provider {} is passed over: {why:?}", e.provider);
+				tell("BidSkipped", text);
+			}
+		} else if let Some(Ok(e)) = event.decode_fields_as::<market::events::OrderCancelled>() {
+			if e.order == order {
+				tell(
+					"OrderCancelled",
+					format!("the tenant cancelled order {order}"),
+				);
+			}
+		} else if let Some(Ok(e)) = event.decode_fields_as::<market::events::OrderExpired>() {
+			if e.order == order {
+				let text =
+					format!("order {order} expired without an eligible bid; all deposits are back");
+				tell("OrderExpired", text);
+			}
+		} else if let Some(Ok(e)) = event.decode_fields_as::<market::events::OrderMatched>() {
+			if e.order == order {
+				lease = Some(e.lease);
+				let second = e.runner_up.as_ref().map_or(String::new(), |r| {
+					format!(
+						"; runner-up: provider {} with {}",
+						r.provider,
+						amount(r.rate)
+					)
+				});
+				let text = format!(
+					"lease {} goes to provider {} at {} a block (rank {}){second}",
+					e.lease,
+					e.provider,
+					amount(e.rate),
+					e.rank,
+				);
+				tell("OrderMatched", text);
+			}
+		} else if let Some(Ok(e)) = event.decode_fields_as::<market::events::LeaseStarted>() {
+			if Some(e.lease) == lease {
+				let text = format!(
+					"the workload runs and is paid from here on, until block {} at most",
+					e.term_end
+				);
+				tell("LeaseStarted", text);
+			}
+		} else if let Some(Ok(e)) = event.decode_fields_as::<escrow::events::Settled>() {
+			if Some(e.lease) == lease {
+				let text = format!(
+					"{} served blocks are paid: {}, of which {} is the protocol's fee",
+					e.blocks,
+					amount(e.paid),
+					amount(e.fee),
+				);
+				tell("Settled", text);
+			}
+		} else if let Some(Ok(e)) = event.decode_fields_as::<market::events::LeaseClosed>() {
+			if Some(e.lease) == lease {
+				let text = format!(
+					"the lease ended: {}; at fault: {}; {} blocks served, {} paid, {} returned",
+					reason(&e.reason.0),
+					fault(&e.fault.0),
+					e.served_blocks,
+					amount(e.paid),
+					amount(e.refunded),
+				);
+				tell("LeaseClosed", text);
+			}
+		}
+	}
+	Ok(told)
+}

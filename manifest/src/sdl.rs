@@ -1,0 +1,809 @@
+//! SDL: one placement and one service, and what stands under `x-leasehold`.
+
+use crate::{
+	files::is_safe_path,
+	quantity,
+	yaml::{self, Node, NodeKind, Place},
+	Kind,
+};
+use std::{path::Path, time::Duration};
+
+/// Longest manifest file, bytes.
+pub const MAX_FILE: usize = 1 << 20;
+/// What one attempt of a job may take if the file does not say.
+const DEFAULT_DURATION: Duration = Duration::from_secs(3_600);
+/// Longest attempt of a job.
+const MAX_DURATION: Duration = Duration::from_secs(30 * 86_400);
+/// Most attempts.
+const MAX_ATTEMPTS: u32 = 10;
+
+/// Whether a fault stops the file from being used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+	Warning,
+	Error,
+}
+
+/// Something in the file that is not honoured.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Fault {
+	pub level: Level,
+	/// From 1.
+	pub line: usize,
+	/// From 1, in characters.
+	pub column: usize,
+	/// The key, with its parents.
+	pub key: String,
+	pub reason: String,
+}
+
+impl std::fmt::Display for Fault {
+	fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+		let Self {
+			line,
+			column,
+			key,
+			reason,
+			..
+		} = self;
+		write!(f, "{line}:{column}: {key}: {reason}")
+	}
+}
+
+/// An input file of a job.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Input {
+	/// Where it stands, relative to the manifest file.
+	pub from: String,
+	/// Where the job sees it, relative to `/in`.
+	pub path: String,
+}
+
+/// A manifest file, understood.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sdl {
+	/// The service's name.
+	pub name: String,
+	pub placement: String,
+	/// The module's path, relative to the manifest file.
+	pub module: String,
+	pub args: Vec<String>,
+	pub env: Vec<(String, String)>,
+	/// Replicas.
+	pub count: u32,
+	/// milli-CPU of one replica.
+	pub cpu: u32,
+	/// MiB of one replica.
+	pub memory: u32,
+	/// MiB of one replica.
+	pub storage: u32,
+	/// What the provider must say about itself.
+	pub attributes: Vec<(String, String)>,
+	/// Price ceiling of one replica, planck a block; `None` if the file sets none in our token.
+	pub max_rate: Option<u128>,
+	pub kind: Kind,
+	pub inputs: Vec<Input>,
+	pub outputs: Vec<String>,
+	/// What one attempt may take.
+	pub max_duration: Duration,
+	pub attempts: u32,
+}
+
+/// Reads a manifest file from disk.
+pub fn read(path: &Path) -> Result<(Option<Sdl>, Vec<Fault>), std::io::Error> {
+	let size = std::fs::metadata(path)?.len();
+	if size > MAX_FILE as u64 {
+		let reason = format!("the file has {size} bytes, more than {MAX_FILE}");
+		return Ok((None, vec![whole_file(reason)]));
+	}
+	match String::from_utf8(std::fs::read(path)?) {
+		Ok(text) => Ok(parse(&text)),
+		Err(_) => Ok((None, vec![whole_file("the file is not UTF-8 text".into())])),
+	}
+}
+
+fn whole_file(reason: String) -> Fault {
+	Fault {
+		level: Level::Error,
+		line: 1,
+		column: 1,
+		key: "file".into(),
+		reason,
+	}
+}
+
+/// Reads a manifest file. With an error among the faults there is no result.
+pub fn parse(text: &str) -> (Option<Sdl>, Vec<Fault>) {
+	let mut reader = Reader { faults: Vec::new() };
+	let sdl = match yaml::parse(text) {
+		Ok(root) => reader.file(&root),
+		Err(error) => {
+			reader.error(error.at, "file", error.what);
+			None
+		}
+	};
+	let refused = reader
+		.faults
+		.iter()
+		.any(|fault| fault.level == Level::Error);
+	reader
+		.faults
+		.sort_by_key(|fault| (fault.line, fault.column));
+	(sdl.filter(|_| !refused), reader.faults)
+}
+
+struct Reader {
+	faults: Vec<Fault>,
+}
+
+/// A mapping, with the key under which it stands.
+struct Map<'a> {
+	at: Place,
+	key: String,
+	items: &'a [(String, Place, Node)],
+}
+
+impl<'a> Map<'a> {
+	fn child(&self, key: &str) -> String {
+		if self.key.is_empty() {
+			key.to_owned()
+		} else {
+			format!("{}.{key}", self.key)
+		}
+	}
+
+	fn get(&self, key: &str) -> Option<&'a Node> {
+		self.items
+			.iter()
+			.find(|(k, _, _)| k == key)
+			.map(|(_, _, node)| node)
+	}
+}
+
+impl Reader {
+	fn fault(&mut self, level: Level, at: Place, key: &str, reason: impl Into<String>) {
+		self.faults.push(Fault {
+			level,
+			line: at.line,
+			column: at.column,
+			key: key.to_owned(),
+			reason: reason.into(),
+		});
+	}
+
+	fn error(&mut self, at: Place, key: &str, reason: impl Into<String>) {
+		self.fault(Level::Error, at, key, reason);
+	}
+
+	fn map<'a>(&mut self, node: &'a Node, key: &str) -> Option<Map<'a>> {
+		match &node.kind {
+			NodeKind::Map(items) => Some(Map {
+				at: node.at,
+				key: key.to_owned(),
+				items,
+			}),
+			_ => {
+				self.error(node.at, key, "must be a mapping");
+				None
+			}
+		}
+	}
+
+	/// The mapping under a key that must be there.
+	fn need<'a>(&mut self, map: &Map<'a>, key: &str) -> Option<Map<'a>> {
+		let path = map.child(key);
+		match map.get(key) {
+			Some(node) => self.map(node, &path),
+			None => {
+				self.error(map.at, &path, "is missing");
+				None
+			}
+		}
+	}
+
+	/// The one entry of a mapping of which this release takes exactly one.
+	fn only<'a>(&mut self, map: &Map<'a>, what: &str) -> Option<(&'a str, &'a Node)> {
+		match map.items {
+			[(name, _, node)] => Some((name, node)),
+			[] => {
+				self.error(map.at, &map.key, format!("needs one {what}"));
+				None
+			}
+			[_, (name, at, _), ..] => {
+				let reason = format!("this release takes one {what} a file");
+				self.error(*at, &map.child(name), reason);
+				None
+			}
+		}
+	}
+
+	fn text(&mut self, node: &Node, key: &str) -> Option<String> {
+		match &node.kind {
+			NodeKind::Scalar { text, .. } if !text.contains('\0') => Some(text.clone()),
+			_ => {
+				self.error(node.at, key, "must be text");
+				None
+			}
+		}
+	}
+
+	fn list<'a>(&mut self, node: &'a Node, key: &str) -> &'a [Node] {
+		match &node.kind {
+			NodeKind::List(items) => items,
+			NodeKind::Scalar { text, plain: true } if text.is_empty() || text == "~" => &[],
+			_ => {
+				self.error(node.at, key, "must be a list");
+				&[]
+			}
+		}
+	}
+
+	fn texts(&mut self, map: &Map, key: &str) -> Vec<String> {
+		let path = map.child(key);
+		let Some(node) = map.get(key) else {
+			return Vec::new();
+		};
+		self.list(node, &path)
+			.iter()
+			.filter_map(|item| self.text(item, &path))
+			.collect()
+	}
+
+	/// A value by `read`, or an error that says how it is written.
+	fn quantity<T>(
+		&mut self,
+		map: &Map,
+		key: &str,
+		how: &str,
+		read: impl Fn(&str) -> Option<T>,
+	) -> Option<T> {
+		let path = map.child(key);
+		let Some(node) = map.get(key) else {
+			self.error(map.at, &path, "is missing");
+			return None;
+		};
+		let text = self.text(node, &path)?;
+		let value = read(&text);
+		if value.is_none() {
+			self.error(node.at, &path, format!("`{text}` is not understood: {how}"));
+		}
+		value
+	}
+
+	fn known(&mut self, map: &Map, known: &[&str], level: Level, reason: &str) {
+		for (key, at, _) in map.items {
+			if !known.contains(&key.as_str()) {
+				self.fault(level, *at, &map.child(key), reason);
+			}
+		}
+	}
+
+	fn file(&mut self, root: &Node) -> Option<Sdl> {
+		let root = self.map(root, "")?;
+		let top = [
+			"version",
+			"services",
+			"profiles",
+			"deployment",
+			"x-leasehold",
+			"endpoints",
+		];
+		self.known(&root, &top, Level::Error, "is not a key of this format");
+		match root
+			.get("version")
+			.map(|node| (node.at, self.text(node, "version")))
+		{
+			Some((_, Some(version))) if version == "2.0" || version == "2.1" => {}
+			Some((at, _)) => self.error(at, "version", "must be \"2.0\" or \"2.1\""),
+			None => self.error(root.at, "version", "is missing"),
+		}
+		if let Some(node) = root.get("endpoints") {
+			self.error(
+				node.at,
+				"endpoints",
+				"leased addresses are not offered by this release",
+			);
+		}
+		let services = self.need(&root, "services");
+		let profiles = self.need(&root, "profiles");
+		let deployment = self.need(&root, "deployment");
+		let (services, profiles, deployment) = (services?, profiles?, deployment?);
+		let (name, service) = self.only(&services, "service")?;
+		if !is_label(name) {
+			self.error(
+				service.at,
+				&services.child(name),
+				"names are a-z, 0-9 and `-`, at most 63",
+			);
+		}
+		let service = self.map(service, &services.child(name))?;
+		let (module, args, env) = self.service(&service);
+		let (placement, profile, count) = self.deployment(&deployment, name)?;
+		let compute = self.need(&profiles, "compute")?;
+		let compute = self.need(&compute, &profile)?;
+		let resources = self.need(&compute, "resources")?;
+		let cpu = self.need(&resources, "cpu").and_then(|cpu| {
+			self.quantity(&cpu, "units", "write `0.5` or `500m`", quantity::cpu_millis)
+		});
+		let memory = self.need(&resources, "memory").and_then(|memory| {
+			self.quantity(
+				&memory,
+				"size",
+				"write `512Mi` or `1Gi`",
+				quantity::mebibytes,
+			)
+		});
+		let storage = self.storage(&resources);
+		if let Some(gpu) = resources.get("gpu") {
+			self.error(
+				gpu.at,
+				&resources.child("gpu"),
+				"GPUs are not offered by this release",
+			);
+		}
+		let known = ["cpu", "memory", "storage", "gpu"];
+		self.known(&resources, &known, Level::Warning, "is ignored");
+		let placements = self.need(&profiles, "placement")?;
+		let (attributes, max_rate) = self.placement(&placements, &placement, &profile);
+		let extra = self.extra(&root, name);
+		let (kind, inputs, outputs, max_duration, attempts) = extra;
+		Some(Sdl {
+			name: name.to_owned(),
+			placement,
+			module: module?,
+			args,
+			env,
+			count,
+			cpu: cpu?,
+			memory: memory?,
+			storage: storage?,
+			attributes,
+			max_rate,
+			kind,
+			inputs,
+			outputs,
+			max_duration,
+			attempts,
+		})
+	}
+
+	/// (module, arguments, environment)
+	#[allow(clippy::type_complexity)]
+	fn service(&mut self, service: &Map) -> (Option<String>, Vec<String>, Vec<(String, String)>) {
+		for (key, at, _) in service.items {
+			let path = service.child(key);
+			match key.as_str() {
+				"image" | "args" | "env" => {}
+				"command" => self.error(*at, &path, "a WASM module has no command; use `args`"),
+				"expose" => {
+					let reason = "is ignored: a WASM job has no network";
+					self.fault(Level::Warning, *at, &path, reason);
+				}
+				_ => self.fault(Level::Warning, *at, &path, "is ignored"),
+			}
+		}
+		let path = service.child("image");
+		let module = match service.get("image") {
+			Some(node) => self.text(node, &path).and_then(|image| {
+				let module = image.strip_prefix("wasm:").map(str::to_owned);
+				if module.as_ref().is_none_or(String::is_empty) {
+					let reason = "this release runs WASM modules: write `wasm:./module.wasm`";
+					self.error(node.at, &path, reason);
+				}
+				module
+			}),
+			None => {
+				self.error(service.at, &path, "is missing");
+				None
+			}
+		};
+		let args = self.texts(service, "args");
+		let mut env = Vec::new();
+		let path = service.child("env");
+		let list = service
+			.get("env")
+			.map_or(&[][..], |node| self.list(node, &path));
+		for item in list {
+			let Some(text) = self.text(item, &path) else {
+				continue;
+			};
+			match text.split_once('=') {
+				Some((key, value)) if !key.is_empty() => {
+					env.push((key.to_owned(), value.to_owned()))
+				}
+				_ => self.error(item.at, &path, format!("`{text}` must be NAME=value")),
+			}
+		}
+		(module, args, env)
+	}
+
+	/// (placement, profile, count)
+	fn deployment(&mut self, deployment: &Map, name: &str) -> Option<(String, String, u32)> {
+		let (service, entry) = self.only(deployment, "service")?;
+		if service != name {
+			let reason = format!("there is no service `{service}`");
+			self.error(entry.at, &deployment.child(service), reason);
+			return None;
+		}
+		let entry = self.map(entry, &deployment.child(service))?;
+		let (placement, target) = self.only(&entry, "placement")?;
+		let target = self.map(target, &entry.child(placement))?;
+		let how = "name a profile of `profiles.compute`";
+		let profile = self.quantity(&target, "profile", how, |text| Some(text.to_owned()))?;
+		let how = "write a number from 1 to 1000";
+		let count = self.quantity(&target, "count", how, |text| {
+			text.parse::<u32>().ok().filter(|n| (1..=1_000).contains(n))
+		})?;
+		if count > 1 {
+			let reason = "this release runs one replica of a WASM job";
+			self.error(target.at, &target.child("count"), reason);
+		}
+		Some((placement.to_owned(), profile, count))
+	}
+
+	fn storage(&mut self, resources: &Map) -> Option<u32> {
+		let path = resources.child("storage");
+		let Some(node) = resources.get("storage") else {
+			self.error(resources.at, &path, "is missing");
+			return None;
+		};
+		let volumes = match &node.kind {
+			NodeKind::List(items) => items.iter().collect(),
+			_ => vec![node],
+		};
+		let mut sum = 0u32;
+		for volume in volumes {
+			let volume = self.map(volume, &path)?;
+			let how = "write `512Mi` or `1Gi`";
+			let size = self.quantity(&volume, "size", how, quantity::mebibytes)?;
+			sum = sum.saturating_add(size);
+			if let Some(attributes) = volume.get("attributes") {
+				let reason = "persistent storage is not offered by this release";
+				self.error(attributes.at, &volume.child("attributes"), reason);
+			}
+		}
+		Some(sum)
+	}
+
+	/// (attributes, price ceiling)
+	fn placement(
+		&mut self,
+		placements: &Map,
+		name: &str,
+		profile: &str,
+	) -> (Vec<(String, String)>, Option<u128>) {
+		let Some(placement) = self.need(placements, name) else {
+			return Default::default();
+		};
+		let mut attributes = Vec::new();
+		let wanted = placement.get("attributes").and_then(|node| {
+			let path = placement.child("attributes");
+			self.map(node, &path)
+		});
+		if let Some(wanted) = wanted {
+			for (key, at, value) in wanted.items {
+				let path = wanted.child(key);
+				let Some(value) = self.text(value, &path) else {
+					continue;
+				};
+				if key == "host" && value == "akash" {
+					self.fault(Level::Warning, *at, &path, "`host: akash` is dropped");
+				} else {
+					attributes.push((key.clone(), value));
+				}
+			}
+		}
+		if attributes.len() > 8 {
+			self.error(
+				placement.at,
+				&placement.child("attributes"),
+				"at most eight are allowed",
+			);
+		}
+		if attributes.iter().any(|(k, v)| k.len() > 64 || v.len() > 64) {
+			let reason = "keys and values have at most 64 bytes";
+			self.error(placement.at, &placement.child("attributes"), reason);
+		}
+		if let Some(node) = placement.get("signedBy") {
+			let path = placement.child("signedBy");
+			self.error(
+				node.at,
+				&path,
+				"attestations are not offered by this release",
+			);
+		}
+		let rate = self.need(&placement, "pricing").and_then(|pricing| {
+			let price = self.need(&pricing, profile)?;
+			let path = price.child("denom");
+			let node = price.get("denom");
+			let denomination = node.and_then(|node| self.text(node, &path));
+			if denomination.as_deref() != Some("ulease") {
+				let at = node.map_or(price.at, |node| node.at);
+				let other = denomination.unwrap_or_default();
+				let reason = format!("`{other}` is not `ulease`: the price sets no ceiling");
+				self.fault(Level::Warning, at, &path, reason);
+				return None;
+			}
+			self.quantity(
+				&price,
+				"amount",
+				"write an amount in ulease a block",
+				quantity::ulease,
+			)
+			.filter(|rate| *rate > 0)
+		});
+		(attributes, rate)
+	}
+
+	#[allow(clippy::type_complexity)]
+	fn extra(&mut self, root: &Map, name: &str) -> (Kind, Vec<Input>, Vec<String>, Duration, u32) {
+		let everything = || vec!["**".to_owned()];
+		let plain = (Kind::Job, Vec::new(), everything(), DEFAULT_DURATION, 1);
+		let Some(node) = root.get("x-leasehold") else {
+			return plain;
+		};
+		let Some(extra) = self.map(node, "x-leasehold") else {
+			return plain;
+		};
+		self.known(
+			&extra,
+			&["version", "services"],
+			Level::Error,
+			"is not a key of this format",
+		);
+		let how = "this program knows version 1";
+		self.quantity(&extra, "version", how, |text| (text == "1").then_some(()));
+		let Some(services) = extra
+			.get("services")
+			.and_then(|node| self.map(node, "x-leasehold.services"))
+		else {
+			return plain;
+		};
+		for (key, at, _) in services.items {
+			if key != name {
+				self.error(
+					*at,
+					&services.child(key),
+					format!("there is no service `{key}`"),
+				);
+			}
+		}
+		let Some(node) = services.get(name) else {
+			return plain;
+		};
+		let Some(service) = self.map(node, &services.child(name)) else {
+			return plain;
+		};
+		let known = ["kind", "inputs", "outputs", "max_duration", "attempts"];
+		self.known(
+			&service,
+			&known,
+			Level::Error,
+			"is not a key of this format",
+		);
+		if service.get("kind").is_some() {
+			let how = "this release runs `job`";
+			self.quantity(&service, "kind", how, |text| (text == "job").then_some(()));
+		}
+		let inputs = self.inputs(&service);
+		let outputs = match service.get("outputs") {
+			Some(_) => self.texts(&service, "outputs"),
+			None => everything(),
+		};
+		let max_duration = match service.get("max_duration") {
+			Some(_) => self
+				.quantity(
+					&service,
+					"max_duration",
+					"write `90s`, `10m`, `2h` or `1d`, at most 30d",
+					|t| quantity::duration(t).filter(|d| *d <= MAX_DURATION),
+				)
+				.unwrap_or(DEFAULT_DURATION),
+			None => DEFAULT_DURATION,
+		};
+		let attempts = match service.get("attempts") {
+			Some(_) => self
+				.quantity(
+					&service,
+					"attempts",
+					"write a number from 1 to 10",
+					|text| text.parse().ok().filter(|n| (1..=MAX_ATTEMPTS).contains(n)),
+				)
+				.unwrap_or(1),
+			None => 1,
+		};
+		(Kind::Job, inputs, outputs, max_duration, attempts)
+	}
+
+	fn inputs(&mut self, service: &Map) -> Vec<Input> {
+		let path = service.child("inputs");
+		let items = service
+			.get("inputs")
+			.map_or(&[][..], |node| self.list(node, &path));
+		let mut inputs: Vec<Input> = Vec::new();
+		for item in items {
+			let Some(entry) = self.map(item, &path) else {
+				continue;
+			};
+			self.known(
+				&entry,
+				&["from", "path"],
+				Level::Error,
+				"is not a key of this format",
+			);
+			let how = "name a file";
+			let from = self.quantity(&entry, "from", how, |text| {
+				(!text.is_empty()).then(|| text.to_owned())
+			});
+			let how = "name a relative path without `..`";
+			let to = self.quantity(&entry, "path", how, |text| {
+				is_safe_path(text).then(|| text.to_owned())
+			});
+			let (Some(from), Some(to)) = (from, to) else {
+				continue;
+			};
+			if inputs.iter().any(|input| input.path == to) {
+				self.error(
+					entry.at,
+					&entry.child("path"),
+					format!("`{to}` stands twice"),
+				);
+			}
+			inputs.push(Input { from, path: to });
+		}
+		inputs
+	}
+}
+
+/// Whether a name can be a DNS label.
+fn is_label(name: &str) -> bool {
+	(1..=63).contains(&name.len())
+		&& name
+			.bytes()
+			.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+		&& !name.starts_with('-')
+		&& !name.ends_with('-')
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use proptest::prelude::*;
+
+	const GOOD: &str = r#"version: "2.0"
+services:
+  render:
+    image: "wasm:./render.wasm"
+    args: ["scene.json", "--out", "/out/image.png"]
+    env: ["QUALITY=high", "EMPTY="]
+profiles:
+  compute:
+    small:
+      resources:
+        cpu: { units: 0.5 }
+        memory: { size: 256Mi }
+        storage: { size: 1Gi }
+  placement:
+    anywhere:
+      attributes: { region: eu }
+      pricing:
+        small: { denom: ulease, amount: 2.5 }
+deployment:
+  render:
+    anywhere: { profile: small, count: 1 }
+x-leasehold:
+  version: 1
+  services:
+    render:
+      kind: job
+      inputs: [{ from: ./scene.json, path: scene.json }]
+      outputs: ["**"]
+      max_duration: 10m
+      attempts: 3
+"#;
+
+	#[test]
+	fn a_good_file_is_understood() {
+		let (sdl, faults) = parse(GOOD);
+		assert_eq!(faults, []);
+		let sdl = sdl.unwrap();
+		assert_eq!(
+			(sdl.cpu, sdl.memory, sdl.storage, sdl.count),
+			(500, 256, 1_024, 1)
+		);
+		assert_eq!(sdl.max_rate, Some(2_500_000));
+		assert_eq!(sdl.module, "./render.wasm");
+		assert_eq!(sdl.args.len(), 3);
+		assert_eq!(sdl.env[1], ("EMPTY".into(), "".into()));
+		assert_eq!(sdl.attributes, [("region".into(), "eu".into())]);
+		assert_eq!(sdl.inputs[0].path, "scene.json");
+		assert_eq!((sdl.max_duration.as_secs(), sdl.attempts), (600, 3));
+	}
+
+	/// The first fault of the good file with `from` replaced by `to`.
+	fn fault(from: &str, to: &str) -> Fault {
+		assert!(GOOD.contains(from), "{from}");
+		let (_, faults) = parse(&GOOD.replacen(from, to, 1));
+		faults
+			.into_iter()
+			.next()
+			.unwrap_or_else(|| panic!("no fault for {to}"))
+	}
+
+	#[test]
+	fn each_fault_says_where_it_stands() {
+		let at = |f: Fault| (f.line, f.column, f.key, f.level);
+		let error = Level::Error;
+		assert_eq!(
+			at(fault("\"2.0\"", "\"1.0\"")),
+			(1, 10, "version".into(), error)
+		);
+		let size = "profiles.compute.small.resources.memory.size";
+		assert_eq!(at(fault("256Mi", "4GB")), (12, 25, size.into(), error));
+		let path = "x-leasehold.services.render.inputs.path";
+		assert_eq!(
+			at(fault("path: scene.json", "path: ../x")),
+			(27, 44, path.into(), error)
+		);
+		let unknown = fault("x-leasehold:\n", "x-other: 1\nx-leasehold:\n");
+		assert_eq!(at(unknown), (22, 1, "x-other".into(), error));
+		let ignored = fault("    args:", "    shoes: 1\n    args:");
+		assert_eq!(
+			at(ignored),
+			(5, 5, "services.render.shoes".into(), Level::Warning)
+		);
+		let foreign = fault("denom: ulease", "denom: uakt");
+		assert_eq!(foreign.level, Level::Warning);
+		assert_eq!(
+			fault("kind: job", "kind: jog").key,
+			"x-leasehold.services.render.kind"
+		);
+		assert_eq!(
+			fault("wasm:./render.wasm", "nginx").key,
+			"services.render.image"
+		);
+		assert_eq!(
+			fault("count: 1", "count: 0").key,
+			"deployment.render.anywhere.count"
+		);
+		assert_eq!(fault("QUALITY=high", "=high").key, "services.render.env");
+		assert_eq!(fault("attempts: 3", "attempts: 11").level, error);
+		assert_eq!(fault("version: 1", "version: 2").key, "x-leasehold.version");
+		assert_eq!(fault("{ units: 0.5 }", "{ }").reason, "is missing");
+	}
+
+	#[test]
+	fn what_a_hostile_file_may_try_is_refused() {
+		for text in [
+			"",
+			"[]",
+			"a: &x 1\nb: *x",
+			"version: \"2.0\"\nversion: \"2.0\"",
+			"a: !!int 1",
+			"a: 1\n---\nb: 2",
+			"\t",
+			"{",
+			&"[".repeat(5_000),
+			&"- ".repeat(5_000),
+		] {
+			let (sdl, faults) = parse(text);
+			assert!(sdl.is_none());
+			assert!(faults.iter().any(|f| f.level == Level::Error), "{text:.20}");
+		}
+	}
+
+	proptest! {
+		#[test]
+		fn a_damaged_file_never_makes_the_reader_panic(
+			at in 0..GOOD.len(), length in 0usize..40, insert in "\\PC{0,8}",
+		) {
+			let mut text = GOOD.to_owned();
+			let end = (at + length).min(text.len());
+			if text.is_char_boundary(at) && text.is_char_boundary(end) {
+				text.replace_range(at..end, &insert);
+			}
+			let _ = parse(&text);
+		}
+	}
+}

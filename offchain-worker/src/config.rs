@@ -1,0 +1,336 @@
+//! The daemon's configuration: TOML, `version = 1`, unknown keys are errors.
+
+use leasehold_client::{units, Attribute, Resources};
+use serde::Deserialize;
+use std::{
+	net::SocketAddr,
+	path::{Path, PathBuf},
+	time::Duration,
+};
+
+/// Name of the configuration file in the daemon's folder.
+pub const FILE: &str = "provider.toml";
+
+/// The configuration as it stands in the file.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+	pub version: u32,
+	/// The node's RPC address.
+	pub node: String,
+	pub gateway: Gateway,
+	pub capacity: Capacity,
+	#[serde(default)]
+	pub attributes: std::collections::BTreeMap<String, String>,
+	pub pricing: Pricing,
+	#[serde(default)]
+	pub results: Results,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Gateway {
+	/// Where the gateway listens.
+	pub listen: SocketAddr,
+	/// How tenants reach it.
+	pub url: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Capacity {
+	pub cpu_millis: u32,
+	pub memory_mib: u32,
+	pub storage_mib: u32,
+}
+
+/// Prices in LEASE an hour.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Pricing {
+	/// One core.
+	pub cpu_core: String,
+	/// One GiB of memory.
+	pub memory_gib: String,
+	/// One GiB of storage.
+	pub storage_gib: String,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Results {
+	/// Seconds for which results and logs stay after the close.
+	pub retention_seconds: u64,
+}
+
+impl Default for Results {
+	fn default() -> Self {
+		Self {
+			retention_seconds: 7 * 86_400,
+		}
+	}
+}
+
+/// What is wrong with a configuration, and where.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {why}")]
+pub struct ConfigError {
+	pub path: PathBuf,
+	pub why: String,
+}
+
+/// A price sheet in planck an hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PriceSheet {
+	pub cpu_core: u128,
+	pub memory_gib: u128,
+	pub storage_gib: u128,
+}
+
+impl PriceSheet {
+	/// Planck a block for these resources, rounded up once. `None` on overflow.
+	pub fn rate(&self, resources: &Resources, slot_millis: u64) -> Option<u128> {
+		// Per hour, in 1000 × 1024 parts of a planck, so that every unit divides evenly.
+		let cpu = self
+			.cpu_core
+			.checked_mul(resources.cpu.into())?
+			.checked_mul(1_024)?;
+		let memory = self
+			.memory_gib
+			.checked_mul(resources.memory.into())?
+			.checked_mul(1_000)?;
+		let storage = self
+			.storage_gib
+			.checked_mul(resources.ephemeral.into())?
+			.checked_mul(1_000)?;
+		let hour = cpu.checked_add(memory)?.checked_add(storage)?;
+		let parts = hour.checked_mul(slot_millis.into())?;
+		Some(parts.div_ceil(1_000 * 1_024 * 3_600_000).max(1))
+	}
+}
+
+impl Config {
+	/// Reads and checks the configuration in a folder.
+	pub fn read(folder: &Path) -> Result<Self, ConfigError> {
+		let path = folder.join(FILE);
+		let wrong = |why: String| ConfigError {
+			path: path.clone(),
+			why,
+		};
+		let text = std::fs::read_to_string(&path).map_err(|error| {
+			wrong(format!(
+				"{error}; run `leasehold-provider init` first, or name another --dir"
+			))
+		})?;
+		let config: Self = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+		if config.version != 1 {
+			return Err(wrong(format!(
+				"version {} is not known, only 1 is",
+				config.version
+			)));
+		}
+		config.prices().map_err(wrong)?;
+		config.attribute_list().map_err(wrong)?;
+		Ok(config)
+	}
+
+	/// The price sheet.
+	pub fn prices(&self) -> Result<PriceSheet, String> {
+		let price = |name: &str, text: &str| {
+			units::parse_amount(text).map_err(|error| format!("pricing.{name}: {error}"))
+		};
+		Ok(PriceSheet {
+			cpu_core: price("cpu_core", &self.pricing.cpu_core)?,
+			memory_gib: price("memory_gib", &self.pricing.memory_gib)?,
+			storage_gib: price("storage_gib", &self.pricing.storage_gib)?,
+		})
+	}
+
+	/// The attributes as the chain takes them.
+	pub fn attribute_list(&self) -> Result<Vec<Attribute>, String> {
+		if self.attributes.len() > 8 {
+			return Err("attributes: at most eight are allowed".into());
+		}
+		self.attributes
+			.iter()
+			.map(|(key, value)| {
+				let bounded = |text: &str| {
+					text.as_bytes()
+						.to_vec()
+						.try_into()
+						.map_err(|_| format!("attributes.{key}: at most 64 bytes are allowed"))
+				};
+				Ok(Attribute {
+					key: bounded(key)?,
+					value: bounded(value)?,
+				})
+			})
+			.collect()
+	}
+
+	/// The capacity as the chain takes it.
+	pub fn resources(&self) -> Resources {
+		let Capacity {
+			cpu_millis,
+			memory_mib,
+			storage_mib,
+		} = self.capacity;
+		Resources {
+			cpu: cpu_millis,
+			memory: memory_mib,
+			ephemeral: storage_mib,
+			unit_cpu: cpu_millis,
+			unit_memory: memory_mib,
+			..Default::default()
+		}
+	}
+
+	/// How long results stay.
+	pub fn retention(&self) -> Duration {
+		Duration::from_secs(self.results.retention_seconds)
+	}
+}
+
+/// What `init` writes.
+pub struct Template<'a> {
+	pub node: &'a str,
+	pub listen: SocketAddr,
+	pub url: &'a str,
+	pub cpu_millis: u32,
+	pub memory_mib: u32,
+	pub storage_mib: u32,
+	pub cpu_core: &'a str,
+	pub attributes: &'a [(String, String)],
+}
+
+impl Template<'_> {
+	/// The commented file.
+	pub fn render(&self) -> String {
+		let Self {
+			node,
+			listen,
+			url,
+			cpu_millis,
+			memory_mib,
+			storage_mib,
+			cpu_core,
+			..
+		} = self;
+		let attributes: String = self
+			.attributes
+			.iter()
+			.map(|(k, v)| format!("{k:?} = {v:?}\n"))
+			.collect();
+		format!(
+			"# The provider daemon's configuration. `leasehold-provider run` reads it at its start;\n\
+			 # `leasehold-provider register` puts capacity, attributes and URL on chain.\n\
+			 version = 1\n\n\
+			 # RPC address of your own chain node. The daemon trusts it.\n\
+			 node = {node:?}\n\n\
+			 [gateway]\n\
+			 # Where tenants hand in manifests and fetch results. There is no TLS yet: keep it on\n\
+			 # loopback, or put a proxy with TLS in front of it.\n\
+			 listen = \"{listen}\"\n\
+			 # How tenants reach it.\n\
+			 url = {url:?}\n\n\
+			 [capacity]\n\
+			 # What you lease out. Detected on this machine, less a part for itself.\n\
+			 cpu_millis = {cpu_millis}\n\
+			 memory_mib = {memory_mib}\n\
+			 storage_mib = {storage_mib}\n\n\
+			 # What you say about yourself; orders may require it.\n\
+			 [attributes]\n\
+			 {attributes}\n\
+			 # LEASE an hour. A rate is the sum over what an order asks for, a block at a time.\n\
+			 [pricing]\n\
+			 cpu_core = {cpu_core:?}\n\
+			 memory_gib = \"0.05\"\n\
+			 storage_gib = \"0.001\"\n\n\
+			 [results]\n\
+			 # How long results and logs stay after a lease has closed.\n\
+			 retention_seconds = 604800\n"
+		)
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	fn template() -> String {
+		Template {
+			node: "ws://127.0.0.1:9944",
+			listen: "127.0.0.1:8443".parse().unwrap(),
+			url: "http://127.0.0.1:8443",
+			cpu_millis: 1_500,
+			memory_mib: 2_048,
+			storage_mib: 10_000,
+			cpu_core: "0.5",
+			attributes: &[("region".into(), "eu".into())],
+		}
+		.render()
+	}
+
+	fn read(text: &str) -> Result<Config, ConfigError> {
+		let folder = tempfile::tempdir().unwrap();
+		std::fs::write(folder.path().join(FILE), text).unwrap();
+		Config::read(folder.path())
+	}
+
+	#[test]
+	fn what_init_writes_is_read_back() {
+		let config = read(&template()).unwrap();
+		assert_eq!(config.resources().cpu, 1_500);
+		assert_eq!(config.attribute_list().unwrap().len(), 1);
+		assert_eq!(config.prices().unwrap().cpu_core, units::LEASE / 2);
+	}
+
+	#[test]
+	fn a_wrong_file_is_refused_with_its_place() {
+		for (from, to, says) in [
+			("version = 1", "version = 2", "version 2 is not known"),
+			("[gateway]", "shoes = 1\n[gateway]", "shoes"),
+			("cpu_millis = 1500", "cpu_millis = -1", "cpu_millis"),
+			("\"0.5\"", "\"cheap\"", "pricing.cpu_core"),
+			("127.0.0.1:8443\"\n# How", "nowhere\"\n# How", "listen"),
+		] {
+			let text = template();
+			assert!(text.contains(from), "{from}");
+			let error = read(&text.replacen(from, to, 1)).unwrap_err().to_string();
+			assert!(error.contains(says), "{error} should name {says}");
+		}
+		assert!(read("").is_err());
+	}
+
+	#[test]
+	fn rates_round_up_once() {
+		let sheet = PriceSheet {
+			cpu_core: 3_600_000,
+			memory_gib: 0,
+			storage_gib: 0,
+		};
+		let cpu = |cpu| Resources {
+			cpu,
+			..Default::default()
+		};
+		assert_eq!(sheet.rate(&cpu(1_000), 1_000), Some(1_000));
+		assert_eq!(sheet.rate(&cpu(1), 1_000), Some(1));
+		assert_eq!(sheet.rate(&cpu(1_001), 1_000), Some(1_001));
+		let free = PriceSheet {
+			cpu_core: 0,
+			memory_gib: 0,
+			storage_gib: 0,
+		};
+		assert_eq!(
+			free.rate(&cpu(1), 1_000),
+			Some(1),
+			"a rate is at least one planck"
+		);
+		let dear = PriceSheet {
+			cpu_core: u128::MAX,
+			memory_gib: 0,
+			storage_gib: 0,
+		};
+		assert_eq!(dear.rate(&cpu(1_000), 1_000), None);
+	}
+}

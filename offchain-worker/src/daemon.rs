@@ -1,0 +1,339 @@
+//! The daemon: one loop that brings what runs together with what the chain says.
+
+use crate::{
+	bidding::Bidding,
+	config::{Config, PriceSheet},
+	duty::Duty,
+	executor::{wasm::Wasm, Executor},
+	gateway, reconcile,
+	store::{LeaseRow, Store},
+	trust::{self, Distrust},
+};
+use anyhow::Context as _;
+use leasehold_client::{
+	keystore,
+	signer::{Journal, Signer, Wait},
+	AccountId32, Call, Chain, Heads, Keypair, H256,
+};
+use serde::Serialize;
+use std::{
+	collections::HashMap,
+	path::Path,
+	sync::{Arc, Mutex},
+	time::Duration,
+};
+use tokio::sync::Notify;
+
+/// How long open requests may take to finish at the end.
+const GRACE: Duration = Duration::from_secs(5);
+/// Blocks after which a refused transaction is tried again.
+const RETRY: u32 = 10;
+
+/// What all parts of the daemon share.
+pub struct Shared {
+	pub store: Store,
+	pub config: Config,
+	pub prices: PriceSheet,
+	pub chain: Chain,
+	pub genesis: H256,
+	pub provider: u32,
+	pub operator: AccountId32,
+	pub pair: Keypair,
+	pub executor: Box<dyn Executor>,
+	/// Wakes the loop before the next block.
+	pub wake: Notify,
+	pub status: Mutex<Status>,
+	signer: Signer,
+	/// What is being told to the chain, and from which block on it may be tried again.
+	under_way: Mutex<HashMap<String, Option<u32>>>,
+}
+
+/// What `status` shows.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Status {
+	pub provider: u32,
+	pub operator: String,
+	pub node: String,
+	pub best: u32,
+	pub finalized: u32,
+	/// Why the chain is not believed at present.
+	pub distrust: Option<String>,
+	/// Why no heartbeats are sent at present.
+	pub duty: Option<String>,
+	pub heartbeats: u64,
+	pub bids: u64,
+	pub leases: Vec<LeaseStatus>,
+}
+
+/// One lease in `status`.
+#[derive(Clone, Debug, Serialize)]
+pub struct LeaseStatus {
+	pub lease: u64,
+	pub attempts: u32,
+	#[serde(flatten)]
+	pub phase: crate::store::Phase,
+}
+
+impl From<&LeaseRow> for LeaseStatus {
+	fn from(row: &LeaseRow) -> Self {
+		Self {
+			lease: row.lease,
+			attempts: row.attempts,
+			phase: row.phase.clone(),
+		}
+	}
+}
+
+impl Shared {
+	/// Changes the status.
+	pub fn note(&self, change: impl FnOnce(&mut Status)) {
+		if let Ok(mut status) = self.status.lock() {
+			change(&mut status);
+		}
+	}
+
+	/// Whether something of this name is under way, or was refused a moment ago.
+	pub fn is_under_way(&self, name: &str, now: u32) -> bool {
+		let Ok(under_way) = self.under_way.lock() else {
+			return true;
+		};
+		match under_way.get(name) {
+			Some(None) => true,
+			Some(Some(from)) => now < *from,
+			None => false,
+		}
+	}
+
+	/// Tells the chain something, unless that is under way already.
+	pub fn tell(self: &Arc<Self>, name: String, now: u32, call: Call) -> bool {
+		if self.is_under_way(&name, now) {
+			return false;
+		}
+		if let Ok(mut under_way) = self.under_way.lock() {
+			under_way.insert(name.clone(), None);
+		}
+		let shared = self.clone();
+		tokio::spawn(async move {
+			let result = shared.signer.submit(call, Wait::Best).await;
+			let again = match result {
+				Ok(receipt) => {
+					tracing::info!(name, block = receipt.block.0, "told the chain");
+					None
+				}
+				Err(error) => {
+					tracing::warn!(name, %error, advice = error.advice(), "the chain refused");
+					Some(now.saturating_add(RETRY))
+				}
+			};
+			if let Ok(mut under_way) = shared.under_way.lock() {
+				match again {
+					Some(from) => under_way.insert(name, Some(from)),
+					None => under_way.remove(&name),
+				};
+			}
+			shared.wake.notify_one();
+		});
+		true
+	}
+}
+
+/// The operator's key in a daemon's folder.
+pub fn operator_key(folder: &Path) -> anyhow::Result<Keypair> {
+	let password_file = folder.join("keys/operator.password");
+	let password = std::fs::read_to_string(&password_file)
+		.with_context(|| format!("{}: run `init` first", password_file.display()))?;
+	Ok(keystore::read(
+		&folder.join("keys/operator.json"),
+		password.trim_end(),
+	)?)
+}
+
+/// Runs the daemon until it is told to end. Workloads go on without it.
+pub async fn run(folder: &Path) -> anyhow::Result<()> {
+	let config = Config::read(folder)?;
+	let prices = config.prices().map_err(anyhow::Error::msg)?;
+	let pair = operator_key(folder)?;
+	let store = Store::open(folder)?;
+	let operator = keystore::account(&pair);
+	let stored = store.genesis()?;
+	let chain = Chain::new(&config.node, stored);
+	let heads = chain.follow();
+	let (genesis, provider) = identify(&chain, &store, operator).await?;
+	let journal = Journal::open(&folder.join("transactions"))?;
+	let signer = Signer::start(chain.clone(), pair.clone(), journal, heads.clone());
+	let status = Status {
+		provider,
+		operator: operator.to_string(),
+		node: config.node.clone(),
+		..Default::default()
+	};
+	let shared = Arc::new(Shared {
+		store,
+		prices,
+		chain,
+		genesis,
+		provider,
+		operator,
+		pair,
+		executor: Box::new(Wasm::new().context("this program's own path")?),
+		wake: Notify::new(),
+		status: Mutex::new(status),
+		signer,
+		under_way: Mutex::default(),
+		config,
+	});
+	if !shared.config.gateway.listen.ip().is_loopback() {
+		tracing::warn!("the gateway has no TLS yet and does not listen on loopback only");
+	}
+	let (stop, stopped) = tokio::sync::watch::channel(false);
+	let gateway = gateway::serve(shared.clone(), stopped.clone()).await?;
+	let socket = crate::socket::serve(shared.clone(), stopped)?;
+	tracing::info!(provider, operator = %operator, "on duty");
+	let mut signals = Signals::new()?;
+	tokio::select! {
+		() = work(shared.clone(), heads) => {},
+		name = signals.next() => tracing::info!(signal = name, "ending; workloads go on"),
+	}
+	let _ = stop.send(true);
+	let _ = tokio::time::timeout(GRACE, gateway).await;
+	socket.abort();
+	Ok(())
+}
+
+struct Signals {
+	terminate: tokio::signal::unix::Signal,
+	interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+	fn new() -> std::io::Result<Self> {
+		use tokio::signal::unix::{signal, SignalKind};
+		Ok(Self {
+			terminate: signal(SignalKind::terminate())?,
+			interrupt: signal(SignalKind::interrupt())?,
+		})
+	}
+
+	async fn next(&mut self) -> &'static str {
+		tokio::select! {
+			_ = self.terminate.recv() => "SIGTERM",
+			_ = self.interrupt.recv() => "SIGINT",
+		}
+	}
+}
+
+/// Learns which chain this is and which provider the operator serves. Waits for the node, and for
+/// the registration.
+async fn identify(
+	chain: &Chain,
+	store: &Store,
+	operator: AccountId32,
+) -> anyhow::Result<(H256, u32)> {
+	let mut last = String::new();
+	loop {
+		let found = async {
+			let connection = chain.connection().await?;
+			let provider = connection.best().await?.operated_by(&operator).await?;
+			Ok::<_, leasehold_client::ChainError>((connection.genesis, provider))
+		};
+		let waiting = match found.await {
+			Ok((genesis, Some(provider))) => {
+				if store.genesis()?.is_none() {
+					store.set_genesis(genesis)?;
+				}
+				return Ok((genesis, provider));
+			}
+			Ok((_, None)) => format!("no provider is registered with the operator {operator} yet"),
+			Err(error) => error.to_string(),
+		};
+		if waiting != last {
+			tracing::warn!("waiting: {waiting}");
+			last = waiting;
+		}
+		tokio::time::sleep(Duration::from_millis(500)).await;
+	}
+}
+
+/// How often a running workload is looked at between blocks.
+const LOOK: Duration = Duration::from_millis(500);
+
+async fn work(
+	shared: Arc<Shared>,
+	mut heads: tokio::sync::watch::Receiver<Result<Heads, Arc<leasehold_client::ChainError>>>,
+) {
+	let mut bidding = Bidding::default();
+	let mut duty = Duty::new();
+	loop {
+		let now = heads
+			.borrow_and_update()
+			.as_ref()
+			.copied()
+			.map_err(|e| e.to_string());
+		let trusted = match now {
+			Ok(now) => {
+				shared.note(|s| (s.best, s.finalized) = (now.best.0, now.finalized.0));
+				judge(&shared, &now).await.map(|()| now)
+			}
+			Err(why) => Err(Distrust::Unreachable(why)),
+		};
+		shared.note(|s| {
+			let why = trusted.as_ref().err().map(ToString::to_string);
+			if s.distrust != why {
+				match &why {
+					Some(why) => tracing::warn!("the chain is not believed: {why}"),
+					None => tracing::info!("the chain is believed again"),
+				}
+			}
+			s.distrust = why;
+		});
+		if let Ok(heads) = trusted {
+			if let Err(error) = turn(&shared, heads, &mut bidding, &mut duty).await {
+				tracing::warn!(%error, "this turn is cut short");
+			}
+		}
+		tokio::select! {
+			_ = heads.changed() => {},
+			() = shared.wake.notified() => {},
+			() = tokio::time::sleep(LOOK) => {},
+		}
+	}
+}
+
+async fn judge(shared: &Shared, heads: &Heads) -> Result<(), Distrust> {
+	let unreachable = |error: String| Distrust::Unreachable(error);
+	let connection = shared
+		.chain
+		.connection()
+		.await
+		.map_err(|error| unreachable(error.to_string()))?;
+	let highest = shared
+		.store
+		.highest_finalized()
+		.map_err(|error| unreachable(error.to_string()))?;
+	trust::judge(shared.genesis, connection.genesis, highest, heads)?;
+	if heads.finalized.0 > highest {
+		shared
+			.store
+			.note_finalized(heads.finalized.0)
+			.map_err(|error| unreachable(error.to_string()))?;
+	}
+	Ok(())
+}
+
+async fn turn(
+	shared: &Arc<Shared>,
+	heads: Heads,
+	bidding: &mut Bidding,
+	duty: &mut Duty,
+) -> anyhow::Result<()> {
+	let connection = shared.chain.connection().await?;
+	let best = leasehold_client::view::View::from(connection.at(heads.best.1).await?);
+	let leases = best.leases_of(shared.provider).await?;
+	duty.turn(shared, &connection, &best, !leases.is_empty())
+		.await?;
+	reconcile::turn(shared, &connection, &best, heads, &leases).await?;
+	bidding.turn(shared, &best).await?;
+	let rows = shared.store.leases()?;
+	shared.note(|s| s.leases = rows.iter().map(LeaseStatus::from).collect());
+	Ok(())
+}

@@ -1,0 +1,108 @@
+//! What runs a workload. One trait, one folder an executor.
+
+pub mod runner;
+pub mod wasm;
+
+use leasehold_client::FailureCode;
+use leasehold_manifest::Service;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// One attempt to run a lease's workload.
+#[derive(Clone, Debug)]
+pub struct Attempt {
+	/// From 1.
+	pub number: u32,
+	/// The lease's folder: `module.wasm`, `in/`, `out/`, `tmp/`, `logs/`, `run/`.
+	pub folder: PathBuf,
+	pub service: Service,
+}
+
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "end")]
+pub enum End {
+	/// The program ended by itself.
+	Exited {
+		code: i32,
+	},
+	/// The program crashed.
+	Crashed {
+		why: String,
+	},
+	/// The module cannot be loaded.
+	Invalid {
+		why: String,
+	},
+	/// The program was stopped at a limit.
+	TimeLimit,
+	MemoryLimit,
+	StorageLimit,
+	/// The machine failed, not the program.
+	Internal {
+		why: String,
+	},
+}
+
+impl End {
+	/// Whether another attempt may end otherwise.
+	pub fn is_worth_another_attempt(&self) -> bool {
+		matches!(self, Self::Crashed { .. } | Self::Internal { .. })
+	}
+
+	/// What the chain is told; `None` if the program ended by itself.
+	pub fn failure(&self) -> Option<FailureCode> {
+		match self {
+			Self::Exited { .. } => None,
+			Self::Crashed { .. } => Some(FailureCode::Crashed),
+			Self::Invalid { .. } => Some(FailureCode::InvalidModule),
+			Self::TimeLimit => Some(FailureCode::TimeLimit),
+			Self::MemoryLimit => Some(FailureCode::MemoryLimit),
+			Self::StorageLimit => Some(FailureCode::StorageLimit),
+			Self::Internal { .. } => Some(FailureCode::Internal),
+		}
+	}
+
+	/// In words.
+	pub fn why(&self) -> String {
+		match self {
+			Self::Exited { code } => format!("it exited with code {code}"),
+			Self::Crashed { why } => format!("it crashed: {why}"),
+			Self::Invalid { why } => format!("the module cannot be loaded: {why}"),
+			Self::TimeLimit => "it ran longer than the manifest allows".into(),
+			Self::MemoryLimit => "it needed more memory than was leased".into(),
+			Self::StorageLimit => "files and logs outgrew the storage leased".into(),
+			Self::Internal { why } => format!("the machine failed: {why}"),
+		}
+	}
+}
+
+/// What an executor reports of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Observed {
+	/// It was never begun.
+	Absent,
+	/// It is being made ready; nothing of the tenant's runs yet.
+	Preparing,
+	Running,
+	Ended(End),
+}
+
+/// Why an executor could not do what it was asked. An error is never an empty answer.
+#[derive(Debug, thiserror::Error)]
+#[error("{what}: {source}")]
+pub struct ExecutorError {
+	pub what: &'static str,
+	pub source: std::io::Error,
+}
+
+/// What runs workloads.
+#[async_trait::async_trait]
+pub trait Executor: Send + Sync {
+	/// Begins an attempt; returns when it is on its way.
+	async fn start(&self, attempt: &Attempt) -> Result<(), ExecutorError>;
+	/// What has become of an attempt, also one that an earlier life of the daemon began.
+	fn observe(&self, attempt: &Attempt) -> Result<Observed, ExecutorError>;
+	/// Ends an attempt if it runs.
+	fn stop(&self, attempt: &Attempt) -> Result<(), ExecutorError>;
+}

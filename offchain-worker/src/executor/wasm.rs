@@ -1,0 +1,167 @@
+//! The WASM executor: starts a runner process for each attempt, and finds it again after a restart.
+//!
+//! A runner holds a lock on a file of its attempt for as long as it lives, so that an attempt's
+//! state can be read from the disk alone: no lock file, a held lock, or a free one with or without
+//! the record of an end.
+
+use super::{runner::Spec, Attempt, End, Executor, ExecutorError, Observed};
+use crate::store::write_whole;
+use rustix::{
+	fs::{flock, FlockOperation},
+	process::{kill_process, Pid, Signal},
+};
+use std::{
+	fs::File,
+	os::unix::process::ExitStatusExt as _,
+	path::{Path, PathBuf},
+	process::Stdio,
+	time::Duration,
+};
+
+/// How long a runner may take to come to life.
+const BIRTH: Duration = Duration::from_secs(10);
+
+/// Runs modules in runner processes.
+pub struct Wasm {
+	/// This program.
+	program: PathBuf,
+}
+
+fn fault(what: &'static str) -> impl Fn(std::io::Error) -> ExecutorError {
+	move |source| ExecutorError { what, source }
+}
+
+/// A file of an attempt.
+fn file(attempt: &Attempt, ending: &str) -> PathBuf {
+	attempt
+		.folder
+		.join("run")
+		.join(format!("{}.{ending}", attempt.number))
+}
+
+/// Whether somebody holds the lock of this file; `None` if there is no such file.
+fn is_locked(path: &Path) -> std::io::Result<Option<bool>> {
+	let file = match File::open(path) {
+		Ok(file) => file,
+		Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+		Err(error) => return Err(error),
+	};
+	match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+		Ok(()) => Ok(Some(false)),
+		Err(rustix::io::Errno::WOULDBLOCK) => Ok(Some(true)),
+		Err(error) => Err(error.into()),
+	}
+}
+
+impl Wasm {
+	/// The executor that starts runners of this very program.
+	pub fn new() -> std::io::Result<Self> {
+		Ok(Self {
+			program: std::env::current_exe()?,
+		})
+	}
+}
+
+#[async_trait::async_trait]
+impl Executor for Wasm {
+	async fn start(&self, attempt: &Attempt) -> Result<(), ExecutorError> {
+		for folder in ["run", "in", "out", "tmp", "logs"] {
+			std::fs::create_dir_all(attempt.folder.join(folder))
+				.map_err(fault("making the lease's folders"))?;
+		}
+		for folder in ["out", "tmp"] {
+			let path = attempt.folder.join(folder);
+			std::fs::remove_dir_all(&path)
+				.and_then(|()| std::fs::create_dir(&path))
+				.map_err(fault("emptying the lease's folders"))?;
+		}
+		let spec = Spec::of(attempt);
+		let bytes = serde_json::to_vec_pretty(&spec).map_err(|error| ExecutorError {
+			what: "writing the runner's task",
+			source: error.into(),
+		})?;
+		write_whole(&file(attempt, "json"), &bytes).map_err(fault("writing the runner's task"))?;
+		let log =
+			File::create(file(attempt, "runner.log")).map_err(fault("opening the runner's log"))?;
+		let mut child = tokio::process::Command::new(&self.program)
+			.arg("runner")
+			.arg(&attempt.folder)
+			.arg(attempt.number.to_string())
+			.env_clear()
+			.current_dir(&attempt.folder)
+			.stdin(Stdio::null())
+			.stdout(Stdio::null())
+			.stderr(log)
+			// It outlives the daemon: no signal to the daemon's group reaches it.
+			.process_group(0)
+			.kill_on_drop(false)
+			.spawn()
+			.map_err(fault("starting a runner"))?;
+		let born = tokio::time::Instant::now();
+		let lock = file(attempt, "lock");
+		while is_locked(&lock).map_err(fault("looking for the runner"))? != Some(true) {
+			let ended = child.try_wait().map_err(fault("waiting for the runner"))?;
+			if ended.is_some() || born.elapsed() > BIRTH {
+				break;
+			}
+			tokio::time::sleep(Duration::from_millis(10)).await;
+		}
+		let end = file(attempt, "end");
+		tokio::spawn(async move {
+			// Reaps the child; a runner that was killed for its file size could not say so itself.
+			let Ok(status) = child.wait().await else {
+				return;
+			};
+			const SIGXFSZ: i32 = 25;
+			if status.signal() == Some(SIGXFSZ) && !end.exists() {
+				if let Ok(bytes) = serde_json::to_vec(&End::StorageLimit) {
+					let _ = write_whole(&end, &bytes);
+				}
+			}
+		});
+		Ok(())
+	}
+
+	fn observe(&self, attempt: &Attempt) -> Result<Observed, ExecutorError> {
+		let lock = file(attempt, "lock");
+		match is_locked(&lock).map_err(fault("looking for the runner"))? {
+			None => Ok(Observed::Absent),
+			Some(true) if file(attempt, "started").exists() => Ok(Observed::Running),
+			Some(true) => Ok(Observed::Preparing),
+			Some(false) => match std::fs::read(file(attempt, "end")) {
+				Ok(bytes) => Ok(Observed::Ended(
+					serde_json::from_slice(&bytes).unwrap_or_else(|error| End::Internal {
+						why: format!("the runner's report is damaged: {error}"),
+					}),
+				)),
+				Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+					let why = "the runner died without a report".to_owned();
+					Ok(Observed::Ended(End::Internal { why }))
+				}
+				Err(error) => Err(fault("reading the runner's report")(error)),
+			},
+		}
+	}
+
+	fn stop(&self, attempt: &Attempt) -> Result<(), ExecutorError> {
+		let lock = file(attempt, "lock");
+		if is_locked(&lock).map_err(fault("looking for the runner"))? != Some(true) {
+			return Ok(());
+		}
+		// The runner holds the lock, so the number in its file is still its own.
+		let text = std::fs::read_to_string(&lock).map_err(fault("reading the runner's id"))?;
+		let Some(pid) = text
+			.trim()
+			.parse()
+			.ok()
+			.filter(|pid| *pid > 1)
+			.and_then(Pid::from_raw)
+		else {
+			return Ok(());
+		};
+		match kill_process(pid, Signal::KILL) {
+			Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+			Err(error) => Err(fault("stopping the runner")(error.into())),
+		}
+	}
+}

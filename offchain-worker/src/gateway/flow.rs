@@ -1,0 +1,306 @@
+//! What flows: files in and out, and the live log.
+
+use super::{access, Gateway, Refused};
+use crate::{
+	log,
+	reconcile::{input_path, outputs, service},
+	store::{LeaseRow, Phase},
+};
+use axum::{
+	body::{Body, Bytes},
+	extract::{Path, Query, Request, State},
+	http::{header, HeaderMap, StatusCode},
+	response::{IntoResponse as _, Response},
+	Json,
+};
+use futures::StreamExt as _;
+use leasehold_client::access::Scope;
+use leasehold_manifest::{files::is_safe_path, result::Output, FileEntry};
+use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
+use std::time::Duration;
+use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
+
+/// SHA-256 of nothing.
+const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+/// How often a live log is looked at.
+const LOOK: Duration = Duration::from_millis(200);
+/// How long an upload may stand still.
+const STALL: Duration = Duration::from_secs(30);
+
+fn refused(status: StatusCode, why: impl Into<String>) -> Refused {
+	Refused(status, why.into())
+}
+
+fn internal(why: impl std::fmt::Display) -> Refused {
+	tracing::error!(%why, "the gateway failed");
+	refused(
+		StatusCode::INTERNAL_SERVER_ERROR,
+		"the provider's gateway failed",
+	)
+}
+
+fn path_of(request: &Request) -> String {
+	request
+		.uri()
+		.path_and_query()
+		.map(ToString::to_string)
+		.unwrap_or_default()
+}
+
+/// The results of a lease.
+pub async fn list(
+	State(gateway): State<Gateway>,
+	Path(lease): Path<u64>,
+	request: Request,
+) -> Result<Json<Vec<Output>>, Refused> {
+	let path = path_of(&request);
+	let facts = ("GET", path.as_str(), EMPTY);
+	let row =
+		access::check_headers(&gateway, lease, Scope::Files, request.headers(), facts).await?;
+	Ok(Json(results(&gateway, &row).await?))
+}
+
+async fn results(gateway: &Gateway, row: &LeaseRow) -> Result<Vec<Output>, Refused> {
+	if !matches!(
+		row.phase,
+		Phase::Ended { .. } | Phase::Closed { .. } | Phase::Failed { .. }
+	) {
+		return Err(refused(StatusCode::CONFLICT, "the job has not ended yet"));
+	}
+	let Some(service) = service(&gateway.shared, row).map_err(internal)? else {
+		return Ok(Vec::new());
+	};
+	let folder = gateway.shared.store.lease_folder(row.lease).join("out");
+	if !folder.exists() {
+		return Ok(Vec::new());
+	}
+	tokio::task::spawn_blocking(move || outputs(&folder, &service.outputs))
+		.await
+		.map_err(internal)?
+		.map_err(internal)
+}
+
+/// Takes the module or an input. Only what the manifest names is taken, and only as it names it.
+pub async fn put_file(
+	State(gateway): State<Gateway>,
+	Path((lease, path)): Path<(u64, String)>,
+	request: Request,
+) -> Result<StatusCode, Refused> {
+	let signed_path = path_of(&request);
+	let headers = request.headers().clone();
+	let digest = header_text(&headers, "leasehold-digest").unwrap_or_default();
+	let facts = ("PUT", signed_path.as_str(), digest.as_str());
+	let row = access::check_headers(&gateway, lease, Scope::Deploy, &headers, facts).await?;
+	let open = !matches!(row.phase, Phase::Closed { .. });
+	let service = service(&gateway.shared, &row).map_err(internal)?;
+	let Some(service) = service.filter(|_| open) else {
+		return Err(refused(StatusCode::CONFLICT, "hand in the manifest first"));
+	};
+	let entry = match path.split_once('/') {
+		Some(("module", name)) if service.module.path == name => Some(&service.module),
+		Some(("in", name)) => service.inputs.iter().find(|entry| entry.path == name),
+		_ => None,
+	};
+	let Some(entry) = entry else {
+		return Err(refused(
+			StatusCode::NOT_FOUND,
+			"the manifest names no such file",
+		));
+	};
+	if digest != hex::encode(entry.sha256) {
+		return Err(refused(
+			StatusCode::BAD_REQUEST,
+			"the digest is not the manifest's",
+		));
+	}
+	let folder = gateway.shared.store.lease_folder(lease);
+	let target = input_path(&folder, &service, entry);
+	if row.attempts > 0 && target.exists() {
+		return Err(refused(
+			StatusCode::CONFLICT,
+			"the workload has begun with this file",
+		));
+	}
+	let parent = target.parent().unwrap_or(&folder);
+	tokio::fs::create_dir_all(parent).await.map_err(internal)?;
+	let part = folder.join(format!("{}.upload", hex::encode(entry.sha256)));
+	let taken = take(request.into_body(), &part, entry).await;
+	match taken {
+		Ok(()) => {
+			tokio::fs::rename(&part, &target).await.map_err(internal)?;
+			gateway.shared.wake.notify_one();
+			Ok(StatusCode::NO_CONTENT)
+		}
+		Err(why) => {
+			let _ = tokio::fs::remove_file(&part).await;
+			Err(why)
+		}
+	}
+}
+
+async fn take(body: Body, part: &std::path::Path, entry: &FileEntry) -> Result<(), Refused> {
+	let mut file = tokio::fs::File::create(part).await.map_err(internal)?;
+	let mut stream = body.into_data_stream();
+	let (mut size, mut hasher) = (0u64, Sha256::new());
+	loop {
+		let next = tokio::time::timeout(STALL, stream.next())
+			.await
+			.map_err(|_| {
+				refused(
+					StatusCode::REQUEST_TIMEOUT,
+					"the upload stood still for too long",
+				)
+			})?;
+		let Some(chunk) = next else { break };
+		let chunk: Bytes =
+			chunk.map_err(|_| refused(StatusCode::BAD_REQUEST, "the upload broke off"))?;
+		size = size.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+		if size > entry.size {
+			let why = format!(
+				"the file is longer than the manifest says: {} bytes",
+				entry.size
+			);
+			return Err(refused(StatusCode::PAYLOAD_TOO_LARGE, why));
+		}
+		hasher.update(&chunk);
+		file.write_all(&chunk).await.map_err(internal)?;
+	}
+	file.sync_all().await.map_err(internal)?;
+	let sha256: [u8; 32] = hasher.finalize().into();
+	if size != entry.size || sha256 != entry.sha256 {
+		return Err(refused(
+			StatusCode::BAD_REQUEST,
+			"the file is not the one the manifest names",
+		));
+	}
+	Ok(())
+}
+
+fn header_text(headers: &HeaderMap, name: &str) -> Option<String> {
+	headers.get(name)?.to_str().ok().map(str::to_owned)
+}
+
+/// Sends a result, whole or from an offset on.
+pub async fn get_file(
+	State(gateway): State<Gateway>,
+	Path((lease, path)): Path<(u64, String)>,
+	request: Request,
+) -> Result<Response, Refused> {
+	let signed_path = path_of(&request);
+	let headers = request.headers().clone();
+	let facts = ("GET", signed_path.as_str(), EMPTY);
+	let row = access::check_headers(&gateway, lease, Scope::Files, &headers, facts).await?;
+	let missing = || refused(StatusCode::NOT_FOUND, "there is no such result");
+	let name = path
+		.strip_prefix("out/")
+		.filter(|name| is_safe_path(name))
+		.ok_or_else(missing)?;
+	let found = results(&gateway, &row).await?;
+	let output = found
+		.iter()
+		.find(|output| output.path == name)
+		.ok_or_else(missing)?;
+	let file = gateway
+		.shared
+		.store
+		.lease_folder(lease)
+		.join("out")
+		.join(name);
+	let mut file = tokio::fs::File::open(file).await.map_err(|_| missing())?;
+	let from = header_text(&headers, "range").and_then(|range| {
+		range
+			.strip_prefix("bytes=")?
+			.strip_suffix('-')?
+			.parse::<u64>()
+			.ok()
+	});
+	let answer = Response::builder()
+		.header(header::CONTENT_TYPE, "application/octet-stream")
+		.header(header::ACCEPT_RANGES, "bytes")
+		.header("leasehold-digest", hex::encode(output.sha256));
+	let answer = match from {
+		Some(from) if from > output.size => {
+			return Err(refused(
+				StatusCode::RANGE_NOT_SATISFIABLE,
+				"the file is shorter",
+			));
+		}
+		Some(from) => {
+			file.seek(std::io::SeekFrom::Start(from))
+				.await
+				.map_err(internal)?;
+			let last = output.size.saturating_sub(1);
+			answer
+				.status(StatusCode::PARTIAL_CONTENT)
+				.header(
+					header::CONTENT_RANGE,
+					format!("bytes {from}-{last}/{}", output.size),
+				)
+				.header(header::CONTENT_LENGTH, output.size.saturating_sub(from))
+		}
+		None => answer.header(header::CONTENT_LENGTH, output.size),
+	};
+	answer
+		.body(Body::from_stream(tokio_util::io::ReaderStream::new(file)))
+		.map_err(internal)
+}
+
+/// What part of a log is wanted.
+#[derive(Debug, Deserialize)]
+pub struct LogQuery {
+	/// Bytes to skip: an offset that an earlier answer led to.
+	#[serde(default)]
+	from: u64,
+	/// Whether to go on until the lease is closed.
+	#[serde(default)]
+	follow: bool,
+}
+
+/// Sends the log, a JSON record a line.
+pub async fn logs(
+	State(gateway): State<Gateway>,
+	Path(lease): Path<u64>,
+	Query(query): Query<LogQuery>,
+	request: Request,
+) -> Result<Response, Refused> {
+	let path = path_of(&request);
+	let facts = ("GET", path.as_str(), EMPTY);
+	access::check_headers(&gateway, lease, Scope::Logs, request.headers(), facts).await?;
+	let segment = log::segment(&gateway.shared.store.lease_folder(lease).join("logs"));
+	let (sender, receiver) = tokio::sync::mpsc::channel::<std::io::Result<Bytes>>(16);
+	tokio::spawn(async move {
+		let mut at = query.from;
+		loop {
+			// Looked at before reading, so that nothing written in between is missed.
+			let over = !query.follow || is_over(&gateway, lease);
+			if let Ok(mut file) = tokio::fs::File::open(&segment).await {
+				let _ = file.seek(std::io::SeekFrom::Start(at)).await;
+				let mut buffer = vec![0u8; 1 << 16];
+				while let Ok(n @ 1..) = file.read(&mut buffer).await {
+					at = at.saturating_add(u64::try_from(n).unwrap_or(0));
+					let bytes = Bytes::copy_from_slice(buffer.get(..n).unwrap_or_default());
+					if sender.send(Ok(bytes)).await.is_err() {
+						return;
+					}
+				}
+			}
+			if over || sender.is_closed() {
+				return;
+			}
+			tokio::time::sleep(LOOK).await;
+		}
+	});
+	let body = Body::from_stream(tokio_stream::wrappers::ReceiverStream::new(receiver));
+	Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
+}
+
+fn is_over(gateway: &Gateway, lease: u64) -> bool {
+	match gateway.shared.store.lease(lease) {
+		Ok(Some(row)) => matches!(
+			row.phase,
+			Phase::Ended { .. } | Phase::Failed { .. } | Phase::Closed { .. }
+		),
+		_ => true,
+	}
+}

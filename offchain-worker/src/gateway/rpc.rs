@@ -1,0 +1,248 @@
+//! `/rpc`: manifest, status, info.
+
+use super::{access, Gateway, Refused, API};
+use crate::{
+	executor::runner::measure,
+	reconcile::{missing, service},
+	store::{LeaseRow, Phase},
+};
+use axum::http::StatusCode;
+use jsonrpsee::{
+	types::{ErrorObjectOwned, Params},
+	RpcModule,
+};
+use leasehold_client::access::{RequestProof, Scope, SignedGrant};
+use leasehold_manifest::{result::Output, Manifest, Totals};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::sync::Arc;
+
+/// What every call about a lease carries.
+#[derive(Debug, Deserialize)]
+struct Signed {
+	lease: u64,
+	grant: SignedGrant,
+	proof: RequestProof,
+	/// Hexadecimal; for the calls that take one.
+	#[serde(default)]
+	body: String,
+}
+
+/// The gateway's answer to the hand-in of a manifest, signed by the operator.
+#[derive(Debug, Clone, Serialize)]
+struct Receipt {
+	api: &'static str,
+	genesis: String,
+	lease: u64,
+	manifest_hash: String,
+	/// Best block when it was handed in.
+	block: u32,
+	/// Under `Leasehold receipt v1` and the fields above, a line each.
+	signature: String,
+	/// Files that are still to be handed in.
+	missing: Vec<String>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Status {
+	api: &'static str,
+	lease: u64,
+	attempts: u32,
+	#[serde(flatten)]
+	phase: Phase,
+	/// Files that are still to be handed in.
+	missing: Vec<String>,
+	/// Bytes of the lease's folder.
+	used: u64,
+	outputs: Vec<Output>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Info {
+	api: &'static str,
+	genesis: String,
+	provider: u32,
+	operator: String,
+}
+
+fn error(refused: Refused) -> ErrorObjectOwned {
+	ErrorObjectOwned::owned(i32::from(refused.0.as_u16()), refused.1, None::<()>)
+}
+
+fn bad(why: impl std::fmt::Display) -> Refused {
+	Refused(StatusCode::BAD_REQUEST, why.to_string())
+}
+
+fn internal(why: impl std::fmt::Display) -> Refused {
+	tracing::error!(%why, "the gateway failed");
+	Refused(
+		StatusCode::INTERNAL_SERVER_ERROR,
+		"the provider's gateway failed".into(),
+	)
+}
+
+async fn checked(
+	gateway: &Gateway,
+	method: &str,
+	scope: Scope,
+	signed: &Signed,
+) -> Result<LeaseRow, Refused> {
+	let digest = hex::encode(Sha256::digest(signed.body.as_bytes()));
+	let facts = ("RPC", method, digest.as_str());
+	access::check(
+		gateway,
+		signed.lease,
+		scope,
+		&signed.grant,
+		&signed.proof,
+		facts,
+	)
+	.await
+}
+
+/// The calls.
+pub fn module(gateway: Gateway) -> anyhow::Result<RpcModule<Gateway>> {
+	let mut module = RpcModule::new(gateway);
+	module.register_method("provider_info", |_, gateway, _| {
+		let shared = &gateway.shared;
+		Ok::<_, ErrorObjectOwned>(Info {
+			api: API,
+			genesis: format!("{:?}", shared.genesis),
+			provider: shared.provider,
+			operator: shared.operator.to_string(),
+		})
+	})?;
+	module.register_async_method("lease_submitManifest", |params, gateway, _| async move {
+		submit(params, gateway).await.map_err(error)
+	})?;
+	module.register_async_method("lease_status", |params, gateway, _| async move {
+		status(params, gateway).await.map_err(error)
+	})?;
+	Ok(module)
+}
+
+fn paths(files: Vec<&leasehold_manifest::FileEntry>) -> Vec<String> {
+	files.into_iter().map(|file| file.path.clone()).collect()
+}
+
+async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receipt, Refused> {
+	let signed: Signed = params.one().map_err(bad)?;
+	let mut row = checked(&gateway, "lease_submitManifest", Scope::Deploy, &signed).await?;
+	let shared = &gateway.shared;
+	let Some(lease) = access::open_lease(&gateway, signed.lease).await? else {
+		return Err(bad("the lease is not open"));
+	};
+	let bytes = hex::decode(&signed.body).map_err(|_| bad("the manifest is not hexadecimal"))?;
+	if Manifest::hash(&bytes) != lease.manifest_hash {
+		return Err(bad(
+			"the manifest is not the one whose hash stands in the order",
+		));
+	}
+	let manifest = Manifest::open(&bytes).map_err(bad)?;
+	let Totals {
+		cpu,
+		memory,
+		storage,
+		unit_cpu,
+		unit_memory,
+	} = manifest
+		.totals()
+		.ok_or_else(|| bad("the manifest's sums overflow"))?;
+	let had = &lease.taken;
+	for (what, asked, ordered) in [
+		("CPU (milli)", cpu, had.cpu),
+		("memory (MiB)", memory, had.memory),
+		("storage (MiB)", storage, had.ephemeral),
+		("CPU of one unit (milli)", unit_cpu, had.unit_cpu),
+		("memory of one unit (MiB)", unit_memory, had.unit_memory),
+	] {
+		if asked > ordered {
+			let why =
+				format!("the manifest asks for more {what} than was ordered: {asked} > {ordered}");
+			return Err(bad(why));
+		}
+	}
+	let [only] = manifest.services.as_slice() else {
+		return Err(bad("this provider runs manifests of one service"));
+	};
+	if only.count != 1 {
+		return Err(bad("this provider runs one replica of a job"));
+	}
+	let size = only
+		.inputs
+		.iter()
+		.fold(only.module.size, |sum, f| sum.saturating_add(f.size));
+	if size > u64::from(only.storage).saturating_mul(1 << 20) {
+		return Err(bad(format!(
+			"module and inputs have {size} bytes, more than the {} MiB of storage leased",
+			only.storage
+		)));
+	}
+	shared
+		.store
+		.put_manifest(row.lease, &row.manifest_hash, &bytes)
+		.map_err(internal)?;
+	row.manifest = true;
+	shared.store.put(&row).map_err(internal)?;
+	shared.wake.notify_one();
+	tracing::info!(lease = row.lease, "the manifest is handed in");
+	let block = shared
+		.status
+		.lock()
+		.map(|status| status.best)
+		.unwrap_or_default();
+	let (genesis, hash) = (
+		format!("{:?}", shared.genesis),
+		hex::encode(row.manifest_hash),
+	);
+	let text = format!(
+		"Leasehold receipt v1\n{genesis}\n{}\n{hash}\n{block}",
+		row.lease
+	);
+	Ok(Receipt {
+		api: API,
+		genesis,
+		lease: row.lease,
+		manifest_hash: hash,
+		block,
+		signature: hex::encode(shared.pair.sign(text.as_bytes()).0),
+		missing: paths(missing(&shared.store.lease_folder(row.lease), only)),
+	})
+}
+
+async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status, Refused> {
+	let signed: Signed = params.one().map_err(bad)?;
+	let row = checked(&gateway, "lease_status", Scope::Status, &signed).await?;
+	let shared = &gateway.shared;
+	let folder = shared.store.lease_folder(row.lease);
+	let service = service(shared, &row).map_err(internal)?;
+	let over = matches!(row.phase, Phase::Ended { .. } | Phase::Closed { .. });
+	let (used, outputs) = tokio::task::spawn_blocking({
+		let (folder, service) = (folder.clone(), service.clone());
+		move || {
+			let outputs = match service {
+				Some(service) if over => {
+					crate::reconcile::outputs(&folder.join("out"), &service.outputs)
+						.unwrap_or_default()
+				}
+				_ => Vec::new(),
+			};
+			(measure(&folder).0, outputs)
+		}
+	})
+	.await
+	.map_err(internal)?;
+	let missing = service
+		.as_ref()
+		.map(|s| paths(missing(&folder, s)))
+		.unwrap_or_default();
+	Ok(Status {
+		api: API,
+		lease: row.lease,
+		attempts: row.attempts,
+		phase: row.phase,
+		missing: if over { Vec::new() } else { missing },
+		used,
+		outputs,
+	})
+}

@@ -1,0 +1,111 @@
+//! `leasehold-provider`: the provider daemon.
+
+#![forbid(unsafe_code)]
+
+mod bidding;
+mod config;
+mod daemon;
+mod duty;
+mod executor;
+mod gateway;
+mod log;
+mod operate;
+mod reconcile;
+mod socket;
+mod store;
+mod trust;
+
+use clap::{Parser, Subcommand};
+use std::{path::PathBuf, process::ExitCode};
+
+/// The provider daemon: watches the chain, bids on orders, runs the leased workloads.
+///
+/// A first start: `init`, then `register` with the owner's key, then `run`.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+	/// The daemon's folder: configuration, keys, data.
+	#[arg(
+		long,
+		global = true,
+		env = "LEASEHOLD_PROVIDER_DIR",
+		default_value = "leasehold-provider"
+	)]
+	dir: PathBuf,
+	/// How logs are written.
+	#[arg(long, global = true, value_enum, default_value = "text")]
+	log_format: LogFormat,
+	#[command(subcommand)]
+	command: Command,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum LogFormat {
+	Text,
+	Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+	/// Detect this machine, write a commented configuration and create the operator's key.
+	Init(operate::Init),
+	/// Register the provider on chain, with its bond. Signed by the owner.
+	Register(operate::Register),
+	/// Serve leases until SIGTERM; workloads go on without the daemon.
+	Run,
+	/// Show what the running daemon does.
+	Status(operate::Status),
+	/// Run one attempt of a module. Started by the daemon.
+	#[command(hide = true)]
+	Runner { folder: PathBuf, attempt: u32 },
+}
+
+fn main() -> ExitCode {
+	let arguments = Arguments::parse();
+	// Before anything else: no runtime, no logs, no keys.
+	if let Command::Runner { folder, attempt } = &arguments.command {
+		return match executor::runner::run(folder, *attempt) {
+			Ok(()) => ExitCode::SUCCESS,
+			Err(error) => {
+				eprintln!("the runner failed: {error}");
+				ExitCode::FAILURE
+			}
+		};
+	}
+	let filter = tracing_subscriber::EnvFilter::try_from_default_env()
+		.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,subxt=warn,jsonrpsee=warn"));
+	let logs = tracing_subscriber::fmt()
+		.with_env_filter(filter)
+		.with_writer(std::io::stderr);
+	match arguments.log_format {
+		LogFormat::Text => logs.init(),
+		LogFormat::Json => logs.json().init(),
+	}
+	let runtime = match tokio::runtime::Builder::new_multi_thread()
+		.enable_all()
+		.build()
+	{
+		Ok(runtime) => runtime,
+		Err(error) => {
+			eprintln!("error: {error}");
+			return ExitCode::FAILURE;
+		}
+	};
+	let result = runtime.block_on(async {
+		match arguments.command {
+			Command::Init(init) => init.run(&arguments.dir),
+			Command::Register(register) => register.run(&arguments.dir).await,
+			Command::Run => daemon::run(&arguments.dir).await,
+			Command::Status(status) => status.run(&arguments.dir).await,
+			Command::Runner { .. } => Ok(()),
+		}
+	});
+	runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+	match result {
+		Ok(()) => ExitCode::SUCCESS,
+		Err(error) => {
+			eprintln!("error: {error:#}");
+			ExitCode::FAILURE
+		}
+	}
+}

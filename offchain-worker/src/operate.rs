@@ -1,0 +1,267 @@
+//! The operator's commands: init, register, status.
+
+use crate::{
+	config::{Config, Template, FILE},
+	daemon::operator_key,
+};
+use anyhow::{bail, Context as _};
+use clap::Args;
+use leasehold_client::{
+	keystore,
+	signer::{Journal, Signer, Wait},
+	units, Call, Chain, Keypair, ProviderRequest,
+};
+use std::{
+	net::SocketAddr,
+	path::{Path, PathBuf},
+};
+
+/// What is left for the machine itself: a quarter of its memory, a fifth of its free disk.
+const MEMORY_PART: u64 = 4;
+const DISK_PART: u64 = 5;
+
+#[derive(Debug, Args)]
+pub struct Init {
+	/// RPC address of the chain node.
+	#[arg(long, default_value = "ws://127.0.0.1:9944")]
+	node: String,
+	/// Where the gateway listens.
+	#[arg(long, default_value = "127.0.0.1:8443")]
+	listen: SocketAddr,
+	/// Price of a core, LEASE an hour.
+	#[arg(long, default_value = "0.5")]
+	price: String,
+	/// An attribute that orders may require, `key=value`; may be repeated.
+	#[arg(long = "attribute", value_name = "KEY=VALUE")]
+	attributes: Vec<String>,
+	/// CPU to lease out, milli-CPU; detected if left out.
+	#[arg(long)]
+	cpu_millis: Option<u32>,
+	/// Memory to lease out, MiB; detected if left out.
+	#[arg(long)]
+	memory_mib: Option<u32>,
+	/// Storage to lease out, MiB; detected if left out.
+	#[arg(long)]
+	storage_mib: Option<u32>,
+	/// Secret URI of the operator's key, as `//Name` on a development chain; drawn if left out.
+	#[arg(long, hide = true)]
+	operator_seed: Option<String>,
+}
+
+/// (milli-CPU, MiB of memory, MiB of disk) that this machine can lease out.
+fn detect(folder: &Path) -> anyhow::Result<(u32, u32, u32)> {
+	let cores = std::thread::available_parallelism()
+		.context("the number of cores")?
+		.get();
+	let memory = sysinfo::System::new_with_specifics(
+		sysinfo::RefreshKind::nothing()
+			.with_memory(sysinfo::MemoryRefreshKind::nothing().with_ram()),
+	);
+	let total = memory
+		.cgroup_limits()
+		.map_or(memory.total_memory(), |limits| {
+			limits.total_memory.min(memory.total_memory())
+		});
+	let disk = rustix::fs::statvfs(folder).context("the free disk space")?;
+	let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+	let mib = |bytes: u64, part: u64| {
+		let kept = bytes.checked_div(part).unwrap_or(0);
+		u32::try_from(bytes.saturating_sub(kept) >> 20).unwrap_or(u32::MAX)
+	};
+	let millis = u32::try_from(cores.saturating_mul(1_000)).unwrap_or(u32::MAX);
+	Ok((millis, mib(total, MEMORY_PART), mib(free, DISK_PART)))
+}
+
+impl Init {
+	pub fn run(self, folder: &Path) -> anyhow::Result<()> {
+		let path = folder.join(FILE);
+		if path.exists() {
+			bail!(
+				"{} is there already; edit it, or name another --dir",
+				path.display()
+			);
+		}
+		units::parse_amount(&self.price).map_err(anyhow::Error::msg)?;
+		let attributes = self
+			.attributes
+			.iter()
+			.map(|text| {
+				let pair = text
+					.split_once('=')
+					.context("write --attribute as key=value")?;
+				Ok((pair.0.to_owned(), pair.1.to_owned()))
+			})
+			.collect::<anyhow::Result<Vec<_>>>()?;
+		std::fs::create_dir_all(folder.join("keys"))
+			.with_context(|| folder.display().to_string())?;
+		let (cpu, memory, disk) = detect(folder)?;
+		let text = Template {
+			node: &self.node,
+			listen: self.listen,
+			url: &format!("http://{}", self.listen),
+			cpu_millis: self.cpu_millis.unwrap_or(cpu),
+			memory_mib: self.memory_mib.unwrap_or(memory),
+			storage_mib: self.storage_mib.unwrap_or(disk),
+			cpu_core: &self.price,
+			attributes: &attributes,
+		}
+		.render();
+		let seed = match &self.operator_seed {
+			Some(hex_seed) => <[u8; 32]>::try_from(hex::decode(hex_seed)?)
+				.map_err(|_| anyhow::anyhow!("the operator's seed must have 32 bytes"))?,
+			None => keystore::random_seed()?,
+		};
+		let password = hex::encode(keystore::random_seed()?);
+		let keys = folder.join("keys");
+		let operator = keystore::write(
+			&keys.join("operator.json"),
+			seed,
+			&password,
+			"leasehold operator",
+		)?;
+		keystore::write_secret_file(&keys.join("operator.password"), password.as_bytes())?;
+		std::fs::write(&path, text).with_context(|| path.display().to_string())?;
+		println!("wrote {}", path.display());
+		println!("operator: {operator}");
+		println!("next: look through the file, fund the operator for its transaction fees, then");
+		println!(
+			"  leasehold-provider --dir {} register --owner-key FILE --bond 100",
+			folder.display()
+		);
+		Ok(())
+	}
+}
+
+#[derive(Debug, Args)]
+pub struct Register {
+	/// The owner's key file (see `leasehold keys create`).
+	#[arg(long, required_unless_present = "owner_uri")]
+	owner_key: Option<PathBuf>,
+	/// File with the password of the owner's key.
+	#[arg(long, env = "LEASEHOLD_PASSWORD_FILE")]
+	password_file: Option<PathBuf>,
+	/// Secret URI of the owner, as `//Alice`; for development chains.
+	#[arg(long, conflicts_with = "owner_key")]
+	owner_uri: Option<String>,
+	/// The bond, LEASE.
+	#[arg(long)]
+	bond: String,
+}
+
+impl Register {
+	fn owner(&self) -> anyhow::Result<Keypair> {
+		if let Some(uri) = &self.owner_uri {
+			return Ok(keystore::from_uri(uri)?);
+		}
+		let path = self.owner_key.as_ref().context("--owner-key is missing")?;
+		let password = match &self.password_file {
+			Some(file) => std::fs::read_to_string(file)
+				.with_context(|| file.display().to_string())?
+				.trim_end_matches('\n')
+				.to_owned(),
+			None => bail!("name the file with the key's password: --password-file"),
+		};
+		Ok(keystore::read(path, &password)?)
+	}
+
+	pub async fn run(self, folder: &Path) -> anyhow::Result<()> {
+		let config = Config::read(folder)?;
+		let operator = keystore::account(&operator_key(folder)?);
+		let owner = self.owner()?;
+		let bond = units::parse_amount(&self.bond).map_err(anyhow::Error::msg)?;
+		let chain = Chain::connect(&config.node, None).await?;
+		let view = chain.connection().await?.best().await?;
+		let terms = view.terms().await?;
+		if bond < terms.min_bond {
+			bail!("the bond must be at least {}", units::lease(terms.min_bond));
+		}
+		let account = keystore::account(&owner);
+		if view.owned_by(&account).await?.is_some() {
+			bail!("{account} owns a provider already");
+		}
+		let free = view.account(&account).await?.free;
+		if free < bond.saturating_add(terms.existential_deposit) {
+			bail!(
+				"{account} has {}, which does not cover the bond",
+				units::lease(free)
+			);
+		}
+		let info = ProviderRequest {
+			gateways: vec![config.gateway.url.clone()],
+			attributes: config.attribute_list().map_err(anyhow::Error::msg)?,
+			capacity: config.resources(),
+		};
+		let journal = Journal::open(&folder.join("owner-transactions"))?;
+		let signer = Signer::start(chain.clone(), owner, journal, chain.follow());
+		eprintln!("registering; this takes a few blocks …");
+		let call = Call::Register {
+			operator,
+			bond,
+			info,
+		};
+		let receipt = signer.submit(call, Wait::Finalized).await?;
+		let view = chain.connection().await?.finalized().await?;
+		let provider = view
+			.operated_by(&operator)
+			.await?
+			.context("not registered")?;
+		println!(
+			"provider {provider} is registered in block {}",
+			receipt.block.0
+		);
+		Ok(())
+	}
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+	/// `text` or `json`.
+	#[arg(long, default_value = "text")]
+	output: String,
+}
+
+impl Status {
+	pub async fn run(self, folder: &Path) -> anyhow::Result<()> {
+		let status = crate::socket::ask(folder).await.with_context(|| {
+			format!(
+				"no daemon answers in {}; start it with `run`",
+				folder.display()
+			)
+		})?;
+		if self.output == "json" {
+			println!("{status:#}");
+			return Ok(());
+		}
+		let text = |key: &str| match &status[key] {
+			serde_json::Value::String(text) => text.clone(),
+			serde_json::Value::Null => "-".into(),
+			other => other.to_string(),
+		};
+		println!("provider    {}", text("provider"));
+		println!("operator    {}", text("operator"));
+		println!("node        {}", text("node"));
+		println!(
+			"best        {}   finalized {}",
+			text("best"),
+			text("finalized")
+		);
+		println!(
+			"chain       {}",
+			status["distrust"].as_str().unwrap_or("believed")
+		);
+		println!(
+			"duty        {}",
+			status["duty"].as_str().unwrap_or("on duty")
+		);
+		println!("heartbeats  {}   bids {}", text("heartbeats"), text("bids"));
+		for lease in status["leases"].as_array().into_iter().flatten() {
+			let why = lease["why"].as_str().unwrap_or_default();
+			println!(
+				"lease {}: {} {why}",
+				lease["lease"],
+				lease["phase"].as_str().unwrap_or("?")
+			);
+		}
+		Ok(())
+	}
+}

@@ -1,0 +1,415 @@
+//! The daemon's folder: what it knows beyond the chain.
+//!
+//! `VERSION`, `keys/`, `store.redb` (an index), `manifests/` (encrypted), `leases/ID/…`,
+//! `transactions/`. Every format begins with a version; a newer one is refused.
+
+use chacha20poly1305::{
+	aead::{Aead, KeyInit, Payload},
+	Key, XChaCha20Poly1305, XNonce,
+};
+use leasehold_client::{AccountId32, H256};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
+use rustix::fs::{flock, FlockOperation};
+use serde::{Deserialize, Serialize};
+use std::{
+	fs::File,
+	path::{Path, PathBuf},
+};
+
+/// Version of the folder's layout.
+const LAYOUT: &str = "1";
+const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
+const LEASES: TableDefinition<u64, &[u8]> = TableDefinition::new("leases");
+
+/// What is known about a lease that this daemon has served or serves.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LeaseRow {
+	pub version: u32,
+	pub lease: u64,
+	pub manifest_hash: [u8; 32],
+	pub tenant: [u8; 32],
+	pub access: [u8; 32],
+	/// Whether the manifest has been handed in.
+	pub manifest: bool,
+	/// Attempts begun; written before an attempt starts.
+	pub attempts: u32,
+	pub phase: Phase,
+	/// Unix seconds; when the close was seen finalized.
+	pub closed_at: Option<u64>,
+}
+
+/// How far a lease has come on this provider.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "phase")]
+pub enum Phase {
+	/// Waits for the manifest or for files.
+	AwaitingManifest,
+	/// The workload is being started.
+	Starting,
+	/// The workload runs.
+	Running,
+	/// The job has ended; the chain is being told.
+	Ended {
+		exit_code: i32,
+		result_hash: [u8; 32],
+	},
+	/// The workload cannot be run; the chain is being told.
+	Failed { code: String, why: String },
+	/// The lease is closed.
+	Closed { why: String },
+}
+
+impl LeaseRow {
+	/// The account whose grants count.
+	pub fn access(&self) -> AccountId32 {
+		AccountId32(self.access)
+	}
+}
+
+/// What can go wrong with the folder.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+	#[error("{0}: {1}")]
+	File(PathBuf, std::io::Error),
+	#[error("the index cannot be used: {0}")]
+	Index(String),
+	#[error("{0} was written by a newer version of this program; install that one")]
+	Newer(PathBuf),
+	#[error("another daemon uses {0}")]
+	InUse(PathBuf),
+	#[error("{0} is damaged: {1}")]
+	Damaged(PathBuf, String),
+}
+
+/// The daemon's folder.
+pub struct Store {
+	folder: PathBuf,
+	index: Database,
+	manifest_key: [u8; 32],
+	_lock: File,
+}
+
+fn index_error(error: impl Into<redb::Error>) -> StoreError {
+	StoreError::Index(error.into().to_string())
+}
+
+/// Writes a file whole or not at all.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+	use std::io::Write as _;
+	let part = path.with_extension("part");
+	let mut file = File::create(&part)?;
+	file.write_all(bytes)?;
+	file.sync_all()?;
+	std::fs::rename(&part, path)
+}
+
+impl Store {
+	/// Opens the folder, and makes what is missing. An index that cannot be read is put aside: it
+	/// is rebuilt from the files and the chain.
+	pub fn open(folder: &Path) -> Result<Self, StoreError> {
+		let file = |path: &Path| {
+			let path = path.to_owned();
+			move |error| StoreError::File(path, error)
+		};
+		for sub in [
+			"",
+			"keys",
+			"manifests",
+			"leases",
+			"quarantine",
+			"transactions",
+		] {
+			let path = folder.join(sub);
+			std::fs::create_dir_all(&path).map_err(file(&path))?;
+		}
+		let version = folder.join("VERSION");
+		match std::fs::read_to_string(&version) {
+			Ok(text) if text.trim() == LAYOUT => {}
+			Ok(_) => return Err(StoreError::Newer(version)),
+			Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+				write_whole(&version, LAYOUT.as_bytes()).map_err(file(&version))?
+			}
+			Err(error) => return Err(StoreError::File(version, error)),
+		}
+		let lock_path = folder.join("lock");
+		let lock = File::create(&lock_path).map_err(file(&lock_path))?;
+		flock(&lock, FlockOperation::NonBlockingLockExclusive)
+			.map_err(|_| StoreError::InUse(folder.to_owned()))?;
+		let manifest_key = Self::manifest_key(&folder.join("keys/manifests.key"))?;
+		let path = folder.join("store.redb");
+		let index = match Database::create(&path) {
+			Ok(index) => index,
+			Err(error) => {
+				let aside = folder.join("store.redb.damaged");
+				tracing::warn!(%error, aside = %aside.display(), "the index is rebuilt");
+				std::fs::rename(&path, &aside).map_err(file(&path))?;
+				Database::create(&path).map_err(index_error)?
+			}
+		};
+		let tx = index.begin_write().map_err(index_error)?;
+		tx.open_table(META).map_err(index_error)?;
+		tx.open_table(LEASES).map_err(index_error)?;
+		tx.commit().map_err(index_error)?;
+		Ok(Self {
+			folder: folder.to_owned(),
+			index,
+			manifest_key,
+			_lock: lock,
+		})
+	}
+
+	fn manifest_key(path: &Path) -> Result<[u8; 32], StoreError> {
+		let damaged = |why: &str| StoreError::Damaged(path.to_owned(), why.to_owned());
+		match std::fs::read(path) {
+			Ok(bytes) => bytes
+				.try_into()
+				.map_err(|_| damaged("it is not 32 bytes long")),
+			Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+				let key = leasehold_client::keystore::random_seed()
+					.map_err(|error| damaged(&error.to_string()))?;
+				leasehold_client::keystore::write_secret_file(path, &key)
+					.map_err(|error| damaged(&error.to_string()))?;
+				Ok(key)
+			}
+			Err(error) => Err(StoreError::File(path.to_owned(), error)),
+		}
+	}
+
+	/// The daemon's folder.
+	pub fn folder(&self) -> &Path {
+		&self.folder
+	}
+
+	/// A lease's folder.
+	pub fn lease_folder(&self, lease: u64) -> PathBuf {
+		self.folder.join("leases").join(lease.to_string())
+	}
+
+	fn meta(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+		let tx = self.index.begin_read().map_err(index_error)?;
+		let table = tx.open_table(META).map_err(index_error)?;
+		let found = table.get(key).map_err(index_error)?;
+		Ok(found.map(|value| value.value().to_vec()))
+	}
+
+	fn set_meta(&self, key: &str, value: &[u8]) -> Result<(), StoreError> {
+		let tx = self.index.begin_write().map_err(index_error)?;
+		{
+			let mut table = tx.open_table(META).map_err(index_error)?;
+			table.insert(key, value).map_err(index_error)?;
+		}
+		tx.commit().map_err(index_error)
+	}
+
+	/// The genesis of the chain that this folder belongs to.
+	pub fn genesis(&self) -> Result<Option<H256>, StoreError> {
+		let bytes = self.meta("genesis")?;
+		Ok(bytes
+			.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
+			.map(H256))
+	}
+
+	/// Binds the folder to a chain.
+	pub fn set_genesis(&self, genesis: H256) -> Result<(), StoreError> {
+		self.set_meta("genesis", &genesis.0)
+	}
+
+	/// The highest finalized block ever seen.
+	pub fn highest_finalized(&self) -> Result<u32, StoreError> {
+		let bytes = self.meta("finalized")?;
+		Ok(bytes
+			.and_then(|b| <[u8; 4]>::try_from(b).ok())
+			.map_or(0, u32::from_le_bytes))
+	}
+
+	/// Notes a finalized block.
+	pub fn note_finalized(&self, number: u32) -> Result<(), StoreError> {
+		self.set_meta("finalized", &number.to_le_bytes())
+	}
+
+	/// All rows, by lease.
+	pub fn leases(&self) -> Result<Vec<LeaseRow>, StoreError> {
+		let tx = self.index.begin_read().map_err(index_error)?;
+		let table = tx.open_table(LEASES).map_err(index_error)?;
+		let mut rows = Vec::new();
+		for entry in table.iter().map_err(index_error)? {
+			let (lease, bytes) = entry.map_err(index_error)?;
+			match serde_json::from_slice::<LeaseRow>(bytes.value()) {
+				Ok(row) => rows.push(row),
+				Err(error) => {
+					let lease = lease.value();
+					tracing::warn!(lease, %error, "a row of the index cannot be read");
+				}
+			}
+		}
+		Ok(rows)
+	}
+
+	/// One row.
+	pub fn lease(&self, lease: u64) -> Result<Option<LeaseRow>, StoreError> {
+		let tx = self.index.begin_read().map_err(index_error)?;
+		let table = tx.open_table(LEASES).map_err(index_error)?;
+		let found = table.get(lease).map_err(index_error)?;
+		Ok(found.and_then(|bytes| serde_json::from_slice(bytes.value()).ok()))
+	}
+
+	/// Writes a row.
+	pub fn put(&self, row: &LeaseRow) -> Result<(), StoreError> {
+		let bytes =
+			serde_json::to_vec(row).map_err(|error| StoreError::Index(error.to_string()))?;
+		let tx = self.index.begin_write().map_err(index_error)?;
+		{
+			let mut table = tx.open_table(LEASES).map_err(index_error)?;
+			table
+				.insert(row.lease, bytes.as_slice())
+				.map_err(index_error)?;
+		}
+		tx.commit().map_err(index_error)
+	}
+
+	/// Removes a row and all data of its lease.
+	pub fn wipe(&self, row: &LeaseRow) -> Result<(), StoreError> {
+		let folder = self.lease_folder(row.lease);
+		if folder.exists() {
+			std::fs::remove_dir_all(&folder)
+				.map_err(|error| StoreError::File(folder.clone(), error))?;
+		}
+		let _ = std::fs::remove_file(self.manifest_path(row.lease, &row.manifest_hash));
+		let tx = self.index.begin_write().map_err(index_error)?;
+		{
+			let mut table = tx.open_table(LEASES).map_err(index_error)?;
+			table.remove(row.lease).map_err(index_error)?;
+		}
+		tx.commit().map_err(index_error)
+	}
+
+	fn manifest_path(&self, lease: u64, hash: &[u8; 32]) -> PathBuf {
+		self.folder
+			.join("manifests")
+			.join(format!("{lease}-{}.sealed", hex::encode(hash)))
+	}
+
+	/// Stores a manifest's bytes, encrypted: one version byte, 24 of nonce, the rest sealed.
+	pub fn put_manifest(
+		&self,
+		lease: u64,
+		hash: &[u8; 32],
+		plain: &[u8],
+	) -> Result<(), StoreError> {
+		let path = self.manifest_path(lease, hash);
+		let damaged = |why: &str| StoreError::Damaged(path.clone(), why.to_owned());
+		let mut nonce = [0u8; 24];
+		getrandom::fill(&mut nonce).map_err(|error| damaged(&error.to_string()))?;
+		let sealed = XChaCha20Poly1305::new(Key::from_slice(&self.manifest_key))
+			.encrypt(
+				XNonce::from_slice(&nonce),
+				Payload {
+					msg: plain,
+					aad: hash,
+				},
+			)
+			.map_err(|_| damaged("encryption failed"))?;
+		let mut bytes = vec![1u8];
+		bytes.extend_from_slice(&nonce);
+		bytes.extend_from_slice(&sealed);
+		write_whole(&path, &bytes).map_err(|error| StoreError::File(path.clone(), error))
+	}
+
+	/// A manifest's bytes; `None` if it has not been handed in.
+	pub fn manifest(&self, lease: u64, hash: &[u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
+		let path = self.manifest_path(lease, hash);
+		let bytes = match std::fs::read(&path) {
+			Ok(bytes) => bytes,
+			Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+			Err(error) => return Err(StoreError::File(path, error)),
+		};
+		let damaged = |why: &str| StoreError::Damaged(path.clone(), why.to_owned());
+		let (version, rest) = bytes.split_first().ok_or_else(|| damaged("it is empty"))?;
+		if *version != 1 {
+			return Err(StoreError::Newer(path));
+		}
+		let (nonce, sealed) = rest
+			.split_at_checked(24)
+			.ok_or_else(|| damaged("it is cut off"))?;
+		XChaCha20Poly1305::new(Key::from_slice(&self.manifest_key))
+			.decrypt(
+				XNonce::from_slice(nonce),
+				Payload {
+					msg: sealed,
+					aad: hash,
+				},
+			)
+			.map(Some)
+			.map_err(|_| damaged("its seal is broken"))
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	fn row() -> LeaseRow {
+		LeaseRow {
+			version: 1,
+			lease: 3,
+			manifest_hash: [1; 32],
+			tenant: [2; 32],
+			access: [2; 32],
+			manifest: true,
+			attempts: 1,
+			phase: Phase::Running,
+			closed_at: None,
+		}
+	}
+
+	#[test]
+	fn rows_and_manifests_outlive_a_restart() {
+		let folder = tempfile::tempdir().unwrap();
+		let store = Store::open(folder.path()).unwrap();
+		store.put(&row()).unwrap();
+		store.put_manifest(3, &[1; 32], b"secret").unwrap();
+		store.note_finalized(7).unwrap();
+		assert!(matches!(
+			Store::open(folder.path()),
+			Err(StoreError::InUse(_))
+		));
+		drop(store);
+		let store = Store::open(folder.path()).unwrap();
+		assert_eq!(store.leases().unwrap(), [row()]);
+		assert_eq!(store.manifest(3, &[1; 32]).unwrap().unwrap(), b"secret");
+		assert_eq!(store.manifest(4, &[1; 32]).unwrap(), None);
+		assert_eq!(store.highest_finalized().unwrap(), 7);
+		let on_disk = std::fs::read(store.manifest_path(3, &[1; 32])).unwrap();
+		assert!(!on_disk.windows(6).any(|w| w == b"secret"));
+		store.wipe(&row()).unwrap();
+		assert_eq!(store.leases().unwrap(), []);
+		assert_eq!(store.manifest(3, &[1; 32]).unwrap(), None);
+	}
+
+	#[test]
+	fn a_row_of_version_1_is_still_read() {
+		let fixture = include_str!("../fixtures/lease-row-v1.json");
+		assert_eq!(serde_json::from_str::<LeaseRow>(fixture).unwrap(), row());
+	}
+
+	#[test]
+	fn damage_is_noticed() {
+		let folder = tempfile::tempdir().unwrap();
+		let store = Store::open(folder.path()).unwrap();
+		store.put_manifest(3, &[1; 32], b"secret").unwrap();
+		let path = store.manifest_path(3, &[1; 32]);
+		let good = std::fs::read(&path).unwrap();
+		for length in [0, 1, 10, good.len() - 1] {
+			std::fs::write(&path, &good[..length]).unwrap();
+			assert!(store.manifest(3, &[1; 32]).is_err());
+		}
+		drop(store);
+		std::fs::write(folder.path().join("store.redb"), b"rubbish").unwrap();
+		assert_eq!(Store::open(folder.path()).unwrap().leases().unwrap(), []);
+		std::fs::write(folder.path().join("VERSION"), "2").unwrap();
+		assert!(matches!(
+			Store::open(folder.path()),
+			Err(StoreError::Newer(_))
+		));
+	}
+}

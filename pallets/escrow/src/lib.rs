@@ -1,0 +1,189 @@
+//! # Escrow: the stream behind a lease
+//!
+//! Glossary: a *stream* takes deposits in and pays out at a *rate* (planck per served block, gross
+//! of the *fee*). Its *funders* are the accounts that deposited: the tenant first, at most eight,
+//! consumed in the order of their first deposit. The *reserve* is the part of the balance that a
+//! running workload does not use up; what is above it is *spendable*. To *settle* is to pay out what
+//! has accrued so far.
+//!
+//! Every deposit is a hold on its funder's own account. Streams are lazy: nothing happens per block.
+//! Settling n times pays what settling once pays: whole blocks at an integer rate, and a fee that is
+//! floor(fee × all paid so far).
+
+#![cfg_attr(not(feature = "std"), no_std)]
+#![forbid(unsafe_code)]
+
+pub use pallet::*;
+
+mod dispatchable_impls;
+mod streams;
+mod try_state;
+mod types;
+pub use types::*;
+
+// FRAME's macros expand to `expect`.
+#[allow(clippy::expect_used)]
+#[frame_support::pallet]
+pub mod pallet {
+	use super::*;
+	use frame_support::{
+		pallet_prelude::*,
+		traits::fungible::{Inspect, MutateHold},
+	};
+	use frame_system::pallet_prelude::*;
+	use leasehold_primitives::{Balance, BlockNumber, LeaseId, ProviderId, ProviderRegistry};
+
+	const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+
+	#[pallet::pallet]
+	#[pallet::storage_version(STORAGE_VERSION)]
+	pub struct Pallet<T>(_);
+
+	#[pallet::config]
+	pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
+		/// The chain's token.
+		type Currency: Inspect<Self::AccountId, Balance = Balance>
+			+ MutateHold<Self::AccountId, Reason = Self::RuntimeHoldReason>;
+		/// The runtime's hold reasons.
+		type RuntimeHoldReason: From<HoldReason>;
+		/// Who is paid, and for how many blocks.
+		type Registry: ProviderRegistry<Self::AccountId>;
+		/// Weights of the calls.
+		type WeightInfo: WeightInfo;
+	}
+
+	/// Why this pallet holds funds.
+	#[pallet::composite_enum]
+	pub enum HoldReason {
+		/// What a funder has in streams.
+		Stream,
+	}
+
+	/// The terms in force. A stream carries those that touch its money in its own record.
+	#[pallet::storage]
+	pub type CurrentTerms<T: Config> = StorageValue<_, Terms, ValueQuery>;
+
+	/// Where fees go. It holds the existential deposit from genesis on.
+	#[pallet::storage]
+	pub type FeeDestination<T: Config> = StorageValue<_, T::AccountId>;
+
+	/// Streams by their lease.
+	#[pallet::storage]
+	pub type StreamsOf<T: Config> = StorageMap<_, Twox64Concat, LeaseId, StreamRecordOf<T>>;
+
+	#[pallet::genesis_config]
+	#[derive(frame_support::DefaultNoBound)]
+	pub struct GenesisConfig<T: Config> {
+		pub terms: TermsV1,
+		pub fee_destination: Option<T::AccountId>,
+	}
+
+	#[pallet::genesis_build]
+	impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
+		fn build(&self) {
+			assert_eq!(self.terms.check(), Ok(()), "terms of escrow");
+			CurrentTerms::<T>::put(Terms::V1(self.terms.clone()));
+			FeeDestination::<T>::set(self.fee_destination.clone());
+		}
+	}
+
+	#[pallet::event]
+	#[pallet::generate_deposit(pub(super) fn deposit_event)]
+	pub enum Event<T: Config> {
+		/// A lease was made, and its tenant's `deposit` was put on hold.
+		StreamOpened {
+			lease: LeaseId,
+			provider: ProviderId,
+			tenant: T::AccountId,
+			rate: Balance,
+			storage_rate: Balance,
+			reserve: Balance,
+			deposit: Balance,
+		},
+		/// The stream began to accrue; blocks after `deadline` will not be paid.
+		StreamStarted {
+			lease: LeaseId,
+			deadline: BlockNumber,
+		},
+		/// A funder put `amount` planck more on hold.
+		Deposited {
+			lease: LeaseId,
+			who: T::AccountId,
+			amount: Balance,
+		},
+		/// `blocks` served blocks were paid: `paid` planck gross, of which `fee` went to the fee
+		/// destination. Funders are consumed in the order of their first deposit.
+		Settled {
+			lease: LeaseId,
+			blocks: BlockNumber,
+			paid: Balance,
+			fee: Balance,
+		},
+		/// The lease ended; each funder got back what it had left.
+		StreamClosed {
+			lease: LeaseId,
+			served_blocks: BlockNumber,
+			paid: Balance,
+			fees: Balance,
+			refunds: Refunds<T::AccountId>,
+		},
+	}
+
+	#[pallet::error]
+	pub enum Error<T> {
+		/// There is no stream for this lease: it is unknown or closed.
+		UnknownStream,
+		/// The lease has a stream already.
+		StreamExists,
+		/// The stream is running already.
+		AlreadyStarted,
+		/// A rate must be at least 1 planck a block.
+		ZeroRate,
+		/// The deposit is below the least that the terms ask for.
+		DepositTooLow,
+		/// The stream has as many funders as it may have.
+		TooManyFunders,
+		/// The funder's balance does not cover the deposit.
+		InsufficientFunds,
+		/// The provider or the fee destination is unknown, so that nobody can be paid.
+		NoPayee,
+		/// A sum does not fit into its type.
+		Overflow,
+	}
+
+	#[pallet::call]
+	impl<T: Config> Pallet<T> {
+		/// Puts `amount` planck of the caller on hold for a lease. Anybody may; a stranger's deposit
+		/// is at least `min_top_up`. What is not spent goes back to the caller when the lease ends.
+		#[pallet::call_index(0)]
+		#[pallet::weight(T::WeightInfo::deposit())]
+		pub fn deposit(origin: OriginFor<T>, lease: LeaseId, amount: Balance) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_deposit(who, lease, amount)
+		}
+
+		/// Pays out what a stream has accrued so far. Anybody may.
+		#[pallet::call_index(1)]
+		#[pallet::weight(T::WeightInfo::settle())]
+		pub fn settle(origin: OriginFor<T>, lease: LeaseId) -> DispatchResult {
+			ensure_signed(origin)?;
+			Self::do_settle(lease)
+		}
+	}
+
+	#[pallet::hooks]
+	impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+		fn integrity_test() {
+			assert_eq!(
+				TermsV1::default().check(),
+				Ok(()),
+				"default terms of escrow"
+			);
+		}
+
+		#[cfg(feature = "try-runtime")]
+		fn try_state(_n: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
+			Self::do_try_state()
+		}
+	}
+}

@@ -1,0 +1,227 @@
+//! What the escrow stores.
+
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use frame_support::{
+	traits::ConstU32,
+	weights::{constants::RocksDbWeight, Weight},
+	BoundedVec,
+};
+use leasehold_primitives::{
+	math::{self, Accrual},
+	Balance, BlockNumber, ProviderId,
+};
+use scale_info::TypeInfo;
+use sp_runtime::Perbill;
+
+/// One LEASE in planck.
+const LEASE: Balance = 1_000_000_000_000;
+
+/// Most funders of one stream.
+pub const MAX_FUNDERS: u32 = 8;
+
+/// The parameters of this pallet, by version.
+#[derive(
+	Encode, Decode, DecodeWithMemTracking, Clone, PartialEq, Eq, Debug, TypeInfo, MaxEncodedLen,
+)]
+pub enum Terms {
+	V1(TermsV1),
+}
+
+impl Default for Terms {
+	fn default() -> Self {
+		Self::V1(TermsV1::default())
+	}
+}
+
+/// The parameters of this pallet.
+#[derive(
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	Clone,
+	PartialEq,
+	Eq,
+	Debug,
+	TypeInfo,
+	MaxEncodedLen,
+	serde::Serialize,
+	serde::Deserialize,
+)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TermsV1 {
+	/// The protocol's part of what is paid.
+	pub fee: Perbill,
+	/// What keeping a suspended lease's data costs, as a part of its rate.
+	pub storage_rate: Perbill,
+	/// Blocks for which the reserve pays the storage rate.
+	pub suspension_period: BlockNumber,
+	/// Blocks of service that the first deposit must at least pay for.
+	pub min_funded_blocks: BlockNumber,
+	/// Least deposit of somebody who is not the tenant, planck.
+	pub min_top_up: Balance,
+}
+
+impl Default for TermsV1 {
+	fn default() -> Self {
+		Self {
+			fee: Perbill::from_percent(2),
+			storage_rate: Perbill::from_percent(10),
+			// A day of 3 s blocks.
+			suspension_period: 28_800,
+			// Five minutes.
+			min_funded_blocks: 100,
+			min_top_up: LEASE / 10,
+		}
+	}
+}
+
+impl TermsV1 {
+	/// The relations that must hold between the parameters.
+	pub fn check(&self) -> Result<(), &'static str> {
+		let relations = [
+			(
+				self.fee <= Perbill::from_percent(50),
+				"fee must be at most one half",
+			),
+			(
+				self.suspension_period > 0,
+				"suspension_period must not be 0",
+			),
+			(
+				self.min_funded_blocks > 0,
+				"min_funded_blocks must not be 0",
+			),
+			(self.min_top_up > 0, "min_top_up must not be 0"),
+		];
+		relations
+			.iter()
+			.find(|(holds, _)| !holds)
+			.map_or(Ok(()), |(_, why)| Err(why))
+	}
+}
+
+/// One funder of a stream.
+#[derive(
+	Encode, Decode, DecodeWithMemTracking, Clone, PartialEq, Eq, Debug, TypeInfo, MaxEncodedLen,
+)]
+pub struct Funder<AccountId> {
+	pub who: AccountId,
+	/// Still on hold for this stream, planck.
+	#[codec(compact)]
+	pub held: Balance,
+}
+
+/// What each funder got back, in the order of their first deposits.
+pub type Refunds<AccountId> = BoundedVec<Funder<AccountId>, ConstU32<MAX_FUNDERS>>;
+
+/// A stream. The terms that touch its money stand in the record, so that new terms never change a
+/// running lease.
+#[derive(Encode, Decode, Clone, PartialEq, Eq, Debug, TypeInfo, MaxEncodedLen)]
+pub struct StreamRecord<AccountId> {
+	#[codec(compact)]
+	pub provider: ProviderId,
+	/// Planck per served block, gross of the fee; at least 1.
+	#[codec(compact)]
+	pub rate: Balance,
+	/// Planck per served block while the lease is suspended; at least 1.
+	#[codec(compact)]
+	pub storage_rate: Balance,
+	/// The part of the balance that running does not use up, planck.
+	#[codec(compact)]
+	pub reserve: Balance,
+	/// The protocol's part of what is paid.
+	pub fee: Perbill,
+	/// The tenant first.
+	pub funders: BoundedVec<Funder<AccountId>, ConstU32<MAX_FUNDERS>>,
+	/// All deposits so far, planck.
+	#[codec(compact)]
+	pub deposited: Balance,
+	/// Paid so far, gross of the fee, planck.
+	#[codec(compact)]
+	pub paid: Balance,
+	/// Blocks paid so far.
+	#[codec(compact)]
+	pub served_blocks: BlockNumber,
+	/// Where the stream was last settled; `None` until the workload has started.
+	pub accrual: Option<StoredAccrual>,
+}
+
+/// [`Accrual`] as it is stored.
+#[derive(Encode, Decode, Clone, Copy, PartialEq, Eq, Debug, TypeInfo, MaxEncodedLen)]
+pub struct StoredAccrual {
+	#[codec(compact)]
+	pub served_base: BlockNumber,
+	#[codec(compact)]
+	pub base: BlockNumber,
+	#[codec(compact)]
+	pub deadline: BlockNumber,
+}
+
+impl From<StoredAccrual> for Accrual {
+	fn from(a: StoredAccrual) -> Self {
+		Self {
+			served_base: a.served_base,
+			base: a.base,
+			deadline: a.deadline,
+		}
+	}
+}
+
+/// [`StreamRecord`] in a runtime.
+pub type StreamRecordOf<T> = StreamRecord<<T as frame_system::Config>::AccountId>;
+
+impl<AccountId> StreamRecord<AccountId> {
+	/// On hold for this stream, planck.
+	pub fn held(&self) -> Balance {
+		self.funders
+			.iter()
+			.fold(0, |sum, funder| sum.saturating_add(funder.held))
+	}
+
+	/// What a running workload may still use up, planck.
+	pub fn spendable(&self) -> Balance {
+		self.held().saturating_sub(self.reserve)
+	}
+
+	/// The protocol's part of what has been paid so far, planck.
+	pub fn fees(&self) -> Balance {
+		math::fee_on(self.paid, self.fee)
+	}
+
+	/// Blocks that are owed when the provider's counter stands at `served_now`.
+	pub fn owed_blocks(&self, served_now: BlockNumber) -> BlockNumber {
+		self.accrual.map_or(0, |accrual| {
+			math::owed_blocks(accrual.into(), served_now, self.rate, self.spendable())
+		})
+	}
+}
+
+/// Weights of the calls of this pallet, and of what other pallets have it do.
+pub trait WeightInfo {
+	fn deposit() -> Weight;
+	fn settle() -> Weight;
+	fn open() -> Weight;
+	fn close() -> Weight;
+}
+
+/// Hand figures, not measured: a stream with eight funders, each with two transfers, at RocksDB's
+/// prices.
+impl WeightInfo for () {
+	fn deposit() -> Weight {
+		hand(60, 4, 3)
+	}
+	fn settle() -> Weight {
+		hand(900, 25, 22)
+	}
+	fn open() -> Weight {
+		hand(60, 5, 4)
+	}
+	fn close() -> Weight {
+		hand(1_400, 30, 30)
+	}
+}
+
+fn hand(micros: u64, reads: u64, writes: u64) -> Weight {
+	let db = RocksDbWeight::get().reads_writes(reads, writes);
+	Weight::from_parts(micros.saturating_mul(1_000_000), 0).saturating_add(db)
+}

@@ -1,0 +1,375 @@
+//! # Market: orders, bids and leases
+//!
+//! Glossary: a *tenant* places an *order* for capacity with a price ceiling. *Providers* *bid* a
+//! rate (planck per served block) until bidding ends; then the chain *clears* the order: it walks
+//! from the best bid, skips who is no longer eligible, and makes a *lease* of the first that is. The
+//! provider *starts* the lease when the workload runs; a lease ends with a *close reason*.
+//!
+//! ```text
+//! order:  Open → Matched | Cancelled | Expired
+//! bid:    Open → Won | Lost | Withdrawn | Evicted
+//! lease:  Starting → Active → Closed(reason)
+//!            └───────────────────↗
+//! ```
+//!
+//! Bids have no deposit: the provider's bond backs them. They rank by
+//! [`leasehold_primitives::math::rank`] with the score that the provider had when it bid; ties go to
+//! the earlier bid. An order keeps its best sixteen.
+//!
+//! Everything that is waited for has a deadline in the agenda: the end of bidding, the start, the
+//! stream running dry, the maximal duration, the retention of the closed record.
+
+#![cfg_attr(not(feature = "std"), no_std)]
+#![forbid(unsafe_code)]
+
+pub use pallet::*;
+
+mod bids;
+mod clearing;
+mod leases;
+mod orders;
+mod try_state;
+mod types;
+pub use types::*;
+
+// FRAME's macros expand to `expect`.
+#[allow(clippy::expect_used)]
+#[frame_support::pallet]
+pub mod pallet {
+	use super::*;
+	use frame_support::{
+		pallet_prelude::*,
+		traits::fungible::{Inspect, MutateHold},
+	};
+	use frame_system::pallet_prelude::*;
+	use leasehold_primitives::{
+		Agenda, Balance, BlockNumber, CloseReason, FailureCode, Fault, LeaseId, ManifestHash,
+		OrderId, OutcomeObserver, ProviderId, ProviderRegistry, Requirement, Resources, ResultHash,
+		Score, Scores, Streams,
+	};
+
+	const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+
+	#[pallet::pallet]
+	#[pallet::storage_version(STORAGE_VERSION)]
+	pub struct Pallet<T>(_);
+
+	#[pallet::config]
+	pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
+		/// The chain's token.
+		type Currency: Inspect<Self::AccountId, Balance = Balance>
+			+ MutateHold<Self::AccountId, Reason = Self::RuntimeHoldReason>;
+		/// The runtime's hold reasons.
+		type RuntimeHoldReason: From<HoldReason>;
+		/// The providers, their capacity and bond.
+		type Registry: ProviderRegistry<Self::AccountId>;
+		/// The escrow behind leases.
+		type Streams: Streams<Self::AccountId>;
+		/// Where deadlines are written down.
+		type Agenda: Agenda;
+		/// Who hears of ended leases and knows the scores.
+		type Reputation: OutcomeObserver<Self::AccountId> + Scores<Self::AccountId>;
+		/// Where the fee for a cancelled order goes.
+		type FeeDestination: Get<Option<Self::AccountId>>;
+		/// Weights of the calls.
+		type WeightInfo: WeightInfo;
+	}
+
+	/// Why this pallet holds funds.
+	#[pallet::composite_enum]
+	pub enum HoldReason {
+		/// The deposit of an open order; at the match it moves into the lease's stream.
+		Order,
+		/// For the records of an order and its lease; comes back with the last of them.
+		Record,
+	}
+
+	/// The terms in force. A lease carries those that touch its money in its own record.
+	#[pallet::storage]
+	pub type CurrentTerms<T: Config> = StorageValue<_, Terms, ValueQuery>;
+
+	/// The id that the next order gets.
+	#[pallet::storage]
+	pub type NextOrderId<T: Config> = StorageValue<_, OrderId, ValueQuery>;
+
+	/// The id that the next lease gets.
+	#[pallet::storage]
+	pub type NextLeaseId<T: Config> = StorageValue<_, LeaseId, ValueQuery>;
+
+	/// Open orders.
+	#[pallet::storage]
+	pub type Orders<T: Config> = StorageMap<_, Twox64Concat, OrderId, OrderRecordOf<T>>;
+
+	/// Leases that are not closed.
+	#[pallet::storage]
+	pub type Leases<T: Config> = StorageMap<_, Twox64Concat, LeaseId, LeaseRecordOf<T>>;
+
+	/// Closed leases until their retention ends.
+	#[pallet::storage]
+	pub type ClosedLeases<T: Config> = StorageMap<_, Twox64Concat, LeaseId, ClosedLeaseOf<T>>;
+
+	/// What a tenant has open, by manifest: an open order, or the lease made of it. Keeps a repeated
+	/// order from being placed twice.
+	#[pallet::storage]
+	pub type OpenManifests<T: Config> =
+		StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Identity, ManifestHash, OpenItem>;
+
+	/// Open leases of a provider.
+	#[pallet::storage]
+	pub type ProviderLeases<T: Config> =
+		StorageDoubleMap<_, Twox64Concat, ProviderId, Twox64Concat, LeaseId, ()>;
+
+	/// Open bids of a provider.
+	#[pallet::storage]
+	pub type OpenBids<T: Config> = StorageMap<_, Twox64Concat, ProviderId, u32, ValueQuery>;
+
+	#[pallet::genesis_config]
+	#[derive(frame_support::DefaultNoBound)]
+	pub struct GenesisConfig<T: Config> {
+		pub terms: TermsV1,
+		#[serde(skip)]
+		pub _config: core::marker::PhantomData<T>,
+	}
+
+	#[pallet::genesis_build]
+	impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
+		fn build(&self) {
+			assert_eq!(self.terms.check(), Ok(()), "terms of the market");
+			CurrentTerms::<T>::put(Terms::V1(self.terms.clone()));
+		}
+	}
+
+	#[pallet::event]
+	#[pallet::generate_deposit(pub(super) fn deposit_event)]
+	pub enum Event<T: Config> {
+		/// An order is open for bids up to block `bidding_ends`.
+		OrderPlaced {
+			order: OrderId,
+			tenant: T::AccountId,
+			spec: OrderOf<T>,
+			record_deposit: Balance,
+			bidding_ends: BlockNumber,
+		},
+		/// The tenant took an order back; `fee` planck went to the fee destination because there
+		/// were bids.
+		OrderCancelled { order: OrderId, fee: Balance },
+		/// Bidding ended without an eligible bid; all deposits went back to the tenant.
+		OrderExpired { order: OrderId },
+		/// A provider bid `rate`; `rank` follows from the rate and the provider's score.
+		BidPlaced {
+			order: OrderId,
+			provider: ProviderId,
+			rate: Balance,
+			score: Score,
+			rank: Balance,
+		},
+		/// A provider took its bid back.
+		BidWithdrawn {
+			order: OrderId,
+			provider: ProviderId,
+		},
+		/// Sixteen better bids pushed this one out.
+		BidEvicted {
+			order: OrderId,
+			provider: ProviderId,
+		},
+		/// While clearing, a better bid was passed over because its provider no longer meets the
+		/// order.
+		BidSkipped {
+			order: OrderId,
+			provider: ProviderId,
+			requirement: Requirement,
+		},
+		/// The chain cleared an order: the lease is `Starting`, and its workload must run by block
+		/// `start_deadline`.
+		OrderMatched {
+			order: OrderId,
+			lease: LeaseId,
+			provider: ProviderId,
+			rate: Balance,
+			rank: Balance,
+			runner_up: Option<RunnerUp>,
+			taken: Resources,
+			slice: Balance,
+			start_deadline: BlockNumber,
+		},
+		/// The provider reports that the workload runs; the lease ends in block `term_end` at the
+		/// latest.
+		LeaseStarted {
+			lease: LeaseId,
+			term_end: BlockNumber,
+		},
+		/// A lease ended. Amounts in planck; `paid` is gross of `fees`.
+		LeaseClosed {
+			lease: LeaseId,
+			order: OrderId,
+			tenant: T::AccountId,
+			provider: ProviderId,
+			reason: CloseReason,
+			fault: Fault,
+			served_blocks: BlockNumber,
+			paid: Balance,
+			fees: Balance,
+			refunded: Balance,
+		},
+		/// The record of a closed lease is gone, and its record deposit went back to the tenant.
+		LeaseSwept {
+			lease: LeaseId,
+			record_deposit: Balance,
+		},
+	}
+
+	#[pallet::error]
+	pub enum Error<T> {
+		/// There is no open order with this id.
+		UnknownOrder,
+		/// There is no open lease with this id.
+		UnknownLease,
+		/// The order or lease belongs to another tenant.
+		NotTenant,
+		/// The caller operates no provider.
+		NotProvider,
+		/// The lease belongs to another provider.
+		NotLeaseProvider,
+		/// The resources are empty or contradict themselves.
+		InvalidResources,
+		/// The price ceiling or the bid is below 1 planck a block.
+		ZeroRate,
+		/// The maximal duration is 0 or above what the terms allow.
+		InvalidDuration,
+		/// The bidding period is shorter or longer than the terms allow.
+		InvalidBidding,
+		/// The deposit would not pay for the least time at the price ceiling.
+		DepositTooLow,
+		/// The tenant's balance does not cover the deposits.
+		InsufficientFunds,
+		/// An open order or lease of the tenant has this manifest already.
+		ManifestInUse,
+		/// Bidding is over.
+		BiddingEnded,
+		/// The bid is above the order's price ceiling.
+		RateTooHigh,
+		/// The provider has a bid on this order already.
+		AlreadyBid,
+		/// The provider has as many open bids as it may have.
+		TooManyBids,
+		/// The order has sixteen better bids.
+		OutbidByAll,
+		/// The provider has no bid on this order.
+		NoBid,
+		/// Too close to the end of bidding to withdraw.
+		BidLocked,
+		/// The provider lacks capacity, an attribute or free bond for this order, or takes no new
+		/// leases.
+		NotEligible,
+		/// The provider's score is below what the order asks for.
+		ScoreTooLow,
+		/// The lease has started already.
+		AlreadyStarted,
+		/// The lease has not started.
+		NotStarted,
+		/// The start deadline is past.
+		TooLate,
+		/// Only a job can be completed.
+		NotAJob,
+		/// The fee destination is unknown.
+		NoFeeDestination,
+		/// A sum does not fit into its type.
+		Overflow,
+	}
+
+	#[pallet::call]
+	impl<T: Config> Pallet<T> {
+		/// Places an order. Its deposit and the record deposit are put on hold; bidding ends by
+		/// itself. An order with a manifest that the tenant has open already is refused.
+		#[pallet::call_index(0)]
+		#[pallet::weight(T::WeightInfo::place_order().saturating_add(T::WeightInfo::visit_order()))]
+		pub fn place_order(origin: OriginFor<T>, order: OrderOf<T>) -> DispatchResult {
+			let tenant = ensure_signed(origin)?;
+			Self::do_place_order(tenant, order)
+		}
+
+		/// Takes an open order back. Tenant only. Costs the cancel fee if there are bids.
+		#[pallet::call_index(1)]
+		#[pallet::weight(T::WeightInfo::cancel_order())]
+		pub fn cancel_order(origin: OriginFor<T>, order: OrderId) -> DispatchResult {
+			let tenant = ensure_signed(origin)?;
+			Self::do_cancel_order(tenant, order)
+		}
+
+		/// Bids `rate` planck per served block. Operator only; the provider must meet the order now
+		/// and again when the chain clears it.
+		#[pallet::call_index(2)]
+		#[pallet::weight(T::WeightInfo::place_bid())]
+		pub fn place_bid(origin: OriginFor<T>, order: OrderId, rate: Balance) -> DispatchResult {
+			let operator = ensure_signed(origin)?;
+			Self::do_place_bid(operator, order, rate)
+		}
+
+		/// Takes a bid back. Operator only; not in the last blocks of bidding.
+		#[pallet::call_index(3)]
+		#[pallet::weight(T::WeightInfo::withdraw_bid())]
+		pub fn withdraw_bid(origin: OriginFor<T>, order: OrderId) -> DispatchResult {
+			let operator = ensure_signed(origin)?;
+			Self::do_withdraw_bid(operator, order)
+		}
+
+		/// Reports that the workload runs: the stream begins to accrue. Operator only, before the
+		/// start deadline. Counts as a heartbeat.
+		#[pallet::call_index(4)]
+		#[pallet::weight(T::WeightInfo::start_lease().saturating_add(T::WeightInfo::visit_lease()))]
+		pub fn start_lease(origin: OriginFor<T>, lease: LeaseId) -> DispatchResult {
+			let operator = ensure_signed(origin)?;
+			Self::do_start_lease(operator, lease)
+		}
+
+		/// Reports that a job has exited by itself, whatever its exit code. Operator only.
+		#[pallet::call_index(5)]
+		#[pallet::weight(T::WeightInfo::close_lease())]
+		pub fn complete_lease(
+			origin: OriginFor<T>,
+			lease: LeaseId,
+			exit_code: i32,
+			result_hash: ResultHash,
+		) -> DispatchResult {
+			let operator = ensure_signed(origin)?;
+			Self::do_complete_lease(operator, lease, exit_code, result_hash)
+		}
+
+		/// Reports that the workload cannot be run. Operator only.
+		#[pallet::call_index(6)]
+		#[pallet::weight(T::WeightInfo::close_lease())]
+		pub fn fail_lease(
+			origin: OriginFor<T>,
+			lease: LeaseId,
+			code: FailureCode,
+		) -> DispatchResult {
+			let operator = ensure_signed(origin)?;
+			Self::do_fail_lease(operator, lease, code)
+		}
+
+		/// Ends a lease. Tenant only, at any time.
+		#[pallet::call_index(7)]
+		#[pallet::weight(T::WeightInfo::close_lease())]
+		pub fn close_lease(origin: OriginFor<T>, lease: LeaseId) -> DispatchResult {
+			let tenant = ensure_signed(origin)?;
+			Self::do_close_lease(tenant, lease)
+		}
+	}
+
+	#[pallet::hooks]
+	impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+		fn integrity_test() {
+			assert_eq!(
+				TermsV1::default().check(),
+				Ok(()),
+				"default terms of the market"
+			);
+		}
+
+		#[cfg(feature = "try-runtime")]
+		fn try_state(_n: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
+			Self::do_try_state()
+		}
+	}
+}

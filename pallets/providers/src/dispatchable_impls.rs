@@ -1,0 +1,332 @@
+//! What the calls do.
+
+use crate::{
+	pallet::*, AccountIdOf, Heartbeat, ProviderInfo, ProviderRecord, Status, Terms, TermsV1,
+};
+use frame_support::{
+	ensure,
+	pallet_prelude::{
+		DispatchResult, InvalidTransaction, TransactionValidityError, ValidTransaction,
+	},
+	traits::{
+		fungible::{InspectHold, MutateHold},
+		tokens::Precision,
+	},
+};
+use leasehold_primitives::{
+	heartbeat::{self, Instance},
+	Agenda, AgendaItem, Balance, BlockNumber, ProviderId, Resources,
+};
+use sp_core::H256;
+use sp_runtime::{
+	traits::{Verify, Zero},
+	DispatchError, SaturatedConversion,
+};
+
+/// Why a heartbeat is not valid, as `InvalidTransaction::Custom`.
+pub mod heartbeat_error {
+	/// There is no such provider.
+	pub const UNKNOWN_PROVIDER: u8 = 1;
+	/// The provider has no lease, so that nothing is to be counted.
+	pub const IDLE: u8 = 2;
+}
+
+impl<T: Config> Pallet<T> {
+	pub(crate) fn now() -> BlockNumber {
+		frame_system::Pallet::<T>::block_number().saturated_into()
+	}
+
+	pub(crate) fn terms() -> TermsV1 {
+		let Terms::V1(terms) = CurrentTerms::<T>::get();
+		terms
+	}
+
+	fn hold(owner: &AccountIdOf<T>, amount: Balance) -> DispatchResult {
+		let reason = HoldReason::Bond.into();
+		ensure!(
+			T::Currency::can_hold(&reason, owner, amount),
+			Error::<T>::InsufficientFunds
+		);
+		T::Currency::hold(&reason, owner, amount)
+	}
+
+	fn owned(owner: &AccountIdOf<T>) -> Result<ProviderId, DispatchError> {
+		ByOwner::<T>::get(owner).ok_or_else(|| Error::<T>::NotOwner.into())
+	}
+
+	fn owned_or_operated(who: &AccountIdOf<T>) -> Result<ProviderId, DispatchError> {
+		ByOwner::<T>::get(who)
+			.or_else(|| ByOperator::<T>::get(who))
+			.ok_or_else(|| Error::<T>::NotProvider.into())
+	}
+
+	pub(crate) fn change<R>(
+		provider: ProviderId,
+		change: impl FnOnce(&mut ProviderRecord<AccountIdOf<T>>) -> Result<R, DispatchError>,
+	) -> Result<R, DispatchError> {
+		Providers::<T>::try_mutate(provider, |record| {
+			change(record.as_mut().ok_or(Error::<T>::UnknownProvider)?)
+		})
+	}
+
+	pub(crate) fn do_register(
+		owner: AccountIdOf<T>,
+		operator: AccountIdOf<T>,
+		bond: Balance,
+		info: ProviderInfo,
+	) -> DispatchResult {
+		ensure!(
+			!ByOwner::<T>::contains_key(&owner),
+			Error::<T>::AccountTaken
+		);
+		ensure!(
+			!ByOperator::<T>::contains_key(&owner),
+			Error::<T>::AccountTaken
+		);
+		ensure!(
+			!ByOwner::<T>::contains_key(&operator),
+			Error::<T>::AccountTaken
+		);
+		ensure!(
+			!ByOperator::<T>::contains_key(&operator),
+			Error::<T>::AccountTaken
+		);
+		ensure!(bond >= Self::terms().min_bond, Error::<T>::BondTooLow);
+		ensure!(info.is_valid(), Error::<T>::InvalidInfo);
+		let provider = NextProviderId::<T>::get();
+		NextProviderId::<T>::put(provider.checked_add(1).ok_or(Error::<T>::Overflow)?);
+		Self::hold(&owner, bond)?;
+		ByOwner::<T>::insert(&owner, provider);
+		ByOperator::<T>::insert(&operator, provider);
+		Infos::<T>::insert(provider, &info);
+		Heartbeats::<T>::insert(
+			provider,
+			Heartbeat {
+				last_beat: Self::now(),
+				..Default::default()
+			},
+		);
+		Providers::<T>::insert(
+			provider,
+			ProviderRecord {
+				owner: owner.clone(),
+				operator: operator.clone(),
+				status: Status::Active,
+				bond,
+				slices: 0,
+				leases: 0,
+				reserved: Resources::default(),
+			},
+		);
+		Self::deposit_event(Event::Registered {
+			provider,
+			owner,
+			operator,
+			bond,
+			info,
+		});
+		Ok(())
+	}
+
+	pub(crate) fn do_rotate_operator(owner: AccountIdOf<T>, new: AccountIdOf<T>) -> DispatchResult {
+		let provider = Self::owned(&owner)?;
+		ensure!(
+			!ByOperator::<T>::contains_key(&new),
+			Error::<T>::AccountTaken
+		);
+		let other_owner = ByOwner::<T>::get(&new).is_some_and(|p| p != provider);
+		ensure!(!other_owner, Error::<T>::AccountTaken);
+		let old = Self::change(provider, |record| {
+			Ok(core::mem::replace(&mut record.operator, new.clone()))
+		})?;
+		ByOperator::<T>::remove(&old);
+		ByOperator::<T>::insert(&new, provider);
+		Self::deposit_event(Event::OperatorRotated { provider, old, new });
+		Ok(())
+	}
+
+	pub(crate) fn do_update(who: AccountIdOf<T>, info: ProviderInfo) -> DispatchResult {
+		let provider = Self::owned_or_operated(&who)?;
+		let record = Providers::<T>::get(provider).ok_or(Error::<T>::UnknownProvider)?;
+		ensure!(info.is_valid(), Error::<T>::InvalidInfo);
+		ensure!(
+			info.v1().capacity.covers(&record.reserved),
+			Error::<T>::CapacityInUse
+		);
+		Infos::<T>::insert(provider, &info);
+		Self::deposit_event(Event::Updated { provider, info });
+		Ok(())
+	}
+
+	pub(crate) fn do_set_paused(who: AccountIdOf<T>, paused: bool) -> DispatchResult {
+		let provider = Self::owned_or_operated(&who)?;
+		Self::change(provider, |record| {
+			let wanted = if paused {
+				Status::Paused
+			} else {
+				Status::Active
+			};
+			ensure!(
+				!matches!(record.status, Status::Unbonding { .. }),
+				Error::<T>::Unbonding
+			);
+			ensure!(record.status != wanted, Error::<T>::NothingToDo);
+			record.status = wanted;
+			Ok(())
+		})?;
+		Self::deposit_event(Event::PauseSet { provider, paused });
+		Ok(())
+	}
+
+	pub(crate) fn do_raise_bond(owner: AccountIdOf<T>, amount: Balance) -> DispatchResult {
+		let provider = Self::owned(&owner)?;
+		ensure!(!amount.is_zero(), Error::<T>::NothingToDo);
+		let bond = Self::change(provider, |record| {
+			ensure!(
+				!matches!(record.status, Status::Unbonding { .. }),
+				Error::<T>::Unbonding
+			);
+			record.bond = record
+				.bond
+				.checked_add(amount)
+				.ok_or(Error::<T>::Overflow)?;
+			Ok(record.bond)
+		})?;
+		Self::hold(&owner, amount)?;
+		Self::deposit_event(Event::BondRaised {
+			provider,
+			amount,
+			bond,
+		});
+		Ok(())
+	}
+
+	pub(crate) fn do_deregister(owner: AccountIdOf<T>) -> DispatchResult {
+		let provider = Self::owned(&owner)?;
+		let until = Self::change(provider, |record| {
+			ensure!(
+				!matches!(record.status, Status::Unbonding { .. }),
+				Error::<T>::Unbonding
+			);
+			let until = Self::now()
+				.checked_add(Self::terms().unbonding_period)
+				.ok_or(Error::<T>::Overflow)?;
+			let due = T::Agenda::schedule(AgendaItem::Provider(provider), until);
+			record.status = Status::Unbonding { until, due };
+			Ok(until)
+		})?;
+		Self::deposit_event(Event::UnbondingStarted { provider, until });
+		Ok(())
+	}
+
+	/// Whether the operator's signature makes this heartbeat valid now.
+	pub(crate) fn authorize_heartbeat(
+		provider: ProviderId,
+		instance: &Instance,
+		last_beat: BlockNumber,
+		signature: &T::Signature,
+	) -> Result<ValidTransaction, TransactionValidityError> {
+		let custom = |code| TransactionValidityError::from(InvalidTransaction::Custom(code));
+		let record =
+			Providers::<T>::get(provider).ok_or(custom(heartbeat_error::UNKNOWN_PROVIDER))?;
+		ensure!(record.leases > 0, custom(heartbeat_error::IDLE));
+		let stored = Heartbeats::<T>::get(provider).unwrap_or_default();
+		ensure!(last_beat >= stored.last_beat, InvalidTransaction::Stale);
+		let terms = Self::terms();
+		let due = stored.last_beat.saturating_add(terms.heartbeat_period);
+		ensure!(
+			last_beat == stored.last_beat && Self::now() >= due,
+			InvalidTransaction::Future
+		);
+		let genesis = frame_system::Pallet::<T>::block_hash(
+			frame_system::pallet_prelude::BlockNumberFor::<T>::zero(),
+		);
+		let genesis = H256::from(first_32_bytes(genesis.as_ref()));
+		let payload = heartbeat::payload(&genesis, provider, instance, last_beat);
+		ensure!(
+			signature.verify(&payload[..], &record.operator),
+			InvalidTransaction::BadProof
+		);
+		ValidTransaction::with_tag_prefix("LeaseholdHeartbeat")
+			.priority(u64::MAX)
+			.and_provides((provider, last_beat))
+			.longevity(terms.heartbeat_grace.into())
+			.propagate(true)
+			.build()
+	}
+
+	pub(crate) fn do_heartbeat(provider: ProviderId, instance: Instance) -> DispatchResult {
+		let served =
+			Self::count_beat(provider, Some(instance)).ok_or(Error::<T>::UnknownProvider)?;
+		Self::deposit_event(Event::HeartbeatReceived {
+			provider,
+			instance,
+			served,
+		});
+		Ok(())
+	}
+
+	/// Stores what has been served up to now. `None` if there is no such provider.
+	pub(crate) fn count_beat(
+		provider: ProviderId,
+		instance: Option<Instance>,
+	) -> Option<BlockNumber> {
+		let now = Self::now();
+		Heartbeats::<T>::mutate(provider, |beat| {
+			let beat = beat.as_mut()?;
+			*beat = Heartbeat {
+				counter: beat.served(now),
+				last_beat: now,
+				grace: Self::terms().heartbeat_grace,
+				instance: instance.unwrap_or(beat.instance),
+			};
+			Some(beat.counter)
+		})
+	}
+
+	/// The end of unbonding: returns the bond once the last lease has ended.
+	pub(crate) fn end_unbonding(provider: ProviderId) -> DispatchResult {
+		let Some(record) = Providers::<T>::get(provider) else {
+			return Ok(());
+		};
+		let Status::Unbonding { until, .. } = record.status else {
+			return Ok(());
+		};
+		if record.leases > 0 || Self::now() < until {
+			let next = Self::now()
+				.saturating_add(Self::terms().heartbeat_grace)
+				.max(until);
+			let due = T::Agenda::schedule(AgendaItem::Provider(provider), next);
+			return Self::change(provider, |record| {
+				record.status = Status::Unbonding { until, due };
+				Ok(())
+			});
+		}
+		T::Currency::release(
+			&HoldReason::Bond.into(),
+			&record.owner,
+			record.bond,
+			Precision::Exact,
+		)?;
+		Providers::<T>::remove(provider);
+		Infos::<T>::remove(provider);
+		Heartbeats::<T>::remove(provider);
+		ByOwner::<T>::remove(&record.owner);
+		ByOperator::<T>::remove(&record.operator);
+		Self::deposit_event(Event::Deregistered {
+			provider,
+			owner: record.owner,
+			bond: record.bond,
+		});
+		Ok(())
+	}
+}
+
+/// The first 32 bytes of a hash; shorter ones are padded with zeros.
+fn first_32_bytes(hash: &[u8]) -> [u8; 32] {
+	let mut bytes = [0u8; 32];
+	for (to, from) in bytes.iter_mut().zip(hash) {
+		*to = *from;
+	}
+	bytes
+}

@@ -1,0 +1,305 @@
+//! # Providers: registration, bond, capacity and heartbeats
+//!
+//! Glossary: a *provider* is an index given at registration. Its *owner* account puts up the *bond*
+//! and receives payouts; its *operator* account makes the daily calls and moves no money. A *slice*
+//! is the part of the bond that a lease reserves. *Served blocks* are blocks during which the
+//! provider was on duty by its *heartbeats*: one heartbeat covers all leases of the provider, and
+//! absence counts for at most the *grace*.
+//!
+//! The bond is a hold on the owner's own account. It goes back when the unbonding period is over and
+//! the last lease has ended. A provider that is paused or unbonding is given no new leases; those
+//! that run go on.
+//!
+//! A heartbeat is an authorised call: no fee, no nonce, operational, of the highest priority. The
+//! operator signs [`leasehold_primitives::heartbeat::payload`]; the signature holds while its
+//! `last_beat` is the stored one and at least the heartbeat period old, so each counts once.
+
+#![cfg_attr(not(feature = "std"), no_std)]
+#![forbid(unsafe_code)]
+
+extern crate alloc;
+
+pub use pallet::*;
+
+mod dispatchable_impls;
+mod registry;
+mod try_state;
+mod types;
+pub use types::*;
+
+// FRAME's macros expand to `expect`.
+#[allow(clippy::expect_used)]
+#[frame_support::pallet]
+pub mod pallet {
+	use super::*;
+	use frame_support::{
+		pallet_prelude::*,
+		traits::fungible::{Inspect, MutateHold},
+	};
+	use frame_system::pallet_prelude::*;
+	use leasehold_primitives::{
+		heartbeat::Instance, Agenda, Balance, BlockNumber, ProviderId, Resources,
+	};
+	use sp_runtime::traits::{IdentifyAccount, Verify};
+
+	const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+
+	#[pallet::pallet]
+	#[pallet::storage_version(STORAGE_VERSION)]
+	pub struct Pallet<T>(_);
+
+	#[pallet::config]
+	pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
+		/// The chain's token.
+		type Currency: Inspect<Self::AccountId, Balance = Balance>
+			+ MutateHold<Self::AccountId, Reason = Self::RuntimeHoldReason>;
+		/// The runtime's hold reasons.
+		type RuntimeHoldReason: From<HoldReason>;
+		/// Where the end of unbonding is written down.
+		type Agenda: Agenda;
+		/// Key of an operator.
+		type Signer: IdentifyAccount<AccountId = Self::AccountId>;
+		/// Signature of an operator under a heartbeat.
+		type Signature: Parameter + Verify<Signer = Self::Signer>;
+		/// Weights of the calls.
+		type WeightInfo: WeightInfo;
+	}
+
+	/// Why this pallet holds funds.
+	#[pallet::composite_enum]
+	pub enum HoldReason {
+		/// The bond of a provider, on its owner's account.
+		Bond,
+	}
+
+	/// The terms in force.
+	#[pallet::storage]
+	pub type CurrentTerms<T: Config> = StorageValue<_, Terms, ValueQuery>;
+
+	/// The id that the next provider gets.
+	#[pallet::storage]
+	pub type NextProviderId<T: Config> = StorageValue<_, ProviderId, ValueQuery>;
+
+	/// The registry.
+	#[pallet::storage]
+	pub type Providers<T: Config> = StorageMap<_, Twox64Concat, ProviderId, ProviderRecordOf<T>>;
+
+	/// What a provider says about itself.
+	#[pallet::storage]
+	pub type Infos<T: Config> = StorageMap<_, Twox64Concat, ProviderId, ProviderInfo>;
+
+	/// Heartbeats.
+	#[pallet::storage]
+	pub type Heartbeats<T: Config> = StorageMap<_, Twox64Concat, ProviderId, Heartbeat>;
+
+	/// The provider that an account owns.
+	#[pallet::storage]
+	pub type ByOwner<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, ProviderId>;
+
+	/// The provider that an account operates.
+	#[pallet::storage]
+	pub type ByOperator<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, ProviderId>;
+
+	#[pallet::genesis_config]
+	#[derive(frame_support::DefaultNoBound)]
+	pub struct GenesisConfig<T: Config> {
+		pub terms: TermsV1,
+		#[serde(skip)]
+		pub _config: core::marker::PhantomData<T>,
+	}
+
+	#[pallet::genesis_build]
+	impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
+		fn build(&self) {
+			assert_eq!(self.terms.check(), Ok(()), "terms of providers");
+			CurrentTerms::<T>::put(Terms::V1(self.terms.clone()));
+		}
+	}
+
+	#[pallet::event]
+	#[pallet::generate_deposit(pub(super) fn deposit_event)]
+	pub enum Event<T: Config> {
+		/// A provider registered, and `bond` planck were put on hold.
+		Registered {
+			provider: ProviderId,
+			owner: T::AccountId,
+			operator: T::AccountId,
+			bond: Balance,
+			info: ProviderInfo,
+		},
+		/// The owner named another operator.
+		OperatorRotated {
+			provider: ProviderId,
+			old: T::AccountId,
+			new: T::AccountId,
+		},
+		/// A provider changed what it says about itself.
+		Updated {
+			provider: ProviderId,
+			info: ProviderInfo,
+		},
+		/// A provider stopped or began again to take new leases.
+		PauseSet { provider: ProviderId, paused: bool },
+		/// The owner put `amount` planck more on hold; the bond is now `bond`.
+		BondRaised {
+			provider: ProviderId,
+			amount: Balance,
+			bond: Balance,
+		},
+		/// The owner asked to leave; the bond is free in block `until` at the earliest.
+		UnbondingStarted {
+			provider: ProviderId,
+			until: BlockNumber,
+		},
+		/// Unbonding is over, `bond` planck went back to the owner, and the record is gone.
+		Deregistered {
+			provider: ProviderId,
+			owner: T::AccountId,
+			bond: Balance,
+		},
+		/// A daemon reported for duty; the provider has now served `served` blocks.
+		HeartbeatReceived {
+			provider: ProviderId,
+			instance: Instance,
+			served: BlockNumber,
+		},
+		/// A lease reserved capacity and a slice of the bond.
+		Reserved {
+			provider: ProviderId,
+			taken: Resources,
+			slice: Balance,
+		},
+		/// A lease gave back capacity and its slice of the bond.
+		Released {
+			provider: ProviderId,
+			taken: Resources,
+			slice: Balance,
+		},
+	}
+
+	#[pallet::error]
+	pub enum Error<T> {
+		/// The account owns or operates a provider already.
+		AccountTaken,
+		/// The account owns no provider.
+		NotOwner,
+		/// The account neither owns nor operates a provider.
+		NotProvider,
+		/// There is no such provider.
+		UnknownProvider,
+		/// The bond is below the minimum.
+		BondTooLow,
+		/// The owner's balance does not cover the bond.
+		InsufficientFunds,
+		/// No gateway, an empty or unreadable URL, a resource that stands twice, or no capacity.
+		InvalidInfo,
+		/// The new capacity is below what running leases have reserved.
+		CapacityInUse,
+		/// The provider is unbonding.
+		Unbonding,
+		/// The provider is in the asked state already.
+		NothingToDo,
+		/// The provider lacks capacity or bond for the lease.
+		CannotReserve,
+		/// What is given back was never reserved.
+		NotReserved,
+		/// A sum does not fit into its type.
+		Overflow,
+	}
+
+	#[pallet::call]
+	impl<T: Config> Pallet<T> {
+		/// Registers the caller as owner of a new provider and puts `bond` planck on hold.
+		///
+		/// The operator and the owner must not belong to another provider.
+		#[pallet::call_index(0)]
+		#[pallet::weight(T::WeightInfo::register())]
+		pub fn register(
+			origin: OriginFor<T>,
+			operator: T::AccountId,
+			bond: Balance,
+			info: ProviderInfo,
+		) -> DispatchResult {
+			let owner = ensure_signed(origin)?;
+			Self::do_register(owner, operator, bond, info)
+		}
+
+		/// Names another operator. Owner only; the old operator's heartbeats stop counting at once.
+		#[pallet::call_index(1)]
+		#[pallet::weight(T::WeightInfo::rotate_operator())]
+		pub fn rotate_operator(origin: OriginFor<T>, operator: T::AccountId) -> DispatchResult {
+			let owner = ensure_signed(origin)?;
+			Self::do_rotate_operator(owner, operator)
+		}
+
+		/// Replaces what the provider says about itself. Owner or operator; the capacity must cover
+		/// what running leases have reserved.
+		#[pallet::call_index(2)]
+		#[pallet::weight(T::WeightInfo::update())]
+		pub fn update(origin: OriginFor<T>, info: ProviderInfo) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_update(who, info)
+		}
+
+		/// Stops (`true`) or begins again to take new leases. Owner or operator.
+		#[pallet::call_index(3)]
+		#[pallet::weight(T::WeightInfo::set_paused())]
+		pub fn set_paused(origin: OriginFor<T>, paused: bool) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_set_paused(who, paused)
+		}
+
+		/// Puts `amount` planck more on hold. Owner only.
+		#[pallet::call_index(4)]
+		#[pallet::weight(T::WeightInfo::raise_bond())]
+		pub fn raise_bond(origin: OriginFor<T>, amount: Balance) -> DispatchResult {
+			let owner = ensure_signed(origin)?;
+			Self::do_raise_bond(owner, amount)
+		}
+
+		/// Starts unbonding. Owner only. The bond comes back by itself when the unbonding period is
+		/// over and the last lease has ended.
+		#[pallet::call_index(5)]
+		#[pallet::weight(T::WeightInfo::deregister())]
+		pub fn deregister(origin: OriginFor<T>) -> DispatchResult {
+			let owner = ensure_signed(origin)?;
+			Self::do_deregister(owner)
+		}
+
+		/// Reports a daemon for duty. An authorised call: the operator's signature inside it stands
+		/// for the origin, and it costs nothing.
+		#[pallet::call_index(6)]
+		#[pallet::weight((T::WeightInfo::heartbeat(), DispatchClass::Operational, Pays::No))]
+		#[pallet::authorize(|_source, provider, instance, last_beat, signature| {
+			Pallet::<T>::authorize_heartbeat(*provider, instance, *last_beat, signature)
+				.map(|valid| (valid, Weight::zero()))
+		})]
+		#[pallet::weight_of_authorize(T::WeightInfo::authorize_heartbeat())]
+		pub fn heartbeat(
+			origin: OriginFor<T>,
+			provider: ProviderId,
+			instance: Instance,
+			_last_beat: BlockNumber,
+			_signature: T::Signature,
+		) -> DispatchResult {
+			ensure_authorized(origin)?;
+			Self::do_heartbeat(provider, instance)
+		}
+	}
+
+	#[pallet::hooks]
+	impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+		fn integrity_test() {
+			assert_eq!(
+				TermsV1::default().check(),
+				Ok(()),
+				"default terms of providers"
+			);
+		}
+
+		#[cfg(feature = "try-runtime")]
+		fn try_state(_n: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
+			Self::do_try_state()
+		}
+	}
+}

@@ -1,0 +1,415 @@
+//! The configuration of each pallet.
+
+use crate::{
+	deadlines::Deadlines, fees, slots, AccountId, Agenda, Babe, Balance, Balances, Block,
+	BlockNumber, Escrow, Hash, Historical, Migrations, Nonce, Offences, OriginCaller, Providers,
+	Reputation, Runtime, RuntimeCall, RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason,
+	Session, SessionKeys, Signature, System, UncheckedExtrinsic, EPOCH_SLOTS, EXISTENTIAL_DEPOSIT,
+	LEASE, VERSION,
+};
+use crate::{PalletInfo, RuntimeOrigin, RuntimeTask};
+use alloc::vec::Vec;
+use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use frame_support::{
+	derive_impl,
+	dispatch::DispatchClass,
+	parameter_types,
+	traits::{
+		tokens::imbalance::ResolveTo, ConstU128, ConstU32, ConstU64, ConstU8, Get, InstanceFilter,
+		KeyOwnerProofSystem, TypedGet, VariantCountOf,
+	},
+	weights::{
+		constants::{RocksDbWeight, WEIGHT_REF_TIME_PER_MILLIS},
+		Weight,
+	},
+	PalletId,
+};
+use frame_system::limits::{BlockLength, BlockWeights};
+use scale_info::TypeInfo;
+use sp_core::crypto::KeyTypeId;
+use sp_runtime::{
+	traits::{AccountIdConversion, BlakeTwo256, Convert, ConvertInto, OpaqueKeys, Verify},
+	Perbill,
+};
+use sp_version::RuntimeVersion;
+
+/// The part of a block that ordinary transactions may fill.
+const NORMAL: Perbill = Perbill::from_percent(75);
+
+parameter_types! {
+	pub const BlockHashCount: BlockNumber = 2400;
+	pub const SS58Prefix: u16 = 42;
+	pub const Version: RuntimeVersion = VERSION;
+	/// 1.5 s of a 3 s slot.
+	pub RuntimeBlockWeights: BlockWeights = BlockWeights::with_sensible_defaults(
+		Weight::from_parts(WEIGHT_REF_TIME_PER_MILLIS.saturating_mul(1_500), u64::MAX),
+		NORMAL,
+	);
+	pub RuntimeBlockLength: BlockLength = BlockLength::builder()
+		.max_length(5 * 1024 * 1024)
+		.modify_max_length_for_class(DispatchClass::Normal, |max| *max = NORMAL * *max)
+		.build();
+}
+
+#[derive_impl(frame_system::config_preludes::SolochainDefaultConfig)]
+impl frame_system::Config for Runtime {
+	type Block = Block;
+	type AccountId = AccountId;
+	type Nonce = Nonce;
+	type Hash = Hash;
+	type BlockHashCount = BlockHashCount;
+	type BlockWeights = RuntimeBlockWeights;
+	type BlockLength = RuntimeBlockLength;
+	type DbWeight = RocksDbWeight;
+	type Version = Version;
+	type SS58Prefix = SS58Prefix;
+	type AccountData = pallet_balances::AccountData<Balance>;
+	type SystemWeightInfo = frame_system::weights::SubstrateWeight<Runtime>;
+	type ExtensionsWeightInfo = frame_system::SubstrateExtensionsWeight<Runtime>;
+	type SingleBlockMigrations = ();
+	type MultiBlockMigrator = Migrations;
+}
+
+impl pallet_timestamp::Config for Runtime {
+	type Moment = u64;
+	type OnTimestampSet = Babe;
+	type MinimumPeriod = slots::HalfSlot;
+	type WeightInfo = pallet_timestamp::weights::SubstrateWeight<Runtime>;
+}
+
+parameter_types! {
+	pub const EpochDuration: u64 = EPOCH_SLOTS;
+	/// How long an equivocation can be reported: a day of slots.
+	pub const ReportLongevity: u64 = 28_800;
+}
+
+/// Most validators.
+type MaxAuthorities = ConstU32<100>;
+
+impl pallet_babe::Config for Runtime {
+	type EpochDuration = EpochDuration;
+	type ExpectedBlockTime = slots::Slot;
+	type EpochChangeTrigger = pallet_babe::ExternalTrigger;
+	type DisabledValidators = Session;
+	type WeightInfo = ();
+	type MaxAuthorities = MaxAuthorities;
+	type MaxNominators = ConstU32<0>;
+	type KeyOwnerProof =
+		<Historical as KeyOwnerProofSystem<(KeyTypeId, pallet_babe::AuthorityId)>>::Proof;
+	type EquivocationReportSystem =
+		pallet_babe::EquivocationReportSystem<Self, Offences, Historical, ReportLongevity>;
+}
+
+impl pallet_grandpa::Config for Runtime {
+	type RuntimeEvent = RuntimeEvent;
+	type WeightInfo = ();
+	type MaxAuthorities = MaxAuthorities;
+	type MaxNominators = ConstU32<0>;
+	type MaxSetIdSessionEntries = ConstU64<168>;
+	type KeyOwnerProof =
+		<Historical as KeyOwnerProofSystem<(KeyTypeId, pallet_grandpa::AuthorityId)>>::Proof;
+	type EquivocationReportSystem =
+		pallet_grandpa::EquivocationReportSystem<Self, Offences, Historical, ReportLongevity>;
+}
+
+impl pallet_authority_discovery::Config for Runtime {
+	type MaxAuthorities = MaxAuthorities;
+}
+
+/// Every account may be proven a validator; nobody is exposed to more than its own name.
+pub struct NoExposure;
+impl Convert<AccountId, Option<()>> for NoExposure {
+	fn convert(_: AccountId) -> Option<()> {
+		Some(())
+	}
+}
+
+/// The validators of genesis, for ever; they may change their keys.
+pub struct GenesisValidators;
+
+impl pallet_session::SessionManager<AccountId> for GenesisValidators {
+	fn new_session(_: u32) -> Option<Vec<AccountId>> {
+		None
+	}
+	fn start_session(_: u32) {}
+	fn end_session(_: u32) {}
+}
+
+impl pallet_session::historical::SessionManager<AccountId, ()> for GenesisValidators {
+	fn new_session_genesis(_: u32) -> Option<Vec<(AccountId, ())>> {
+		Some(
+			pallet_session::NextKeys::<Runtime>::iter_keys()
+				.map(|who| (who, ()))
+				.collect(),
+		)
+	}
+	fn new_session(_: u32) -> Option<Vec<(AccountId, ())>> {
+		let changed = pallet_session::QueuedKeys::<Runtime>::get()
+			.iter()
+			.any(|(who, keys)| {
+				pallet_session::NextKeys::<Runtime>::get(who).as_ref() != Some(keys)
+			});
+		changed.then(|| {
+			Session::validators()
+				.into_iter()
+				.map(|who| (who, ()))
+				.collect()
+		})
+	}
+	fn start_session(_: u32) {}
+	fn end_session(_: u32) {}
+}
+
+impl pallet_session::Config for Runtime {
+	type RuntimeEvent = RuntimeEvent;
+	type ValidatorId = AccountId;
+	type ValidatorIdOf = ConvertInto;
+	type ShouldEndSession = Babe;
+	type NextSessionRotation = Babe;
+	type SessionManager = pallet_session::historical::NoteHistoricalRoot<Self, GenesisValidators>;
+	type SessionHandler = <SessionKeys as OpaqueKeys>::KeyTypeIdProviders;
+	type Keys = SessionKeys;
+	type DisablingStrategy = ();
+	type WeightInfo = pallet_session::weights::SubstrateWeight<Runtime>;
+	type Currency = Balances;
+	type KeyDeposit = ConstU128<{ LEASE / 10 }>;
+}
+
+impl pallet_session::historical::Config for Runtime {
+	type RuntimeEvent = RuntimeEvent;
+	type FullIdentification = ();
+	type FullIdentificationOf = NoExposure;
+}
+
+impl pallet_offences::Config for Runtime {
+	type RuntimeEvent = RuntimeEvent;
+	type IdentificationTuple = pallet_session::historical::IdentificationTuple<Self>;
+	type OnOffenceHandler = ();
+}
+
+impl pallet_authorship::Config for Runtime {
+	type FindAuthor = pallet_session::FindAccountFromAuthorIndex<Self, Babe>;
+	type EventHandler = ();
+}
+
+impl pallet_balances::Config for Runtime {
+	type RuntimeEvent = RuntimeEvent;
+	type RuntimeHoldReason = RuntimeHoldReason;
+	type RuntimeFreezeReason = RuntimeFreezeReason;
+	type WeightInfo = pallet_balances::weights::SubstrateWeight<Runtime>;
+	type Balance = Balance;
+	type DustRemoval = ();
+	type ExistentialDeposit = ConstU128<EXISTENTIAL_DEPOSIT>;
+	type AccountStore = System;
+	type ReserveIdentifier = [u8; 8];
+	type FreezeIdentifier = RuntimeFreezeReason;
+	type MaxLocks = ConstU32<50>;
+	type MaxReserves = ConstU32<50>;
+	type MaxFreezes = VariantCountOf<RuntimeFreezeReason>;
+	type DoneSlashHandler = ();
+}
+
+/// The pot of transaction fees.
+pub struct TransactionFees;
+impl TransactionFees {
+	/// Its account.
+	pub fn account() -> AccountId {
+		PalletId(*b"lh/txfee").into_account_truncating()
+	}
+}
+impl TypedGet for TransactionFees {
+	type Type = AccountId;
+	fn get() -> AccountId {
+		Self::account()
+	}
+}
+
+/// The fee destination of a new network.
+pub struct ProtocolFees;
+impl ProtocolFees {
+	/// Its account.
+	pub fn account() -> AccountId {
+		PalletId(*b"lh/lsfee").into_account_truncating()
+	}
+}
+
+impl pallet_transaction_payment::Config for Runtime {
+	type RuntimeEvent = RuntimeEvent;
+	type OnChargeTransaction =
+		pallet_transaction_payment::FungibleAdapter<Balances, ResolveTo<TransactionFees, Balances>>;
+	type OperationalFeeMultiplier = ConstU8<5>;
+	type WeightToFee = fees::WeightToFee;
+	type LengthToFee = fees::LengthToFee;
+	type FeeMultiplierUpdate = fees::FeeMultiplierUpdate;
+	type WeightInfo = pallet_transaction_payment::weights::SubstrateWeight<Runtime>;
+}
+
+impl pallet_utility::Config for Runtime {
+	type RuntimeEvent = RuntimeEvent;
+	type RuntimeCall = RuntimeCall;
+	type PalletsOrigin = OriginCaller;
+	type WeightInfo = pallet_utility::weights::SubstrateWeight<Runtime>;
+}
+
+/// What a proxy may do for its account.
+#[derive(
+	Copy,
+	Clone,
+	Eq,
+	PartialEq,
+	Ord,
+	PartialOrd,
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	Debug,
+	MaxEncodedLen,
+	TypeInfo,
+	Default,
+)]
+pub enum ProxyType {
+	/// Anything.
+	#[default]
+	Any,
+	/// Anything but moving balances.
+	NonTransfer,
+	/// Orders, leases and their deposits.
+	Tenant,
+}
+
+impl InstanceFilter<RuntimeCall> for ProxyType {
+	fn filter(&self, call: &RuntimeCall) -> bool {
+		match self {
+			Self::Any => true,
+			Self::NonTransfer => !matches!(call, RuntimeCall::Balances(..)),
+			Self::Tenant => matches!(call, RuntimeCall::Market(..) | RuntimeCall::Escrow(..)),
+		}
+	}
+	fn is_superset(&self, other: &Self) -> bool {
+		self == other
+			|| matches!(
+				(self, other),
+				(Self::Any, _) | (Self::NonTransfer, Self::Tenant)
+			)
+	}
+}
+
+/// Deposit for `items` storage items of `bytes` bytes, planck.
+const fn deposit(items: u32, bytes: u32) -> Balance {
+	items as Balance * (LEASE / 10) + bytes as Balance * (LEASE / 1_000)
+}
+
+impl pallet_proxy::Config for Runtime {
+	type RuntimeEvent = RuntimeEvent;
+	type RuntimeCall = RuntimeCall;
+	type Currency = Balances;
+	type ProxyType = ProxyType;
+	type ProxyDepositBase = ConstU128<{ deposit(1, 8) }>;
+	type ProxyDepositFactor = ConstU128<{ deposit(0, 33) }>;
+	type MaxProxies = ConstU32<32>;
+	type WeightInfo = pallet_proxy::weights::SubstrateWeight<Runtime>;
+	type MaxPending = ConstU32<32>;
+	type CallHasher = BlakeTwo256;
+	type AnnouncementDepositBase = ConstU128<{ deposit(1, 8) }>;
+	type AnnouncementDepositFactor = ConstU128<{ deposit(0, 66) }>;
+	type BlockNumberProvider = System;
+}
+
+impl pallet_multisig::Config for Runtime {
+	type RuntimeEvent = RuntimeEvent;
+	type RuntimeCall = RuntimeCall;
+	type Currency = Balances;
+	type DepositBase = ConstU128<{ deposit(1, 88) }>;
+	type DepositFactor = ConstU128<{ deposit(0, 32) }>;
+	type MaxSignatories = ConstU32<100>;
+	type WeightInfo = pallet_multisig::weights::SubstrateWeight<Runtime>;
+	type BlockNumberProvider = System;
+}
+
+impl pallet_sudo::Config for Runtime {
+	type RuntimeEvent = RuntimeEvent;
+	type RuntimeCall = RuntimeCall;
+	type WeightInfo = pallet_sudo::weights::SubstrateWeight<Runtime>;
+}
+
+parameter_types! {
+	pub MigrationWeight: Weight = Perbill::from_percent(80) * RuntimeBlockWeights::get().max_block;
+}
+
+impl pallet_migrations::Config for Runtime {
+	type RuntimeEvent = RuntimeEvent;
+	type Migrations = ();
+	type CursorMaxLen = ConstU32<65_536>;
+	type IdentifierMaxLen = ConstU32<256>;
+	type MigrationStatusHandler = ();
+	type FailedMigrationHandler = frame_support::migrations::FreezeChainOnFailedMigration;
+	type MaxServiceWeight = MigrationWeight;
+	type WeightInfo = pallet_migrations::weights::SubstrateWeight<Runtime>;
+}
+
+impl<C> frame_system::offchain::CreateTransactionBase<C> for Runtime
+where
+	RuntimeCall: From<C>,
+{
+	type Extrinsic = UncheckedExtrinsic;
+	type RuntimeCall = RuntimeCall;
+}
+
+impl<C> frame_system::offchain::CreateBare<C> for Runtime
+where
+	RuntimeCall: From<C>,
+{
+	fn create_bare(call: RuntimeCall) -> UncheckedExtrinsic {
+		UncheckedExtrinsic::new_bare(call)
+	}
+}
+
+impl slots::Config for Runtime {}
+
+parameter_types! {
+	pub const AgendaShare: Perbill = Perbill::from_percent(25);
+}
+
+impl pallet_agenda::Config for Runtime {
+	type Handler = Deadlines;
+	type BlockShare = AgendaShare;
+}
+
+impl pallet_providers::Config for Runtime {
+	type Currency = Balances;
+	type RuntimeHoldReason = RuntimeHoldReason;
+	type Agenda = Agenda;
+	type Signer = <Signature as Verify>::Signer;
+	type Signature = Signature;
+	type WeightInfo = ();
+}
+
+impl pallet_escrow::Config for Runtime {
+	type Currency = Balances;
+	type RuntimeHoldReason = RuntimeHoldReason;
+	type Registry = Providers;
+	type WeightInfo = ();
+}
+
+/// Where the market's fees go: the escrow's fee destination.
+pub struct FeeDestination;
+impl Get<Option<AccountId>> for FeeDestination {
+	fn get() -> Option<AccountId> {
+		pallet_escrow::FeeDestination::<Runtime>::get()
+	}
+}
+
+impl pallet_market::Config for Runtime {
+	type Currency = Balances;
+	type RuntimeHoldReason = RuntimeHoldReason;
+	type Registry = Providers;
+	type Streams = Escrow;
+	type Agenda = Agenda;
+	type Reputation = Reputation;
+	type FeeDestination = FeeDestination;
+	type WeightInfo = ();
+}
+
+impl pallet_reputation::Config for Runtime {
+	type Registry = Providers;
+}

@@ -1,0 +1,95 @@
+//! The invariants of the whole: what no pallet can check alone.
+
+extern crate alloc;
+
+use crate::{Agenda, Escrow, Market, Providers, Reputation, Runtime};
+use frame_support::ensure;
+use leasehold_primitives::{AgendaItem, BlockNumber};
+use pallet_market::LeaseState;
+use sp_runtime::TryRuntimeError;
+
+/// I2, I3, I5, I6 and I10 across pallets, after each pallet's own checks.
+pub fn check() -> Result<(), TryRuntimeError> {
+	Agenda::do_try_state()?;
+	Providers::do_try_state()?;
+	Market::do_try_state()?;
+	Escrow::do_try_state()?;
+	Reputation::do_try_state()?;
+	reserved_is_the_sum_of_leases()?;
+	leases_and_streams_are_one_to_one()?;
+	everything_has_a_deadline()
+}
+
+fn reserved_is_the_sum_of_leases() -> Result<(), TryRuntimeError> {
+	let mut by_leases = Market::reserved_by_leases()?;
+	for (id, record) in pallet_providers::Providers::<Runtime>::iter() {
+		let sum = by_leases.remove(&id).unwrap_or_default();
+		ensure!(
+			record.leases == sum.leases,
+			"a provider's leases are miscounted"
+		);
+		ensure!(
+			record.slices == sum.slices,
+			"I10: slices are not the sum over leases"
+		);
+		let same = record.reserved.covers(&sum.taken) && sum.taken.covers(&record.reserved);
+		ensure!(same, "I2: reserved capacity is not the sum over leases");
+	}
+	ensure!(by_leases.is_empty(), "a lease without its provider");
+	Ok(())
+}
+
+fn leases_and_streams_are_one_to_one() -> Result<(), TryRuntimeError> {
+	let mut leases = 0usize;
+	for (id, lease) in pallet_market::Leases::<Runtime>::iter() {
+		leases = leases.saturating_add(1);
+		let stream =
+			pallet_escrow::StreamsOf::<Runtime>::get(id).ok_or("I3: a lease without stream")?;
+		ensure!(
+			stream.provider == lease.provider,
+			"I3: a stream of another provider"
+		);
+		let first = stream
+			.funders
+			.first()
+			.ok_or("I3: a stream without funder")?;
+		ensure!(
+			first.who == lease.tenant,
+			"I3: the tenant is not the first funder"
+		);
+		let running = matches!(lease.state, LeaseState::Active { .. });
+		ensure!(
+			stream.accrual.is_some() == running,
+			"I6: accrual while not active"
+		);
+		ensure!(running || stream.paid == 0, "I6: paid before the start");
+	}
+	let streams = pallet_escrow::StreamsOf::<Runtime>::iter().count();
+	ensure!(streams == leases, "I3: a stream without lease");
+	Ok(())
+}
+
+fn everything_has_a_deadline() -> Result<(), TryRuntimeError> {
+	let entry = |item: AgendaItem, due: BlockNumber| -> Result<(), TryRuntimeError> {
+		ensure!(
+			Agenda::has_entry(item, due),
+			"I5: an open item without its agenda entry"
+		);
+		Ok(())
+	};
+	for (id, order) in pallet_market::Orders::<Runtime>::iter() {
+		entry(AgendaItem::Order(id), order.due)?;
+	}
+	for (id, lease) in pallet_market::Leases::<Runtime>::iter() {
+		entry(AgendaItem::Lease(id), lease.due)?;
+	}
+	for (id, lease) in pallet_market::ClosedLeases::<Runtime>::iter() {
+		entry(AgendaItem::Closed(id), lease.due)?;
+	}
+	for (id, _) in pallet_providers::Providers::<Runtime>::iter() {
+		if let Some(due) = Providers::due(id) {
+			entry(AgendaItem::Provider(id), due)?;
+		}
+	}
+	Ok(())
+}

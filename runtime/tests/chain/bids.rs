@@ -1,0 +1,256 @@
+//! Bidding and clearing.
+
+use crate::harness::*;
+use frame_support::{assert_noop, assert_ok};
+use leasehold_primitives::{Outcome, OutcomeObserver, Requirement};
+use leasehold_runtime::{Market, Providers, Reputation, Runtime, RuntimeOrigin, System};
+use pallet_market::{Error, Event, Leases, OpenBids, RunnerUp};
+use pallet_providers::ProviderInfo;
+use sp_runtime::{DispatchError::BadOrigin, Perbill};
+
+type E = Error<Runtime>;
+
+#[test]
+fn a_bad_bid_is_refused_with_the_right_error() {
+	run(|| {
+		register(0);
+		let id = place(order(1));
+		assert_noop!(Market::place_bid(RuntimeOrigin::root(), id, 5), BadOrigin);
+		assert_noop!(Market::place_bid(signed("owner0"), id, 5), E::NotProvider);
+		assert_noop!(bid(0, id + 1, 5), E::UnknownOrder);
+		assert_noop!(bid(0, id, 0), E::ZeroRate);
+		assert_noop!(bid(0, id, MAX_RATE + 1), E::RateTooHigh);
+		assert_ok!(bid(0, id, MAX_RATE));
+		assert_noop!(bid(0, id, 5), E::AlreadyBid);
+		for manifest in 2..=4 {
+			let other = place(order(manifest));
+			assert_ok!(bid(0, other, 5));
+		}
+		let fifth = place(order(5));
+		assert_noop!(bid(0, fifth, 5), E::TooManyBids);
+	});
+}
+
+#[test]
+fn who_does_not_meet_the_order_cannot_bid() {
+	run(|| {
+		register(0);
+		let refused = |manifest: u8, edit: fn(&mut pallet_market::OrderV1<_>), error: E| {
+			let mut order = order(manifest);
+			edit(&mut order);
+			let id = place(order);
+			assert_noop!(bid(0, id, 5), error);
+		};
+		refused(1, |o| o.resources.cpu = 4_001, E::NotEligible);
+		refused(
+			2,
+			|o| o.attributes = attributes(&[("region", "us")]),
+			E::NotEligible,
+		);
+		refused(
+			3,
+			|o| o.min_score = Perbill::from_percent(30),
+			E::ScoreTooLow,
+		);
+		// The slice of the bond: 100 blocks of the rate, at most 50 LEASE.
+		let mut dear = order(4);
+		dear.max_rate = 10_000_000_000_000;
+		dear.deposit = 33 * dear.max_rate;
+		let id = place(dear);
+		Providers::set_paused(signed("owner0"), true).unwrap();
+		assert_noop!(bid(0, id, 5), E::NotEligible);
+	});
+}
+
+#[test]
+fn late_bids_are_refused() {
+	run(|| {
+		register(0);
+		let id = place(order(1));
+		to_block(5);
+		System::set_block_number(6);
+		assert_noop!(bid(0, id, 5), E::BiddingEnded);
+	});
+}
+
+#[test]
+fn a_bid_can_be_withdrawn_until_the_lock() {
+	run(|| {
+		register(0);
+		register(1);
+		let id = place(order(1));
+		bid(0, id, 5).unwrap();
+		assert_noop!(Market::withdraw_bid(RuntimeOrigin::root(), id), BadOrigin);
+		assert_noop!(Market::withdraw_bid(signed("tenant"), id), E::NotProvider);
+		assert_noop!(Market::withdraw_bid(signed("operator1"), id), E::NoBid);
+		assert_noop!(
+			Market::withdraw_bid(signed("operator0"), id + 1),
+			E::UnknownOrder
+		);
+		assert_ok!(Market::withdraw_bid(signed("operator0"), id));
+		assert_eq!(OpenBids::<Runtime>::get(0), 0);
+		bid(0, id, 5).unwrap();
+		to_block(5);
+		assert_noop!(Market::withdraw_bid(signed("operator0"), id), E::BidLocked);
+	});
+}
+
+#[test]
+fn the_cheapest_of_equals_wins_and_the_event_says_why() {
+	run(|| {
+		(0..3).for_each(|n| {
+			register(n);
+		});
+		let id = place(order(1));
+		bid(0, id, 700).unwrap();
+		bid(1, id, 500).unwrap();
+		bid(2, id, 500).unwrap();
+		to_block(6);
+		let rank = |rate: u128| {
+			let newcomer = pallet_reputation::score::lower_bound(0, 0);
+			leasehold_primitives::math::rank(rate, newcomer, market_terms().rank_weight)
+		};
+		let matched = market_events()
+			.into_iter()
+			.find_map(|event| match event {
+				Event::OrderMatched {
+					order,
+					lease,
+					provider,
+					rate,
+					rank,
+					runner_up,
+					..
+				} => Some((order, lease, provider, rate, rank, runner_up)),
+				_ => None,
+			})
+			.unwrap();
+		let second = RunnerUp {
+			provider: 2,
+			rate: 500,
+			rank: rank(500),
+		};
+		assert_eq!(
+			matched,
+			(id, 0, 1, 500, rank(500), Some(second)),
+			"ties go to the earlier"
+		);
+		assert_eq!(OpenBids::<Runtime>::iter().count(), 0);
+	});
+}
+
+#[test]
+fn a_good_score_beats_a_slightly_lower_price() {
+	run(|| {
+		register(0);
+		register(1);
+		for _ in 0..30 {
+			Reputation::observe(Outcome {
+				provider: 1,
+				tenant: account("friend"),
+				fault: leasehold_primitives::Fault::Nobody,
+				value: u128::MAX,
+			});
+		}
+		let id = place(order(1));
+		bid(0, id, 1_000).unwrap();
+		bid(1, id, 1_200).unwrap();
+		to_block(6);
+		assert_eq!(Leases::<Runtime>::get(0).unwrap().provider, 1);
+		let id = place(order(2));
+		bid(0, id, 1_000).unwrap();
+		bid(1, id, 1_400).unwrap();
+		to_block(11);
+		assert_eq!(Leases::<Runtime>::get(1).unwrap().provider, 0);
+	});
+}
+
+#[test]
+fn who_is_no_longer_eligible_is_skipped() {
+	run(|| {
+		register(0);
+		register(1);
+		let id = place(order(1));
+		bid(0, id, 5).unwrap();
+		bid(1, id, 9).unwrap();
+		let mut none = info();
+		none.attributes = Default::default();
+		Providers::update(signed("operator0"), ProviderInfo::V1(none)).unwrap();
+		to_block(6);
+		assert_eq!(Leases::<Runtime>::get(0).unwrap().provider, 1);
+		let skipped = Event::BidSkipped {
+			order: id,
+			provider: 0,
+			requirement: Requirement::Attributes,
+		};
+		System::assert_has_event(skipped.into());
+	});
+}
+
+#[test]
+fn an_order_expires_when_every_bidder_has_become_unfit() {
+	run(|| {
+		register(0);
+		let before = free("tenant");
+		let id = place(order(1));
+		bid(0, id, 5).unwrap();
+		Providers::set_paused(signed("owner0"), true).unwrap();
+		to_block(6);
+		System::assert_has_event(Event::OrderExpired { order: id }.into());
+		assert_eq!(free("tenant"), before);
+	});
+}
+
+#[test]
+fn an_order_keeps_its_sixteen_best_bids() {
+	run(|| {
+		// Nineteen providers; the accounts of their operators need no money to be registered.
+		let owners: Vec<String> = (0..19).map(|n| format!("many{n}")).collect();
+		for (n, owner) in owners.iter().enumerate() {
+			use frame_support::traits::fungible::Mutate;
+			use leasehold_runtime::{Balances, LEASE};
+			let from = account("friend");
+			let amount = 200 * LEASE;
+			let keep = frame_support::traits::tokens::Preservation::Preserve;
+			Balances::transfer(&from, &account(owner), amount, keep).unwrap();
+			let operator = account(&format!("hand{n}"));
+			let info = ProviderInfo::V1(info());
+			Providers::register(signed(owner), operator, 100 * LEASE, info).unwrap();
+		}
+		let id = place(order(1));
+		let by_hand = |n: usize, rate| Market::place_bid(signed(&format!("hand{n}")), id, rate);
+		for n in 0..16 {
+			assert_ok!(by_hand(n, 1_000 - n as u128));
+		}
+		assert_noop!(by_hand(16, 1_000), E::OutbidByAll);
+		assert_ok!(by_hand(17, 1));
+		System::assert_has_event(
+			Event::BidEvicted {
+				order: id,
+				provider: 0,
+			}
+			.into(),
+		);
+		assert_eq!(OpenBids::<Runtime>::get(0), 0);
+		to_block(6);
+		assert_eq!(Leases::<Runtime>::get(0).unwrap().provider, 17);
+	});
+}
+
+#[test]
+fn matched_capacity_never_exceeds_what_was_declared() {
+	run(|| {
+		register(0);
+		// Four of five fit.
+		for manifest in 1..=4 {
+			let id = place(order(manifest));
+			bid(0, id, 5).unwrap();
+		}
+		to_block(6);
+		assert_eq!(Leases::<Runtime>::iter().count(), 4);
+		let id = place(order(5));
+		assert_noop!(bid(0, id, 5), E::NotEligible);
+		assert_ok!(Market::close_lease(signed("tenant"), 0));
+		assert_ok!(bid(0, id, 5));
+	});
+}

@@ -1,0 +1,348 @@
+//! A chain in memory: accounts, providers and tenants, and blocks that pass.
+
+use frame_support::{
+	dispatch::{DispatchResult, RawOrigin},
+	traits::{Authorize, Hooks},
+	weights::{Weight, WeightMeter},
+};
+use leasehold_primitives::{
+	heartbeat, resources::Attributes, Attribute, Balance, LeaseId, OrderId, ProviderId, Resources,
+	Score, WorkloadKind,
+};
+use leasehold_runtime::{
+	configs::{ProtocolFees, TransactionFees},
+	invariants, AccountId, Agenda, Balances, BalancesConfig, Escrow, EscrowConfig, Market,
+	MarketConfig, Providers, ProvidersConfig, ReputationConfig, Runtime, RuntimeCall, RuntimeEvent,
+	RuntimeGenesisConfig, RuntimeOrigin, Signature, System, EXISTENTIAL_DEPOSIT, LEASE,
+};
+use pallet_market::{Asset, Order, OrderV1, Selection};
+use pallet_providers::{ProviderInfo, ProviderInfoV1};
+use sp_core::{sr25519, Pair, H256};
+use sp_runtime::{transaction_validity::TransactionValidityError, BuildStorage};
+
+/// What each account owns at genesis, planck.
+pub const ENDOWMENT: Balance = 10_000 * LEASE;
+
+/// A key pair by its name.
+pub fn pair(name: &str) -> sr25519::Pair {
+	sr25519::Pair::from_string(&format!("//{name}"), None).unwrap()
+}
+
+/// An account by its name.
+pub fn account(name: &str) -> AccountId {
+	pair(name).public().into()
+}
+
+pub fn signed(name: &str) -> RuntimeOrigin {
+	RawOrigin::Signed(account(name)).into()
+}
+
+pub fn providers_terms() -> pallet_providers::TermsV1 {
+	pallet_providers::TermsV1 {
+		min_bond: 100 * LEASE,
+		unbonding_period: 100,
+		heartbeat_period: 10,
+		heartbeat_grace: 15,
+	}
+}
+
+pub fn escrow_terms() -> pallet_escrow::TermsV1 {
+	pallet_escrow::TermsV1 {
+		suspension_period: 20,
+		min_funded_blocks: 10,
+		min_top_up: 1_000,
+		..Default::default()
+	}
+}
+
+pub fn market_terms() -> pallet_market::TermsV1 {
+	pallet_market::TermsV1 {
+		min_bidding: 3,
+		max_bidding: 50,
+		bid_lock: 1,
+		max_open_bids: 4,
+		start_deadline: 20,
+		compensation_blocks: 100,
+		closed_retention: 30,
+		max_duration: 10_000,
+		agenda_horizon: 200,
+		..Default::default()
+	}
+}
+
+/// All accounts that have money.
+pub const NAMES: [&str; 14] = [
+	"tenant",
+	"friend",
+	"stranger",
+	"owner0",
+	"operator0",
+	"owner1",
+	"operator1",
+	"owner2",
+	"operator2",
+	"f1",
+	"f2",
+	"f3",
+	"f4",
+	"f5",
+];
+
+/// Externalities at block 1 of a new chain.
+pub fn externalities() -> sp_io::TestExternalities {
+	let mut balances: Vec<(AccountId, Balance)> = NAMES
+		.iter()
+		.map(|name| (account(name), ENDOWMENT))
+		.collect();
+	balances.push((ProtocolFees::account(), EXISTENTIAL_DEPOSIT));
+	balances.push((TransactionFees::account(), EXISTENTIAL_DEPOSIT));
+	let storage = RuntimeGenesisConfig {
+		balances: BalancesConfig {
+			balances,
+			..Default::default()
+		},
+		providers: ProvidersConfig {
+			terms: providers_terms(),
+			..Default::default()
+		},
+		escrow: EscrowConfig {
+			terms: escrow_terms(),
+			fee_destination: Some(ProtocolFees::account()),
+		},
+		market: MarketConfig {
+			terms: market_terms(),
+			..Default::default()
+		},
+		reputation: ReputationConfig::default(),
+		..Default::default()
+	}
+	.build_storage()
+	.unwrap();
+	let mut externalities = sp_io::TestExternalities::new(storage);
+	externalities.execute_with(|| System::set_block_number(1));
+	externalities
+}
+
+/// Runs a test on a new chain; in the end all invariants hold and no planck is lost or made.
+pub fn run(test: impl FnOnce()) {
+	externalities().execute_with(|| {
+		let issuance = Balances::total_issuance();
+		test();
+		invariants::check().unwrap();
+		assert_eq!(Balances::total_issuance(), issuance, "I7");
+	});
+}
+
+pub fn now() -> u32 {
+	System::block_number()
+}
+
+/// Lets one block pass: the agenda works, nothing else does.
+pub fn next_block() {
+	let next = now() + 1;
+	System::set_block_number(next);
+	Agenda::on_poll(next, &mut WeightMeter::with_limit(Weight::MAX));
+}
+
+pub fn to_block(block: u32) {
+	while now() < block {
+		next_block();
+	}
+}
+
+/// Lets blocks pass while a provider's daemon beats as often as it may.
+pub fn to_block_on_duty(block: u32, provider: ProviderId) {
+	while now() < block {
+		next_block();
+		let _ = beat(provider);
+	}
+}
+
+pub fn machine() -> Resources {
+	Resources {
+		cpu: 4_000,
+		memory: 8_192,
+		ephemeral: 20_000,
+		unit_cpu: 4_000,
+		unit_memory: 8_192,
+		..Default::default()
+	}
+}
+
+pub fn attribute(key: &str, value: &str) -> Attribute {
+	Attribute {
+		key: key.as_bytes().to_vec().try_into().unwrap(),
+		value: value.as_bytes().to_vec().try_into().unwrap(),
+	}
+}
+
+pub fn attributes(list: &[(&str, &str)]) -> Attributes {
+	list.iter()
+		.map(|(k, v)| attribute(k, v))
+		.collect::<Vec<_>>()
+		.try_into()
+		.unwrap()
+}
+
+pub fn info() -> ProviderInfoV1 {
+	ProviderInfoV1 {
+		gateways: vec![b"http://127.0.0.1:8443".to_vec().try_into().unwrap()]
+			.try_into()
+			.unwrap(),
+		tls_keys: Default::default(),
+		sealing_key: None,
+		attributes: attributes(&[("region", "eu")]),
+		capacity: machine(),
+	}
+}
+
+/// Registers provider number `n` by `owner{n}` and `operator{n}` with ten times the least bond.
+pub fn register(n: u32) -> ProviderId {
+	let provider = pallet_providers::NextProviderId::<Runtime>::get();
+	let (owner, operator) = (format!("owner{n}"), account(&format!("operator{n}")));
+	Providers::register(
+		signed(&owner),
+		operator,
+		1_000 * LEASE,
+		ProviderInfo::V1(info()),
+	)
+	.unwrap();
+	provider
+}
+
+pub const MAX_RATE: Balance = 1_000_000;
+
+/// A job's order that any provider of [`register`] meets.
+pub fn order(manifest: u8) -> OrderV1<AccountId> {
+	OrderV1 {
+		access: None,
+		manifest_hash: [manifest; 32],
+		kind: WorkloadKind::Job,
+		resources: Resources {
+			cpu: 1_000,
+			memory: 1_024,
+			ephemeral: 1_000,
+			unit_cpu: 1_000,
+			unit_memory: 1_024,
+			..Default::default()
+		},
+		attributes: attributes(&[("region", "eu")]),
+		max_rate: MAX_RATE,
+		asset: Asset::Native,
+		min_score: Score::zero(),
+		max_duration: 1_000,
+		selection: Selection::BestBid,
+		bidding: 5,
+		deposit: 100 * MAX_RATE,
+	}
+}
+
+/// Places an order of `tenant`.
+pub fn place(order: OrderV1<AccountId>) -> OrderId {
+	let id = pallet_market::NextOrderId::<Runtime>::get();
+	Market::place_order(signed("tenant"), Order::V1(order)).unwrap();
+	id
+}
+
+pub fn bid(n: u32, order: OrderId, rate: Balance) -> DispatchResult {
+	Market::place_bid(signed(&format!("operator{n}")), order, rate)
+}
+
+/// Registers provider 0 and brings a lease at `rate` to `Starting`.
+pub fn starting_lease(rate: Balance) -> LeaseId {
+	register(0);
+	lease_from(order(1), rate)
+}
+
+/// Has provider 0 win an order at `rate`.
+pub fn lease_from(order: OrderV1<AccountId>, rate: Balance) -> LeaseId {
+	let lease = pallet_market::NextLeaseId::<Runtime>::get();
+	let id = place(order);
+	bid(0, id, rate).unwrap();
+	to_block(now() + 5);
+	assert!(pallet_market::Leases::<Runtime>::contains_key(lease));
+	lease
+}
+
+/// Registers provider 0 and brings a lease at `rate` to `Active`.
+pub fn active_lease(rate: Balance) -> LeaseId {
+	let lease = starting_lease(rate);
+	Market::start_lease(signed("operator0"), lease).unwrap();
+	lease
+}
+
+pub fn stream(lease: LeaseId) -> pallet_escrow::StreamRecordOf<Runtime> {
+	pallet_escrow::StreamsOf::<Runtime>::get(lease).unwrap()
+}
+
+pub fn closed(lease: LeaseId) -> pallet_market::ClosedLeaseOf<Runtime> {
+	pallet_market::ClosedLeases::<Runtime>::get(lease).unwrap()
+}
+
+pub fn settle(lease: LeaseId) {
+	Escrow::settle(signed("stranger"), lease).unwrap();
+}
+
+/// A heartbeat as the operator of `provider` signs it now.
+pub fn heartbeat_call(provider: ProviderId, instance: [u8; 16], signer: &str) -> RuntimeCall {
+	let last_beat = pallet_providers::Heartbeats::<Runtime>::get(provider)
+		.map(|beat| beat.last_beat)
+		.unwrap_or_default();
+	heartbeat_of(provider, instance, last_beat, signer)
+}
+
+/// A heartbeat over any stored block.
+pub fn heartbeat_of(
+	provider: ProviderId,
+	instance: [u8; 16],
+	last_beat: u32,
+	signer: &str,
+) -> RuntimeCall {
+	let genesis: H256 = System::block_hash(0);
+	let payload = heartbeat::payload(&genesis, provider, &instance, last_beat);
+	RuntimeCall::Providers(pallet_providers::Call::heartbeat {
+		provider,
+		instance,
+		last_beat,
+		signature: Signature::Sr25519(pair(signer).sign(&payload)),
+	})
+}
+
+/// Validates an authorised call and dispatches it as a block would.
+pub fn submit(call: RuntimeCall) -> Result<(), TransactionValidityError> {
+	use sp_runtime::{traits::Dispatchable, transaction_validity::TransactionSource};
+	call.authorize(TransactionSource::External)
+		.expect("an authorised call")?;
+	call.dispatch(RawOrigin::Authorized.into())
+		.expect("an authorised call succeeds");
+	Ok(())
+}
+
+/// Sends a heartbeat of the provider by its own operator.
+pub fn beat(provider: ProviderId) -> Result<(), TransactionValidityError> {
+	submit(heartbeat_call(
+		provider,
+		[provider as u8; 16],
+		&format!("operator{provider}"),
+	))
+}
+
+pub fn free(name: &str) -> Balance {
+	Balances::free_balance(account(name))
+}
+
+pub fn held(name: &str) -> Balance {
+	use frame_support::traits::fungible::InspectHold;
+	<Balances as InspectHold<AccountId>>::total_balance_on_hold(&account(name))
+}
+
+/// The market's events so far.
+pub fn market_events() -> Vec<pallet_market::Event<Runtime>> {
+	System::events()
+		.into_iter()
+		.filter_map(|record| match record.event {
+			RuntimeEvent::Market(event) => Some(event),
+			_ => None,
+		})
+		.collect()
+}
