@@ -22,6 +22,11 @@ pub const LIFE: u32 = 64;
 /// Changes of the heads after which an unincluded transaction is sent again.
 const RESEND: u32 = 8;
 
+/// How often a call is signed anew because its nonce was taken.
+const NONCE_ATTEMPTS: u32 = 8;
+/// Pause before it is signed anew, times the attempt.
+const NONCE_PAUSE: std::time::Duration = std::time::Duration::from_millis(150);
+
 /// How far a transaction must have come before its sender is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wait {
@@ -87,12 +92,18 @@ impl Journal {
 		})
 	}
 
-	fn path(&self, nonce: u64) -> PathBuf {
-		self.folder.join(format!("{nonce:012}.tx"))
+	/// Named by nonce and signature: another process may use the account at the same time.
+	fn path(&self, stored: &Stored) -> PathBuf {
+		let mark = stored
+			.bytes
+			.get(40..56)
+			.map(hex::encode)
+			.unwrap_or_default();
+		self.folder.join(format!("{:012}-{mark}.tx", stored.nonce))
 	}
 
 	fn put(&self, stored: &Stored) -> Result<(), ChainError> {
-		let path = self.path(stored.nonce);
+		let path = self.path(stored);
 		let part = path.with_extension("part");
 		let write = || -> std::io::Result<()> {
 			use std::io::Write as _;
@@ -104,8 +115,8 @@ impl Journal {
 		write().map_err(|error| ChainError::File(format!("{}: {error}", path.display())))
 	}
 
-	fn remove(&self, nonce: u64) {
-		let _ = std::fs::remove_file(self.path(nonce));
+	fn remove(&self, stored: &Stored) {
+		let _ = std::fs::remove_file(self.path(stored));
 	}
 
 	/// Transactions that an earlier life left. A file that cannot be read is put aside.
@@ -188,6 +199,13 @@ impl Signer {
 	}
 }
 
+/// Why the node did not take a transaction.
+struct Refusal {
+	/// Another transaction has the nonce.
+	nonce_taken: bool,
+	error: ChainError,
+}
+
 struct Pending {
 	stored: Stored,
 	wait: Wait,
@@ -251,24 +269,33 @@ impl Task {
 
 	async fn accept(&mut self, request: Request) {
 		let Request { call, wait, answer } = request;
-		match self.sign(&call).await {
-			Ok(stored) => {
-				let mut pending = Pending {
-					stored,
-					wait,
-					answer: Some(answer),
-				};
-				match self.send(&pending.stored).await {
-					Ok(()) => self.pending.push(pending),
-					Err(error) => {
-						self.journal.remove(pending.stored.nonce);
-						self.next_nonce = 0;
-						pending.answer(Err(error));
-					}
+		for attempt in 1..=NONCE_ATTEMPTS {
+			let stored = match self.sign(&call).await {
+				Ok(stored) => stored,
+				Err(error) => {
+					let _ = answer.send(Err(error));
+					return;
 				}
-			}
-			Err(error) => {
-				let _ = answer.send(Err(error));
+			};
+			match self.send(&stored).await {
+				Ok(()) => {
+					self.pending.push(Pending {
+						stored,
+						wait,
+						answer: Some(answer),
+					});
+					return;
+				}
+				Err(refusal) => {
+					self.journal.remove(&stored);
+					self.next_nonce = 0;
+					if !refusal.nonce_taken || attempt == NONCE_ATTEMPTS {
+						let _ = answer.send(Err(refusal.error));
+						return;
+					}
+					// Another process of the same account was faster.
+					tokio::time::sleep(NONCE_PAUSE.saturating_mul(attempt)).await;
+				}
 			}
 		}
 	}
@@ -309,8 +336,8 @@ impl Task {
 		Ok(stored)
 	}
 
-	/// Sends stored bytes. An error means that the node will never take them.
-	async fn send(&self, stored: &Stored) -> Result<(), ChainError> {
+	/// Sends stored bytes. A refusal means that the node will not take them.
+	async fn send(&self, stored: &Stored) -> Result<(), Refusal> {
 		let Ok(connection) = self.chain.connection().await else {
 			return Ok(());
 		};
@@ -326,7 +353,12 @@ impl Task {
 					.data
 					.as_ref()
 					.map(|data| data.get().trim_matches('"').to_owned());
-				Err(ChainError::Refused(detail.unwrap_or(e.message)))
+				let why = detail.unwrap_or(e.message);
+				let nonce_taken = e.code == 1014 || why.contains("outdated");
+				Err(Refusal {
+					nonce_taken,
+					error: ChainError::Refused(why),
+				})
 			}
 			Err(_) => Ok(()),
 		}
@@ -359,7 +391,7 @@ impl Task {
 		while let Some(pending) = self.pending.get(at) {
 			if pending.stored.expires < heads.finalized.0 {
 				let mut expired = self.pending.remove(at);
-				self.journal.remove(expired.stored.nonce);
+				self.journal.remove(&expired.stored);
 				tracing::warn!(what = expired.stored.what, "a transaction expired");
 				expired.answer(Err(ChainError::Expired(LIFE)));
 			} else {
@@ -369,8 +401,8 @@ impl Task {
 		self.changes = self.changes.wrapping_add(1);
 		if self.changes.is_multiple_of(RESEND) {
 			for pending in &self.pending {
-				if let Err(error) = self.send(&pending.stored).await {
-					tracing::debug!(%error, what = pending.stored.what, "sent again");
+				if let Err(refusal) = self.send(&pending.stored).await {
+					tracing::debug!(error = %refusal.error, what = pending.stored.what, "sent again");
 				}
 			}
 		}
@@ -412,7 +444,7 @@ impl Task {
 			let result = outcome(view, index).await?.map(|()| receipt);
 			if reached == Wait::Finalized {
 				let mut pending = self.pending.remove(place);
-				self.journal.remove(pending.stored.nonce);
+				self.journal.remove(&pending.stored);
 				pending.answer(result);
 			} else if let Some(pending) = self.pending.get_mut(place) {
 				if pending.wait == Wait::Best {

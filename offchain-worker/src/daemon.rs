@@ -115,21 +115,20 @@ impl Shared {
 		let shared = self.clone();
 		tokio::spawn(async move {
 			let result = shared.signer.submit(call, Wait::Best).await;
-			let again = match result {
+			let from = match result {
+				// Not again before a block that knows of it has been looked at.
 				Ok(receipt) => {
 					tracing::info!(name, block = receipt.block.0, "told the chain");
-					None
+					receipt.block.0.saturating_add(1)
 				}
 				Err(error) => {
 					tracing::warn!(name, %error, advice = error.advice(), "the chain refused");
-					Some(now.saturating_add(RETRY))
+					now.saturating_add(RETRY)
 				}
 			};
 			if let Ok(mut under_way) = shared.under_way.lock() {
-				match again {
-					Some(from) => under_way.insert(name, Some(from)),
-					None => under_way.remove(&name),
-				};
+				under_way.retain(|_, from| from.is_none_or(|from| from >= now));
+				under_way.insert(name, Some(from));
 			}
 			shared.wake.notify_one();
 		});

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod bids;
+mod fees;
 mod harness;
 mod heartbeat;
 mod invariants;

@@ -9,7 +9,7 @@ use leasehold_tests::{
 };
 use std::{
 	path::{Path, PathBuf},
-	process::{ExitCode, Stdio},
+	process::ExitCode,
 	time::{Duration, Instant},
 };
 
@@ -86,12 +86,11 @@ async fn demo(arguments: &Arguments) -> anyhow::Result<()> {
 	));
 	let manifest = arguments.manifest.to_string_lossy().into_owned();
 	println!("$ leasehold deploy {manifest} --wait --yes");
-	let log = std::fs::File::create(out.join("job.log"))?;
-	let mut child =
-		tokio::process::Command::from(devnet.tenant(&["deploy", &manifest, "--wait", "--yes"])?);
-	let mut child = child.stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
-	copy_lines(child.stdout.take().context("no output")?, log).await?;
-	let status = child.wait().await?;
+	let deploy = devnet.tenant(&["deploy", &manifest, "--wait", "--yes"])?;
+	let status = tokio::process::Command::from(deploy)
+		.kill_on_drop(true)
+		.status()
+		.await?;
 	if !status.success() {
 		bail!(
 			"the deployment failed: {status}; logs are in {}",
@@ -135,6 +134,10 @@ async fn demo(arguments: &Arguments) -> anyhow::Result<()> {
 		.collect();
 	print!("{words}");
 	std::fs::write(out.join("events.txt"), words)?;
+	let log = tokio::process::Command::from(devnet.tenant(&["logs", &lease])?)
+		.output()
+		.await?;
+	std::fs::write(out.join("job.log"), log.stdout)?;
 
 	if !arguments.keep {
 		say("The daemons stop; the chain says who paid what");
@@ -178,20 +181,6 @@ async fn json(devnet: &Devnet, arguments: &[&str]) -> anyhow::Result<serde_json:
 		bail!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 	}
 	last_json(&output)
-}
-
-async fn copy_lines(
-	from: tokio::process::ChildStdout,
-	mut to: std::fs::File,
-) -> anyhow::Result<()> {
-	use std::io::Write as _;
-	use tokio::io::{AsyncBufReadExt as _, BufReader};
-	let mut lines = BufReader::new(from).lines();
-	while let Some(line) = lines.next_line().await? {
-		println!("{line}");
-		writeln!(to, "{line}")?;
-	}
-	Ok(())
 }
 
 async fn settle(devnet: &Devnet, before: u32, lease: u64) -> anyhow::Result<Ledger> {

@@ -1,0 +1,286 @@
+//! Daemons and nodes that die, come back, or are replaced.
+
+use crate::{
+	setting::{closed, sleeper, status, File},
+	Case,
+};
+use leasehold_tests::devnet::{is_alive, program, signal, wait_until, Devnet};
+use rustix::process::Signal;
+use serde_json::Value;
+use std::{
+	path::{Path, PathBuf},
+	process::{Child, Command, Stdio},
+	sync::Mutex,
+	time::Duration,
+};
+
+pub const CASES: &[Case] = &[(
+	"a_killed_daemon_and_a_killed_node_lose_nothing",
+	all_of_them,
+)];
+
+/// A process that ends with the case.
+struct Owned(Child);
+
+impl Owned {
+	fn kill(&mut self) {
+		let _ = self.0.kill();
+		let _ = self.0.wait();
+	}
+}
+
+impl Drop for Owned {
+	fn drop(&mut self) {
+		self.kill();
+	}
+}
+
+static DAEMON: Mutex<Option<Owned>> = Mutex::new(None);
+
+fn start_daemon(devnet: &Devnet) {
+	let folder = devnet.provider_folder(0);
+	let log = std::fs::File::options()
+		.append(true)
+		.open(folder.join("daemon.log"))
+		.unwrap();
+	let child = Command::new(program("leasehold-provider").unwrap())
+		.arg("--dir")
+		.arg(&folder)
+		.arg("run")
+		.stdin(Stdio::null())
+		.stdout(Stdio::null())
+		.stderr(log)
+		.spawn()
+		.unwrap();
+	*DAEMON.lock().unwrap() = Some(Owned(child));
+}
+
+fn kill_daemon(devnet: &Devnet) {
+	match DAEMON.lock().unwrap().take() {
+		Some(mut daemon) => daemon.kill(),
+		None => {
+			let pid = devnet.provider_pid(0).unwrap();
+			signal(pid, Signal::KILL);
+			wait_until(Duration::from_secs(10), "the daemon is dead", || {
+				!is_alive(pid)
+			})
+			.unwrap();
+		}
+	}
+}
+
+fn start_node(devnet: &Devnet, base: &Path, how: &[&str]) -> Owned {
+	let log = std::fs::File::options()
+		.create(true)
+		.append(true)
+		.open(devnet.folder().join("node.log"))
+		.unwrap();
+	let child = Command::new(program("leasehold-node").unwrap())
+		.args(how)
+		.arg("--base-path")
+		.arg(base)
+		.args(["--no-telemetry", "--no-prometheus", "--no-mdns"])
+		.args([
+			"--unsafe-force-node-key-generation",
+			"--listen-addr",
+			"/ip4/127.0.0.1/tcp/0",
+		])
+		.args(["--rpc-port", &devnet.facts["rpc_port"].to_string()])
+		.stdin(Stdio::null())
+		.stdout(Stdio::null())
+		.stderr(log)
+		.spawn()
+		.unwrap();
+	Owned(child)
+}
+
+/// The process of a lease's runner.
+fn runner(devnet: &Devnet, lease: u64, attempt: u32) -> i32 {
+	let lock = lease_folder(devnet, lease).join(format!("run/{attempt}.lock"));
+	std::fs::read_to_string(lock)
+		.unwrap()
+		.trim()
+		.parse()
+		.unwrap()
+}
+
+fn lease_folder(devnet: &Devnet, lease: u64) -> PathBuf {
+	devnet
+		.provider_folder(0)
+		.join("leases")
+		.join(lease.to_string())
+}
+
+/// What the daemon says of itself.
+fn daemon_status(devnet: &Devnet) -> Value {
+	let output = Command::new(program("leasehold-provider").unwrap())
+		.arg("--dir")
+		.arg(devnet.provider_folder(0))
+		.args(["status", "--output", "json"])
+		.output()
+		.unwrap();
+	serde_json::from_slice(&output.stdout).unwrap_or_default()
+}
+
+fn distrusts(devnet: &Devnet, why: &str) {
+	let mut last = Value::Null;
+	wait_until(
+		Duration::from_secs(40),
+		"the daemon does not believe the node",
+		|| {
+			last = daemon_status(devnet);
+			last["distrust"]
+				.as_str()
+				.is_some_and(|said| said.contains(why))
+		},
+	)
+	.unwrap_or_else(|error| panic!("{error}: {why}; it says {last}"));
+}
+
+fn job(seconds: u32, attempts: u32) -> File {
+	File {
+		module: sleeper(seconds),
+		attempts,
+		max_duration: "5m",
+		..Default::default()
+	}
+}
+
+fn dots(devnet: &Devnet, lease: u64) -> usize {
+	let log = devnet
+		.tenant(&["logs", &lease.to_string()])
+		.unwrap()
+		.output()
+		.unwrap();
+	log.stdout.iter().filter(|b| **b == b'.').count()
+}
+
+/// One after the other, on one devnet: each leaves it whole for the next.
+fn all_of_them(devnet: &Devnet) {
+	killed_daemon(devnet);
+	println!("  a killed daemon adopts the running job: ok");
+	killed_daemon_and_runner(devnet);
+	println!("  a killed daemon and runner begin another attempt: ok");
+	node_faults(devnet);
+	*DAEMON.lock().unwrap() = None;
+}
+
+fn killed_daemon(devnet: &Devnet) {
+	let lease = job(12, 1).start(devnet);
+	let pid = runner(devnet, lease, 1);
+	kill_daemon(devnet);
+	assert!(is_alive(pid), "the runner outlives its daemon");
+	std::thread::sleep(Duration::from_secs(3));
+	start_daemon(devnet);
+	let record = closed(devnet, lease, 60);
+	assert_eq!(record["close_reason"], "Completed", "{record}");
+	assert_eq!(
+		dots(devnet, lease),
+		12,
+		"it ran once, and nothing of its log is lost"
+	);
+	assert_eq!(status(devnet, lease)["workload"]["attempts"], 1);
+}
+
+fn killed_daemon_and_runner(devnet: &Devnet) {
+	let lease = job(6, 2).start(devnet);
+	let pid = runner(devnet, lease, 1);
+	kill_daemon(devnet);
+	signal(pid, Signal::KILL);
+	let before = status(devnet, lease)["chain"]["until"].as_u64().unwrap();
+	assert!(before > 0);
+	// Longer than the grace of 15 blocks: what is beyond it is not billed.
+	std::thread::sleep(Duration::from_secs(25));
+	start_daemon(devnet);
+	let record = closed(devnet, lease, 60);
+	assert_eq!(record["close_reason"], "Completed", "{record}");
+	assert_eq!(status(devnet, lease)["workload"]["attempts"], 2);
+	let served = record["served_blocks"].as_u64().unwrap();
+	let closed_at = record["closed_at"].as_u64().unwrap();
+	let (told, _) = devnet
+		.json("//Tenant", &["events", &lease.to_string()])
+		.unwrap();
+	let started = told
+		.as_array()
+		.unwrap()
+		.iter()
+		.find(|t| t["event"] == "LeaseStarted")
+		.and_then(|t| t["block"].as_u64())
+		.unwrap();
+	let (lived, grace) = (closed_at - started, 15);
+	assert!(lived >= 25, "{lived}");
+	// Blocks on duty before and after the gap, and at most the grace of the gap.
+	assert!(
+		served <= lived - 25 + grace,
+		"{served} of {lived} blocks were billed"
+	);
+}
+
+fn node_faults(devnet: &Devnet) {
+	let spec = devnet.folder().join("chain.json");
+	let spec = spec.to_str().unwrap();
+	let own = devnet.folder().join("node");
+	let validator = [
+		"--chain",
+		spec,
+		"--alice",
+		"--validator",
+		"--force-authoring",
+		"--state-pruning",
+		"archive",
+	];
+	let lease = job(45, 1).start(devnet);
+	let pid = runner(devnet, lease, 1);
+	let first = devnet.facts["node_pid"]
+		.as_i64()
+		.and_then(|n| i32::try_from(n).ok())
+		.unwrap();
+	signal(first, Signal::KILL);
+	wait_until(Duration::from_secs(10), "the node is dead", || {
+		!is_alive(first)
+	})
+	.unwrap();
+	distrusts(devnet, "cannot be reached");
+	let mut node = start_node(devnet, &own, &validator);
+	wait_until(
+		Duration::from_secs(60),
+		"the daemon believes the node again",
+		|| {
+			let said = daemon_status(devnet);
+			said.is_object() && said["distrust"].is_null()
+		},
+	)
+	.unwrap();
+	assert!(is_alive(pid));
+	assert_eq!(status(devnet, lease)["chain"]["state"], "active");
+	println!("  a killed and restarted node loses nothing: ok");
+	node.kill();
+
+	// An empty node of the same chain: it knows no lease.
+	let mut empty = start_node(devnet, &devnet.folder().join("empty"), &["--chain", spec]);
+	distrusts(devnet, "was seen before");
+	assert!(is_alive(pid), "nothing is stopped");
+	assert!(
+		lease_folder(devnet, lease).join("module.wasm").exists(),
+		"nothing is wiped"
+	);
+	empty.kill();
+	println!("  an empty node stops and wipes nothing: ok");
+
+	let foreign = devnet.folder().join("foreign");
+	let mut foreign = start_node(devnet, &foreign, &["--dev"]);
+	distrusts(devnet, "another chain");
+	assert!(is_alive(pid), "nothing is stopped");
+	assert!(
+		lease_folder(devnet, lease).join("module.wasm").exists(),
+		"nothing is wiped"
+	);
+	foreign.kill();
+	println!("  a node of another chain stops and wipes nothing: ok");
+
+	let _node = start_node(devnet, &own, &validator);
+	let record = closed(devnet, lease, 150);
+	assert_eq!(record["close_reason"], "Completed", "{record}");
+	assert_eq!(dots(devnet, lease), 45);
+	assert_eq!(status(devnet, lease)["workload"]["attempts"], 1);
+}

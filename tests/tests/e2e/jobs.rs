@@ -1,0 +1,238 @@
+//! Jobs that go well, and jobs that misbehave.
+
+use crate::{
+	setting::{wasm, File},
+	Case,
+};
+use leasehold_tests::devnet::Devnet;
+use serde_json::Value;
+use std::{
+	io::{BufRead as _, BufReader},
+	path::Path,
+	process::Stdio,
+};
+
+pub const CASES: &[Case] = &[
+	("a_job_runs_and_its_result_matches_the_chain", goes_well),
+	("the_census_example_counts_a_real_table", census),
+	("an_interrupted_deployment_is_resumed", resume),
+	("an_exit_code_reaches_the_chain", exit_code),
+	("what_is_not_wasm_cannot_be_loaded", not_wasm),
+	(
+		"a_module_with_foreign_imports_cannot_be_loaded",
+		foreign_imports,
+	),
+	("a_trap_ends_after_all_attempts", traps),
+	("an_endless_loop_is_stopped_at_its_time_limit", loops),
+	(
+		"endless_allocation_is_stopped_at_the_memory_limit",
+		allocates,
+	),
+	("endless_output_is_stopped_at_the_storage_limit", prints),
+];
+
+fn goes_well(devnet: &Devnet) {
+	let (json, code) = File::default().run(devnet);
+	assert_eq!(code, 0, "{json}");
+	assert_eq!(json["close_reason"], "Completed");
+	let lease = json["lease"].to_string();
+	let to = devnet.folder().join(format!("results-{lease}"));
+	let arguments = ["files", "get", &lease, "--to", to.to_str().unwrap()];
+	let (files, code) = devnet.json("//Tenant", &arguments).unwrap();
+	assert_eq!(code, 0, "{files}");
+	assert_eq!(files["matches_chain"], true);
+	assert_eq!(std::fs::read(to.join("greeting.txt")).unwrap(), b"hello\n");
+	let log = devnet.tenant(&["logs", &lease]).unwrap().output().unwrap();
+	assert_eq!(log.stdout, b"hello\n");
+	let (told, _) = devnet.json("//Tenant", &["events", &lease]).unwrap();
+	let names: Vec<_> = told
+		.as_array()
+		.unwrap()
+		.iter()
+		.map(|t| &t["event"])
+		.collect();
+	assert_eq!(names.first().unwrap().as_str(), Some("OrderPlaced"));
+	assert_eq!(names.last().unwrap().as_str(), Some("LeaseClosed"));
+}
+
+fn census(devnet: &Devnet) {
+	let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/census.wasm");
+	let module = std::fs::read(module).expect("scripts/examples has built the examples");
+	let mut table = String::from("n,square,parity\n");
+	for n in 0u64..20_000 {
+		table.push_str(&format!(
+			"{n},{},{}\n",
+			n * n,
+			if n % 2 == 0 { "even" } else { "odd" }
+		));
+	}
+	let file = File {
+		module,
+		args: "[table.csv]".into(),
+		inputs: vec![("table.csv", table.into_bytes())],
+		..Default::default()
+	};
+	let (json, code) = file.run(devnet);
+	assert_eq!(code, 0, "{json}");
+	let lease = json["lease"].to_string();
+	let to = devnet.folder().join(format!("results-{lease}"));
+	let arguments = ["files", "get", &lease, "--to", to.to_str().unwrap()];
+	assert_eq!(devnet.json("//Tenant", &arguments).unwrap().1, 0);
+	let summary = std::fs::read(to.join("summary.json")).unwrap();
+	let summary: Value = serde_json::from_slice(&summary).unwrap();
+	assert_eq!(summary[0]["values"], 20_000);
+	assert_eq!(summary[0]["mean"], 9_999.5);
+	assert_eq!(summary[1]["greatest"], 19_999.0 * 19_999.0);
+	assert_eq!(summary[2]["distinct_estimate"], 2);
+}
+
+/// The command line dies between order and lease; its order must not be lost.
+fn resume(devnet: &Devnet) {
+	let file = File::default().write(devnet);
+	let arguments = ["deploy", file.to_str().unwrap(), "--yes", "--bidding", "8"];
+	let mut child = devnet
+		.tenant(&arguments)
+		.unwrap()
+		.stderr(Stdio::piped())
+		.stdout(Stdio::null())
+		.spawn()
+		.unwrap();
+	let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+	let order = lines
+		.map_while(Result::ok)
+		.find_map(|line| {
+			let rest = line.trim().strip_prefix("order ")?.to_owned();
+			rest.split_whitespace().next().map(str::to_owned)
+		})
+		.expect("the order is placed");
+	child.kill().unwrap();
+	child.wait().unwrap();
+	let (json, code) = devnet
+		.json("//Tenant", &["deploy", "--resume", &order, "--wait"])
+		.unwrap();
+	assert_eq!(code, 0, "{json}");
+	assert_eq!(json["order"].to_string(), order);
+	assert_eq!(json["close_reason"], "Completed");
+}
+
+fn exit_code(devnet: &Devnet) {
+	let module = wasm(
+		r#"(module (import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
+		(memory (export "memory") 1)
+		(func (export "_start") (call $exit (i32.const 200))))"#,
+	);
+	let (json, code) = File {
+		module,
+		..Default::default()
+	}
+	.run(devnet);
+	assert_eq!(code, 7, "{json}");
+	let record = record(devnet);
+	assert!(record.iter().any(|r| r["exit_code"] == 200), "{record:?}");
+}
+
+/// The tenant's closed leases.
+fn record(devnet: &Devnet) -> Vec<Value> {
+	let (json, _) = devnet.json("//Tenant", &["leases", "--all"]).unwrap();
+	json["closed"].as_array().cloned().unwrap_or_default()
+}
+
+/// Runs a job that fails; what the command line says of it.
+fn fails(devnet: &Devnet, file: File, says: &str) {
+	let (json, code) = file.run(devnet);
+	assert_eq!(code, 7, "{json}");
+	let said = json["error"].as_str().unwrap_or_default();
+	assert!(said.contains(says), "{said} should say: {says}");
+}
+
+fn not_wasm(devnet: &Devnet) {
+	let module = b"#!/bin/sh\necho no\n".to_vec();
+	fails(
+		devnet,
+		File {
+			module,
+			..Default::default()
+		},
+		"cannot be loaded",
+	);
+}
+
+fn foreign_imports(devnet: &Devnet) {
+	let module = wasm(r#"(module (import "env" "f" (func)) (func (export "_start")))"#);
+	fails(
+		devnet,
+		File {
+			module,
+			..Default::default()
+		},
+		"cannot be loaded",
+	);
+}
+
+fn traps(devnet: &Devnet) {
+	let module =
+		wasm(r#"(module (memory (export "memory") 1) (func (export "_start") unreachable))"#);
+	fails(
+		devnet,
+		File {
+			module,
+			attempts: 2,
+			..Default::default()
+		},
+		"crashed at every attempt",
+	);
+}
+
+fn loops(devnet: &Devnet) {
+	let module =
+		wasm(r#"(module (memory (export "memory") 1) (func (export "_start") (loop $l (br $l))))"#);
+	fails(
+		devnet,
+		File {
+			module,
+			max_duration: "3s",
+			..Default::default()
+		},
+		"ran longer",
+	);
+}
+
+fn allocates(devnet: &Devnet) {
+	let module = wasm(
+		r#"(module (memory (export "memory") 1)
+		(func (export "_start") (loop $l (drop (memory.grow (i32.const 16))) (br $l))))"#,
+	);
+	fails(
+		devnet,
+		File {
+			module,
+			..Default::default()
+		},
+		"needed more memory",
+	);
+}
+
+fn prints(devnet: &Devnet) {
+	// A gigabyte, four kilobytes at a time.
+	let module = wasm(
+		r#"(module
+		(import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+		(memory (export "memory") 1)
+		(func (export "_start") (local $n i32)
+			(memory.fill (i32.const 1024) (i32.const 120) (i32.const 4096))
+			(i32.store (i32.const 0) (i32.const 1024))
+			(i32.store (i32.const 4) (i32.const 4096))
+			(loop $l
+				(drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16)))
+				(local.set $n (i32.add (local.get $n) (i32.const 1)))
+				(br_if $l (i32.lt_u (local.get $n) (i32.const 262144))))))"#,
+	);
+	fails(
+		devnet,
+		File {
+			module,
+			..Default::default()
+		},
+		"outgrew the storage",
+	);
+}

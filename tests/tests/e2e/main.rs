@@ -1,0 +1,105 @@
+//! End-to-end tests over real processes: a node, daemons, runners, the command line.
+//!
+//! The cases of a suite share one devnet and run side by side on leases of their own, so this is a
+//! test program with a main of its own: it ends the devnets when it ends. A word on the command line
+//! picks the cases whose names contain it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+mod access;
+mod faults;
+mod jobs;
+mod orders;
+mod setting;
+
+use leasehold_tests::devnet::Devnet;
+use std::{
+	panic::{catch_unwind, AssertUnwindSafe},
+	process::ExitCode,
+	sync::{
+		atomic::{AtomicUsize, Ordering},
+		Mutex,
+	},
+	time::Instant,
+};
+
+/// A case: its name and what it does.
+type Case = (&'static str, fn(&Devnet));
+
+/// Cases of one suite that run at the same time.
+const SIDE_BY_SIDE: usize = 4;
+
+/// Runs the cases of one suite on a devnet of their own; how many passed and failed.
+fn suite(name: &str, arguments: &[&str], at_once: usize, cases: &[Case]) -> (usize, usize) {
+	let filter = std::env::args()
+		.skip(1)
+		.find(|argument| !argument.starts_with('-'));
+	let chosen: Vec<&Case> = cases
+		.iter()
+		.filter(|(case, _)| {
+			filter
+				.as_ref()
+				.is_none_or(|word| case.contains(word.as_str()))
+		})
+		.collect();
+	if chosen.is_empty() {
+		return (0, 0);
+	}
+	println!("\nsuite {name}: {} cases", chosen.len());
+	let devnet = Devnet::start(arguments).expect("a devnet comes up");
+	let (next, failed) = (AtomicUsize::new(0), Mutex::new(0usize));
+	std::thread::scope(|scope| {
+		for _ in 0..at_once.min(chosen.len()) {
+			scope.spawn(|| {
+				while let Some((case, test)) = chosen.get(next.fetch_add(1, Ordering::SeqCst)) {
+					let begun = Instant::now();
+					let result = catch_unwind(AssertUnwindSafe(|| test(&devnet)));
+					let word = if result.is_ok() { "ok" } else { "FAILED" };
+					println!(
+						"test {name}::{case} ... {word} ({} s)",
+						begun.elapsed().as_secs()
+					);
+					if result.is_err() {
+						*failed.lock().unwrap() += 1;
+					}
+				}
+			});
+		}
+	});
+	let failed = failed.into_inner().unwrap();
+	if failed > 0 {
+		setting::show_logs(&devnet);
+	}
+	(chosen.len() - failed, failed)
+}
+
+fn main() -> ExitCode {
+	// The bench flag and the list flag of cargo's own harness.
+	if std::env::args().any(|argument| argument == "--list") {
+		return ExitCode::SUCCESS;
+	}
+	let mut passed = 0;
+	let mut failed = 0;
+	let mut add = |(p, f): (usize, usize)| {
+		passed += p;
+		failed += f;
+	};
+	let cases = [orders::CASES, jobs::CASES, access::CASES].concat();
+	add(suite(
+		"market",
+		&["--for-seconds", "900"],
+		SIDE_BY_SIDE,
+		&cases,
+	));
+	let one = ["--providers", "1", "--for-seconds", "900"];
+	add(suite("faults", &one, 1, faults::CASES));
+	let word = if failed == 0 { "ok" } else { "FAILED" };
+	println!(
+		"\ntest result: {word}. {passed} passed; {failed} failed; 0 ignored; 0 measured; 0 filtered out"
+	);
+	if failed == 0 {
+		ExitCode::SUCCESS
+	} else {
+		ExitCode::FAILURE
+	}
+}

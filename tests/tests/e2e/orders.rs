@@ -1,0 +1,126 @@
+//! Orders that nobody can serve or pay for.
+
+use crate::{
+	setting::{text, File},
+	Case,
+};
+use leasehold_tests::devnet::Devnet;
+
+pub const CASES: &[Case] = &[
+	(
+		"a_tenant_without_funds_is_refused_before_anything_is_sent",
+		without_funds,
+	),
+	("an_order_that_nobody_fits_says_why", nobody_fits),
+	(
+		"an_order_that_nobody_takes_expires_and_returns_everything",
+		expires,
+	),
+	("an_input_over_the_storage_is_refused", too_large),
+	("a_file_with_faults_is_refused_with_line_and_column", faults),
+];
+
+fn balance(devnet: &Devnet, who: &str) -> (u128, u128) {
+	let (json, code) = devnet.json(who, &["balance"]).unwrap();
+	assert_eq!(code, 0);
+	let read = |key: &str| json[key].as_str().unwrap().parse().unwrap();
+	(read("free"), read("held"))
+}
+
+fn without_funds(devnet: &Devnet) {
+	let file = File {
+		max_duration: "1h",
+		..Default::default()
+	}
+	.write(devnet);
+	let before = balance(devnet, "//Poor");
+	let (json, code) = devnet
+		.json("//Poor", &["deploy", text(&file), "--yes"])
+		.unwrap();
+	assert_eq!(code, 3, "{json}");
+	assert!(
+		json["error"].as_str().unwrap().contains("are missing"),
+		"{json}"
+	);
+	assert_eq!(balance(devnet, "//Poor"), before);
+}
+
+fn nobody_fits(devnet: &Devnet) {
+	let file = File {
+		memory: "1Ti",
+		..Default::default()
+	}
+	.write(devnet);
+	let output = devnet
+		.tenant(&["deploy", text(&file), "--yes"])
+		.unwrap()
+		.output()
+		.unwrap();
+	let said = String::from_utf8_lossy(&output.stderr).into_owned();
+	assert_eq!(output.status.code(), Some(4), "{said}");
+	assert!(said.contains("provider 0 lacks [Memory]"), "{said}");
+	assert!(said.contains("provider 1 lacks [Memory]"), "{said}");
+}
+
+fn expires(devnet: &Devnet) {
+	let file = File {
+		attributes: "{ region: moon }",
+		..Default::default()
+	}
+	.write(devnet);
+	let who = "//Stranger";
+	let before = balance(devnet, who);
+	let arguments = ["deploy", text(&file), "--yes", "--anyway"];
+	let output = devnet.command(who, &arguments).unwrap().output().unwrap();
+	let said = String::from_utf8_lossy(&output.stderr).into_owned();
+	assert_eq!(output.status.code(), Some(4), "{said}");
+	assert!(said.contains("provider 0 lacks [Attributes]"), "{said}");
+	assert!(said.contains("ended without a lease"), "{said}");
+	let after = balance(devnet, who);
+	assert_eq!(after.1, before.1, "nothing stays on hold");
+	let fee = before.0 - after.0;
+	assert!(
+		fee > 0 && fee < 500_000_000_000,
+		"only the transaction's fee is gone, not {fee}"
+	);
+}
+
+fn too_large(devnet: &Devnet) {
+	let inputs = vec![("big.bin", vec![7u8; 17 << 20])];
+	let file = File {
+		inputs,
+		..Default::default()
+	}
+	.write(devnet);
+	let (json, code) = devnet
+		.json("//Tenant", &["deploy", text(&file), "--yes"])
+		.unwrap();
+	assert_eq!(code, 2, "{json}");
+	assert!(
+		json["error"]
+			.as_str()
+			.unwrap()
+			.contains("the storage ordered has"),
+		"{json}"
+	);
+}
+
+fn faults(devnet: &Devnet) {
+	let file = File {
+		memory: "4GB",
+		..Default::default()
+	}
+	.write(devnet);
+	let output = devnet
+		.tenant(&["deploy", text(&file), "--yes"])
+		.unwrap()
+		.output()
+		.unwrap();
+	let said = String::from_utf8_lossy(&output.stderr).into_owned();
+	assert_eq!(output.status.code(), Some(2), "{said}");
+	assert!(said.contains("deploy.yaml:11:"), "{said}");
+	assert!(
+		said.contains("profiles.compute.p.resources.memory.size"),
+		"{said}"
+	);
+}
