@@ -11,8 +11,8 @@ use leasehold_client::{
 	keystore,
 	signer::Wait,
 	story, units,
-	view::{LeaseRecordNow, OpenLease, OrderNow, Provider, State, Terms},
-	Attribute, Call, Chain, CloseReason, OrderRequest, Resources, WorkloadKind,
+	view::{Closed, LeaseRecordNow, OpenLease, OrderNow, Provider, State, Terms},
+	Attribute, Call, Chain, CloseReason, Connection, OrderRequest, Resources, WorkloadKind,
 };
 use leasehold_manifest::{files, sdl, FileEntry, Kind, Level, Manifest, Sdl, Service};
 use serde::{Deserialize, Serialize};
@@ -215,7 +215,14 @@ impl Deployment {
 		})
 	}
 
-	fn of_order(context: &Context, order: u64, genesis: &str) -> Result<Self, Failure> {
+	/// The deployment of an order: by its number, or by its manifest's hash on chain, if the command
+	/// ended before it had seen the number.
+	fn of_order(
+		context: &Context,
+		order: u64,
+		genesis: &str,
+		hash: Option<[u8; 32]>,
+	) -> Result<Self, Failure> {
 		let folder = context.dir.join("deployments");
 		std::fs::read_dir(&folder)
 			.into_iter()
@@ -223,7 +230,15 @@ impl Deployment {
 			.flatten()
 			.filter_map(|entry| std::fs::read(entry.path()).ok())
 			.filter_map(|bytes| serde_json::from_slice::<Self>(&bytes).ok())
-			.find(|d| d.order == Some(order) && d.genesis == genesis)
+			.find(|deployment| {
+				let by_hash =
+					|| hash.is_some_and(|hash| Manifest::hash(&deployment.bytes()) == hash);
+				deployment.genesis == genesis && (deployment.order == Some(order) || by_hash())
+			})
+			.map(|deployment| Self {
+				order: Some(order),
+				..deployment
+			})
 			.ok_or_else(|| {
 				let what = format!(
 					"no deployment of order {order} is kept in {}",
@@ -232,6 +247,23 @@ impl Deployment {
 				Failure::new(2, what, "Its manifest is needed; name the right --dir.")
 			})
 	}
+}
+
+/// The manifest's hash of an order of this account that is open or has an open lease.
+async fn hash_on_chain(
+	context: &Context,
+	chain: &Chain,
+	pair: &leasehold_client::Keypair,
+	order: u64,
+) -> Result<Option<[u8; 32]>, Failure> {
+	let who = keystore::account(pair);
+	tenant::patiently(context, chain, async |connection| {
+		let (orders, leases) = connection.best().await?.open_items(&who).await?;
+		let orders = orders.iter().map(|o| (o.id, o.manifest_hash));
+		let mut all = orders.chain(leases.iter().map(|l| (l.order, l.manifest_hash)));
+		Ok(all.find(|(id, _)| *id == order).map(|(_, hash)| hash))
+	})
+	.await
 }
 
 impl Deploy {
@@ -244,7 +276,10 @@ impl Deploy {
 		let (chain, connection) = tenant::connect(context).await?;
 		let genesis = format!("{:?}", connection.genesis);
 		let deployment = match (self.resume, prepared) {
-			(Some(order), _) => Deployment::of_order(context, order, &genesis)?,
+			(Some(order), _) => {
+				let hash = hash_on_chain(context, &chain, &pair, order).await?;
+				Deployment::of_order(context, order, &genesis, hash)?
+			}
 			(None, Some(prepared)) => {
 				self.order(context, &chain, &pair, prepared, genesis)
 					.await?
@@ -252,9 +287,24 @@ impl Deploy {
 			(None, None) => return Err(Failure::new(2, "name a manifest file", "See --help.")),
 		};
 		let order = deployment.order.unwrap_or_default();
-		let lease = matched(context, &chain, &pair, order).await?;
-		let view = connection.best().await?;
-		let gateway = tenant::gateway(&connection, &view, lease.provider, &pair, lease.id).await?;
+		let lease = match matched(context, &chain, &pair, order).await? {
+			Outcome::Lease(lease) => lease,
+			Outcome::Over(closed) => return over(context, &closed),
+		};
+		let gateway = {
+			let provider = lease.provider;
+			let provider = tenant::patiently(context, &chain, async |connection| {
+				connection.best().await?.provider(provider).await
+			})
+			.await?;
+			tenant::gateway(
+				connection.genesis,
+				provider,
+				lease.provider,
+				&pair,
+				lease.id,
+			)?
+		};
 		if let State::Starting { .. } = lease.state {
 			deliver(context, &chain, &gateway, &deployment).await?;
 		}
@@ -501,44 +551,63 @@ fn fits(
 	fitting > 0
 }
 
+/// What has become of an order.
+enum Outcome {
+	Lease(Box<OpenLease>),
+	Over(Closed),
+}
+
 /// Waits until the chain has cleared the order.
 async fn matched(
 	context: &Context,
 	chain: &Chain,
 	pair: &leasehold_client::Keypair,
 	order: u64,
-) -> Result<OpenLease, Failure> {
+) -> Result<Outcome, Failure> {
 	let who = keystore::account(pair);
 	let mut bids = Vec::new();
+	let mut gone_since = None;
 	loop {
-		if let Ok(connection) = chain.connection().await {
+		let read = async |connection: &Connection| {
 			let view = connection.best().await?;
-			match view.order(order).await? {
-				OrderNow::Open(open) => {
-					context.out.waiting(format!(
-						"{} bids, bidding ends in block {}, now is {}",
-						open.bids.len(),
-						open.bidding_ends,
-						view.number(),
-					));
-					bids = open.bids;
-				}
-				OrderNow::Gone => {
-					let (_, leases) = view.open_items(&who).await?;
-					let Some(lease) = leases.into_iter().find(|lease| lease.order == order) else {
-						return Err(Failure::new(
-							4,
-							format!("order {order} ended without a lease"),
-							"Its deposit is back. See which providers fit: `leasehold providers \
-							 --for FILE`.",
-						));
-					};
+			let record = view.order(order).await?;
+			let (_, leases) = view.open_items(&who).await?;
+			let closed = view.closed_leases().await?;
+			let finalized = connection.heads().await?.finalized.0;
+			Ok((view.number(), record, leases, closed, finalized))
+		};
+		let (now, record, leases, closed, finalized) =
+			tenant::patiently(context, chain, read).await?;
+		match record {
+			OrderNow::Open(open) => {
+				context.out.waiting(format!(
+					"{} bids, bidding ends in block {}, now is {now}",
+					open.bids.len(),
+					open.bidding_ends,
+				));
+				bids = open.bids;
+				gone_since = None;
+			}
+			OrderNow::Gone => {
+				if let Some(lease) = leases.into_iter().find(|lease| lease.order == order) {
 					show_bids(context, &bids, &lease);
-					return Ok(lease);
+					return Ok(Outcome::Lease(Box::new(lease)));
+				}
+				let mine = |closed: &Closed| closed.order == order && closed.tenant == who;
+				if let Some(closed) = closed.into_iter().find(mine) {
+					return Ok(Outcome::Over(closed));
+				}
+				// A block may still be undone: it is over when finality says so.
+				let since = *gone_since.get_or_insert(now);
+				if finalized >= since {
+					return Err(Failure::new(
+						4,
+						format!("order {order} ended without a lease"),
+						"Its deposit is back. See which providers fit: `leasehold providers --for \
+						 FILE`.",
+					));
 				}
 			}
-		} else {
-			context.out.waiting("the node is away; trying again");
 		}
 		tokio::time::sleep(LOOK).await;
 	}
@@ -612,12 +681,13 @@ async fn deliver(
 				context
 					.out
 					.waiting(format!("{}; trying again", failure.what));
-				if let Ok(connection) = chain.connection().await {
-					let record = connection.best().await?.lease(gateway.lease).await?;
-					if let LeaseRecordNow::Closed(closed) = record {
-						let why = story::reason(&closed.reason);
-						return Err(Failure::new(5, format!("the lease was closed: {why}"), ""));
-					}
+				let record = tenant::patiently(context, chain, async |connection| {
+					connection.best().await?.lease(gateway.lease).await
+				})
+				.await?;
+				if let LeaseRecordNow::Closed(closed) = record {
+					let why = story::reason(&closed.reason);
+					return Err(Failure::new(5, format!("the lease was closed: {why}"), ""));
 				}
 				tokio::time::sleep(LOOK.saturating_mul(3)).await;
 			}
@@ -633,15 +703,16 @@ async fn until_running(
 ) -> Result<LeaseRecordNow, Failure> {
 	context.out.waiting("the provider starts the workload");
 	loop {
-		if let Ok(connection) = chain.connection().await {
-			let record = connection.best().await?.lease(lease).await?;
-			let starting = matches!(
-				&record,
-				LeaseRecordNow::Open(open) if matches!(open.state, State::Starting { .. })
-			);
-			if !starting {
-				return Ok(record);
-			}
+		let record = tenant::patiently(context, chain, async |connection| {
+			connection.best().await?.lease(lease).await
+		})
+		.await?;
+		let starting = matches!(
+			&record,
+			LeaseRecordNow::Open(open) if matches!(open.state, State::Starting { .. })
+		);
+		if !starting {
+			return Ok(record);
 		}
 		tokio::time::sleep(LOOK).await;
 	}
@@ -655,21 +726,32 @@ async fn until_ended(
 ) -> Result<(), Failure> {
 	until_running(context, chain, lease).await?;
 	context.out.stage("the workload runs; its log follows");
-	tenant::show_log(context, gateway, true).await?;
+	// The log is a help; how the lease ends is the chain's word.
+	if let Err(failure) = tenant::show_log(context, gateway, true).await {
+		context
+			.out
+			.stage(format!("the log is not to be had: {}", failure.what));
+	}
 	context.out.waiting("the job has ended; the chain settles");
-	let closed = loop {
-		if let Ok(connection) = chain.connection().await {
-			match connection.finalized().await?.lease(lease).await? {
-				LeaseRecordNow::Closed(closed) => break closed,
-				LeaseRecordNow::Swept => {
-					return Err(Failure::new(1, "the lease's record is gone already", ""));
-				}
-				_ => {}
+	loop {
+		let record = tenant::patiently(context, chain, async |connection| {
+			connection.finalized().await?.lease(lease).await
+		})
+		.await?;
+		match record {
+			LeaseRecordNow::Closed(closed) => return over(context, &closed),
+			LeaseRecordNow::Swept => {
+				return Err(Failure::new(1, "the lease's record is gone already", ""));
 			}
+			_ => tokio::time::sleep(LOOK).await,
 		}
-		tokio::time::sleep(LOOK).await;
-	};
-	context.out.result(tenant::closed_json(&closed), || {
+	}
+}
+
+/// Shows how a lease ended; a failure if its job did not succeed.
+fn over(context: &Context, closed: &Closed) -> Result<(), Failure> {
+	let lease = closed.id;
+	context.out.result(tenant::closed_json(closed), || {
 		format!(
 			"lease {lease} is over: {}\n{} blocks served, {} paid, {} returned\nnext: leasehold files \
 			 get {lease}",

@@ -191,9 +191,12 @@ impl Devnet {
 		let result = match up {
 			Ok(facts) => {
 				let text = facts.to_string();
-				std::fs::write(folder.join("devnet.json"), &text).map_err(failed)?;
+				let written = std::fs::write(folder.join("devnet.json"), &text);
 				context.out.result(facts.clone(), || describe(&facts));
-				self.wait(&mut parts, &mut signals).await
+				match written {
+					Ok(()) => self.wait(&mut parts, &mut signals).await,
+					Err(error) => Err(failed(error)),
+				}
 			}
 			Err(failure) => Err(failure),
 		};

@@ -6,7 +6,7 @@ use leasehold_client::{
 	access::{RequestFacts, Session},
 	AccountId32, Keypair, H256,
 };
-use leasehold_manifest::{result::Output, FileEntry};
+use leasehold_manifest::{files::is_safe_path, result::Output, FileEntry};
 use reqwest::{header::HeaderMap, Method, Response, StatusCode};
 use serde_json::{json, Value};
 use sha2::{Digest as _, Sha256};
@@ -193,7 +193,19 @@ impl Gateway {
 		let answer = self
 			.request(Method::GET, &path, EMPTY, HeaderMap::new(), None)
 			.await?;
-		answer.json().await.map_err(|error| away(&self.url, error))
+		let outputs: Vec<Output> = answer
+			.json()
+			.await
+			.map_err(|error| away(&self.url, error))?;
+		// The provider is not trusted with where files go on this machine.
+		if let Some(bad) = outputs.iter().find(|output| !is_safe_path(&output.path)) {
+			let what = format!(
+				"the provider names a file outside the folder: {:?}",
+				bad.path
+			);
+			return Err(Failure::new(5, what, "Do not trust this provider."));
+		}
+		Ok(outputs)
 	}
 
 	/// Fetches one result; it must be the one that was announced.
@@ -212,19 +224,24 @@ impl Gateway {
 		if let Some(folder) = to.parent() {
 			tokio::fs::create_dir_all(folder).await.map_err(broken)?;
 		}
-		let part = to.with_extension("part");
+		let mark = hex::encode(&leasehold_client::keystore::random_seed()?[..8]);
+		let part = to.with_file_name(format!(".{mark}.leasehold-part"));
 		let mut file = tokio::fs::File::create(&part).await.map_err(broken)?;
 		let (mut size, mut hasher) = (0u64, Sha256::new());
 		let mut stream = answer.bytes_stream();
 		while let Some(chunk) = stream.next().await {
 			let chunk = chunk.map_err(|error| away(&self.url, error))?;
 			size = size.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+			if size > output.size {
+				break;
+			}
 			hasher.update(&chunk);
 			file.write_all(&chunk).await.map_err(broken)?;
 		}
 		file.sync_all().await.map_err(broken)?;
 		let sha256: [u8; 32] = hasher.finalize().into();
 		if size != output.size || sha256 != output.sha256 {
+			let _ = tokio::fs::remove_file(&part).await;
 			let what = format!(
 				"{} is not the file that the provider announced",
 				output.path

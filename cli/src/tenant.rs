@@ -12,8 +12,8 @@ use leasehold_client::{
 	keystore,
 	signer::{Journal, Signer, Wait},
 	story, units,
-	view::{Closed, LeaseRecordNow, OpenLease, State, View},
-	AccountId32, Call, Chain, CloseReason, Connection,
+	view::{Closed, LeaseRecordNow, OpenLease, State},
+	AccountId32, Call, Chain, ChainError, CloseReason, Connection,
 };
 use leasehold_manifest::result::result_hash;
 use serde_json::json;
@@ -24,6 +24,27 @@ pub async fn connect(context: &Context) -> Result<(Chain, Connection), Failure> 
 	let chain = Chain::connect(&context.node, None).await?;
 	let connection = chain.connection().await?;
 	Ok((chain, connection))
+}
+
+/// Reads from the chain, and waits for the node where it is away.
+pub async fn patiently<T>(
+	context: &Context,
+	chain: &Chain,
+	read: impl AsyncFn(&Connection) -> Result<T, ChainError>,
+) -> Result<T, Failure> {
+	loop {
+		let result = match chain.connection().await {
+			Ok(connection) => read(&connection).await,
+			Err(error) => Err(error),
+		};
+		match result {
+			Err(error) if error.is_transient() => {
+				context.out.waiting("the node is away; trying again");
+				tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+			}
+			other => return Ok(other?),
+		}
+	}
 }
 
 /// The signer of the command's account, with a journal of its own.
@@ -70,37 +91,32 @@ pub async fn session(
 		LeaseRecordNow::Unknown => return Err(unknown(lease)),
 	};
 	let pair = keys::account(context)?;
+	let found = view.provider(provider).await?;
 	Ok((
-		gateway(connection, &view, provider, &pair, lease).await?,
+		gateway(connection.genesis, found, provider, &pair, lease)?,
 		record,
 	))
 }
 
 /// A session with a provider.
-pub async fn gateway(
-	connection: &Connection,
-	view: &View,
-	provider: u32,
+pub fn gateway(
+	genesis: leasehold_client::H256,
+	provider: Option<leasehold_client::view::Provider>,
+	id: u32,
 	pair: &leasehold_client::Keypair,
 	lease: u64,
 ) -> Result<Gateway, Failure> {
 	let gone = || {
-		let what = format!("provider {provider} is no longer registered");
+		let what = format!("provider {id} is no longer registered");
 		Failure::new(
 			5,
 			what,
 			"Its results are lost to you unless you know its gateway.",
 		)
 	};
-	let provider = view.provider(provider).await?.ok_or_else(gone)?;
+	let provider = provider.ok_or_else(gone)?;
 	let url = provider.gateways.first().ok_or_else(gone)?;
-	Gateway::open(
-		url,
-		pair,
-		connection.genesis,
-		(provider.id, provider.operator),
-		lease,
-	)
+	Gateway::open(url, pair, genesis, (provider.id, provider.operator), lease)
 }
 
 #[derive(Debug, Args)]

@@ -62,10 +62,25 @@ impl ChainError {
 	}
 }
 
+/// What the transport says when a connection is gone; subxt hides the cause behind many types.
+const LOST: [&str; 5] = [
+	"connection was closed",
+	"restart required",
+	"request timeout",
+	"background task",
+	"transport",
+];
+
 impl From<subxt::Error> for ChainError {
 	fn from(error: subxt::Error) -> Self {
 		let text = error.to_string();
-		if text.contains("IncompatibleCodegen") || text.contains("not compatible") {
+		let lower = text.to_lowercase();
+		if LOST.iter().any(|word| lower.contains(word)) {
+			Self::Unreachable {
+				url: "its address".into(),
+				why: text,
+			}
+		} else if text.contains("IncompatibleCodegen") || text.contains("not compatible") {
 			Self::Incompatible(text)
 		} else {
 			Self::Refused(text)

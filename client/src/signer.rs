@@ -173,7 +173,7 @@ impl Signer {
 			account,
 			journal,
 			pending,
-			next_nonce: 0,
+
 			finalized_scanned: None,
 			best_scanned: HashSet::new(),
 			changes: 0,
@@ -234,9 +234,9 @@ struct Task {
 	account: AccountId32,
 	journal: Journal,
 	pending: Vec<Pending>,
-	next_nonce: u64,
+
 	finalized_scanned: Option<u32>,
-	best_scanned: HashSet<H256>,
+	best_scanned: HashSet<(u32, H256)>,
 	changes: u32,
 }
 
@@ -288,7 +288,7 @@ impl Task {
 				}
 				Err(refusal) => {
 					self.journal.remove(&stored);
-					self.next_nonce = 0;
+
 					if !refusal.nonce_taken || attempt == NONCE_ATTEMPTS {
 						let _ = answer.send(Err(refusal.error));
 						return;
@@ -303,16 +303,17 @@ impl Task {
 	/// Signs the call with the next nonce and stores the bytes.
 	async fn sign(&mut self, call: &Call) -> Result<Stored, ChainError> {
 		let connection = self.chain.connection().await?;
-		let view = connection.finalized().await?;
+		let view = birth(&connection).await?;
 		let on_chain = connection
 			.rpc
 			.system_account_next_index(&self.account)
 			.await?;
-		let nonce = if self.pending.is_empty() {
-			on_chain
-		} else {
-			self.next_nonce.max(on_chain)
-		};
+		let ours = self
+			.pending
+			.iter()
+			.map(|p| p.stored.nonce.saturating_add(1))
+			.max();
+		let nonce = on_chain.max(ours.unwrap_or(0));
 		let data = call.encode(&view.at)?;
 		let payload = view.at.tx().from_call_data_bytes(&data)?;
 		let params = DefaultExtrinsicParamsBuilder::<crate::Config>::new()
@@ -332,7 +333,7 @@ impl Task {
 			what: format!("{call:?}"),
 		};
 		self.journal.put(&stored)?;
-		self.next_nonce = nonce.saturating_add(1);
+
 		Ok(stored)
 	}
 
@@ -347,7 +348,8 @@ impl Task {
 		match connection.rpc.author_submit_extrinsic(&stored.bytes).await {
 			Ok(_) => Ok(()),
 			// The node has it already, or had it and will have it again.
-			Err(subxt::rpcs::Error::User(e)) if matches!(e.code, 1012 | 1013) => Ok(()),
+			// A full or busy pool takes it later.
+			Err(subxt::rpcs::Error::User(e)) if !matches!(e.code, 1010 | 1014) => Ok(()),
 			Err(subxt::rpcs::Error::User(e)) => {
 				let detail = e
 					.data
@@ -372,20 +374,33 @@ impl Task {
 			return Ok(());
 		}
 		let connection = self.chain.connection().await?;
-		let oldest = self
+		let births = self
 			.pending
 			.iter()
-			.map(|p| p.stored.expires.saturating_sub(LIFE))
-			.min();
+			.map(|p| p.stored.expires.saturating_sub(LIFE));
 		let from = self
 			.finalized_scanned
-			.or(oldest)
+			.or(births.min())
 			.unwrap_or(heads.finalized.0);
-		for number in from.saturating_add(1)..=heads.finalized.0 {
-			let view = connection.at_number(number).await?;
-			self.scan(&connection, &view, Wait::Finalized).await?;
+		let last = self
+			.pending
+			.iter()
+			.map(|p| p.stored.expires)
+			.max()
+			.unwrap_or(0);
+		// Bodies are kept when states are pruned, so this works after any absence.
+		for number in from.saturating_add(1)..=heads.finalized.0.min(last) {
+			let hash = connection
+				.rpc
+				.chain_get_block_hash(Some(number.into()))
+				.await?;
+			if let Some(hash) = hash {
+				self.scan(&connection, (number, hash), Wait::Finalized)
+					.await?;
+			}
 			self.finalized_scanned = Some(number);
 		}
+		self.finalized_scanned = Some(heads.finalized.0.max(from));
 		self.scan_best(&connection, heads).await?;
 		let mut at = 0;
 		while let Some(pending) = self.pending.get(at) {
@@ -398,7 +413,7 @@ impl Task {
 				at = at.saturating_add(1);
 			}
 		}
-		self.changes = self.changes.wrapping_add(1);
+		// Also at the first look: an earlier life may have left some to a node that forgot them.
 		if self.changes.is_multiple_of(RESEND) {
 			for pending in &self.pending {
 				if let Err(refusal) = self.send(&pending.stored).await {
@@ -406,21 +421,24 @@ impl Task {
 				}
 			}
 		}
+		self.changes = self.changes.wrapping_add(1);
 		Ok(())
 	}
 
 	/// Walks the best chain back to the finalized block.
 	async fn scan_best(&mut self, connection: &Connection, heads: Heads) -> Result<(), ChainError> {
 		let (mut number, mut hash) = heads.best;
-		while number > heads.finalized.0 && self.best_scanned.insert(hash) {
-			let view = View::from(connection.at(hash).await?);
-			self.scan(connection, &view, Wait::Best).await?;
+		while number > heads.finalized.0 && !self.best_scanned.contains(&(number, hash)) {
+			self.scan(connection, (number, hash), Wait::Best).await?;
+			self.best_scanned.insert((number, hash));
 			let Some(header) = connection.rpc.chain_get_header(Some(hash)).await? else {
 				break;
 			};
 			hash = header.parent_hash;
 			number = number.saturating_sub(1);
 		}
+		self.best_scanned
+			.retain(|(number, _)| *number > heads.finalized.0);
 		Ok(())
 	}
 
@@ -428,20 +446,22 @@ impl Task {
 	async fn scan(
 		&mut self,
 		connection: &Connection,
-		view: &View,
+		block: (u32, H256),
 		reached: Wait,
 	) -> Result<(), ChainError> {
-		let Some(block) = connection.rpc.chain_get_block(Some(view.hash())).await? else {
+		let Some(body) = connection.rpc.chain_get_block(Some(block.1)).await? else {
 			return Ok(());
 		};
-		for (index, bytes) in (0u32..).zip(block.block.extrinsics) {
+		for (index, bytes) in (0u32..).zip(body.block.extrinsics) {
 			let found = self.pending.iter().position(|p| p.stored.bytes == bytes.0);
 			let Some(place) = found else { continue };
-			let receipt = Receipt {
-				block: (view.number(), view.hash()),
-				index,
+			let result = match connection.at(block.1).await {
+				Ok(at) => outcome(&View::from(at), index)
+					.await?
+					.map(|()| Receipt { block, index }),
+				// The block's state is pruned: included, but how it went is no longer known.
+				Err(error) => Err(error),
 			};
-			let result = outcome(view, index).await?.map(|()| receipt);
 			if reached == Wait::Finalized {
 				let mut pending = self.pending.remove(place);
 				self.journal.remove(&pending.stored);
@@ -454,6 +474,19 @@ impl Task {
 		}
 		Ok(())
 	}
+}
+
+/// The block that a transaction's life counts from: the finalized one, or where finality lags a
+/// block that is unlikely to be undone.
+async fn birth(connection: &Connection) -> Result<View, ChainError> {
+	let heads = connection.heads().await?;
+	let lag = heads.best.0.saturating_sub(heads.finalized.0);
+	if lag < LIFE / 2 {
+		return Ok(View::from(connection.at(heads.finalized.1).await?));
+	}
+	connection
+		.at_number(heads.best.0.saturating_sub(LIFE / 8))
+		.await
 }
 
 /// Whether the transaction at `index` of the view's block succeeded. The outer error means that

@@ -17,25 +17,67 @@ pub fn is_safe_path(path: &str) -> bool {
 			.all(|part| !part.is_empty() && part != "." && part != "..")
 }
 
-/// Whether `path` matches a pattern: `*` stands for anything but `/`, `**` for anything.
+/// Longest pattern, bytes.
+pub const MAX_PATTERN: usize = 512;
+/// Most patterns of a service.
+pub const MAX_PATTERNS: usize = 64;
+
+/// Whether `path` matches a pattern: `*` stands for anything but `/`, `**` for anything. Takes time
+/// in proportion to the product of both lengths, whatever the pattern.
 pub fn matches(pattern: &str, path: &str) -> bool {
-	fn go(pattern: &[u8], path: &[u8]) -> bool {
-		match pattern {
-			[] => path.is_empty(),
-			[b'*', b'*', rest @ ..] => {
-				let rest = rest.strip_prefix(b"/").unwrap_or(rest);
-				(0..=path.len()).any(|n| go(rest, path.get(n..).unwrap_or_default()))
+	enum Part {
+		Byte(u8),
+		Within,
+		Across,
+	}
+	let mut parts = Vec::new();
+	let mut rest = pattern.as_bytes();
+	while let Some((first, tail)) = rest.split_first() {
+		rest = tail;
+		match (first, tail.first()) {
+			(b'*', Some(b'*')) => {
+				rest = tail.get(1..).unwrap_or_default();
+				rest = rest.strip_prefix(b"/").unwrap_or(rest);
+				parts.push(Part::Across);
 			}
-			[b'*', rest @ ..] => {
-				let end = path.iter().position(|b| *b == b'/').unwrap_or(path.len());
-				(0..=end).any(|n| go(rest, path.get(n..).unwrap_or_default()))
-			}
-			[c, rest @ ..] => path
-				.split_first()
-				.is_some_and(|(d, tail)| c == d && go(rest, tail)),
+			(b'*', _) => parts.push(Part::Within),
+			(byte, _) => parts.push(Part::Byte(*byte)),
 		}
 	}
-	go(pattern.as_bytes(), path.as_bytes())
+	let path = path.as_bytes();
+	// reached[n]: the parts so far match the first n bytes.
+	let mut reached = vec![false; path.len().saturating_add(1)];
+	if let Some(first) = reached.first_mut() {
+		*first = true;
+	}
+	for part in parts {
+		let mut next = vec![false; reached.len()];
+		let mut open = false;
+		for n in 0..next.len() {
+			let here = reached.get(n).copied().unwrap_or(false);
+			let before = n.checked_sub(1);
+			let byte = before.and_then(|n| path.get(n)).copied();
+			let matched = match part {
+				Part::Byte(wanted) => {
+					byte == Some(wanted)
+						&& before.is_some_and(|n| reached.get(n).copied().unwrap_or(false))
+				}
+				Part::Across => {
+					open = open || here;
+					open
+				}
+				Part::Within => {
+					open = here || (open && byte != Some(b'/'));
+					open
+				}
+			};
+			if let Some(slot) = next.get_mut(n) {
+				*slot = matched;
+			}
+		}
+		reached = next;
+	}
+	reached.last().copied().unwrap_or(false)
 }
 
 /// Size and SHA-256 of a file.
@@ -79,5 +121,14 @@ mod tests {
 		assert!(matches("**/*.png", "a/b.png"));
 		assert!(matches("**/*.png", "b.png"));
 		assert!(!matches("a", "ab"));
+		assert!(matches("a*c/**/d", "abc/x/y/d"));
+		assert!(!matches("a*d", "ab/cd"));
+	}
+
+	#[test]
+	fn a_hostile_pattern_costs_little() {
+		let path = "a".repeat(500);
+		assert!(!matches(&format!("{}b", "**a".repeat(160)), &path));
+		assert!(matches(&"*".repeat(500), &path));
 	}
 }

@@ -13,7 +13,7 @@ pub mod result;
 pub mod sdl;
 mod yaml;
 
-pub use manifest::{FileEntry, Manifest, ManifestError, Service, Totals, MAX_BYTES};
+pub use manifest::{FileEntry, Manifest, ManifestError, Service, Totals, MAX_BYTES, MAX_SECONDS};
 pub use sdl::{Fault, Input, Level, Sdl};
 
 /// How long a workload runs.

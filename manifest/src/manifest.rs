@@ -1,12 +1,20 @@
 //! What the tenant hands to the provider: exact bytes whose hash is on chain.
 
-use crate::{files::is_safe_path, result::blake2_256, Kind};
+use crate::{
+	files::{is_safe_path, MAX_PATTERN, MAX_PATTERNS},
+	result::blake2_256,
+	Kind,
+};
 use codec::{Decode, Encode};
 
 /// Version of the manifest's bytes.
 const VERSION: u8 = 1;
 /// Length of the salt.
 const SALT: usize = 32;
+/// Most attempts of a job.
+pub const MAX_ATTEMPTS: u32 = 10;
+/// Longest attempt of a job, seconds.
+pub const MAX_SECONDS: u64 = 30 * 86_400;
 /// Longest manifest, bytes.
 pub const MAX_BYTES: usize = 1 << 20;
 
@@ -154,6 +162,20 @@ impl Manifest {
 			}
 			if service.count == 0 || service.attempts == 0 || service.max_duration == 0 {
 				return malformed("a count is 0");
+			}
+			if service.attempts > MAX_ATTEMPTS || service.max_duration > MAX_SECONDS {
+				return malformed("too many attempts, or too long a time");
+			}
+			if service.outputs.len() > MAX_PATTERNS
+				|| service
+					.outputs
+					.iter()
+					.any(|pattern| pattern.len() > MAX_PATTERN)
+			{
+				return malformed("too many or too long patterns of outputs");
+			}
+			if service.name.len() > 63 || service.inputs.len() > 10_000 {
+				return malformed("too long a name, or too many inputs");
 			}
 		}
 		Ok(())

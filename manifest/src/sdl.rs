@@ -1,7 +1,8 @@
 //! SDL: one placement and one service, and what stands under `x-leasehold`.
 
 use crate::{
-	files::is_safe_path,
+	files::{is_safe_path, MAX_PATTERN, MAX_PATTERNS},
+	manifest::{MAX_ATTEMPTS, MAX_SECONDS},
 	quantity,
 	yaml::{self, Node, NodeKind, Place},
 	Kind,
@@ -13,9 +14,7 @@ pub const MAX_FILE: usize = 1 << 20;
 /// What one attempt of a job may take if the file does not say.
 const DEFAULT_DURATION: Duration = Duration::from_secs(3_600);
 /// Longest attempt of a job.
-const MAX_DURATION: Duration = Duration::from_secs(30 * 86_400);
-/// Most attempts.
-const MAX_ATTEMPTS: u32 = 10;
+const MAX_DURATION: Duration = Duration::from_secs(MAX_SECONDS);
 
 /// Whether a fault stops the file from being used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -588,7 +587,15 @@ impl Reader {
 		}
 		let inputs = self.inputs(&service);
 		let outputs = match service.get("outputs") {
-			Some(_) => self.texts(&service, "outputs"),
+			Some(node) => {
+				let patterns = self.texts(&service, "outputs");
+				let long = patterns.iter().any(|pattern| pattern.len() > MAX_PATTERN);
+				if patterns.len() > MAX_PATTERNS || long {
+					let reason = "at most 64 patterns of at most 512 bytes are allowed";
+					self.error(node.at, &service.child("outputs"), reason);
+				}
+				patterns
+			}
 			None => everything(),
 		};
 		let max_duration = match service.get("max_duration") {

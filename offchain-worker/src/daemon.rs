@@ -104,6 +104,21 @@ impl Shared {
 		}
 	}
 
+	/// Marks something as under way; `false` if it is already.
+	pub fn begin_work(&self, name: &str) -> bool {
+		let Ok(mut under_way) = self.under_way.lock() else {
+			return false;
+		};
+		under_way.insert(name.to_owned(), None) != Some(None)
+	}
+
+	/// Marks something as done.
+	pub fn end_work(&self, name: &str) {
+		if let Ok(mut under_way) = self.under_way.lock() {
+			under_way.remove(name);
+		}
+	}
+
 	/// Tells the chain something, unless that is under way already.
 	pub fn tell(self: &Arc<Self>, name: String, now: u32, call: Call) -> bool {
 		if self.is_under_way(&name, now) {
@@ -190,7 +205,8 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 	tracing::info!(provider, operator = %operator, "on duty");
 	let mut signals = Signals::new()?;
 	tokio::select! {
-		() = work(shared.clone(), heads) => {},
+		() = work(shared.clone(), heads.clone()) => {},
+		() = on_duty(shared.clone(), heads) => {},
 		name = signals.next() => tracing::info!(signal = name, "ending; workloads go on"),
 	}
 	let _ = stop.send(true);
@@ -261,7 +277,6 @@ async fn work(
 	mut heads: tokio::sync::watch::Receiver<Result<Heads, Arc<leasehold_client::ChainError>>>,
 ) {
 	let mut bidding = Bidding::default();
-	let mut duty = Duty::new();
 	loop {
 		let now = heads
 			.borrow_and_update()
@@ -286,7 +301,7 @@ async fn work(
 			s.distrust = why;
 		});
 		if let Ok(heads) = trusted {
-			if let Err(error) = turn(&shared, heads, &mut bidding, &mut duty).await {
+			if let Err(error) = turn(&shared, heads, &mut bidding).await {
 				tracing::warn!(%error, "this turn is cut short");
 			}
 		}
@@ -296,6 +311,36 @@ async fn work(
 			() = tokio::time::sleep(LOOK) => {},
 		}
 	}
+}
+
+/// Heartbeats have a task of their own: whatever the work is busy with, the daemon is on duty.
+async fn on_duty(
+	shared: Arc<Shared>,
+	mut heads: tokio::sync::watch::Receiver<Result<Heads, Arc<leasehold_client::ChainError>>>,
+) {
+	let mut duty = Duty::new();
+	loop {
+		let now = heads.borrow_and_update().as_ref().ok().copied();
+		if let Some(now) = now {
+			if let Err(error) = report(&shared, now, &mut duty).await {
+				tracing::debug!(%error, "no heartbeat");
+			}
+		}
+		if heads.changed().await.is_err() {
+			return;
+		}
+	}
+}
+
+async fn report(shared: &Arc<Shared>, heads: Heads, duty: &mut Duty) -> anyhow::Result<()> {
+	judge(shared, &heads).await?;
+	let connection = shared.chain.connection().await?;
+	let best = leasehold_client::view::View::from(connection.at(heads.best.1).await?);
+	let leases = best
+		.provider(shared.provider)
+		.await?
+		.map_or(0, |me| me.leases);
+	duty.turn(shared, &connection, &best, leases > 0).await
 }
 
 async fn judge(shared: &Shared, heads: &Heads) -> Result<(), Distrust> {
@@ -319,17 +364,10 @@ async fn judge(shared: &Shared, heads: &Heads) -> Result<(), Distrust> {
 	Ok(())
 }
 
-async fn turn(
-	shared: &Arc<Shared>,
-	heads: Heads,
-	bidding: &mut Bidding,
-	duty: &mut Duty,
-) -> anyhow::Result<()> {
+async fn turn(shared: &Arc<Shared>, heads: Heads, bidding: &mut Bidding) -> anyhow::Result<()> {
 	let connection = shared.chain.connection().await?;
 	let best = leasehold_client::view::View::from(connection.at(heads.best.1).await?);
 	let leases = best.leases_of(shared.provider).await?;
-	duty.turn(shared, &connection, &best, !leases.is_empty())
-		.await?;
 	reconcile::turn(shared, &connection, &best, heads, &leases).await?;
 	bidding.turn(shared, &best).await?;
 	let rows = shared.store.leases()?;

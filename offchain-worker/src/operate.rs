@@ -92,7 +92,8 @@ impl Init {
 				Ok((pair.0.to_owned(), pair.1.to_owned()))
 			})
 			.collect::<anyhow::Result<Vec<_>>>()?;
-		std::fs::create_dir_all(folder.join("keys"))
+		crate::store::private_folder(folder).with_context(|| folder.display().to_string())?;
+		crate::store::private_folder(&folder.join("keys"))
 			.with_context(|| folder.display().to_string())?;
 		let (cpu, memory, disk) = detect(folder)?;
 		let text = Template {

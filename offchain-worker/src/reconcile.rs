@@ -72,7 +72,7 @@ pub async fn turn(
 			tracing::warn!(lease = lease.id, %error, "the lease waits");
 		}
 	}
-	let mut finalized = None;
+	let finalized = View::from(connection.at(heads.finalized.1).await?);
 	for row in shared.store.leases()? {
 		if leases
 			.iter()
@@ -80,43 +80,69 @@ pub async fn turn(
 		{
 			continue;
 		}
-		if let Some(closed_at) = row.closed_at {
-			if unix_now() > closed_at.saturating_add(shared.config.retention().as_secs()) {
-				tracing::info!(
-					lease = row.lease,
-					"results and logs are removed: retention is over"
-				);
-				shared.store.wipe(&row)?;
-			}
-			continue;
+		// One lease that cannot be handled never keeps the others waiting.
+		if let Err(error) = wind_up(shared, best, &finalized, &row).await {
+			tracing::warn!(lease = row.lease, %error, "the lease's data waits");
 		}
-		// Reversible: the best chain says that it is over.
-		let at_best = best.lease(row.lease).await?;
-		if !matches!(at_best, LeaseRecordNow::Closed(_) | LeaseRecordNow::Swept) {
-			continue;
-		}
-		stop(shared, &row)?;
-		// For good: finality says so too.
-		if finalized.is_none() {
-			finalized = Some(View::from(connection.at(heads.finalized.1).await?));
-		}
-		let Some(finalized) = &finalized else {
-			continue;
-		};
-		let why = match finalized.lease(row.lease).await? {
-			LeaseRecordNow::Closed(closed) => story::reason(&closed.reason),
-			LeaseRecordNow::Swept => "it was closed while this daemon was away".into(),
-			_ => continue,
-		};
-		tracing::info!(lease = row.lease, why, "the lease is closed");
-		let closed = LeaseRow {
-			phase: Phase::Closed { why },
-			closed_at: Some(unix_now()),
-			..row
-		};
-		shared.store.put(&closed)?;
 	}
+	empty_quarantine(shared);
 	Ok(())
+}
+
+/// What becomes of a lease that is not among the open ones.
+async fn wind_up(
+	shared: &Arc<Shared>,
+	best: &View,
+	finalized: &View,
+	row: &LeaseRow,
+) -> anyhow::Result<()> {
+	if let Some(closed_at) = row.closed_at {
+		if unix_now() > closed_at.saturating_add(shared.config.retention().as_secs()) {
+			tracing::info!(
+				lease = row.lease,
+				"results and logs are removed: retention is over"
+			);
+			let (shared, row) = (shared.clone(), row.clone());
+			tokio::task::spawn_blocking(move || shared.store.wipe(&row)).await??;
+		}
+		return Ok(());
+	}
+	// Reversible: the best chain says that it is over.
+	let at_best = best.lease(row.lease).await?;
+	if !matches!(at_best, LeaseRecordNow::Closed(_) | LeaseRecordNow::Swept) {
+		return Ok(());
+	}
+	stop(shared, row)?;
+	// For good: finality says so too.
+	let why = match finalized.lease(row.lease).await? {
+		LeaseRecordNow::Closed(closed) => story::reason(&closed.reason),
+		LeaseRecordNow::Swept => "it was closed while this daemon was away".into(),
+		_ => return Ok(()),
+	};
+	tracing::info!(lease = row.lease, why, "the lease is closed");
+	shared.store.update(row.lease, |row| {
+		row.phase = Phase::Closed { why };
+		row.closed_at = Some(unix_now());
+		true
+	})?;
+	Ok(())
+}
+
+/// How long data that was put aside is kept.
+const QUARANTINE: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
+
+fn empty_quarantine(shared: &Shared) {
+	let folder = shared.store.folder().join("quarantine");
+	for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+		let age = entry
+			.metadata()
+			.and_then(|meta| meta.modified())
+			.ok()
+			.and_then(|t| t.elapsed().ok());
+		if age.is_some_and(|age| age > QUARANTINE) {
+			let _ = std::fs::remove_dir_all(entry.path());
+		}
+	}
 }
 
 fn attempt(shared: &Shared, row: &LeaseRow, service: Service) -> Attempt {
@@ -140,7 +166,17 @@ fn stop(shared: &Shared, row: &LeaseRow) -> anyhow::Result<()> {
 /// The row of a lease, made if this daemon meets it for the first time.
 pub fn row(shared: &Shared, lease: &OpenLease) -> anyhow::Result<LeaseRow> {
 	if let Some(row) = shared.store.lease(lease.id)? {
-		return Ok(row);
+		let known = (row.manifest_hash, row.tenant, row.access);
+		if known == (lease.manifest_hash, lease.tenant.0, lease.access.0) {
+			return Ok(row);
+		}
+		// A fork gave the id to another lease: what was for the other one is stopped and kept aside.
+		tracing::warn!(
+			lease = lease.id,
+			"the chain has another lease of this id than before"
+		);
+		stop(shared, &row)?;
+		shared.store.set_aside(&row)?;
 	}
 	let row = LeaseRow {
 		version: 1,
@@ -219,10 +255,13 @@ async fn step(shared: &Arc<Shared>, now: u32, lease: &OpenLease) -> anyhow::Resu
 			if let State::Starting { .. } = lease.state {
 				tell_start(shared, now, lease);
 			}
-			if row.phase != Phase::Running {
-				row.phase = Phase::Running;
-				shared.store.put(&row)?;
-			}
+			shared.store.update(row.lease, |row| {
+				let starting = row.phase == Phase::Starting;
+				if starting {
+					row.phase = Phase::Running;
+				}
+				starting
+			})?;
 			Ok(())
 		}
 		Observed::Ended(end) => ended(shared, row, service, end).await,
@@ -239,9 +278,19 @@ fn tell_start(shared: &Arc<Shared>, now: u32, lease: &OpenLease) {
 
 /// Begins the next attempt; it is written down first.
 async fn begin(shared: &Shared, row: &mut LeaseRow, service: Service) -> anyhow::Result<()> {
-	row.attempts = row.attempts.saturating_add(1);
-	row.phase = Phase::Starting;
-	shared.store.put(row)?;
+	let before = row.attempts;
+	let written = shared.store.update(row.lease, |now| {
+		let same = now.attempts == before && !matches!(now.phase, Phase::Closed { .. });
+		if same {
+			now.attempts = now.attempts.saturating_add(1);
+			now.phase = Phase::Starting;
+		}
+		same
+	})?;
+	let Some(written) = written else {
+		return Ok(());
+	};
+	*row = written;
 	let attempt = attempt(shared, row, service);
 	tracing::info!(
 		lease = row.lease,
@@ -253,11 +302,15 @@ async fn begin(shared: &Shared, row: &mut LeaseRow, service: Service) -> anyhow:
 }
 
 async fn ended(
-	shared: &Shared,
+	shared: &Arc<Shared>,
 	mut row: LeaseRow,
 	service: Service,
 	end: End,
 ) -> anyhow::Result<()> {
+	let name = format!("results of lease {}", row.lease);
+	if !shared.begin_work(&name) {
+		return Ok(());
+	}
 	tracing::info!(
 		lease = row.lease,
 		attempt = row.attempts,
@@ -265,29 +318,47 @@ async fn ended(
 		end.why()
 	);
 	if end.is_worth_another_attempt() && row.attempts < service.attempts {
-		return begin(shared, &mut row, service).await;
+		let begun = begin(shared, &mut row, service).await;
+		shared.end_work(&name);
+		return begun;
 	}
-	row.phase = match (&end, end.failure()) {
-		(End::Exited { code }, _) => {
-			let folder = shared.store.lease_folder(row.lease).join("out");
-			let (patterns, code) = (service.outputs.clone(), *code);
-			let found = tokio::task::spawn_blocking(move || outputs(&folder, &patterns)).await??;
-			Phase::Ended {
-				exit_code: code,
-				result_hash: result_hash(&found, code),
+	// Results may be large: they are read beside the loop.
+	let shared = shared.clone();
+	tokio::task::spawn_blocking(move || {
+		let phase = match (&end, end.failure()) {
+			(End::Exited { code }, _) => {
+				let folder = shared.store.lease_folder(row.lease).join("out");
+				match outputs(&folder, &service.outputs) {
+					Ok(found) => Phase::Ended {
+						exit_code: *code,
+						result_hash: result_hash(&found, *code),
+					},
+					Err(error) => Phase::Failed {
+						code: format!("{:?}", FailureCode::StorageLimit),
+						why: format!("its results cannot be read: {error}"),
+					},
+				}
 			}
+			(_, code) => Phase::Failed {
+				code: format!("{:?}", code.unwrap_or(FailureCode::Internal)),
+				why: end.why(),
+			},
+		};
+		let stored = shared.store.update(row.lease, |now| {
+			// Only if nothing has happened to it meanwhile.
+			let same = now.attempts == row.attempts
+				&& matches!(now.phase, Phase::Starting | Phase::Running);
+			if same {
+				now.phase = phase;
+			}
+			same
+		});
+		if let Err(error) = stored {
+			tracing::error!(%error, "the end of a workload cannot be stored");
 		}
-		(_, Some(code)) => Phase::Failed {
-			code: format!("{code:?}"),
-			why: end.why(),
-		},
-		(_, None) => Phase::Failed {
-			code: "Internal".into(),
-			why: end.why(),
-		},
-	};
-	shared.store.put(&row)?;
-	shared.wake.notify_one();
+		shared.end_work(&name);
+		shared.wake.notify_one();
+	});
 	Ok(())
 }
 
@@ -311,7 +382,11 @@ pub fn outputs(folder: &Path, patterns: &[String]) -> std::io::Result<Vec<Output
 		below: &str,
 		patterns: &[String],
 		found: &mut Vec<Output>,
+		depth: usize,
 	) -> std::io::Result<()> {
+		let Some(deeper) = depth.checked_sub(1) else {
+			return Err(std::io::Error::other("folders are nested too deeply"));
+		};
 		for entry in std::fs::read_dir(root.join(below))? {
 			let entry = entry?;
 			let Ok(name) = entry.file_name().into_string() else {
@@ -324,7 +399,7 @@ pub fn outputs(folder: &Path, patterns: &[String]) -> std::io::Result<Vec<Output
 			};
 			let kind = entry.file_type()?;
 			if kind.is_dir() {
-				walk(root, &path, patterns, found)?;
+				walk(root, &path, patterns, found, deeper)?;
 			} else if kind.is_file() && patterns.iter().any(|p| files::matches(p, &path)) {
 				let (size, sha256) = files::digest(&entry.path())?;
 				found.push(Output { path, size, sha256 });
@@ -333,7 +408,13 @@ pub fn outputs(folder: &Path, patterns: &[String]) -> std::io::Result<Vec<Output
 		Ok(())
 	}
 	let mut found = Vec::new();
-	walk(folder, "", patterns, &mut found)?;
+	walk(
+		folder,
+		"",
+		patterns,
+		&mut found,
+		crate::executor::runner::MAX_DEPTH,
+	)?;
 	found.sort();
 	Ok(found)
 }

@@ -103,6 +103,13 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 	std::fs::rename(&part, path)
 }
 
+/// Makes a folder that only its owner may enter, or makes it so.
+pub fn private_folder(path: &Path) -> std::io::Result<()> {
+	use std::os::unix::fs::PermissionsExt as _;
+	std::fs::create_dir_all(path)?;
+	std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
+}
+
 impl Store {
 	/// Opens the folder, and makes what is missing. An index that cannot be read is put aside: it
 	/// is rebuilt from the files and the chain.
@@ -120,7 +127,7 @@ impl Store {
 			"transactions",
 		] {
 			let path = folder.join(sub);
-			std::fs::create_dir_all(&path).map_err(file(&path))?;
+			private_folder(&path).map_err(file(&path))?;
 		}
 		let version = folder.join("VERSION");
 		match std::fs::read_to_string(&version) {
@@ -267,6 +274,55 @@ impl Store {
 		tx.commit().map_err(index_error)
 	}
 
+	/// Changes a row in one transaction, so that nothing written in between is lost. `None` if there
+	/// is no such row, or if `change` leaves it as it is by returning `false`.
+	pub fn update(
+		&self,
+		lease: u64,
+		change: impl FnOnce(&mut LeaseRow) -> bool,
+	) -> Result<Option<LeaseRow>, StoreError> {
+		let damaged = |error: serde_json::Error| StoreError::Index(error.to_string());
+		let tx = self.index.begin_write().map_err(index_error)?;
+		let changed = {
+			let mut table = tx.open_table(LEASES).map_err(index_error)?;
+			let bytes = table
+				.get(lease)
+				.map_err(index_error)?
+				.map(|b| b.value().to_vec());
+			let Some(bytes) = bytes else { return Ok(None) };
+			let mut row: LeaseRow = serde_json::from_slice(&bytes).map_err(damaged)?;
+			if !change(&mut row) {
+				return Ok(None);
+			}
+			let bytes = serde_json::to_vec(&row).map_err(damaged)?;
+			table.insert(lease, bytes.as_slice()).map_err(index_error)?;
+			row
+		};
+		tx.commit().map_err(index_error)?;
+		Ok(Some(changed))
+	}
+
+	/// Puts a lease's data aside and forgets its row: the chain has another lease of this id.
+	pub fn set_aside(&self, row: &LeaseRow) -> Result<(), StoreError> {
+		let folder = self.lease_folder(row.lease);
+		let name = format!("{}-{}", row.lease, hex::encode(row.manifest_hash));
+		let aside = self.folder.join("quarantine").join(name);
+		if folder.exists() {
+			let _ = std::fs::remove_dir_all(&aside);
+			std::fs::rename(&folder, &aside).map_err(|error| StoreError::File(folder, error))?;
+		}
+		self.forget(row.lease)
+	}
+
+	fn forget(&self, lease: u64) -> Result<(), StoreError> {
+		let tx = self.index.begin_write().map_err(index_error)?;
+		{
+			let mut table = tx.open_table(LEASES).map_err(index_error)?;
+			table.remove(lease).map_err(index_error)?;
+		}
+		tx.commit().map_err(index_error)
+	}
+
 	/// Removes a row and all data of its lease.
 	pub fn wipe(&self, row: &LeaseRow) -> Result<(), StoreError> {
 		let folder = self.lease_folder(row.lease);
@@ -275,12 +331,7 @@ impl Store {
 				.map_err(|error| StoreError::File(folder.clone(), error))?;
 		}
 		let _ = std::fs::remove_file(self.manifest_path(row.lease, &row.manifest_hash));
-		let tx = self.index.begin_write().map_err(index_error)?;
-		{
-			let mut table = tx.open_table(LEASES).map_err(index_error)?;
-			table.remove(row.lease).map_err(index_error)?;
-		}
-		tx.commit().map_err(index_error)
+		self.forget(row.lease)
 	}
 
 	fn manifest_path(&self, lease: u64, hash: &[u8; 32]) -> PathBuf {

@@ -271,7 +271,7 @@ pub enum ProxyType {
 	/// Anything.
 	#[default]
 	Any,
-	/// Anything but moving balances.
+	/// Anything but moving or holding balances.
 	NonTransfer,
 	/// Orders, leases and their deposits.
 	Tenant,
@@ -281,7 +281,17 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
 	fn filter(&self, call: &RuntimeCall) -> bool {
 		match self {
 			Self::Any => true,
-			Self::NonTransfer => !matches!(call, RuntimeCall::Balances(..)),
+			Self::NonTransfer => !matches!(
+				call,
+				RuntimeCall::Balances(..)
+					| RuntimeCall::Market(..)
+					| RuntimeCall::Escrow(..)
+					| RuntimeCall::Sudo(..)
+					| RuntimeCall::Providers(
+						pallet_providers::Call::register { .. }
+							| pallet_providers::Call::raise_bond { .. }
+					)
+			),
 			Self::Tenant => matches!(call, RuntimeCall::Market(..) | RuntimeCall::Escrow(..)),
 		}
 	}

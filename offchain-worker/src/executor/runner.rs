@@ -36,7 +36,11 @@ use wasmtime_wasi::{
 
 const MIB: u64 = 1 << 20;
 /// How often the lease's folder is measured.
-const MEASURE: Duration = Duration::from_millis(250);
+const MEASURE: Duration = Duration::from_millis(100);
+/// How long a module may take to be compiled.
+const PREPARE: Duration = Duration::from_secs(120);
+/// Bytes that an element of a table counts for.
+const TABLE_ELEMENT: usize = 16;
 /// Most files that a job may leave.
 const MAX_FILES: u64 = 100_000;
 
@@ -82,8 +86,14 @@ enum Stop {
 /// Runs one attempt in this process, and says how it ended in the attempt's file.
 pub fn run(folder: &Path, number: u32) -> std::io::Result<()> {
 	let file = |ending: &str| folder.join("run").join(format!("{number}.{ending}"));
-	let mut lock = File::create(file("lock"))?;
-	flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
+	// Not truncated before it is ours: another runner's number may stand in it.
+	let mut lock = File::options()
+		.create(true)
+		.truncate(false)
+		.write(true)
+		.open(file("lock"))?;
+	take_lock(&lock)?;
+	lock.set_len(0)?;
 	write!(lock, "{}", std::process::id())?;
 	lock.sync_all()?;
 	let spec: Spec = serde_json::from_slice(&std::fs::read(file("json"))?)?;
@@ -93,6 +103,20 @@ pub fn run(folder: &Path, number: u32) -> std::io::Result<()> {
 	write_whole(&file("end"), &serde_json::to_vec(&end)?)?;
 	// The module may still sit in a host call that nothing interrupts.
 	std::process::exit(0)
+}
+
+/// How long a look at the lock may be in the way.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+
+fn take_lock(lock: &File) -> std::io::Result<()> {
+	let begun = Instant::now();
+	loop {
+		match flock(lock, FlockOperation::NonBlockingLockExclusive) {
+			Ok(()) => return Ok(()),
+			Err(error) if begun.elapsed() > LOCK_PATIENCE => return Err(error.into()),
+			Err(_) => std::thread::sleep(Duration::from_millis(5)),
+		}
+	}
 }
 
 fn limit_self(spec: &Spec) -> std::io::Result<()> {
@@ -110,24 +134,49 @@ fn limit_self(spec: &Spec) -> std::io::Result<()> {
 	Ok(())
 }
 
-/// Bytes and entries below a folder; links are not followed.
+/// Deepest nesting of a job's folders.
+pub const MAX_DEPTH: usize = 64;
+
+/// Bytes and entries below a folder; links are not followed. What cannot be measured, or is nested
+/// too deeply, counts as endless.
 pub fn measure(folder: &Path) -> (u64, u64) {
-	use std::os::unix::fs::MetadataExt as _;
-	let Ok(entries) = std::fs::read_dir(folder) else {
-		return (0, 0);
+	measure_to(folder, MAX_DEPTH).unwrap_or((u64::MAX, u64::MAX))
+}
+
+fn measure_to(folder: &Path, depth: usize) -> Option<(u64, u64)> {
+	use std::{io::ErrorKind::NotFound, os::unix::fs::MetadataExt as _};
+	let entries = match std::fs::read_dir(folder) {
+		Ok(entries) => entries,
+		Err(error) if error.kind() == NotFound => return Some((0, 0)),
+		Err(_) => return None,
 	};
-	entries.flatten().fold((0, 0), |(bytes, files), entry| {
-		let path = entry.path();
+	let (mut bytes, mut files) = (0u64, 0u64);
+	for entry in entries {
+		let path = entry.ok()?.path();
 		let (more, inside) = match std::fs::symlink_metadata(&path) {
-			Ok(meta) if meta.is_dir() => measure(&path),
+			Ok(meta) if meta.is_dir() => measure_to(&path, depth.checked_sub(1)?)?,
 			Ok(meta) => (meta.len().max(meta.blocks().saturating_mul(512)), 0),
-			Err(_) => (0, 0),
+			Err(error) if error.kind() == NotFound => (0, 0),
+			Err(_) => return None,
 		};
-		(
-			bytes.saturating_add(more),
-			files.saturating_add(inside).saturating_add(1),
-		)
-	})
+		bytes = bytes.saturating_add(more);
+		files = files.saturating_add(inside).saturating_add(1);
+	}
+	Some((bytes, files))
+}
+
+/// Bytes of files that this process holds open although they have no name any more.
+fn unlinked() -> u64 {
+	use std::os::unix::fs::MetadataExt as _;
+	let Ok(open) = std::fs::read_dir("/proc/self/fd") else {
+		return 0;
+	};
+	open.flatten()
+		.filter_map(|entry| std::fs::metadata(entry.path()).ok())
+		.filter(|meta| meta.is_file() && meta.nlink() == 0)
+		.fold(0, |sum, meta| {
+			sum.saturating_add(meta.len().max(meta.blocks().saturating_mul(512)))
+		})
 }
 
 fn attempt(folder: &Path, spec: &Spec, started: &Path) -> std::io::Result<End> {
@@ -157,6 +206,7 @@ fn attempt(folder: &Path, spec: &Spec, started: &Path) -> std::io::Result<End> {
 				&report,
 			));
 		})?;
+	let born = Instant::now();
 	let mut deadline: Option<Instant> = None;
 	loop {
 		match receiver.recv_timeout(MEASURE) {
@@ -169,7 +219,13 @@ fn attempt(folder: &Path, spec: &Spec, started: &Path) -> std::io::Result<End> {
 			Err(RecvTimeoutError::Timeout) => {}
 		}
 		if deadline.is_none() && started.exists() {
-			deadline = Instant::now().checked_add(Duration::from_secs(spec.max_seconds));
+			let limit = spec.max_seconds.min(leasehold_manifest::MAX_SECONDS);
+			deadline = Instant::now().checked_add(Duration::from_secs(limit));
+		}
+		if deadline.is_none() && born.elapsed() > PREPARE {
+			return Ok(End::Invalid {
+				why: format!("it took longer than {PREPARE:?} to compile"),
+			});
 		}
 		if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
 			return Ok(End::TimeLimit);
@@ -180,7 +236,7 @@ fn attempt(folder: &Path, spec: &Spec, started: &Path) -> std::io::Result<End> {
 		let (bytes, files) = used.fold((fixed, 0u64), |(b, f), (c, g)| {
 			(b.saturating_add(c), f.saturating_add(g))
 		});
-		if bytes > cap || files > MAX_FILES {
+		if bytes.saturating_add(unlinked()) > cap || files > MAX_FILES {
 			return Ok(End::StorageLimit);
 		}
 	}
@@ -188,29 +244,54 @@ fn attempt(folder: &Path, spec: &Spec, started: &Path) -> std::io::Result<End> {
 
 struct Host {
 	wasi: WasiP1Ctx,
+	/// Bytes that all memories and tables together may have.
 	memory: usize,
+	used: usize,
+}
+
+impl Host {
+	fn grow(&mut self, by: usize) -> anyhow::Result<bool> {
+		self.used = self.used.saturating_add(by);
+		if self.used > self.memory {
+			return Err(Stop::Memory.into());
+		}
+		Ok(true)
+	}
 }
 
 impl ResourceLimiter for Host {
 	fn memory_growing(
 		&mut self,
-		_current: usize,
+		current: usize,
 		desired: usize,
 		_maximum: Option<usize>,
 	) -> anyhow::Result<bool> {
-		if desired > self.memory {
-			return Err(Stop::Memory.into());
-		}
-		Ok(true)
+		self.grow(desired.saturating_sub(current))
 	}
 
 	fn table_growing(
 		&mut self,
-		_current: usize,
+		current: usize,
 		desired: usize,
 		_maximum: Option<usize>,
 	) -> anyhow::Result<bool> {
-		Ok(desired <= 1_000_000)
+		self.grow(
+			desired
+				.saturating_sub(current)
+				.saturating_mul(TABLE_ELEMENT),
+		)
+	}
+
+	fn instances(&self) -> usize {
+		1
+	}
+
+	fn tables(&self) -> usize {
+		16
+	}
+
+	fn memories(&self) -> usize {
+		8
 	}
 }
 
@@ -303,12 +384,14 @@ fn prepare_and_run(
 		Host {
 			wasi: wasi.build_p1(),
 			memory,
+			used: 0,
 		},
 	);
 	store.limiter(|host| host);
+	// From here on the tenant's code runs: a module may have a start section.
+	File::create(started)?;
 	let instance = ready.instantiate(&mut store)?;
 	let start = instance.get_typed_func::<(), ()>(&mut store, "_start")?;
-	File::create(started)?;
 	start.call(&mut store, ())?;
 	Ok(End::Exited { code: 0 })
 }

@@ -46,7 +46,7 @@ fn is_locked(path: &Path) -> std::io::Result<Option<bool>> {
 		Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
 		Err(error) => return Err(error),
 	};
-	match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+	match flock(&file, FlockOperation::NonBlockingLockShared) {
 		Ok(()) => Ok(Some(false)),
 		Err(rustix::io::Errno::WOULDBLOCK) => Ok(Some(true)),
 		Err(error) => Err(error.into()),
@@ -60,6 +60,20 @@ impl Wasm {
 			program: std::env::current_exe()?,
 		})
 	}
+
+	/// Whether any attempt of the lease has a living runner.
+	fn any_alive(&self, attempt: &Attempt) -> Result<bool, ExecutorError> {
+		let what = "looking for runners";
+		let entries = std::fs::read_dir(attempt.folder.join("run")).map_err(fault(what))?;
+		for entry in entries {
+			let path = entry.map_err(fault(what))?.path();
+			let lock = path.extension().is_some_and(|ending| ending == "lock");
+			if lock && is_locked(&path).map_err(fault(what))? == Some(true) {
+				return Ok(true);
+			}
+		}
+		Ok(false)
+	}
 }
 
 #[async_trait::async_trait]
@@ -68,6 +82,10 @@ impl Executor for Wasm {
 		for folder in ["run", "in", "out", "tmp", "logs"] {
 			std::fs::create_dir_all(attempt.folder.join(folder))
 				.map_err(fault("making the lease's folders"))?;
+		}
+		// A living runner's folders are never emptied under it.
+		if self.any_alive(attempt)? {
+			return Ok(());
 		}
 		for folder in ["out", "tmp"] {
 			let path = attempt.folder.join(folder);
@@ -157,7 +175,8 @@ impl Executor for Wasm {
 			.filter(|pid| *pid > 1)
 			.and_then(Pid::from_raw)
 		else {
-			return Ok(());
+			let what = "reading the runner's id";
+			return Err(fault(what)(std::io::ErrorKind::InvalidData.into()));
 		};
 		match kill_process(pid, Signal::KILL) {
 			Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),

@@ -12,27 +12,39 @@ use leasehold_client::access::{
 use leasehold_client::view::{LeaseRecordNow, OpenLease};
 use std::{collections::HashMap, sync::Mutex};
 
-/// Most nonces that are remembered at a time.
-const MAX_NONCES: usize = 100_000;
+/// Most nonces of one lease that are remembered at a time; who needs more is too fast.
+const MAX_NONCES: usize = 20_000;
 
-/// Nonces of the last minutes, so that a request counts once.
-#[derive(Default)]
-pub struct Nonces(Mutex<HashMap<String, u64>>);
+/// Nonces of the last minutes, by lease, so that a request counts once.
+pub struct Nonces {
+	seen: Mutex<HashMap<u64, HashMap<String, u64>>>,
+	/// Unix seconds; what was signed before may have been seen by an earlier life.
+	begun: u64,
+}
+
+impl Default for Nonces {
+	fn default() -> Self {
+		Self {
+			seen: Mutex::default(),
+			begun: unix_now(),
+		}
+	}
+}
 
 impl Nonces {
-	/// Whether the nonce is new. It is remembered.
-	pub fn is_new(&self, nonce: &str, now: u64) -> bool {
-		let Ok(mut nonces) = self.0.lock() else {
+	/// Whether the request is new. It is remembered.
+	pub fn is_new(&self, lease: u64, proof: &RequestProof, now: u64) -> bool {
+		let Ok(mut seen) = self.seen.lock() else {
 			return false;
 		};
 		let horizon = now.saturating_sub(CLOCK_SKEW.saturating_mul(2));
+		let nonces = seen.entry(lease).or_default();
 		if nonces.len() >= MAX_NONCES {
 			nonces.retain(|_, time| *time >= horizon);
 		}
-		nonces.len() < MAX_NONCES
-			&& nonces
-				.insert(nonce.to_owned(), now)
-				.is_none_or(|t| t < horizon)
+		proof.time >= self.begun.saturating_sub(1)
+			&& nonces.len() < MAX_NONCES
+			&& nonces.insert(proof.nonce.clone(), now).is_none()
 	}
 }
 
@@ -100,7 +112,7 @@ pub async fn check(
 		now,
 	};
 	access::check(grant, proof, facts, scope, &expected).map_err(forbidden)?;
-	if !gateway.nonces.is_new(&proof.nonce, now) {
+	if !gateway.nonces.is_new(id, proof, now) {
 		return Err(forbidden(Refusal::Replayed));
 	}
 	Ok(row)

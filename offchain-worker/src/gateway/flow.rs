@@ -124,10 +124,18 @@ pub async fn put_file(
 	}
 	let parent = target.parent().unwrap_or(&folder);
 	tokio::fs::create_dir_all(parent).await.map_err(internal)?;
-	let part = folder.join(format!("{}.upload", hex::encode(entry.sha256)));
+	let mut mark = [0u8; 8];
+	getrandom::fill(&mut mark).map_err(internal)?;
+	let part = folder.join(format!("{}.upload", hex::encode(mark)));
 	let taken = take(request.into_body(), &part, entry).await;
 	match taken {
 		Ok(()) => {
+			// Another upload of the same file may have been first, and its job begun.
+			let now = gateway.shared.store.lease(lease).map_err(internal)?;
+			if now.is_some_and(|row| row.attempts > 0) && target.exists() {
+				let _ = tokio::fs::remove_file(&part).await;
+				return Ok(StatusCode::NO_CONTENT);
+			}
 			tokio::fs::rename(&part, &target).await.map_err(internal)?;
 			gateway.shared.wake.notify_one();
 			Ok(StatusCode::NO_CONTENT)

@@ -127,7 +127,7 @@ fn paths(files: Vec<&leasehold_manifest::FileEntry>) -> Vec<String> {
 
 async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receipt, Refused> {
 	let signed: Signed = params.one().map_err(bad)?;
-	let mut row = checked(&gateway, "lease_submitManifest", Scope::Deploy, &signed).await?;
+	let row = checked(&gateway, "lease_submitManifest", Scope::Deploy, &signed).await?;
 	let shared = &gateway.shared;
 	let Some(lease) = access::open_lease(&gateway, signed.lease).await? else {
 		return Err(bad("the lease is not open"));
@@ -178,14 +178,21 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 			only.storage
 		)));
 	}
-	shared
+	if shared
 		.store
-		.put_manifest(row.lease, &row.manifest_hash, &bytes)
-		.map_err(internal)?;
-	row.manifest = true;
-	shared.store.put(&row).map_err(internal)?;
-	shared.wake.notify_one();
-	tracing::info!(lease = row.lease, "the manifest is handed in");
+		.manifest(row.lease, &row.manifest_hash)
+		.map_err(internal)?
+		.is_none()
+	{
+		shared
+			.store
+			.put_manifest(row.lease, &row.manifest_hash, &bytes)
+			.map_err(internal)?;
+		let taken = |row: &mut LeaseRow| !std::mem::replace(&mut row.manifest, true);
+		shared.store.update(row.lease, taken).map_err(internal)?;
+		shared.wake.notify_one();
+		tracing::info!(lease = row.lease, "the manifest is handed in");
+	}
 	let block = shared
 		.status
 		.lock()

@@ -54,7 +54,16 @@ impl<T: Config> Pallet<T> {
 
 	pub(crate) fn work(meter: &mut WeightMeter) {
 		let now = Self::now();
-		for class in AgendaClass::ALL {
+		// Money goes first, but never takes all: a quarter of the budget is left for the others.
+		let most = meter.remaining().saturating_div(4).saturating_mul(3);
+		let mut first = WeightMeter::with_limit(most);
+		Self::work_class(AgendaClass::Money, now, &mut first);
+		meter.consume(first.consumed());
+		for class in [
+			AgendaClass::Clearing,
+			AgendaClass::Sweeping,
+			AgendaClass::Money,
+		] {
 			if !Self::work_class(class, now, meter) {
 				return;
 			}
@@ -110,21 +119,22 @@ impl<T: Config> Pallet<T> {
 	) -> bool {
 		let mut entries = Pages::<T>::get((class, block), page);
 		while let Some(entry) = entries.last() {
-			if meter.try_consume(Self::entry_weight(entry.item)).is_err() {
+			// A stale entry costs the look at its record only.
+			let looked = meter.try_consume(T::DbWeight::get().reads(1)).is_ok();
+			let stale = looked && T::Handler::due(entry.item) != Some(block);
+			let affordable = stale || meter.try_consume(Self::entry_weight(entry.item)).is_ok();
+			if !looked || !affordable {
 				Pages::<T>::insert((class, block), page, entries);
 				return false;
 			}
-			if let Some(entry) = entries.pop() {
-				Self::meet(entry, block, now);
+			if let Some(entry) = entries.pop().filter(|_| !stale) {
+				Self::meet(entry, now);
 			}
 		}
 		true
 	}
 
-	fn meet(entry: Entry, block: BlockNumber, now: BlockNumber) {
-		if T::Handler::due(entry.item) != Some(block) {
-			return;
-		}
+	fn meet(entry: Entry, now: BlockNumber) {
 		if let Err(error) = with_storage_layer(|| T::Handler::visit(entry.item)) {
 			let delay = 1u32 << u32::from(entry.failures).min(MAX_BACK_OFF);
 			let failures = entry.failures.saturating_add(1);

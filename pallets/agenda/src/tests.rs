@@ -95,10 +95,13 @@ fn what_does_not_fit_waits_and_nothing_is_lost() {
 		put(AgendaItem::Order(0), 3);
 		to(40);
 		assert_eq!(visits().len(), 101);
-		assert_eq!(
-			visits().last().unwrap().1,
-			AgendaItem::Order(0),
-			"clearing waits for money"
+		let order = visits()
+			.iter()
+			.position(|v| v.1 == AgendaItem::Order(0))
+			.unwrap();
+		assert!(
+			(first..99).contains(&order),
+			"clearing waits for money, but not for ever"
 		);
 	});
 }

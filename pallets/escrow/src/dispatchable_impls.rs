@@ -44,6 +44,8 @@ impl<T: Config> Pallet<T> {
 				Self::terms().min_top_up
 			};
 			ensure!(amount >= least, Error::<T>::DepositTooLow);
+			// What was served past dry is not owed, and does not become so by a top-up.
+			Self::settle_record(lease, stream)?;
 			stream.deposited = stream
 				.deposited
 				.checked_add(amount)
@@ -69,17 +71,22 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
-	pub(crate) fn do_settle(lease: LeaseId) -> DispatchResult {
+	/// The blocks that were paid.
+	pub(crate) fn do_settle(lease: LeaseId) -> Result<BlockNumber, DispatchError> {
 		let mut stream = StreamsOf::<T>::get(lease).ok_or(Error::<T>::UnknownStream)?;
-		Self::settle_record(lease, &mut stream)?;
+		let blocks = Self::settle_record(lease, &mut stream)?;
 		StreamsOf::<T>::insert(lease, stream);
-		Ok(())
+		Ok(blocks)
 	}
 
 	/// Pays what is owed and moves the base of the accrual to now. The caller stores the record.
-	pub(crate) fn settle_record(lease: LeaseId, stream: &mut StreamRecordOf<T>) -> DispatchResult {
+	/// The blocks that were paid.
+	pub(crate) fn settle_record(
+		lease: LeaseId,
+		stream: &mut StreamRecordOf<T>,
+	) -> Result<BlockNumber, DispatchError> {
 		let Some(accrual) = stream.accrual else {
-			return Ok(());
+			return Ok(0);
 		};
 		let served_now = T::Registry::served(stream.provider);
 		let blocks = stream.owed_blocks(served_now);
@@ -89,7 +96,7 @@ impl<T: Config> Pallet<T> {
 			..accrual
 		});
 		if blocks == 0 {
-			return Ok(());
+			return Ok(0);
 		}
 		let owed = stream
 			.rate
@@ -116,7 +123,7 @@ impl<T: Config> Pallet<T> {
 			paid: owed,
 			fee,
 		});
-		Ok(())
+		Ok(blocks)
 	}
 
 	/// Moves `amount` planck out of the funders' holds, first come, first consumed.

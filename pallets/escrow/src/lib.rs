@@ -156,7 +156,7 @@ pub mod pallet {
 		/// Puts `amount` planck of the caller on hold for a lease. Anybody may; a stranger's deposit
 		/// is at least `min_top_up`. What is not spent goes back to the caller when the lease ends.
 		#[pallet::call_index(0)]
-		#[pallet::weight(T::WeightInfo::deposit())]
+		#[pallet::weight(T::WeightInfo::deposit().saturating_add(T::WeightInfo::settle()))]
 		pub fn deposit(origin: OriginFor<T>, lease: LeaseId, amount: Balance) -> DispatchResult {
 			let who = ensure_signed(origin)?;
 			Self::do_deposit(who, lease, amount)
@@ -167,7 +167,7 @@ pub mod pallet {
 		#[pallet::weight(T::WeightInfo::settle())]
 		pub fn settle(origin: OriginFor<T>, lease: LeaseId) -> DispatchResult {
 			ensure_signed(origin)?;
-			Self::do_settle(lease)
+			Self::do_settle(lease).map(|_| ())
 		}
 	}
 

@@ -105,7 +105,7 @@ impl<T: Config> Streams<T::AccountId> for Pallet<T> {
 		Ok(())
 	}
 
-	fn settle(lease: LeaseId) -> DispatchResult {
+	fn settle(lease: LeaseId) -> Result<BlockNumber, DispatchError> {
 		Self::do_settle(lease)
 	}
 

@@ -8,6 +8,9 @@ use leasehold_primitives::{
 };
 use sp_runtime::DispatchError;
 
+/// Heartbeat periods between two visits of a lease whose provider serves nothing.
+const IDLE_PERIODS: u32 = 32;
+
 impl<T: Config> Pallet<T> {
 	/// The lease, if `operator` operates its provider.
 	fn operated_lease(
@@ -23,8 +26,15 @@ impl<T: Config> Pallet<T> {
 	/// When an active lease is visited next: at the end of its term or, if that comes first, when
 	/// its stream may have run dry; no sooner than one heartbeat period from now unless the term
 	/// ends, and no later than the horizon.
-	fn next_visit(id: LeaseId, term_end: BlockNumber) -> BlockNumber {
+	///
+	/// While a provider serves nothing its leases are visited more rarely: what is owed is capped by
+	/// the funds anyway, and the absent must not make the chain work for nothing.
+	fn next_visit(id: LeaseId, term_end: BlockNumber, idle: bool) -> BlockNumber {
 		let now = Self::now();
+		if idle {
+			let pause = T::Registry::heartbeat_period().saturating_mul(IDLE_PERIODS);
+			return term_end.min(now.saturating_add(pause.min(Self::terms().agenda_horizon)));
+		}
 		let funded = T::Streams::funded_blocks(id).max(T::Registry::heartbeat_period());
 		let horizon = now.saturating_add(Self::terms().agenda_horizon);
 		term_end.min(now.saturating_add(funded)).min(horizon)
@@ -43,7 +53,7 @@ impl<T: Config> Pallet<T> {
 		T::Registry::beat(lease.provider);
 		T::Streams::start(id, term_end)?;
 		lease.state = LeaseState::Active { term_end };
-		let due = Self::next_visit(id, term_end);
+		let due = Self::next_visit(id, term_end, false);
 		lease.due = T::Agenda::schedule(AgendaItem::Lease(id), due);
 		Leases::<T>::insert(id, lease);
 		Self::deposit_event(Event::LeaseStarted {
@@ -104,14 +114,14 @@ impl<T: Config> Pallet<T> {
 			}
 			LeaseState::Starting { deadline } => deadline,
 			LeaseState::Active { term_end } => {
-				T::Streams::settle(id)?;
+				let paid = T::Streams::settle(id)?;
 				if now >= term_end {
 					return Self::close(id, lease, CloseReason::TermEnded);
 				}
 				if T::Streams::funded_blocks(id) == 0 {
 					return Self::close(id, lease, CloseReason::OutOfFunds);
 				}
-				Self::next_visit(id, term_end)
+				Self::next_visit(id, term_end, paid == 0)
 			}
 		};
 		lease.due = T::Agenda::schedule(AgendaItem::Lease(id), next);

@@ -283,7 +283,10 @@ pub mod pallet {
 		/// Places an order. Its deposit and the record deposit are put on hold; bidding ends by
 		/// itself. An order with a manifest that the tenant has open already is refused.
 		#[pallet::call_index(0)]
-		#[pallet::weight(T::WeightInfo::place_order().saturating_add(T::WeightInfo::visit_order()))]
+		#[pallet::weight(T::WeightInfo::place_order()
+			.saturating_add(T::WeightInfo::visit_order())
+			.saturating_add(T::WeightInfo::visit_lease())
+			.saturating_add(T::WeightInfo::visit_closed()))]
 		pub fn place_order(origin: OriginFor<T>, order: OrderOf<T>) -> DispatchResult {
 			let tenant = ensure_signed(origin)?;
 			Self::do_place_order(tenant, order)
@@ -325,7 +328,7 @@ pub mod pallet {
 
 		/// Reports that a job has exited by itself, whatever its exit code. Operator only.
 		#[pallet::call_index(5)]
-		#[pallet::weight(T::WeightInfo::close_lease())]
+		#[pallet::weight(T::WeightInfo::close_lease().saturating_add(T::WeightInfo::visit_closed()))]
 		pub fn complete_lease(
 			origin: OriginFor<T>,
 			lease: LeaseId,
@@ -338,7 +341,7 @@ pub mod pallet {
 
 		/// Reports that the workload cannot be run. Operator only.
 		#[pallet::call_index(6)]
-		#[pallet::weight(T::WeightInfo::close_lease())]
+		#[pallet::weight(T::WeightInfo::close_lease().saturating_add(T::WeightInfo::visit_closed()))]
 		pub fn fail_lease(
 			origin: OriginFor<T>,
 			lease: LeaseId,
@@ -350,7 +353,7 @@ pub mod pallet {
 
 		/// Ends a lease. Tenant only, at any time.
 		#[pallet::call_index(7)]
-		#[pallet::weight(T::WeightInfo::close_lease())]
+		#[pallet::weight(T::WeightInfo::close_lease().saturating_add(T::WeightInfo::visit_closed()))]
 		pub fn close_lease(origin: OriginFor<T>, lease: LeaseId) -> DispatchResult {
 			let tenant = ensure_signed(origin)?;
 			Self::do_close_lease(tenant, lease)

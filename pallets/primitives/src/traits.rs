@@ -94,8 +94,8 @@ pub trait Streams<AccountId> {
 	fn open(opening: StreamOpening<AccountId>) -> DispatchResult;
 	/// Begins to accrue; at most the blocks up to `deadline` will ever be paid.
 	fn start(lease: LeaseId, deadline: BlockNumber) -> DispatchResult;
-	/// Pays out what has accrued.
-	fn settle(lease: LeaseId) -> DispatchResult;
+	/// Pays out what has accrued; the blocks that were paid.
+	fn settle(lease: LeaseId) -> Result<BlockNumber, DispatchError>;
 	/// Blocks that the balance above the reserve still pays for.
 	fn funded_blocks(lease: LeaseId) -> BlockNumber;
 	/// Settles, returns the rest to the funders and removes the stream.

@@ -260,7 +260,7 @@ pub mod pallet {
 		/// Starts unbonding. Owner only. The bond comes back by itself when the unbonding period is
 		/// over and the last lease has ended.
 		#[pallet::call_index(5)]
-		#[pallet::weight(T::WeightInfo::deregister())]
+		#[pallet::weight(T::WeightInfo::deregister().saturating_add(T::WeightInfo::visit()))]
 		pub fn deregister(origin: OriginFor<T>) -> DispatchResult {
 			let owner = ensure_signed(origin)?;
 			Self::do_deregister(owner)
@@ -269,7 +269,8 @@ pub mod pallet {
 		/// Reports a daemon for duty. An authorised call: the operator's signature inside it stands
 		/// for the origin, and it costs nothing.
 		#[pallet::call_index(6)]
-		#[pallet::weight((T::WeightInfo::heartbeat(), DispatchClass::Operational, Pays::No))]
+		// An authorised origin is not charged; a signed one fails, and pays for it.
+		#[pallet::weight((T::WeightInfo::heartbeat(), DispatchClass::Operational))]
 		#[pallet::authorize(|_source, provider, instance, last_beat, signature| {
 			Pallet::<T>::authorize_heartbeat(*provider, instance, *last_beat, signature)
 				.map(|valid| (valid, Weight::zero()))

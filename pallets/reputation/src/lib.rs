@@ -143,6 +143,10 @@ pub mod pallet {
 				return;
 			}
 			let full = Self::weight(value);
+			// What weighs nothing leaves no record.
+			if full.is_zero() {
+				return;
+			}
 			let (half, quarter) = (full / 2, full / 4);
 			let none = Perbill::zero();
 			// (good, bad) for the provider, (good, bad) for the tenant.

@@ -5,7 +5,7 @@ use codec::Encode;
 use frame_support::dispatch::{DispatchInfo, GetDispatchInfo};
 use leasehold_primitives::FailureCode;
 use leasehold_runtime::{
-	AccountId, RuntimeCall, TransactionPayment, TxExtension, UncheckedExtrinsic, LEASE,
+	AccountId, Runtime, RuntimeCall, TransactionPayment, TxExtension, UncheckedExtrinsic, LEASE,
 };
 use pallet_market::Order;
 use sp_runtime::{generic::Era, MultiAddress};
@@ -121,11 +121,29 @@ fn the_document_says_what_transactions_cost() {
 	);
 }
 
+/// What the extension that charges takes from the tenant for a call of this origin, planck.
+fn charged(origin: leasehold_runtime::RuntimeOrigin, call: &RuntimeCall) -> u128 {
+	use sp_runtime::traits::DispatchTransaction;
+	let payment = pallet_transaction_payment::ChargeTransactionPayment::<Runtime>::from(0);
+	let before = free("tenant");
+	let info = call.get_dispatch_info();
+	let result = payment.dispatch_transaction(origin, call.clone(), &info, 150, 0);
+	let _ = result.expect("the extension lets it pass");
+	before - free("tenant")
+}
+
 #[test]
-fn a_heartbeat_costs_nothing() {
-	externalities().execute_with(|| {
-		register(0);
-		assert_eq!(fee(heartbeat_call(0, [0; 16], "operator0")), 0);
+fn a_heartbeat_costs_nothing_unless_somebody_signs_it() {
+	use frame_support::dispatch::RawOrigin;
+	run(|| {
+		active_lease(5);
+		to_block(now() + 10);
+		let call = heartbeat_call(0, [0; 16], "operator0");
+		assert!(
+			charged(signed("tenant"), &call) > 0,
+			"a signed one fails and pays"
+		);
+		assert_eq!(charged(RawOrigin::Authorized.into(), &call), 0);
 	});
 }
 

@@ -3,7 +3,7 @@
 use crate::harness::*;
 use frame_support::{
 	assert_noop,
-	dispatch::{DispatchClass, GetDispatchInfo, Pays},
+	dispatch::{DispatchClass, GetDispatchInfo},
 	traits::Authorize,
 };
 use leasehold_primitives::ProviderRegistry;
@@ -50,10 +50,7 @@ fn it_is_free_operational_and_of_the_highest_priority() {
 		to_block(now() + 10);
 		let call = heartbeat_call(0, [1; 16], "operator0");
 		let info = call.get_dispatch_info();
-		assert_eq!(
-			(info.class, info.pays_fee),
-			(DispatchClass::Operational, Pays::No)
-		);
+		assert_eq!(info.class, DispatchClass::Operational);
 		let (valid, _) = call
 			.authorize(TransactionSource::External)
 			.unwrap()

@@ -175,3 +175,44 @@ fn the_owner_may_rent_from_itself() {
 		);
 	});
 }
+
+#[test]
+fn a_top_up_after_dry_pays_nothing_for_the_gap() {
+	run(|| {
+		register(0);
+		let mut poor = order(1);
+		poor.deposit = 32 * MAX_RATE;
+		let lease = lease_from(poor, MAX_RATE);
+		Market::start_lease(signed("operator0"), lease).unwrap();
+		let begin = now();
+		to_block_on_duty(begin + 29, 0);
+		// The lease's visit is held back, as by a backlog; the tenant tops up long after dry.
+		for _ in 0..10 {
+			leasehold_runtime::System::set_block_number(now() + 1);
+			let _ = beat(0);
+		}
+		deposit("tenant", lease, 20 * MAX_RATE).unwrap();
+		assert_eq!(stream(lease).served_blocks, 30);
+		settle(lease);
+		assert_eq!(stream(lease).served_blocks, 30);
+		next_block();
+		assert_eq!(stream(lease).served_blocks, 31);
+	});
+}
+
+#[test]
+fn an_absent_provider_does_not_make_the_chain_work() {
+	run(|| {
+		register(0);
+		let mut poor = order(1);
+		poor.deposit = 32 * MAX_RATE;
+		let lease = lease_from(poor, MAX_RATE);
+		Market::start_lease(signed("operator0"), lease).unwrap();
+		let mut dues = std::collections::BTreeSet::new();
+		for _ in 0..400 {
+			next_block();
+			dues.extend(pallet_market::Leases::<Runtime>::get(lease).map(|l| l.due));
+		}
+		assert!(dues.len() <= 6, "visited at {dues:?}");
+	});
+}

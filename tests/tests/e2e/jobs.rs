@@ -28,6 +28,8 @@ pub const CASES: &[Case] = &[
 		"endless_allocation_is_stopped_at_the_memory_limit",
 		allocates,
 	),
+	("many_memories_count_together", memories),
+	("a_start_section_is_under_the_time_limit_too", start_section),
 	("endless_output_is_stopped_at_the_storage_limit", prints),
 ];
 
@@ -209,6 +211,38 @@ fn allocates(devnet: &Devnet) {
 			..Default::default()
 		},
 		"needed more memory",
+	);
+}
+
+fn memories(devnet: &Devnet) {
+	// Each is within the 64 MiB ordered; together they are not.
+	let module = wasm(
+		r#"(module (memory (export "memory") 500) (memory 500) (memory 500)
+		(func (export "_start")))"#,
+	);
+	fails(
+		devnet,
+		File {
+			module,
+			..Default::default()
+		},
+		"needed more memory",
+	);
+}
+
+fn start_section(devnet: &Devnet) {
+	let module = wasm(
+		r#"(module (memory (export "memory") 1) (func $s (loop $l (br $l))) (start $s)
+		(func (export "_start")))"#,
+	);
+	fails(
+		devnet,
+		File {
+			module,
+			max_duration: "3s",
+			..Default::default()
+		},
+		"ran longer",
 	);
 }
 
