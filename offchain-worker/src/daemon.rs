@@ -248,15 +248,25 @@ async fn identify(
 	loop {
 		let found = async {
 			let connection = chain.connection().await?;
-			let provider = connection.best().await?.operated_by(&operator).await?;
+			let best = connection.best().await?;
+			let provider = match best.operated_by(&operator).await? {
+				Some(id) => best.provider(id).await?,
+				None => None,
+			};
 			Ok::<_, leasehold_client::ChainError>((connection.genesis, provider))
 		};
 		let waiting = match found.await {
+			Ok((_, Some(provider))) if is_foreign(store, &provider.owner)? => format!(
+				"provider {} names this operator, but its owner {} is not the one in {}",
+				provider.id,
+				provider.owner,
+				crate::store::OWNER
+			),
 			Ok((genesis, Some(provider))) => {
 				if store.genesis()?.is_none() {
 					store.set_genesis(genesis)?;
 				}
-				return Ok((genesis, provider));
+				return Ok((genesis, provider.id));
 			}
 			Ok((_, None)) => format!("no provider is registered with the operator {operator} yet"),
 			Err(error) => error.to_string(),
@@ -267,6 +277,10 @@ async fn identify(
 		}
 		tokio::time::sleep(Duration::from_millis(500)).await;
 	}
+}
+
+fn is_foreign(store: &Store, owner: &AccountId32) -> anyhow::Result<bool> {
+	Ok(store.owner()?.is_some_and(|ours| ours != owner.to_string()))
 }
 
 /// How often a running workload is looked at between blocks.

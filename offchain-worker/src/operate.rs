@@ -206,6 +206,10 @@ impl Register {
 			.operated_by(&operator)
 			.await?
 			.context("not registered")?;
+		// The daemon serves no other owner: anybody may name this operator on chain.
+		let note = folder.join(crate::store::OWNER);
+		crate::store::write_whole(&note, account.to_string().as_bytes())
+			.with_context(|| note.display().to_string())?;
 		println!(
 			"provider {provider} is registered in block {}",
 			receipt.block.0

@@ -16,6 +16,10 @@ use std::{
 	path::{Path, PathBuf},
 };
 
+/// File with the account that owns the provider.
+pub const OWNER: &str = "OWNER";
+/// File with the genesis of the folder's chain.
+const GENESIS: &str = "GENESIS";
 /// Version of the folder's layout.
 const LAYOUT: &str = "1";
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
@@ -146,6 +150,11 @@ impl Store {
 		let path = folder.join("store.redb");
 		let index = match Database::create(&path) {
 			Ok(index) => index,
+			Err(redb::DatabaseError::Storage(redb::StorageError::Io(error)))
+				if error.kind() != std::io::ErrorKind::InvalidData =>
+			{
+				return Err(StoreError::File(path, error));
+			}
 			Err(error) => {
 				let aside = folder.join("store.redb.damaged");
 				tracing::warn!(%error, aside = %aside.display(), "the index is rebuilt");
@@ -208,17 +217,42 @@ impl Store {
 		tx.commit().map_err(index_error)
 	}
 
-	/// The genesis of the chain that this folder belongs to.
+	/// A small file beside the index; `None` if there is none.
+	fn note(&self, name: &str) -> Result<Option<String>, StoreError> {
+		let path = self.folder.join(name);
+		match std::fs::read_to_string(&path) {
+			Ok(text) => Ok(Some(text.trim().to_owned())),
+			Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+			Err(error) => Err(StoreError::File(path, error)),
+		}
+	}
+
+	/// The genesis of the chain that this folder belongs to. It outlives the index: what is kept must
+	/// never be measured by another chain.
 	pub fn genesis(&self) -> Result<Option<H256>, StoreError> {
-		let bytes = self.meta("genesis")?;
-		Ok(bytes
-			.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
-			.map(H256))
+		let Some(text) = self.note(GENESIS)? else {
+			return Ok(None);
+		};
+		let mut bytes = [0u8; 32];
+		match hex::decode_to_slice(text, &mut bytes) {
+			Ok(()) => Ok(Some(H256(bytes))),
+			Err(error) => Err(StoreError::Damaged(
+				self.folder.join(GENESIS),
+				error.to_string(),
+			)),
+		}
 	}
 
 	/// Binds the folder to a chain.
 	pub fn set_genesis(&self, genesis: H256) -> Result<(), StoreError> {
-		self.set_meta("genesis", &genesis.0)
+		let path = self.folder.join(GENESIS);
+		write_whole(&path, hex::encode(genesis.0).as_bytes())
+			.map_err(|error| StoreError::File(path, error))
+	}
+
+	/// The owner that `register` was run for in this folder.
+	pub fn owner(&self) -> Result<Option<String>, StoreError> {
+		self.note(OWNER)
 	}
 
 	/// The highest finalized block ever seen.
@@ -420,6 +454,7 @@ mod tests {
 		store.put(&row()).unwrap();
 		store.put_manifest(3, &[1; 32], b"secret").unwrap();
 		store.note_finalized(7).unwrap();
+		store.set_genesis(H256([5; 32])).unwrap();
 		assert!(matches!(
 			Store::open(folder.path()),
 			Err(StoreError::InUse(_))
@@ -430,6 +465,7 @@ mod tests {
 		assert_eq!(store.manifest(3, &[1; 32]).unwrap().unwrap(), b"secret");
 		assert_eq!(store.manifest(4, &[1; 32]).unwrap(), None);
 		assert_eq!(store.highest_finalized().unwrap(), 7);
+		assert_eq!(store.genesis().unwrap(), Some(H256([5; 32])));
 		let on_disk = std::fs::read(store.manifest_path(3, &[1; 32])).unwrap();
 		assert!(!on_disk.windows(6).any(|w| w == b"secret"));
 		store.wipe(&row()).unwrap();
@@ -456,7 +492,9 @@ mod tests {
 		}
 		drop(store);
 		std::fs::write(folder.path().join("store.redb"), b"rubbish").unwrap();
-		assert_eq!(Store::open(folder.path()).unwrap().leases().unwrap(), []);
+		let store = Store::open(folder.path()).unwrap();
+		assert_eq!(store.leases().unwrap(), []);
+		drop(store);
 		std::fs::write(folder.path().join("VERSION"), "2").unwrap();
 		assert!(matches!(
 			Store::open(folder.path()),

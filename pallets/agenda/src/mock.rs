@@ -41,7 +41,7 @@ impl AgendaHandler for Diary {
 	fn visit(item: AgendaItem) -> DispatchResult {
 		VISITS.with_borrow_mut(|v| v.push((Agenda::now(), item)));
 		if FAILING.with_borrow(|f| f.contains(&item)) {
-			return Err(DispatchError::Other("told to fail"));
+			return Err(DispatchError::Unavailable);
 		}
 		DUE.with_borrow_mut(|d| d.remove(&item));
 		Ok(())

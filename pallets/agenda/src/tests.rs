@@ -135,7 +135,7 @@ fn a_failing_visit_is_tried_again_with_back_off_and_blocks_nobody() {
 		System::assert_has_event(
 			Event::EntryFailed {
 				item: AgendaItem::Lease(1),
-				error: sp_runtime::DispatchError::Other("told to fail"),
+				error: sp_runtime::DispatchError::Unavailable,
 				retry_at: 3,
 			}
 			.into(),

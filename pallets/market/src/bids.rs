@@ -18,23 +18,20 @@ impl<T: Config> Pallet<T> {
 		math::bond_slice(rate, terms.compensation_blocks, terms.max_slice)
 	}
 
-	/// What the provider would lack for the order at this rate.
+	/// What the provider would lack for the order at this rate, for a new or a standing bid.
 	pub(crate) fn eligible(
 		order: &OrderRecordOf<T>,
 		provider: ProviderId,
 		rate: Balance,
+		standing: bool,
 	) -> Result<(), Requirement> {
 		let spec = order.spec.v1();
 		ensure!(
 			T::Reputation::provider(provider) >= spec.min_score,
 			Requirement::Score
 		);
-		T::Registry::eligible(
-			provider,
-			&spec.resources,
-			&spec.attributes,
-			Self::slice(rate),
-		)
+		let slice = Self::slice(rate);
+		T::Registry::eligible(provider, &spec.resources, &spec.attributes, slice, standing)
 	}
 
 	/// One open bid less.
@@ -61,7 +58,7 @@ impl<T: Config> Pallet<T> {
 		);
 		let open = OpenBids::<T>::get(provider);
 		ensure!(open < terms.max_open_bids, Error::<T>::TooManyBids);
-		Self::eligible(&order, provider, rate).map_err(|requirement| match requirement {
+		Self::eligible(&order, provider, rate, false).map_err(|requirement| match requirement {
 			Requirement::Score => Error::<T>::ScoreTooLow,
 			_ => Error::<T>::NotEligible,
 		})?;

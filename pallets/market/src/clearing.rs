@@ -16,7 +16,7 @@ impl<T: Config> Pallet<T> {
 		let mut bids = order.bids.iter();
 		let winner = loop {
 			let Some(bid) = bids.next() else { break None };
-			match Self::eligible(&order, bid.provider, bid.rate) {
+			match Self::eligible(&order, bid.provider, bid.rate, true) {
 				Ok(()) => break Some(bid),
 				Err(requirement) => Self::deposit_event(Event::BidSkipped {
 					order: id,

@@ -35,12 +35,13 @@ pub trait ProviderRegistry<AccountId> {
 	/// Whether `who` is the provider's owner or operator.
 	fn is_self(provider: ProviderId, who: &AccountId) -> bool;
 	/// What the provider would lack for a lease of these resources that reserves `slice` planck of
-	/// its bond.
+	/// its bond. A `standing` bid binds a provider that has paused since.
 	fn eligible(
 		provider: ProviderId,
 		request: &Resources,
 		attributes: &Attributes,
 		slice: Balance,
+		standing: bool,
 	) -> Result<(), Requirement>;
 	/// Reserves capacity and bond for one lease; returns what was taken, to be given back to
 	/// `release`.

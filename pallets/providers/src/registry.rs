@@ -15,9 +15,16 @@ impl<T: Config> Pallet<T> {
 		request: &Resources,
 		attributes: &Attributes,
 		slice: Balance,
+		standing: bool,
 	) -> Result<Resources, Requirement> {
 		let record = Providers::<T>::get(provider).ok_or(Requirement::Accepting)?;
-		ensure!(record.status == Status::Active, Requirement::Accepting);
+		let accepting = match record.status {
+			Status::Active => true,
+			// Pausing is no way to take a bid back.
+			Status::Paused => standing,
+			Status::Unbonding { .. } => false,
+		};
+		ensure!(accepting, Requirement::Accepting);
 		ensure!(record.bond >= Self::terms().min_bond, Requirement::Bond);
 		let free = record.bond.saturating_sub(record.slices);
 		ensure!(slice <= free, Requirement::Bond);
@@ -70,8 +77,9 @@ impl<T: Config> ProviderRegistry<AccountIdOf<T>> for Pallet<T> {
 		request: &Resources,
 		attributes: &Attributes,
 		slice: Balance,
+		standing: bool,
 	) -> Result<(), Requirement> {
-		Self::take(provider, request, attributes, slice).map(|_| ())
+		Self::take(provider, request, attributes, slice, standing).map(|_| ())
 	}
 
 	fn reserve(
@@ -79,7 +87,7 @@ impl<T: Config> ProviderRegistry<AccountIdOf<T>> for Pallet<T> {
 		request: &Resources,
 		slice: Balance,
 	) -> Result<Resources, DispatchError> {
-		let taken = Self::take(provider, request, &Attributes::default(), slice)
+		let taken = Self::take(provider, request, &Attributes::default(), slice, true)
 			.map_err(|_| Error::<T>::CannotReserve)?;
 		Self::change(provider, |record| {
 			record.reserved = record

@@ -43,6 +43,7 @@ impl ProviderRegistry<u64> for OneOwner {
 		_: &Resources,
 		_: &Attributes,
 		_: Balance,
+		_: bool,
 	) -> Result<(), Requirement> {
 		Ok(())
 	}

@@ -93,7 +93,7 @@ mod tests {
 		assert_eq!(decay(ONE, 0, 100), ONE);
 		assert_eq!(decay(ONE, 100, 100), ONE / 2);
 		assert_eq!(decay(ONE, 300, 100), ONE / 8);
-		assert_eq!(decay(ONE, 50, 100), 707_106_781);
+		assert_eq!(decay(ONE, 50, 100), 707_106_780);
 		assert_eq!(decay(ONE, u32::MAX, 1), 0);
 		assert_eq!(decay(ONE, 5, 0), 0);
 	}

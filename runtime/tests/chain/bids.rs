@@ -194,10 +194,22 @@ fn an_order_expires_when_every_bidder_has_become_unfit() {
 		let before = free("tenant");
 		let id = place(order(1));
 		bid(0, id, 5).unwrap();
-		Providers::set_paused(signed("owner0"), true).unwrap();
+		Providers::deregister(signed("owner0")).unwrap();
 		to_block(6);
 		System::assert_has_event(Event::OrderExpired { order: id }.into());
 		assert_eq!(free("tenant"), before);
+	});
+}
+
+#[test]
+fn pausing_does_not_take_a_bid_back() {
+	run(|| {
+		register(0);
+		let id = place(order(1));
+		bid(0, id, 5).unwrap();
+		Providers::set_paused(signed("owner0"), true).unwrap();
+		to_block(6);
+		assert_eq!(Leases::<Runtime>::get(0).unwrap().provider, 0);
 	});
 }
 
