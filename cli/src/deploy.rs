@@ -426,6 +426,10 @@ impl Deploy {
 				terms.slot_millis
 			),
 		));
+		context.out.stage(format!(
+			"besides: {} are held for the records until they are swept, and transaction fees",
+			units::lease(terms.record_deposit)
+		));
 		if !self.yes {
 			confirm()?;
 		}
@@ -540,9 +544,10 @@ fn fits(
 		.map(|p| (p.id, p.lacks(resources, attributes, rate, terms)))
 		.collect();
 	let fitting = lacking.iter().filter(|(_, lacks)| lacks.is_empty()).count();
-	context
-		.out
-		.stage(format!("{fitting} of {} providers fit", providers.len()));
+	context.out.stage(format!(
+		"{fitting} of {} providers fit (their prices are not known before they bid)",
+		providers.len()
+	));
 	if fitting == 0 {
 		for (id, lacks) in &lacking {
 			context.out.stage(format!("provider {id} lacks {lacks:?}"));
@@ -603,8 +608,8 @@ async fn matched(
 					return Err(Failure::new(
 						4,
 						format!("order {order} ended without a lease"),
-						"Its deposit is back. See which providers fit: `leasehold providers --for \
-						 FILE`.",
+						"Its deposit is back. If providers fit (`leasehold providers --for FILE`), none \
+						 bid below your ceiling: raise it.",
 					));
 				}
 			}

@@ -5,7 +5,7 @@ use crate::{
 	Context,
 };
 use clap::Subcommand;
-use leasehold_client::{keystore, Keypair};
+use leasehold_client::{keystore, AccountId32, Keypair};
 use std::path::{Path, PathBuf};
 
 #[derive(Debug, Subcommand)]
@@ -62,6 +62,18 @@ pub fn account(context: &Context) -> Result<Keypair, Failure> {
 	}
 	let password = password(context, &format!("Password of {}: ", context.account))?;
 	Ok(keystore::read(&path, &password)?)
+}
+
+/// The account that the command reads for: needs no password.
+pub fn address(context: &Context) -> Result<AccountId32, Failure> {
+	if let Ok(account) = context.account.parse() {
+		return Ok(account);
+	}
+	let named = folder(context).join(format!("{}.json", context.account));
+	if named.exists() {
+		return Ok(keystore::describe(&named)?.0);
+	}
+	Ok(keystore::account(&account(context)?))
 }
 
 fn is_name(name: &str) -> bool {

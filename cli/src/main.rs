@@ -31,7 +31,8 @@ struct Arguments {
 		default_value = "ws://127.0.0.1:9944"
 	)]
 	node: String,
-	/// The account: a key's name, a key file, or a development URI as `//Alice`.
+	/// The account: a key's name, a key file, or a development URI as `//Alice`; for what only reads
+	/// also an address.
 	#[arg(
 		long,
 		global = true,
@@ -83,8 +84,10 @@ enum Command {
 	Files(tenant::Files),
 	/// Tell in words what happened to a lease.
 	Events(tenant::Events),
-	/// End a lease.
+	/// End a lease, or take an open order back.
 	Close(tenant::Close),
+	/// Send LEASE to an account.
+	Transfer(tenant::Transfer),
 	/// List providers, and what each lacks for a manifest file.
 	Providers(tenant::Providers),
 	/// Show the account's balances.
@@ -143,6 +146,7 @@ fn main() -> ExitCode {
 			Command::Files(files) => files.run(&context).await,
 			Command::Events(events) => events.run(&context).await,
 			Command::Close(close) => close.run(&context).await,
+			Command::Transfer(transfer) => transfer.run(&context).await,
 			Command::Providers(providers) => providers.run(&context).await,
 			Command::Balance => tenant::balance(&context).await,
 			Command::Devnet(devnet) => devnet.run(&context).await,

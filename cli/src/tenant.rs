@@ -136,7 +136,7 @@ fn state(lease: &OpenLease) -> (&'static str, u32) {
 impl Leases {
 	pub async fn run(self, context: &Context) -> Result<(), Failure> {
 		let (_, connection) = connect(context).await?;
-		let who = keystore::account(&keys::account(context)?);
+		let who = keys::address(context)?;
 		let view = connection.best().await?;
 		let (orders, leases) = view.open_items(&who).await?;
 		let closed: Vec<Closed> = if self.all {
@@ -427,6 +427,7 @@ impl Files {
 				.map(|o| vec![o.path.clone(), o.size.to_string()])
 				.collect();
 			let word = match checked {
+				_ if outputs.is_empty() => "there are no results",
 				Some(_) => "the results match the hash on chain",
 				None => "the lease is not completed on chain yet: nothing to check against",
 			};
@@ -438,31 +439,49 @@ impl Files {
 
 #[derive(Debug, Args)]
 pub struct Close {
-	lease: u64,
+	/// Number of the lease.
+	#[arg(required_unless_present = "order")]
+	lease: Option<u64>,
+	/// Number of an open order, to take it back. Costs the cancel fee if there are bids.
+	#[arg(long, conflicts_with = "lease")]
+	order: Option<u64>,
 }
 
 impl Close {
 	pub async fn run(self, context: &Context) -> Result<(), Failure> {
 		let (chain, connection) = connect(context).await?;
 		let pair = keys::account(context)?;
-		match connection.best().await?.lease(self.lease).await? {
+		if let Some(order) = self.order {
+			context.out.waiting("taking the order back");
+			let signer = signer(context, &chain, &pair)?;
+			signer
+				.submit(Call::CancelOrder { order }, Wait::Finalized)
+				.await?;
+			let json = json!({ "order": order, "state": "cancelled" });
+			context.out.result(json, || {
+				format!("order {order} is cancelled; its deposit is back")
+			});
+			return Ok(());
+		}
+		let id = self.lease.unwrap_or_default();
+		match connection.best().await?.lease(id).await? {
 			LeaseRecordNow::Open(_) => {}
 			LeaseRecordNow::Closed(closed) => {
 				let why = story::reason(&closed.reason);
-				let what = format!("lease {} is closed already: {why}", self.lease);
+				let what = format!("lease {} is closed already: {why}", id);
 				return Err(Failure::new(5, what, ""));
 			}
-			LeaseRecordNow::Swept => return Err(swept(self.lease)),
-			LeaseRecordNow::Unknown => return Err(unknown(self.lease)),
+			LeaseRecordNow::Swept => return Err(swept(id)),
+			LeaseRecordNow::Unknown => return Err(unknown(id)),
 		}
 		context.out.waiting("closing the lease");
 		let signer = signer(context, &chain, &pair)?;
 		signer
-			.submit(Call::CloseLease { lease: self.lease }, Wait::Finalized)
+			.submit(Call::CloseLease { lease: id }, Wait::Finalized)
 			.await?;
 		let view = chain.connection().await?.finalized().await?;
-		let LeaseRecordNow::Closed(closed) = view.lease(self.lease).await? else {
-			return Err(swept(self.lease));
+		let LeaseRecordNow::Closed(closed) = view.lease(id).await? else {
+			return Err(swept(id));
 		};
 		context.out.result(closed_json(&closed), || {
 			format!(
@@ -471,6 +490,41 @@ impl Close {
 				closed.served_blocks,
 				units::lease(closed.paid),
 				units::lease(closed.refunded),
+			)
+		});
+		Ok(())
+	}
+}
+
+#[derive(Debug, Args)]
+pub struct Transfer {
+	/// The account that receives.
+	to: AccountId32,
+	/// LEASE, as `12.5`.
+	amount: String,
+}
+
+impl Transfer {
+	pub async fn run(self, context: &Context) -> Result<(), Failure> {
+		let amount = units::parse_amount(&self.amount).map_err(|why| Failure::new(2, why, ""))?;
+		let pair = keys::account(context)?;
+		let (chain, _) = connect(context).await?;
+		context.out.waiting("sending");
+		let signer = signer(context, &chain, &pair)?;
+		let call = Call::Transfer {
+			to: self.to,
+			amount,
+		};
+		let receipt = signer.submit(call, Wait::Finalized).await?;
+		let json = json!({
+			"to": self.to.to_string(), "amount": amount.to_string(), "block": receipt.block.0,
+		});
+		context.out.result(json, || {
+			format!(
+				"{} are sent to {} in block {}",
+				units::lease(amount),
+				self.to,
+				receipt.block.0
 			)
 		});
 		Ok(())
@@ -618,10 +672,7 @@ impl Providers {
 /// Shows the account's balances.
 pub async fn balance(context: &Context) -> Result<(), Failure> {
 	let (_, connection) = connect(context).await?;
-	let who: AccountId32 = match context.account.parse() {
-		Ok(account) => account,
-		Err(_) => keystore::account(&keys::account(context)?),
-	};
+	let who = keys::address(context)?;
 	let account = connection.best().await?.account(&who).await?;
 	let json = json!({
 		"account": who.to_string(), "free": account.free.to_string(),
