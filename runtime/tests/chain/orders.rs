@@ -128,3 +128,25 @@ fn cancelling_is_free_until_somebody_has_bid() {
 		to_block(20);
 	});
 }
+
+#[test]
+fn a_cancel_fee_needs_a_destination() {
+	run(|| {
+		register(0);
+		let id = place(order(1));
+		bid(0, id, 5).unwrap();
+		pallet_escrow::FeeDestination::<Runtime>::kill();
+		assert_noop!(
+			Market::cancel_order(signed("tenant"), id),
+			E::NoFeeDestination
+		);
+	});
+}
+
+#[test]
+fn ids_do_not_wrap() {
+	run(|| {
+		pallet_market::NextOrderId::<Runtime>::put(u64::MAX);
+		assert_noop!(try_place(|_| {}), E::Overflow);
+	});
+}

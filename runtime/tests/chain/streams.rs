@@ -216,3 +216,46 @@ fn an_absent_provider_does_not_make_the_chain_work() {
 		assert!(dues.len() <= 6, "visited at {dues:?}");
 	});
 }
+
+#[test]
+fn without_a_payee_nothing_moves() {
+	run(|| {
+		let lease = active_lease(1_000);
+		to_block(now() + 5);
+		let destination = pallet_escrow::FeeDestination::<Runtime>::take();
+		assert_noop!(Escrow::settle(signed("stranger"), lease), E::NoPayee);
+		pallet_escrow::FeeDestination::<Runtime>::set(destination);
+		settle(lease);
+		assert_eq!(stream(lease).paid, 5_000);
+	});
+}
+
+#[test]
+fn a_stream_is_opened_and_started_once() {
+	use leasehold_primitives::{StreamOpening, Streams};
+	run(|| {
+		let lease = active_lease(1_000);
+		let opening = |rate, lease, deposit| StreamOpening {
+			lease,
+			provider: 0,
+			tenant: account("friend"),
+			rate,
+			deposit,
+		};
+		assert_noop!(Escrow::open(opening(1, lease, 1_000)), E::StreamExists);
+		assert_noop!(Escrow::open(opening(0, lease + 1, 1_000)), E::ZeroRate);
+		assert_noop!(
+			Escrow::open(opening(1_000, lease + 1, 2_000)),
+			E::DepositTooLow
+		);
+		assert_noop!(
+			Escrow::open(opening(1, lease + 1, ENDOWMENT)),
+			E::InsufficientFunds
+		);
+		assert_noop!(<Escrow as Streams<_>>::start(lease, 9), E::AlreadyStarted);
+		assert_noop!(
+			<Escrow as Streams<_>>::start(lease + 1, 9),
+			E::UnknownStream
+		);
+	});
+}
