@@ -291,20 +291,12 @@ impl Deploy {
 			Outcome::Lease(lease) => lease,
 			Outcome::Over(closed) => return over(context, &closed),
 		};
-		let gateway = {
-			let provider = lease.provider;
-			let provider = tenant::patiently(context, &chain, async |connection| {
-				connection.best().await?.provider(provider).await
-			})
-			.await?;
-			tenant::gateway(
-				connection.genesis,
-				provider,
-				lease.provider,
-				&pair,
-				lease.id,
-			)?
-		};
+		let provider = tenant::patiently(context, &chain, async |connection| {
+			connection.best().await?.provider(lease.provider).await
+		})
+		.await?;
+		let genesis = connection.genesis;
+		let gateway = tenant::gateway(genesis, provider, lease.provider, &pair, lease.id)?;
 		if let State::Starting { .. } = lease.state {
 			deliver(context, &chain, &gateway, &deployment).await?;
 		}
@@ -576,8 +568,10 @@ async fn matched(
 		let read = async |connection: &Connection| {
 			let view = connection.best().await?;
 			let record = view.order(order).await?;
-			let (_, leases) = view.open_items(&who).await?;
-			let closed = view.closed_leases().await?;
+			let (leases, closed) = match &record {
+				OrderNow::Open(_) => (Vec::new(), Vec::new()),
+				OrderNow::Gone => (view.open_items(&who).await?.1, view.closed_leases().await?),
+			};
 			let finalized = connection.heads().await?.finalized.0;
 			Ok((view.number(), record, leases, closed, finalized))
 		};

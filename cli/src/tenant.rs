@@ -468,7 +468,7 @@ impl Close {
 			LeaseRecordNow::Open(_) => {}
 			LeaseRecordNow::Closed(closed) => {
 				let why = story::reason(&closed.reason);
-				let what = format!("lease {} is closed already: {why}", id);
+				let what = format!("lease {id} is closed already: {why}");
 				return Err(Failure::new(5, what, ""));
 			}
 			LeaseRecordNow::Swept => return Err(swept(id)),

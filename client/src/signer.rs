@@ -288,7 +288,6 @@ impl Task {
 				}
 				Err(refusal) => {
 					self.journal.remove(&stored);
-
 					if !refusal.nonce_taken || attempt == NONCE_ATTEMPTS {
 						let _ = answer.send(Err(refusal.error));
 						return;
@@ -333,7 +332,6 @@ impl Task {
 			what: format!("{call:?}"),
 		};
 		self.journal.put(&stored)?;
-
 		Ok(stored)
 	}
 

@@ -72,41 +72,54 @@ pub async fn turn(
 			tracing::warn!(lease = lease.id, %error, "the lease waits");
 		}
 	}
-	let finalized = View::from(connection.at(heads.finalized.1).await?);
-	for row in shared.store.leases()? {
-		if leases
-			.iter()
-			.any(|l| l.id == row.lease && l.manifest_hash == row.manifest_hash)
-		{
-			continue;
+	let mut rows = shared.store.leases()?;
+	rows.retain(|row| {
+		let open = |l: &OpenLease| l.id == row.lease && l.manifest_hash == row.manifest_hash;
+		!leases.iter().any(open)
+	});
+	let (closed, vanished): (Vec<_>, Vec<_>) =
+		rows.into_iter().partition(|row| row.closed_at.is_some());
+	for row in &closed {
+		if let Err(error) = retire(shared, row).await {
+			tracing::warn!(lease = row.lease, %error, "the lease's data stays");
 		}
+	}
+	if !vanished.is_empty() {
+		let finalized = View::from(connection.at(heads.finalized.1).await?);
 		// One lease that cannot be handled never keeps the others waiting.
-		if let Err(error) = wind_up(shared, best, &finalized, &row).await {
-			tracing::warn!(lease = row.lease, %error, "the lease's data waits");
+		for row in &vanished {
+			if let Err(error) = wind_up(shared, best, &finalized, row).await {
+				tracing::warn!(lease = row.lease, %error, "the lease's data waits");
+			}
 		}
 	}
 	empty_quarantine(shared);
 	Ok(())
 }
 
-/// What becomes of a lease that is not among the open ones.
+/// Removes the data of a closed lease when its retention is over.
+async fn retire(shared: &Arc<Shared>, row: &LeaseRow) -> anyhow::Result<()> {
+	let kept_until = row
+		.closed_at
+		.map(|at| at.saturating_add(shared.config.retention().as_secs()));
+	if kept_until.is_some_and(|until| unix_now() > until) {
+		tracing::info!(
+			lease = row.lease,
+			"results and logs are removed: retention is over"
+		);
+		let (shared, row) = (shared.clone(), row.clone());
+		tokio::task::spawn_blocking(move || shared.store.wipe(&row)).await??;
+	}
+	Ok(())
+}
+
+/// What becomes of a lease that is no longer among the open ones.
 async fn wind_up(
 	shared: &Arc<Shared>,
 	best: &View,
 	finalized: &View,
 	row: &LeaseRow,
 ) -> anyhow::Result<()> {
-	if let Some(closed_at) = row.closed_at {
-		if unix_now() > closed_at.saturating_add(shared.config.retention().as_secs()) {
-			tracing::info!(
-				lease = row.lease,
-				"results and logs are removed: retention is over"
-			);
-			let (shared, row) = (shared.clone(), row.clone());
-			tokio::task::spawn_blocking(move || shared.store.wipe(&row)).await??;
-		}
-		return Ok(());
-	}
 	// Reversible: the best chain says that it is over.
 	let at_best = best.lease(row.lease).await?;
 	if !matches!(at_best, LeaseRecordNow::Closed(_) | LeaseRecordNow::Swept) {

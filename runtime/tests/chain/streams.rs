@@ -15,6 +15,16 @@ fn deposit(who: &str, lease: u64, amount: u128) -> frame_support::dispatch::Disp
 	Escrow::deposit(signed(who), lease, amount)
 }
 
+/// An active lease of provider 0 at the highest rate, with the least deposit: thirty blocks.
+fn poor_lease() -> u64 {
+	register(0);
+	let mut poor = order(1);
+	poor.deposit = 32 * MAX_RATE;
+	let lease = lease_from(poor, MAX_RATE);
+	Market::start_lease(signed("operator0"), lease).unwrap();
+	lease
+}
+
 #[test]
 fn nothing_accrues_before_the_start() {
 	run(|| {
@@ -127,11 +137,7 @@ fn funders_are_consumed_in_their_order_and_get_back_the_rest() {
 #[test]
 fn a_top_up_before_the_lease_runs_dry_keeps_it() {
 	run(|| {
-		register(0);
-		let mut poor = order(1);
-		poor.deposit = 32 * MAX_RATE;
-		let lease = lease_from(poor, MAX_RATE);
-		Market::start_lease(signed("operator0"), lease).unwrap();
+		let lease = poor_lease();
 		let begin = now();
 		to_block_on_duty(begin + 25, 0);
 		deposit("friend", lease, 20 * MAX_RATE).unwrap();
@@ -179,11 +185,7 @@ fn the_owner_may_rent_from_itself() {
 #[test]
 fn a_top_up_after_dry_pays_nothing_for_the_gap() {
 	run(|| {
-		register(0);
-		let mut poor = order(1);
-		poor.deposit = 32 * MAX_RATE;
-		let lease = lease_from(poor, MAX_RATE);
-		Market::start_lease(signed("operator0"), lease).unwrap();
+		let lease = poor_lease();
 		let begin = now();
 		to_block_on_duty(begin + 29, 0);
 		// The lease's visit is held back, as by a backlog; the tenant tops up long after dry.
@@ -203,11 +205,7 @@ fn a_top_up_after_dry_pays_nothing_for_the_gap() {
 #[test]
 fn an_absent_provider_does_not_make_the_chain_work() {
 	run(|| {
-		register(0);
-		let mut poor = order(1);
-		poor.deposit = 32 * MAX_RATE;
-		let lease = lease_from(poor, MAX_RATE);
-		Market::start_lease(signed("operator0"), lease).unwrap();
+		let lease = poor_lease();
 		let mut dues = std::collections::BTreeSet::new();
 		for _ in 0..400 {
 			next_block();

@@ -8,7 +8,7 @@ use leasehold_tests::devnet::Devnet;
 use serde_json::Value;
 use std::{
 	io::{BufRead as _, BufReader},
-	path::Path,
+	path::{Path, PathBuf},
 	process::Stdio,
 };
 
@@ -33,16 +33,22 @@ pub const CASES: &[Case] = &[
 	("endless_output_is_stopped_at_the_storage_limit", prints),
 ];
 
+/// Fetches a job's results, which must match the chain: the folder they are in.
+fn fetch(devnet: &Devnet, lease: &str) -> PathBuf {
+	let to = devnet.folder().join(format!("results-{lease}"));
+	let arguments = ["files", "get", lease, "--to", to.to_str().unwrap()];
+	let (files, code) = devnet.json("//Tenant", &arguments).unwrap();
+	assert_eq!(code, 0, "{files}");
+	assert_eq!(files["matches_chain"], true);
+	to
+}
+
 fn goes_well(devnet: &Devnet) {
 	let (json, code) = File::default().run(devnet);
 	assert_eq!(code, 0, "{json}");
 	assert_eq!(json["close_reason"], "Completed");
 	let lease = json["lease"].to_string();
-	let to = devnet.folder().join(format!("results-{lease}"));
-	let arguments = ["files", "get", &lease, "--to", to.to_str().unwrap()];
-	let (files, code) = devnet.json("//Tenant", &arguments).unwrap();
-	assert_eq!(code, 0, "{files}");
-	assert_eq!(files["matches_chain"], true);
+	let to = fetch(devnet, &lease);
 	assert_eq!(std::fs::read(to.join("greeting.txt")).unwrap(), b"hello\n");
 	let log = devnet.tenant(&["logs", &lease]).unwrap().output().unwrap();
 	assert_eq!(log.stdout, b"hello\n");
@@ -76,10 +82,7 @@ fn census(devnet: &Devnet) {
 	};
 	let (json, code) = file.run(devnet);
 	assert_eq!(code, 0, "{json}");
-	let lease = json["lease"].to_string();
-	let to = devnet.folder().join(format!("results-{lease}"));
-	let arguments = ["files", "get", &lease, "--to", to.to_str().unwrap()];
-	assert_eq!(devnet.json("//Tenant", &arguments).unwrap().1, 0);
+	let to = fetch(devnet, &json["lease"].to_string());
 	let summary = std::fs::read(to.join("summary.json")).unwrap();
 	let summary: Value = serde_json::from_slice(&summary).unwrap();
 	assert_eq!(summary[0]["values"], 20_000);
