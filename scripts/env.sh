@@ -3,6 +3,10 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 export CARGO_TARGET_DIR="${CARGO_TARGET_DIR:-${XDG_CACHE_HOME:-$HOME/.cache}/leasehold/target}"
+# Clippy lints our own crates while they are compiled: a check of its own would compile every
+# dependency a second time. This is what `cargo clippy` sets, for a build instead of a check.
+export RUSTC_WORKSPACE_WRAPPER=clippy-driver
+export CLIPPY_ARGS="--deny=warnings__CLIPPY_HACKERY__"
 export CARGO_TERM_PROGRESS_WHEN="${CARGO_TERM_PROGRESS_WHEN:-auto}"
 PROFILE=checked
 BIN="$CARGO_TARGET_DIR/$PROFILE"

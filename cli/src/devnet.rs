@@ -325,6 +325,7 @@ impl Devnet {
 		patch["market"] = json!({ "terms": {
 			"startDeadline": self.start_deadline,
 			"closedRetention": 3_600,
+			"agendaHorizon": 3_600,
 			"compensationBlocks": 600,
 		}});
 		patch["escrow"]["terms"] = json!({ "suspensionPeriod": 300, "minFundedBlocks": 30 });

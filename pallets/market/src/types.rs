@@ -125,6 +125,10 @@ impl TermsV1 {
 			(self.max_duration > 0, "max_duration must not be 0"),
 			(self.closed_retention > 0, "closed_retention must not be 0"),
 			(self.agenda_horizon > 0, "agenda_horizon must not be 0"),
+			(
+				self.agenda_horizon <= self.closed_retention,
+				"agenda_horizon must be at most closed_retention, or stale entries outlive the lease's record",
+			),
 		];
 		relations
 			.iter()

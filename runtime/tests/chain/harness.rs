@@ -63,9 +63,9 @@ pub fn market_terms() -> pallet_market::TermsV1 {
 		max_open_bids: 4,
 		start_deadline: 20,
 		compensation_blocks: 100,
-		closed_retention: 30,
+		closed_retention: 100,
 		max_duration: 10_000,
-		agenda_horizon: 200,
+		agenda_horizon: 100,
 		..Default::default()
 	}
 }

@@ -249,8 +249,16 @@ fn all_money() -> u128 {
 		+ Balances::free_balance(ProtocolFees::account())
 }
 
+/// `PROPTEST_CASES` where it is set, else what fits into the test command.
+fn cases() -> u32 {
+	std::env::var("PROPTEST_CASES")
+		.ok()
+		.and_then(|cases| cases.parse().ok())
+		.unwrap_or(24)
+}
+
 proptest! {
-	#![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 500, ..Default::default() })]
+	#![proptest_config(ProptestConfig { cases: cases(), max_shrink_iters: 2_000, ..Default::default() })]
 
 	#[test]
 	fn every_history_keeps_the_invariants(ops in proptest::collection::vec(op(), 1..120)) {
@@ -271,21 +279,21 @@ proptest! {
 			for name in NAMES {
 				assert_eq!(held(name), 0, "{name} still has something on hold");
 			}
-			for left in [
-				pallet_market::Orders::<Runtime>::iter().count(),
-				pallet_market::Leases::<Runtime>::iter().count(),
-				pallet_market::ClosedLeases::<Runtime>::iter().count(),
-				pallet_market::OpenManifests::<Runtime>::iter().count(),
-				pallet_market::ProviderLeases::<Runtime>::iter().count(),
-				pallet_market::OpenBids::<Runtime>::iter().count(),
-				pallet_escrow::StreamsOf::<Runtime>::iter().count(),
-				pallet_providers::Providers::<Runtime>::iter().count(),
-				pallet_providers::Infos::<Runtime>::iter().count(),
-				pallet_providers::Heartbeats::<Runtime>::iter().count(),
-				pallet_agenda::Pages::<Runtime>::iter().count(),
-				pallet_agenda::PageCount::<Runtime>::iter().count(),
+			for (what, left) in [
+				("market Orders", pallet_market::Orders::<Runtime>::iter().count()),
+				("market Leases", pallet_market::Leases::<Runtime>::iter().count()),
+				("market ClosedLeases", pallet_market::ClosedLeases::<Runtime>::iter().count()),
+				("market OpenManifests", pallet_market::OpenManifests::<Runtime>::iter().count()),
+				("market ProviderLeases", pallet_market::ProviderLeases::<Runtime>::iter().count()),
+				("market OpenBids", pallet_market::OpenBids::<Runtime>::iter().count()),
+				("escrow StreamsOf", pallet_escrow::StreamsOf::<Runtime>::iter().count()),
+				("providers Providers", pallet_providers::Providers::<Runtime>::iter().count()),
+				("providers Infos", pallet_providers::Infos::<Runtime>::iter().count()),
+				("providers Heartbeats", pallet_providers::Heartbeats::<Runtime>::iter().count()),
+				("agenda Pages", pallet_agenda::Pages::<Runtime>::iter().count()),
+				("agenda PageCount", pallet_agenda::PageCount::<Runtime>::iter().count()),
 			] {
-				assert_eq!(left, 0, "I9: something is left in the state");
+				assert_eq!(left, 0, "I9: {what} is left in the state");
 			}
 		});
 	}

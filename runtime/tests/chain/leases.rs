@@ -189,7 +189,7 @@ fn a_closed_record_is_swept_and_its_deposit_returned() {
 		Market::close_lease(signed("tenant"), lease).unwrap();
 		let record_deposit = market_terms().record_deposit;
 		assert_eq!(before - free("tenant"), record_deposit);
-		to_block(now() + 29);
+		to_block(now() + market_terms().closed_retention - 1);
 		assert!(ClosedLeases::<Runtime>::contains_key(lease));
 		next_block();
 		assert!(!ClosedLeases::<Runtime>::contains_key(lease));
@@ -213,10 +213,17 @@ fn a_long_lease_is_visited_within_the_horizon() {
 		long.max_duration = 9_000;
 		let lease = lease_from(long, 10);
 		start("operator0", lease).unwrap();
-		let begin = now();
-		assert_eq!(Leases::<Runtime>::get(lease).unwrap().due, begin + 200);
-		to_block_on_duty(begin + 200, 0);
-		assert_eq!(stream(lease).paid, 2_000, "a visit settles");
-		assert_eq!(Leases::<Runtime>::get(lease).unwrap().due, begin + 400);
+		let (begin, horizon) = (now(), market_terms().agenda_horizon);
+		assert_eq!(Leases::<Runtime>::get(lease).unwrap().due, begin + horizon);
+		to_block_on_duty(begin + horizon, 0);
+		assert_eq!(
+			stream(lease).paid,
+			10 * u128::from(horizon),
+			"a visit settles"
+		);
+		assert_eq!(
+			Leases::<Runtime>::get(lease).unwrap().due,
+			begin + 2 * horizon
+		);
 	});
 }

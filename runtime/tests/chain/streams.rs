@@ -173,7 +173,7 @@ fn the_owner_may_rent_from_itself() {
 		Market::start_lease(signed("operator0"), 0).unwrap();
 		to_block(now() + 10);
 		Market::complete_lease(signed("operator0"), 0, 0, [0; 32]).unwrap();
-		to_block(now() + 30);
+		to_block(now() + market_terms().closed_retention);
 		assert_eq!(owner - free("owner0"), 200, "only the fee is gone");
 		assert_eq!(
 			pallet_reputation::ProviderScores::<Runtime>::iter().count(),
