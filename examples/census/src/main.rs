@@ -126,7 +126,7 @@ fn run() -> Result<(), String> {
 			column.add(text);
 		}
 		rows += 1;
-		if rows % 100_000 == 0 {
+		if rows.is_multiple_of(100_000) {
 			println!("{rows} rows");
 		}
 	}
