@@ -226,7 +226,22 @@ impl Gateway {
 		}
 		let mark = hex::encode(&leasehold_client::keystore::random_seed()?[..8]);
 		let part = to.with_file_name(format!(".{mark}.leasehold-part"));
-		let mut file = tokio::fs::File::create(&part).await.map_err(broken)?;
+		let received = self.receive(answer, output, &part, broken).await;
+		if received.is_err() {
+			let _ = tokio::fs::remove_file(&part).await;
+		}
+		received?;
+		tokio::fs::rename(&part, to).await.map_err(broken)
+	}
+
+	async fn receive(
+		&self,
+		answer: Response,
+		output: &Output,
+		part: &Path,
+		broken: impl Fn(std::io::Error) -> Failure,
+	) -> Result<(), Failure> {
+		let mut file = tokio::fs::File::create(part).await.map_err(&broken)?;
 		let (mut size, mut hasher) = (0u64, Sha256::new());
 		let mut stream = answer.bytes_stream();
 		while let Some(chunk) = stream.next().await {
@@ -236,19 +251,18 @@ impl Gateway {
 				break;
 			}
 			hasher.update(&chunk);
-			file.write_all(&chunk).await.map_err(broken)?;
+			file.write_all(&chunk).await.map_err(&broken)?;
 		}
-		file.sync_all().await.map_err(broken)?;
+		file.sync_all().await.map_err(&broken)?;
 		let sha256: [u8; 32] = hasher.finalize().into();
 		if size != output.size || sha256 != output.sha256 {
-			let _ = tokio::fs::remove_file(&part).await;
 			let what = format!(
 				"{} is not the file that the provider announced",
 				output.path
 			);
 			return Err(Failure::new(5, what, "Fetch it again."));
 		}
-		tokio::fs::rename(&part, to).await.map_err(broken)
+		Ok(())
 	}
 
 	/// The log from an offset on. With `follow` until the lease is over.
@@ -256,5 +270,113 @@ impl Gateway {
 		let path = self.path(&format!("logs?from={from}&follow={follow}"));
 		self.request(Method::GET, &path, EMPTY, HeaderMap::new(), None)
 			.await
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use leasehold_client::keystore;
+	use tokio::{io::AsyncReadExt as _, net::TcpListener};
+
+	/// A provider that answers every request with `body`.
+	async fn provider(body: String) -> String {
+		let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+		let url = format!("http://{}", listener.local_addr().unwrap());
+		tokio::spawn(async move {
+			while let Ok((mut stream, _)) = listener.accept().await {
+				let mut request = [0; 8_192];
+				let _ = stream.read(&mut request).await;
+				let head = format!(
+					"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+					body.len()
+				);
+				let _ = stream.write_all(head.as_bytes()).await;
+				let _ = stream.write_all(body.as_bytes()).await;
+			}
+		});
+		url
+	}
+
+	fn gateway(url: &str) -> Gateway {
+		let tenant = keystore::from_uri("//Tenant").unwrap();
+		let operator = keystore::account(&tenant);
+		Gateway::open(url, &tenant, H256([1; 32]), (0, operator), 7).unwrap()
+	}
+
+	#[tokio::test]
+	async fn a_provider_does_not_choose_where_files_go() {
+		for path in [
+			"../escaped",
+			"/etc/escaped",
+			"a/../../escaped",
+			"",
+			"a\\b",
+			"a\nb",
+		] {
+			let output = Output {
+				path: path.into(),
+				size: 1,
+				sha256: [0; 32],
+			};
+			let body = serde_json::to_string(&[output]).unwrap();
+			let gateway = gateway(&provider(body).await);
+			let failure = gateway.outputs().await.unwrap_err();
+			assert_eq!(failure.code, 5, "{path:?}: {}", failure.what);
+			assert!(
+				failure.what.contains("outside the folder"),
+				"{}",
+				failure.what
+			);
+		}
+	}
+
+	#[tokio::test]
+	async fn what_was_not_announced_is_not_kept() {
+		let folder = tempfile::tempdir().unwrap();
+		let to = folder.path().join("out.bin");
+		let digest = Sha256::digest(b"four").into();
+		for (sent, announced) in [
+			(
+				"five!",
+				Output {
+					path: "out.bin".into(),
+					size: 4,
+					sha256: digest,
+				},
+			),
+			(
+				"fore",
+				Output {
+					path: "out.bin".into(),
+					size: 4,
+					sha256: digest,
+				},
+			),
+			(
+				"fou",
+				Output {
+					path: "out.bin".into(),
+					size: 4,
+					sha256: digest,
+				},
+			),
+		] {
+			let gateway = gateway(&provider(sent.into()).await);
+			assert_eq!(gateway.fetch(&announced, &to).await.unwrap_err().code, 5);
+			assert_eq!(
+				std::fs::read_dir(folder.path()).unwrap().count(),
+				0,
+				"{sent}"
+			);
+		}
+		let gateway = gateway(&provider("four".into()).await);
+		let honest = Output {
+			path: "out.bin".into(),
+			size: 4,
+			sha256: digest,
+		};
+		gateway.fetch(&honest, &to).await.unwrap();
+		assert_eq!(std::fs::read(&to).unwrap(), b"four");
 	}
 }

@@ -11,15 +11,20 @@ mod tenant;
 
 use clap::{Parser, Subcommand};
 use output::{Failure, Format, Out};
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
+
+/// Heading of the options that every command takes; `-h` leaves them out.
+const GLOBAL: &str = "Options of every command";
 
 /// Lease computing capacity, and live with what runs.
 ///
 /// Try it on this machine: `leasehold devnet`, then in another terminal what it prints.
 ///
+/// `-h` is short; `--help` also names the options of every command.
+///
 /// Exit codes: 0 done; 1 failed; 2 wrong arguments or a manifest with faults; 3 no funds; 4 no
 /// provider; 5 refused by the chain or the provider; 6 the node or the gateway is away; 7 the job
-/// ended with another exit code than 0 or failed.
+/// ended with another exit code than 0 or failed; 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
@@ -27,6 +32,8 @@ struct Arguments {
 	#[arg(
 		long,
 		global = true,
+		help_heading = GLOBAL,
+		hide_short_help = true,
 		env = "LEASEHOLD_NODE",
 		default_value = "ws://127.0.0.1:9944"
 	)]
@@ -36,21 +43,23 @@ struct Arguments {
 	#[arg(
 		long,
 		global = true,
+		help_heading = GLOBAL,
+		hide_short_help = true,
 		env = "LEASEHOLD_ACCOUNT",
 		default_value = "default"
 	)]
 	account: String,
 	/// File with the key's password; asked for if left out.
-	#[arg(long, global = true, env = "LEASEHOLD_PASSWORD_FILE")]
+	#[arg(long, global = true, help_heading = GLOBAL, hide_short_help = true, env = "LEASEHOLD_PASSWORD_FILE")]
 	password_file: Option<PathBuf>,
 	/// Where keys and open deployments are kept.
-	#[arg(long, global = true, env = "LEASEHOLD_DIR", default_value_os_t = default_dir())]
+	#[arg(long, global = true, help_heading = GLOBAL, hide_short_help = true, env = "LEASEHOLD_DIR", default_value_os_t = default_dir())]
 	dir: PathBuf,
 	/// How results are written.
-	#[arg(long, global = true, value_enum, default_value = "table")]
+	#[arg(long, global = true, help_heading = GLOBAL, hide_short_help = true, value_enum, default_value = "table")]
 	output: Format,
 	/// Show what is going on inside.
-	#[arg(long, short, global = true)]
+	#[arg(long, short, global = true, help_heading = GLOBAL, hide_short_help = true)]
 	verbose: bool,
 	#[command(subcommand)]
 	command: Command,
@@ -118,6 +127,7 @@ fn main() -> ExitCode {
 				.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level)),
 		)
 		.with_writer(std::io::stderr)
+		.with_ansi(std::io::stderr().is_terminal())
 		.init();
 	let context = Context {
 		node: arguments.node,
@@ -136,7 +146,9 @@ fn main() -> ExitCode {
 			return ExitCode::FAILURE;
 		}
 	};
-	let result: Result<(), Failure> = runtime.block_on(async {
+	// The devnet takes its parts down by itself.
+	let ends_itself = matches!(arguments.command, Command::Devnet(_));
+	let command = async {
 		match arguments.command {
 			Command::Keys(command) => command.run(&context),
 			Command::Deploy(deploy) => deploy.run(&context).await,
@@ -151,7 +163,23 @@ fn main() -> ExitCode {
 			Command::Balance => tenant::balance(&context).await,
 			Command::Devnet(devnet) => devnet.run(&context).await,
 		}
-	});
+	};
+	// In a task of its own: it also comes through while a question waits for its answer.
+	if !ends_itself {
+		let interruption = context.out.interruption();
+		runtime.spawn(async move {
+			if tokio::signal::ctrl_c().await.is_ok() {
+				eprintln!("\nerror: interrupted");
+				if let Ok(text) = interruption.lock().map(|text| text.clone()) {
+					if !text.is_empty() {
+						eprintln!("  next: {text}");
+					}
+				}
+				std::process::exit(130);
+			}
+		});
+	}
+	let result: Result<(), Failure> = runtime.block_on(command);
 	runtime.shutdown_timeout(std::time::Duration::from_millis(200));
 	match result {
 		Ok(()) => ExitCode::SUCCESS,

@@ -2,7 +2,11 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 use leasehold_client::ChainError;
-use std::{cell::RefCell, time::Duration};
+use std::{
+	cell::{Cell, RefCell},
+	sync::{Arc, Mutex},
+	time::Duration,
+};
 
 /// How results are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
@@ -36,6 +40,7 @@ impl From<ChainError> for Failure {
 		let code = match &error {
 			ChainError::Unreachable { .. } | ChainError::ForeignChain { .. } => 6,
 			ChainError::Refused(_) | ChainError::Failed { .. } => 5,
+			ChainError::Password(_) => 2,
 			_ => 1,
 		};
 		Self::new(code, error.to_string(), error.advice())
@@ -46,6 +51,8 @@ impl From<ChainError> for Failure {
 pub struct Out {
 	format: Format,
 	spinner: RefCell<Option<ProgressBar>>,
+	interrupted: Arc<Mutex<String>>,
+	answered: Cell<bool>,
 }
 
 impl Out {
@@ -53,6 +60,8 @@ impl Out {
 		Self {
 			format,
 			spinner: RefCell::new(None),
+			interrupted: Arc::default(),
+			answered: Cell::new(false),
 		}
 	}
 
@@ -63,6 +72,7 @@ impl Out {
 	/// Prints the result in the wanted form.
 	pub fn result(&self, json: serde_json::Value, table: impl FnOnce() -> String) {
 		self.done();
+		self.answered.set(true);
 		if self.is_json() {
 			println!("{json:#}");
 		} else {
@@ -100,10 +110,23 @@ impl Out {
 		}
 	}
 
+	/// Notes what to say should Ctrl-C come from now on.
+	pub fn if_interrupted(&self, text: impl Into<String>) {
+		if let Ok(mut interrupted) = self.interrupted.lock() {
+			*interrupted = text.into();
+		}
+	}
+
+	/// What to say should Ctrl-C come, for who waits for it.
+	pub fn interruption(&self) -> Arc<Mutex<String>> {
+		self.interrupted.clone()
+	}
+
 	/// Says why a command failed.
 	pub fn failure(&self, failure: &Failure) {
 		self.done();
-		if self.is_json() {
+		// One value on standard output: where there was a result, it tells.
+		if self.is_json() && !self.answered.get() {
 			let Failure { code, what, advice } = failure;
 			let json = serde_json::json!({ "error": what, "advice": advice, "code": code });
 			println!("{json:#}");

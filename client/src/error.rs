@@ -32,6 +32,9 @@ pub enum ChainError {
 	/// A file could not be read or written.
 	#[error("{0}")]
 	File(String),
+	/// A key file that this password does not open.
+	#[error("{0}: the password does not open this key")]
+	Password(String),
 	/// The signer has stopped.
 	#[error("the signer has stopped")]
 	Stopped,
@@ -52,6 +55,7 @@ impl ChainError {
 				"Try again; if it recurs, raise the tip or look at the node's pool."
 			}
 			Self::File(_) => "Check the path and its permissions.",
+			Self::Password(_) => "Check the password; a file with it is named by --password-file.",
 			Self::Stopped => "Start the program again.",
 		}
 	}

@@ -133,8 +133,11 @@ pub fn read(path: &Path, password: &str) -> Result<Keypair, ChainError> {
 	if length < PREFIX {
 		return Err(wrong(path, "not a key file: its payload is truncated"));
 	}
-	subxt_signer::polkadot_js_compat::decrypt_json(&text, password)
-		.map_err(|error| wrong(path, format!("cannot be opened (wrong password?): {error}")))
+	use subxt_signer::polkadot_js_compat::{decrypt_json, Error};
+	decrypt_json(&text, password).map_err(|error| match error {
+		Error::Secretbox(_) => ChainError::Password(path.display().to_string()),
+		other => wrong(path, format!("not a key file: {other}")),
+	})
 }
 
 /// The account and the name that a key file says it holds; needs no password.
@@ -170,10 +173,8 @@ mod tests {
 		let pair = read(&path, "correct horse").unwrap();
 		assert_eq!(super::account(&pair), account);
 		assert_eq!(describe(&path).unwrap(), (account, "me".to_owned()));
-		assert!(read(&path, "wrong")
-			.unwrap_err()
-			.to_string()
-			.contains("wrong password"));
+		let error = read(&path, "wrong").unwrap_err();
+		assert!(matches!(error, ChainError::Password(_)), "{error}");
 		assert!(write(&path, [8; 32], "x", "me").is_err(), "never replaced");
 		std::fs::remove_file(path).unwrap();
 	}

@@ -24,6 +24,13 @@ pub fn decimal(planck: u128) -> String {
 	format!("{whole}.{}", digits.trim_end_matches('0'))
 }
 
+/// A number of things: `1 block`, `2 blocks`.
+pub fn count(number: impl TryInto<u64>, thing: &str) -> String {
+	let number = number.try_into().unwrap_or(u64::MAX);
+	let plural = if number == 1 { "" } else { "s" };
+	format!("{number} {thing}{plural}")
+}
+
 /// Reads an amount: `12.5` or `12.5 LEASE` in LEASE, `7 planck` in planck.
 pub fn parse_amount(text: &str) -> Result<u128, String> {
 	let wrong = || format!("`{text}` is no amount: write `12.5` (LEASE) or `7 planck`");

@@ -1,6 +1,8 @@
 //! A release's runtime carries the hash of its metadata, so that a hardware wallet can check what it
 //! signs. Development builds carry none, so this asks a release: `scripts/release` runs it.
 
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 use codec::{Decode, Encode};
 use frame_metadata::RuntimeMetadataPrefixed;
 use frame_metadata_hash_extension::CheckMetadataHash;

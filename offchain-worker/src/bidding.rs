@@ -36,6 +36,9 @@ impl Bidding {
 				if let Some(sum) = me.reserved.checked_add(&order.resources) {
 					me.reserved = sum;
 				}
+				let ours = order.bids.iter().find(|(id, _)| *id == shared.provider);
+				let rate = ours.map_or(order.max_rate, |(_, rate)| *rate);
+				me.slices = me.slices.saturating_add(terms.slice(rate));
 			}
 		}
 		for order in &orders {
@@ -55,7 +58,8 @@ impl Bidding {
 					units::lease(order.max_rate)
 				)),
 				Some(rate) => {
-					let lacks = me.lacks(&order.resources, &order.attributes, rate, &terms);
+					let lacks =
+						me.lacks_in_words(&order.resources, &order.attributes, rate, &terms);
 					if lacks.is_empty() {
 						let call = Call::PlaceBid {
 							order: order.id,
@@ -65,12 +69,12 @@ impl Bidding {
 							if let Some(sum) = me.reserved.checked_add(&order.resources) {
 								me.reserved = sum;
 							}
+							me.slices = me.slices.saturating_add(terms.slice(rate));
 							tracing::info!(order = order.id, rate = units::lease(rate), "bidding");
-							shared.note(|s| s.bids = s.bids.saturating_add(1));
 						}
 						None
 					} else {
-						Some(format!("we lack {lacks:?}"))
+						Some(format!("we lack {}", lacks.join("; ")))
 					}
 				}
 			};

@@ -1,6 +1,6 @@
 //! The daemon's configuration: TOML, `version = 1`, unknown keys are errors.
 
-use leasehold_client::{units, Attribute, Resources};
+use leasehold_client::{units, Attribute, ProviderRequest, Resources};
 use serde::Deserialize;
 use std::{
 	net::SocketAddr,
@@ -129,9 +129,52 @@ impl Config {
 				config.version
 			)));
 		}
+		config.sound().map_err(wrong)?;
 		config.prices().map_err(wrong)?;
 		config.attribute_list().map_err(wrong)?;
 		Ok(config)
+	}
+
+	/// What the chain would refuse, too.
+	fn sound(&self) -> Result<(), String> {
+		let url = &self.gateway.url;
+		let host = ["http://", "https://"]
+			.iter()
+			.find_map(|scheme| url.strip_prefix(scheme));
+		if host.is_none_or(str::is_empty) || !url.bytes().all(|b| b.is_ascii_graphic()) {
+			return Err(format!(
+				"gateway.url: `{url}` is no address; write it as http://HOST:PORT"
+			));
+		}
+		if url.len() > 128 {
+			return Err("gateway.url: at most 128 bytes are allowed".into());
+		}
+		let Capacity {
+			cpu_millis,
+			memory_mib,
+			storage_mib,
+		} = self.capacity;
+		for (name, value) in [
+			("cpu_millis", cpu_millis),
+			("memory_mib", memory_mib),
+			("storage_mib", storage_mib),
+		] {
+			if value == 0 {
+				return Err(format!(
+					"capacity.{name}: 0 leases nothing out; name what you have"
+				));
+			}
+		}
+		Ok(())
+	}
+
+	/// What the chain is told about this provider.
+	pub fn info(&self) -> Result<ProviderRequest, String> {
+		Ok(ProviderRequest {
+			gateways: vec![self.gateway.url.clone()],
+			attributes: self.attribute_list()?,
+			capacity: self.resources(),
+		})
 	}
 
 	/// The price sheet.
@@ -223,7 +266,8 @@ impl Template<'_> {
 			.collect();
 		format!(
 			"# The provider daemon's configuration. `leasehold-provider run` reads it at its start;\n\
-			 # `leasehold-provider register` puts capacity, attributes and URL on chain.\n\
+			 # `leasehold-provider register` puts capacity, attributes and URL on chain, and\n\
+			 # `leasehold-provider update` does so again after a change.\n\
 			 version = 1\n\n\
 			 # RPC address of your own chain node. The daemon trusts it.\n\
 			 node = {node:?}\n\n\
@@ -293,6 +337,8 @@ mod tests {
 			("cpu_millis = 1500", "cpu_millis = -1", "cpu_millis"),
 			("\"0.5\"", "\"cheap\"", "pricing.cpu_core"),
 			("127.0.0.1:8443\"\n# How", "nowhere\"\n# How", "listen"),
+			("\"http://127.0.0.1:8443\"", "\"nowhere\"", "gateway.url"),
+			("cpu_millis = 1500", "cpu_millis = 0", "capacity.cpu_millis"),
 		] {
 			let text = template();
 			assert!(text.contains(from), "{from}");

@@ -13,6 +13,8 @@ use anyhow::Context as _;
 use leasehold_client::{
 	keystore,
 	signer::{Journal, Signer, Wait},
+	units,
+	view::View,
 	AccountId32, Call, Chain, Heads, Keypair, H256,
 };
 use serde::Serialize;
@@ -28,6 +30,11 @@ use tokio::sync::Notify;
 const GRACE: Duration = Duration::from_secs(5);
 /// Blocks after which a refused transaction is tried again.
 const RETRY: u32 = 10;
+/// Below this the operator's balance is short, planck: about ten leases, each with a bid, a start
+/// and a report.
+const LOW_FUNDS: u128 = units::LEASE * 2;
+/// Blocks between two looks at what an operator easily overlooks.
+const LOOK_AFTER: u32 = 10;
 
 /// What all parts of the daemon share.
 pub struct Shared {
@@ -60,7 +67,17 @@ pub struct Status {
 	pub distrust: Option<String>,
 	/// Why no heartbeats are sent at present.
 	pub duty: Option<String>,
+	/// The operator's free balance, and what to do if it is short.
+	pub funds: Option<String>,
+	/// What the chain last refused.
+	pub refusal: Option<String>,
+	/// The operator's balance is short.
+	pub short: bool,
+	/// Where the configuration and the chain differ.
+	pub differs: Option<String>,
+	/// Heartbeats sent since the start.
 	pub heartbeats: u64,
+	/// Bids that the chain took since the start.
 	pub bids: u64,
 	pub leases: Vec<LeaseStatus>,
 }
@@ -128,16 +145,19 @@ impl Shared {
 			under_way.insert(name.clone(), None);
 		}
 		let shared = self.clone();
+		let is_bid = matches!(call, Call::PlaceBid { .. });
 		tokio::spawn(async move {
 			let result = shared.signer.submit(call, Wait::Best).await;
 			let from = match result {
 				// Not again before a block that knows of it has been looked at.
 				Ok(receipt) => {
 					tracing::info!(name, block = receipt.block.0, "told the chain");
+					shared.note(|s| s.bids = s.bids.saturating_add(is_bid.into()));
 					receipt.block.0.saturating_add(1)
 				}
 				Err(error) => {
 					tracing::warn!(name, %error, advice = error.advice(), "the chain refused");
+					shared.note(|s| s.refusal = Some(format!("block {now}: {name}: {error}")));
 					now.saturating_add(RETRY)
 				}
 			};
@@ -148,6 +168,56 @@ impl Shared {
 			shared.wake.notify_one();
 		});
 		true
+	}
+}
+
+impl Shared {
+	/// Reads the configuration again and puts on chain what the chain is to know of it; the block.
+	pub async fn update(&self) -> anyhow::Result<u32> {
+		let config = Config::read(self.store.folder())?;
+		let info = config.info().map_err(anyhow::Error::msg)?;
+		let receipt = self
+			.signer
+			.submit(Call::Update { info }, Wait::Best)
+			.await?;
+		self.note(|s| s.differs = None);
+		self.wake.notify_one();
+		Ok(receipt.block.0)
+	}
+
+	/// Looks after what an operator easily overlooks: its balance, and a file that was changed.
+	async fn look_after(&self, best: &View) -> anyhow::Result<()> {
+		reconcile::empty_quarantine(self);
+		let free = best.account(&self.operator).await?.free;
+		let short = free < LOW_FUNDS;
+		let advice = if short {
+			"; too little for fees: send the operator some"
+		} else {
+			""
+		};
+		let funds = format!("{}{advice}", units::lease(free));
+		let wanted = Config::read(self.store.folder())
+			.map_err(anyhow::Error::from)
+			.and_then(|config| config.info().map_err(anyhow::Error::msg));
+		let differs = match (wanted, best.provider(self.provider).await?) {
+			(Err(error), _) => Some(format!("{error:#}")),
+			(Ok(info), Some(on_chain)) if !on_chain.says(&info) => Some(
+				"the file says other capacity, attributes or URL than the chain; \
+				 `leasehold-provider update` puts them on chain"
+					.into(),
+			),
+			_ => None,
+		};
+		self.note(|s| {
+			if short && !s.short {
+				tracing::warn!(operator = %self.operator, funds, "the operator has too little for fees");
+			}
+			if let (None, Some(differs)) = (&s.differs, &differs) {
+				tracing::warn!("{differs}");
+			}
+			(s.funds, s.short, s.differs) = (Some(funds), short, differs);
+		});
+		Ok(())
 	}
 }
 
@@ -291,6 +361,7 @@ async fn work(
 	mut heads: tokio::sync::watch::Receiver<Result<Heads, Arc<leasehold_client::ChainError>>>,
 ) {
 	let mut bidding = Bidding::default();
+	let mut looked_after = 0;
 	loop {
 		let now = heads
 			.borrow_and_update()
@@ -317,6 +388,12 @@ async fn work(
 		if let Ok(heads) = trusted {
 			if let Err(error) = turn(&shared, heads, &mut bidding).await {
 				tracing::warn!(%error, "this turn is cut short");
+			}
+			if heads.best.0 >= looked_after {
+				looked_after = heads.best.0.saturating_add(LOOK_AFTER);
+				if let Err(error) = look_after(&shared, heads).await {
+					tracing::debug!(%error, "funds and file were not looked at");
+				}
 			}
 		}
 		tokio::select! {
@@ -349,7 +426,7 @@ async fn on_duty(
 async fn report(shared: &Arc<Shared>, heads: Heads, duty: &mut Duty) -> anyhow::Result<()> {
 	judge(shared, &heads).await?;
 	let connection = shared.chain.connection().await?;
-	let best = leasehold_client::view::View::from(connection.at(heads.best.1).await?);
+	let best = View::from(connection.at(heads.best.1).await?);
 	let leases = best
 		.provider(shared.provider)
 		.await?
@@ -378,9 +455,15 @@ async fn judge(shared: &Shared, heads: &Heads) -> Result<(), Distrust> {
 	Ok(())
 }
 
+async fn look_after(shared: &Shared, heads: Heads) -> anyhow::Result<()> {
+	let connection = shared.chain.connection().await?;
+	let best = View::from(connection.at(heads.best.1).await?);
+	shared.look_after(&best).await
+}
+
 async fn turn(shared: &Arc<Shared>, heads: Heads, bidding: &mut Bidding) -> anyhow::Result<()> {
 	let connection = shared.chain.connection().await?;
-	let best = leasehold_client::view::View::from(connection.at(heads.best.1).await?);
+	let best = View::from(connection.at(heads.best.1).await?);
 	let leases = best.leases_of(shared.provider).await?;
 	reconcile::turn(shared, &connection, &best, heads, &leases).await?;
 	bidding.turn(shared, &best).await?;

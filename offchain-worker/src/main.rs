@@ -16,7 +16,7 @@ mod store;
 mod trust;
 
 use clap::{Parser, Subcommand};
-use std::{path::PathBuf, process::ExitCode};
+use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
 
 /// The provider daemon: watches the chain, bids on orders, runs the leased workloads.
 ///
@@ -53,6 +53,8 @@ enum Command {
 	Register(operate::Register),
 	/// Serve leases until SIGTERM; workloads go on without the daemon.
 	Run,
+	/// Put capacity, attributes and URL on chain anew, after a change of the configuration.
+	Update,
 	/// Show what the running daemon does.
 	Status(operate::Status),
 	/// Run one attempt of a module. Started by the daemon.
@@ -76,7 +78,8 @@ fn main() -> ExitCode {
 		.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,subxt=warn,jsonrpsee=warn"));
 	let logs = tracing_subscriber::fmt()
 		.with_env_filter(filter)
-		.with_writer(std::io::stderr);
+		.with_writer(std::io::stderr)
+		.with_ansi(std::io::stderr().is_terminal());
 	match arguments.log_format {
 		LogFormat::Text => logs.init(),
 		LogFormat::Json => logs.json().init(),
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
 			Command::Register(register) => register.run(&arguments.dir).await,
 			Command::Run => daemon::run(&arguments.dir).await,
 			Command::Status(status) => status.run(&arguments.dir).await,
+			Command::Update => operate::update(&arguments.dir).await,
 			Command::Runner { .. } => Ok(()),
 		}
 	});

@@ -9,7 +9,7 @@ use clap::Args;
 use leasehold_client::{
 	keystore,
 	signer::{Journal, Signer, Wait},
-	units, Call, Chain, Keypair, ProviderRequest,
+	units, Call, Chain, Keypair,
 };
 use std::{
 	net::SocketAddr,
@@ -187,11 +187,7 @@ impl Register {
 				units::lease(free)
 			);
 		}
-		let info = ProviderRequest {
-			gateways: vec![config.gateway.url.clone()],
-			attributes: config.attribute_list().map_err(anyhow::Error::msg)?,
-			capacity: config.resources(),
-		};
+		let info = config.info().map_err(anyhow::Error::msg)?;
 		let journal = Journal::open(&folder.join("owner-transactions"))?;
 		let signer = Signer::start(chain.clone(), owner, journal, chain.follow());
 		eprintln!("registering; this takes a few blocks …");
@@ -227,12 +223,14 @@ pub struct Status {
 
 impl Status {
 	pub async fn run(self, folder: &Path) -> anyhow::Result<()> {
-		let status = crate::socket::ask(folder).await.with_context(|| {
-			format!(
-				"no daemon answers in {}; start it with `run`",
-				folder.display()
-			)
-		})?;
+		let status = crate::socket::ask(folder, "status")
+			.await
+			.with_context(|| {
+				format!(
+					"no daemon answers in {}; start it with `run`",
+					folder.display()
+				)
+			})?;
 		if self.output == "json" {
 			println!("{status:#}");
 			return Ok(());
@@ -258,6 +256,12 @@ impl Status {
 			"duty        {}",
 			status["duty"].as_str().unwrap_or("on duty")
 		);
+		println!("funds       {}", text("funds"));
+		for (name, key) in [("refused", "refusal"), ("differs", "differs")] {
+			if let Some(what) = status[key].as_str() {
+				println!("{name:<11} {what}");
+			}
+		}
 		println!("heartbeats  {}   bids {}", text("heartbeats"), text("bids"));
 		for lease in status["leases"].as_array().into_iter().flatten() {
 			let why = lease["why"].as_str().unwrap_or_default();
@@ -268,5 +272,26 @@ impl Status {
 			);
 		}
 		Ok(())
+	}
+}
+
+/// Has the running daemon read its file again and put on chain what the chain is to know of it.
+pub async fn update(folder: &Path) -> anyhow::Result<()> {
+	Config::read(folder)?;
+	let answer = crate::socket::ask(folder, "update")
+		.await
+		.with_context(|| {
+			format!(
+				"no daemon answers in {}; start it with `run`",
+				folder.display()
+			)
+		})?;
+	match (answer["block"].as_u64(), answer["error"].as_str()) {
+		(Some(block), _) => {
+			println!("capacity, attributes and URL are on chain as of block {block}");
+			println!("prices and the gateway's address are read at the next start of `run`");
+			Ok(())
+		}
+		(None, why) => bail!("{}", why.unwrap_or("the daemon gave no answer")),
 	}
 }

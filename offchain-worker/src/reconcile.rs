@@ -93,7 +93,6 @@ pub async fn turn(
 			}
 		}
 	}
-	empty_quarantine(shared);
 	Ok(())
 }
 
@@ -122,10 +121,12 @@ async fn wind_up(
 ) -> anyhow::Result<()> {
 	// Reversible: the best chain says that it is over.
 	let at_best = best.lease(row.lease).await?;
-	if !matches!(at_best, LeaseRecordNow::Closed(_) | LeaseRecordNow::Swept) {
-		return Ok(());
+	match at_best {
+		LeaseRecordNow::Closed(_) | LeaseRecordNow::Swept => stop(shared, row)?,
+		// Its match was undone: it is stopped, and its data stays.
+		LeaseRecordNow::Unknown => return stop(shared, row),
+		LeaseRecordNow::Open(_) => return Ok(()),
 	}
-	stop(shared, row)?;
 	// For good: finality says so too.
 	let why = match finalized.lease(row.lease).await? {
 		LeaseRecordNow::Closed(closed) => story::reason(&closed.reason),
@@ -144,7 +145,8 @@ async fn wind_up(
 /// How long data that was put aside is kept.
 const QUARANTINE: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
 
-fn empty_quarantine(shared: &Shared) {
+/// Removes what was put aside long ago.
+pub fn empty_quarantine(shared: &Shared) {
 	let folder = shared.store.folder().join("quarantine");
 	for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
 		let age = entry
@@ -197,10 +199,6 @@ pub fn row(shared: &Shared, lease: &OpenLease) -> anyhow::Result<LeaseRow> {
 		manifest_hash: lease.manifest_hash,
 		tenant: lease.tenant.0,
 		access: lease.access.0,
-		manifest: shared
-			.store
-			.manifest(lease.id, &lease.manifest_hash)?
-			.is_some(),
 		attempts: attempts_on_disk(&shared.store.lease_folder(lease.id)),
 		phase: Phase::AwaitingManifest,
 		closed_at: None,

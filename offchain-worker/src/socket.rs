@@ -1,9 +1,11 @@
 //! The daemon's local socket, through which the operator's commands reach it.
 
 use crate::daemon::Shared;
+use serde_json::{json, Value};
 use std::{
 	path::{Path, PathBuf},
 	sync::Arc,
+	time::Duration,
 };
 use tokio::{
 	io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -15,7 +17,11 @@ fn path(folder: &Path) -> PathBuf {
 	folder.join("daemon.sock")
 }
 
-/// Answers each connection with the status, as JSON.
+/// How long a command may take to say what it wants.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Answers each connection, which sends one word, in JSON: `status` with the status, `update` with
+/// the block in which the chain took the configuration, or why it did not.
 pub fn serve(
 	shared: Arc<Shared>,
 	stopped: watch::Receiver<bool>,
@@ -32,16 +38,37 @@ pub fn serve(
 			let Ok((mut stream, _)) = listener.accept().await else {
 				continue;
 			};
-			let status = shared.status.lock().map(|status| status.clone()).ok();
-			let bytes = serde_json::to_vec(&status).unwrap_or_default();
-			let _ = stream.write_all(&bytes).await;
+			let shared = shared.clone();
+			tokio::spawn(async move {
+				let mut word = String::new();
+				let mut limited = (&mut stream).take(64);
+				let read = limited.read_to_string(&mut word);
+				if !matches!(tokio::time::timeout(PATIENCE, read).await, Ok(Ok(_))) {
+					return;
+				}
+				let answer = answer(&shared, word.trim()).await;
+				let _ = stream.write_all(answer.to_string().as_bytes()).await;
+			});
 		}
 	}))
 }
 
-/// The status of the daemon that runs in a folder, as JSON.
-pub async fn ask(folder: &Path) -> std::io::Result<serde_json::Value> {
+async fn answer(shared: &Shared, word: &str) -> Value {
+	match word {
+		"status" => json!(shared.status.lock().map(|status| status.clone()).ok()),
+		"update" => match shared.update().await {
+			Ok(block) => json!({ "block": block }),
+			Err(error) => json!({ "error": format!("{error:#}") }),
+		},
+		other => json!({ "error": format!("`{other}` is no command of this daemon") }),
+	}
+}
+
+/// What the daemon that runs in a folder answers to a word.
+pub async fn ask(folder: &Path, word: &str) -> std::io::Result<Value> {
 	let mut stream = UnixStream::connect(path(folder)).await?;
+	stream.write_all(word.as_bytes()).await?;
+	stream.shutdown().await?;
 	let mut bytes = Vec::new();
 	stream.read_to_end(&mut bytes).await?;
 	Ok(serde_json::from_slice(&bytes)?)

@@ -33,8 +33,6 @@ pub struct LeaseRow {
 	pub manifest_hash: [u8; 32],
 	pub tenant: [u8; 32],
 	pub access: [u8; 32],
-	/// Whether the manifest has been handed in.
-	pub manifest: bool,
 	/// Attempts begun; written before an attempt starts.
 	pub attempts: u32,
 	pub phase: Phase,
@@ -344,6 +342,9 @@ impl Store {
 		if folder.exists() {
 			let _ = std::fs::remove_dir_all(&aside);
 			std::fs::rename(&folder, &aside).map_err(|error| StoreError::File(folder, error))?;
+			// Its age counts from now on.
+			let mark = aside.join("SET_ASIDE");
+			std::fs::write(&mark, []).map_err(|error| StoreError::File(mark, error))?;
 		}
 		self.forget(row.lease)
 	}
@@ -440,7 +441,6 @@ mod tests {
 			manifest_hash: [1; 32],
 			tenant: [2; 32],
 			access: [2; 32],
-			manifest: true,
 			attempts: 1,
 			phase: Phase::Running,
 			closed_at: None,
@@ -471,6 +471,22 @@ mod tests {
 		store.wipe(&row()).unwrap();
 		assert_eq!(store.leases().unwrap(), []);
 		assert_eq!(store.manifest(3, &[1; 32]).unwrap(), None);
+	}
+
+	#[test]
+	fn what_is_set_aside_is_kept_and_forgotten() {
+		let folder = tempfile::tempdir().unwrap();
+		let store = Store::open(folder.path()).unwrap();
+		store.put(&row()).unwrap();
+		let results = store.lease_folder(3).join("out");
+		std::fs::create_dir_all(&results).unwrap();
+		std::fs::write(results.join("a"), b"data").unwrap();
+		store.set_aside(&row()).unwrap();
+		assert_eq!(store.leases().unwrap(), []);
+		assert!(!store.lease_folder(3).exists());
+		let aside = format!("quarantine/3-{}/out/a", hex::encode([1; 32]));
+		assert_eq!(std::fs::read(folder.path().join(aside)).unwrap(), b"data");
+		store.set_aside(&row()).unwrap();
 	}
 
 	#[test]

@@ -296,11 +296,7 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
 		}
 	}
 	fn is_superset(&self, other: &Self) -> bool {
-		self == other
-			|| matches!(
-				(self, other),
-				(Self::Any, _) | (Self::NonTransfer, Self::Tenant)
-			)
+		self == other || matches!(self, Self::Any)
 	}
 }
 

@@ -51,7 +51,11 @@ fn hash(text: &str) -> u64 {
 
 impl Column {
 	fn new(name: &str) -> Self {
-		Self { name: name.to_owned(), seen: vec![0; BITS / 64], ..Default::default() }
+		Self {
+			name: name.to_owned(),
+			seen: vec![0; BITS / 64],
+			..Default::default()
+		}
 	}
 
 	fn add(&mut self, text: &str) {
@@ -88,7 +92,12 @@ impl Column {
 
 	fn summary(self) -> Summary {
 		let some = |value: f64| (self.numbers > 0).then_some(value);
-		let unset = self.seen.iter().map(|word| word.count_zeros() as usize).sum::<usize>().max(1);
+		let unset = self
+			.seen
+			.iter()
+			.map(|word| word.count_zeros() as usize)
+			.sum::<usize>()
+			.max(1);
 		let distinct = -(BITS as f64) * (unset as f64 / BITS as f64).ln();
 		let mut common: Vec<_> = self.common.iter().collect();
 		common.sort_by(|a, b| b.1.cmp(a.1).then(a.0.cmp(b.0)));
@@ -101,7 +110,11 @@ impl Column {
 			mean: some(self.mean),
 			deviation: some((self.squares / self.numbers.max(1) as f64).sqrt()),
 			distinct_estimate: distinct.round() as u64,
-			commonest: common.into_iter().take(5).map(|(text, _)| text.clone()).collect(),
+			commonest: common
+				.into_iter()
+				.take(5)
+				.map(|(text, _)| text.clone())
+				.collect(),
 			column: self.name,
 		}
 	}
@@ -117,11 +130,16 @@ fn run() -> Result<(), String> {
 		.flexible(true)
 		.from_path(&path)
 		.map_err(|error| format!("{path}: {error}"))?;
-	let headers = reader.headers().map_err(|error| format!("{path}: {error}"))?;
+	let headers = reader
+		.headers()
+		.map_err(|error| format!("{path}: {error}"))?;
 	let mut columns: Vec<Column> = headers.iter().map(Column::new).collect();
 	let mut record = csv::StringRecord::new();
 	let mut rows = 0u64;
-	while reader.read_record(&mut record).map_err(|error| format!("{path}: {error}"))? {
+	while reader
+		.read_record(&mut record)
+		.map_err(|error| format!("{path}: {error}"))?
+	{
 		for (column, text) in columns.iter_mut().zip(record.iter()) {
 			column.add(text);
 		}
@@ -144,6 +162,6 @@ fn main() -> ExitCode {
 		Err(error) => {
 			eprintln!("error: {error}");
 			ExitCode::from(2)
-		},
+		}
 	}
 }

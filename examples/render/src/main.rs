@@ -84,7 +84,9 @@ impl Random {
 
 	fn in_ball(&mut self) -> V {
 		loop {
-			let v = V(self.next(), self.next(), self.next()).times(2.0).minus(V(1.0, 1.0, 1.0));
+			let v = V(self.next(), self.next(), self.next())
+				.times(2.0)
+				.minus(V(1.0, 1.0, 1.0));
 			if v.dot(v) <= 1.0 {
 				return v;
 			}
@@ -104,7 +106,11 @@ fn meet(scene: &Scene, from: V, along: V) -> Option<(f64, &Sphere)> {
 			continue;
 		}
 		let root = root.sqrt();
-		let distance = if -half - root > 1e-4 { -half - root } else { -half + root };
+		let distance = if -half - root > 1e-4 {
+			-half - root
+		} else {
+			-half + root
+		};
 		if distance > 1e-4 && nearest.is_none_or(|(best, _)| distance < best) {
 			nearest = Some((distance, sphere));
 		}
@@ -117,7 +123,9 @@ fn trace(scene: &Scene, mut from: V, mut along: V, random: &mut Random) -> V {
 	for _ in 0..8 {
 		let Some((distance, sphere)) = meet(scene, from, along) else {
 			let up = 0.5 * (along.1 + 1.0);
-			let sky = V(1.0, 1.0, 1.0).times(1.0 - up).plus(V(0.45, 0.65, 1.0).times(up));
+			let sky = V(1.0, 1.0, 1.0)
+				.times(1.0 - up)
+				.plus(V(0.45, 0.65, 1.0).times(up));
 			return light.plus(sky.each(strength));
 		};
 		let point = from.plus(along.times(distance));
@@ -130,7 +138,12 @@ fn trace(scene: &Scene, mut from: V, mut along: V, random: &mut Random) -> V {
 		strength = strength.each(color);
 		let bounced = along.minus(normal.times(2.0 * along.dot(normal)));
 		let scattered = normal.plus(random.in_ball());
-		along = if random.next() < sphere.mirror { bounced } else { scattered }.unit();
+		along = if random.next() < sphere.mirror {
+			bounced
+		} else {
+			scattered
+		}
+		.unit();
 		from = point;
 	}
 	light
@@ -145,10 +158,20 @@ fn run() -> Result<(), String> {
 	let text = std::fs::read_to_string(&path).map_err(|error| format!("{path}: {error}"))?;
 	let scene: Scene = serde_json::from_str(&text).map_err(|error| format!("{path}: {error}"))?;
 	let (width, height) = (scene.width, scene.height);
-	if width == 0 || height == 0 || scene.samples == 0 || u64::from(width) * u64::from(height) > 1 << 26 {
-		return Err(format!("{path}: width, height or samples cannot be rendered"));
+	if width == 0
+		|| height == 0
+		|| scene.samples == 0
+		|| u64::from(width) * u64::from(height) > 1 << 26
+	{
+		return Err(format!(
+			"{path}: width, height or samples cannot be rendered"
+		));
 	}
-	println!("{width}x{height}, {} samples, {} spheres", scene.samples, scene.spheres.len());
+	println!(
+		"{width}x{height}, {} samples, {} spheres",
+		scene.samples,
+		scene.spheres.len()
+	);
 	let (from, to) = (V::of(scene.camera.from), V::of(scene.camera.to));
 	let ahead = to.minus(from).unit();
 	let right = ahead.cross(V(0.0, 1.0, 0.0)).unit();
@@ -164,7 +187,10 @@ fn run() -> Result<(), String> {
 			for _ in 0..scene.samples {
 				let u = (f64::from(x) + random.next()) / f64::from(width) * 2.0 - 1.0;
 				let v = 1.0 - (f64::from(y) + random.next()) / f64::from(height) * 2.0;
-				let along = ahead.plus(right.times(u * wide)).plus(up.times(v * tall)).unit();
+				let along = ahead
+					.plus(right.times(u * wide))
+					.plus(up.times(v * tall))
+					.unit();
 				sum = sum.plus(trace(&scene, from, along, &mut random));
 			}
 			let mean = sum.times(1.0 / f64::from(scene.samples));
@@ -197,6 +223,6 @@ fn main() -> ExitCode {
 		Err(error) => {
 			eprintln!("error: {error}");
 			ExitCode::from(2)
-		},
+		}
 	}
 }

@@ -318,7 +318,10 @@ fn prepare_and_run(
 	started: &PathBuf,
 ) -> anyhow::Result<End> {
 	let invalid = |why: String| Ok(End::Invalid { why });
-	let engine = Engine::new(&Config::new())?;
+	// A tenant's module is compiled on one core.
+	let mut config = Config::new();
+	config.parallel_compilation(false);
+	let engine = Engine::new(&config)?;
 	let module = match Module::new(&engine, module) {
 		Ok(module) => module,
 		Err(error) => return invalid(format!("{error:#}")),

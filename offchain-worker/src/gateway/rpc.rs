@@ -188,8 +188,6 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 			.store
 			.put_manifest(row.lease, &row.manifest_hash, &bytes)
 			.map_err(internal)?;
-		let taken = |row: &mut LeaseRow| !std::mem::replace(&mut row.manifest, true);
-		shared.store.update(row.lease, taken).map_err(internal)?;
 		shared.wake.notify_one();
 		tracing::info!(lease = row.lease, "the manifest is handed in");
 	}

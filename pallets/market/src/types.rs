@@ -129,6 +129,10 @@ impl TermsV1 {
 				self.agenda_horizon <= self.closed_retention,
 				"agenda_horizon must be at most closed_retention, or stale entries outlive the lease's record",
 			),
+			(
+				self.start_deadline <= self.closed_retention,
+				"start_deadline must be at most closed_retention, or stale entries outlive the lease's record",
+			),
 		];
 		relations
 			.iter()

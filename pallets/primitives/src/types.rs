@@ -178,15 +178,6 @@ pub enum AgendaClass {
 	Sweeping,
 }
 
-impl AgendaClass {
-	/// All classes, in the order in which they are worked off.
-	pub const ALL: [AgendaClass; 3] = [
-		AgendaClass::Money,
-		AgendaClass::Clearing,
-		AgendaClass::Sweeping,
-	];
-}
-
 impl AgendaItem {
 	/// The class this item is worked off with.
 	pub fn class(&self) -> AgendaClass {

@@ -12,5 +12,6 @@ mod leases;
 mod metadata;
 mod orders;
 mod providers;
+mod proxies;
 mod scores;
 mod streams;

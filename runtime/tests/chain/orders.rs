@@ -2,7 +2,7 @@
 
 use crate::harness::*;
 use frame_support::{assert_noop, assert_ok};
-use leasehold_primitives::{GpuUnits, GpuVendor, ResultHash};
+use leasehold_primitives::{AgendaItem, GpuUnits, GpuVendor, ResultHash};
 use leasehold_runtime::{
 	configs::ProtocolFees, AccountId, Balances, Market, Runtime, RuntimeOrigin, System,
 };
@@ -148,5 +148,23 @@ fn ids_do_not_wrap() {
 	run(|| {
 		pallet_market::NextOrderId::<Runtime>::put(u64::MAX);
 		assert_noop!(try_place(|_| {}), E::Overflow);
+	});
+	run(|| {
+		register(0);
+		let id = place(order(1));
+		bid(0, id, 10).unwrap();
+		pallet_market::NextLeaseId::<Runtime>::put(u64::MAX);
+		to_block(now() + 5);
+		System::assert_has_event(
+			pallet_agenda::Event::EntryFailed {
+				item: AgendaItem::Order(id),
+				error: E::Overflow.into(),
+				retry_at: now() + 1,
+			}
+			.into(),
+		);
+		// Nothing of the failed visit stays, and the tenant gets out.
+		assert_ok!(Market::cancel_order(signed("tenant"), id));
+		assert_eq!(held("tenant"), 0);
 	});
 }

@@ -2,7 +2,7 @@
 
 use crate::harness::*;
 use frame_support::{assert_noop, assert_ok};
-use leasehold_primitives::{PersistentStorage, Resources, StorageClass};
+use leasehold_primitives::{PersistentStorage, ProviderRegistry, Resources, StorageClass};
 use leasehold_runtime::{Market, Providers, Runtime, RuntimeOrigin, System, LEASE};
 use pallet_providers::{ByOperator, ByOwner, Error, Event, ProviderInfo, ProviderInfoV1, Status};
 use sp_runtime::DispatchError::BadOrigin;
@@ -253,5 +253,38 @@ fn the_bond_stays_while_a_lease_is_open() {
 		to_block(now() + providers_terms().heartbeat_grace);
 		assert!(pallet_providers::Providers::<Runtime>::get(0).is_none());
 		assert_eq!(held("owner0"), 0);
+	});
+}
+
+#[test]
+fn what_the_market_asks_of_the_registry_is_refused_with_the_right_error() {
+	run(|| {
+		let reserve = |id, cpu| {
+			let request = Resources {
+				cpu,
+				..order(1).resources
+			};
+			<Providers as ProviderRegistry<_>>::reserve(id, &request, LEASE)
+		};
+		assert_noop!(reserve(0, 1_000), E::CannotReserve);
+		let provider = register(0);
+		assert_noop!(reserve(provider, machine().cpu + 1), E::CannotReserve);
+		let taken = reserve(provider, 1_000).unwrap();
+		let release = |id, slice| <Providers as ProviderRegistry<_>>::release(id, &taken, slice);
+		assert_noop!(release(provider + 1, LEASE), E::UnknownProvider);
+		assert_noop!(release(provider, LEASE + 1), E::NotReserved);
+		assert_ok!(release(provider, LEASE));
+		assert_noop!(release(provider, 0), E::NotReserved);
+	});
+}
+
+#[test]
+fn provider_ids_do_not_wrap() {
+	run(|| {
+		pallet_providers::NextProviderId::<Runtime>::put(u32::MAX);
+		assert_noop!(
+			register_with("owner0", "operator0", 100 * LEASE, info()),
+			E::Overflow
+		);
 	});
 }

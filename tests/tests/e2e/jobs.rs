@@ -146,8 +146,8 @@ fn record(devnet: &Devnet) -> Vec<Value> {
 fn fails(devnet: &Devnet, file: File, says: &str) {
 	let (json, code) = file.run(devnet);
 	assert_eq!(code, 7, "{json}");
-	let said = json["error"].as_str().unwrap_or_default();
-	assert!(said.contains(says), "{said} should say: {says}");
+	let said = json["why"].as_str().unwrap_or_default();
+	assert!(said.contains(says), "{json} should say: {says}");
 }
 
 fn not_wasm(devnet: &Devnet) {

@@ -1,0 +1,238 @@
+//! From a placed order to a running workload, and to its end.
+
+use super::{prepare::Deployment, LOOK};
+use crate::{
+	gateway::Gateway,
+	output::{table, Failure},
+	tenant, Context,
+};
+use leasehold_client::{
+	keystore, story, units,
+	view::{Closed, LeaseRecordNow, OpenLease, OrderNow, State},
+	Chain, CloseReason, Connection,
+};
+use leasehold_manifest::Manifest;
+
+/// What has become of an order.
+pub(super) enum Outcome {
+	Lease(Box<OpenLease>),
+	Over(Closed),
+}
+
+/// Waits until the chain has cleared the order.
+pub(super) async fn matched(
+	context: &Context,
+	chain: &Chain,
+	pair: &leasehold_client::Keypair,
+	order: u64,
+) -> Result<Outcome, Failure> {
+	let who = keystore::account(pair);
+	let mut bids = Vec::new();
+	let mut gone_since = None;
+	loop {
+		let read = async |connection: &Connection| {
+			let view = connection.best().await?;
+			let record = view.order(order).await?;
+			let (leases, closed) = match &record {
+				OrderNow::Open(_) => (Vec::new(), Vec::new()),
+				OrderNow::Gone => (view.open_items(&who).await?.1, view.closed_leases().await?),
+			};
+			let finalized = connection.heads().await?.finalized.0;
+			Ok((view.number(), record, leases, closed, finalized))
+		};
+		let (now, record, leases, closed, finalized) =
+			tenant::patiently(context, chain, read).await?;
+		match record {
+			OrderNow::Open(open) => {
+				context.out.waiting(format!(
+					"{}, bidding ends in block {}, now is {now}",
+					units::count(open.bids.len(), "bid"),
+					open.bidding_ends,
+				));
+				bids = open.bids;
+				gone_since = None;
+			}
+			OrderNow::Gone => {
+				if let Some(lease) = leases.into_iter().find(|lease| lease.order == order) {
+					show_bids(context, &bids, &lease);
+					return Ok(Outcome::Lease(Box::new(lease)));
+				}
+				let mine = |closed: &Closed| closed.order == order && closed.tenant == who;
+				if let Some(closed) = closed.into_iter().find(mine) {
+					return Ok(Outcome::Over(closed));
+				}
+				// A block may still be undone: it is over when finality says so.
+				let since = *gone_since.get_or_insert(now);
+				if finalized >= since {
+					return Err(Failure::new(
+						4,
+						format!("order {order} ended without a lease"),
+						"Its deposit is back. If providers fit (`leasehold providers --for FILE`), none \
+						 bid below your ceiling: raise it.",
+					));
+				}
+			}
+		}
+		tokio::time::sleep(LOOK).await;
+	}
+}
+
+fn show_bids(context: &Context, bids: &[(u32, u128)], lease: &OpenLease) {
+	let rows = bids
+		.iter()
+		.map(|(provider, rate)| {
+			let won = if *provider == lease.provider {
+				"won"
+			} else {
+				""
+			};
+			vec![provider.to_string(), units::lease(*rate), won.to_owned()]
+		})
+		.collect();
+	for line in table(&["PROVIDER", "A BLOCK", ""], rows).lines() {
+		context.out.stage(line);
+	}
+	context.out.stage(format!(
+		"lease {} with provider {} at {} a block",
+		lease.id,
+		lease.provider,
+		units::lease(lease.rate)
+	));
+}
+
+/// Hands in manifest and files, however often the gateway is away in between.
+pub(super) async fn deliver(
+	context: &Context,
+	chain: &Chain,
+	gateway: &Gateway,
+	deployment: &Deployment,
+) -> Result<(), Failure> {
+	let manifest = Manifest::open(&deployment.bytes())
+		.map_err(|error| Failure::new(1, error.to_string(), ""))?;
+	let service = manifest
+		.services
+		.first()
+		.ok_or_else(|| Failure::new(1, "no service", ""))?;
+	loop {
+		let handed_in = async {
+			context.out.waiting("handing in the manifest");
+			let receipt = gateway
+				.call("lease_submitManifest", deployment.manifest.clone())
+				.await?;
+			let missing = receipt["missing"].as_array().cloned().unwrap_or_default();
+			for (place, disk) in &deployment.files {
+				let entry = match place.split_once('/') {
+					Some(("module", _)) => Some(&service.module),
+					Some((_, path)) => service.inputs.iter().find(|input| input.path == path),
+					None => None,
+				};
+				let Some(entry) = entry else { continue };
+				if missing
+					.iter()
+					.any(|path| path.as_str() == Some(entry.path.as_str()))
+				{
+					context
+						.out
+						.waiting(format!("uploading {} ({} bytes)", entry.path, entry.size));
+					gateway.put(place, entry, disk).await?;
+				}
+			}
+			Ok::<_, Failure>(())
+		};
+		match handed_in.await {
+			Ok(()) => return Ok(()),
+			Err(failure) if failure.code == 6 => {
+				context
+					.out
+					.waiting(format!("{}; trying again", failure.what));
+				let record = tenant::patiently(context, chain, async |connection| {
+					connection.best().await?.lease(gateway.lease).await
+				})
+				.await?;
+				if let LeaseRecordNow::Closed(closed) = record {
+					let why = story::reason(&closed.reason);
+					return Err(Failure::new(5, format!("the lease was closed: {why}"), ""));
+				}
+				tokio::time::sleep(LOOK.saturating_mul(3)).await;
+			}
+			Err(failure) => return Err(failure),
+		}
+	}
+}
+
+pub(super) async fn until_running(
+	context: &Context,
+	chain: &Chain,
+	lease: u64,
+) -> Result<LeaseRecordNow, Failure> {
+	context.out.waiting("the provider starts the workload");
+	loop {
+		let record = tenant::patiently(context, chain, async |connection| {
+			connection.best().await?.lease(lease).await
+		})
+		.await?;
+		let starting = matches!(
+			&record,
+			LeaseRecordNow::Open(open) if matches!(open.state, State::Starting { .. })
+		);
+		if !starting {
+			return Ok(record);
+		}
+		tokio::time::sleep(LOOK).await;
+	}
+}
+
+pub(super) async fn until_ended(
+	context: &Context,
+	chain: &Chain,
+	gateway: &Gateway,
+	lease: u64,
+) -> Result<(), Failure> {
+	until_running(context, chain, lease).await?;
+	context.out.stage("the workload runs; its log follows");
+	// The log is a help; how the lease ends is the chain's word.
+	if let Err(failure) = tenant::show_log(context, gateway, true, std::io::stderr()).await {
+		context
+			.out
+			.stage(format!("the log is not to be had: {}", failure.what));
+	}
+	context.out.waiting("the job has ended; the chain settles");
+	loop {
+		let record = tenant::patiently(context, chain, async |connection| {
+			connection.finalized().await?.lease(lease).await
+		})
+		.await?;
+		match record {
+			LeaseRecordNow::Closed(closed) => return over(context, &closed),
+			LeaseRecordNow::Swept => {
+				return Err(Failure::new(1, "the lease's record is gone already", ""));
+			}
+			_ => tokio::time::sleep(LOOK).await,
+		}
+	}
+}
+
+/// Shows how a lease ended; a failure if its job did not succeed.
+pub(super) fn over(context: &Context, closed: &Closed) -> Result<(), Failure> {
+	let lease = closed.id;
+	let succeeded = matches!(closed.reason, CloseReason::Completed { exit_code: 0, .. });
+	context.out.result(tenant::closed_json(closed), || {
+		let text = format!(
+			"lease {lease} is over: {}\n{} served, {} paid, {} returned",
+			story::reason(&closed.reason),
+			units::count(closed.served_blocks, "block"),
+			units::lease(closed.paid),
+			units::lease(closed.refunded),
+		);
+		match succeeded {
+			true => format!("{text}\nnext: leasehold files get {lease}"),
+			false => text,
+		}
+	});
+	if succeeded {
+		return Ok(());
+	}
+	let what = format!("the job did not succeed: {}", story::reason(&closed.reason));
+	let advice = format!("`leasehold logs {lease}` shows what it wrote.");
+	Err(Failure::new(7, what, advice))
+}

@@ -1,0 +1,375 @@
+//! `deploy`: from a manifest file to a running workload, by one verb.
+
+mod follow;
+mod prepare;
+
+pub use prepare::understand;
+
+use crate::{keys, output::Failure, tenant, Context};
+use clap::Args;
+use follow::{deliver, matched, over, until_ended, until_running, Outcome};
+use leasehold_client::{
+	keystore,
+	signer::Wait,
+	story, units,
+	view::{LeaseRecordNow, Provider, State, Terms, View},
+	Attribute, Call, Chain, OrderRequest, Resources, WorkloadKind,
+};
+use leasehold_manifest::{Kind, Manifest, Sdl};
+use prepare::{Deployment, Prepared};
+use serde_json::json;
+use std::{io::IsTerminal as _, path::PathBuf, time::Duration};
+
+/// How often the chain is looked at.
+const LOOK: Duration = Duration::from_millis(300);
+/// Kept free for transaction fees, planck.
+const FEES: u128 = units::LEASE / 10;
+
+#[derive(Debug, Args)]
+pub struct Deploy {
+	/// The manifest file (SDL).
+	#[arg(required_unless_present = "resume")]
+	file: Option<PathBuf>,
+	/// Stay until the job has ended, and show its log.
+	#[arg(long)]
+	wait: bool,
+	/// Go on with an order of an earlier `deploy` that was interrupted.
+	#[arg(long, value_name = "ORDER")]
+	resume: Option<u64>,
+	/// Do not ask before spending.
+	#[arg(long, short)]
+	yes: bool,
+	/// Price ceiling, LEASE an hour; overrules the file's.
+	#[arg(long, value_name = "LEASE")]
+	max_price: Option<String>,
+	/// First deposit, LEASE; what is not spent comes back.
+	#[arg(long, value_name = "LEASE")]
+	deposit: Option<String>,
+	/// Blocks for which bids are taken.
+	#[arg(long, value_name = "BLOCKS", default_value_t = 5)]
+	bidding: u32,
+	/// Place the order although no provider fits it now.
+	#[arg(long)]
+	anyway: bool,
+}
+
+/// The manifest's hash of an order of this account that is open or has an open lease.
+async fn hash_on_chain(
+	context: &Context,
+	chain: &Chain,
+	pair: &leasehold_client::Keypair,
+	order: u64,
+) -> Result<Option<[u8; 32]>, Failure> {
+	let who = keystore::account(pair);
+	tenant::patiently(context, chain, async |connection| {
+		let (orders, leases) = connection.best().await?.open_items(&who).await?;
+		let orders = orders.iter().map(|o| (o.id, o.manifest_hash));
+		let mut all = orders.chain(leases.iter().map(|l| (l.order, l.manifest_hash)));
+		Ok(all.find(|(id, _)| *id == order).map(|(_, hash)| hash))
+	})
+	.await
+}
+
+impl Deploy {
+	pub async fn run(self, context: &Context) -> Result<(), Failure> {
+		let prepared = match &self.file {
+			Some(file) if self.resume.is_none() => Some(understand(context, file)?),
+			_ => None,
+		};
+		let pair = keys::account(context)?;
+		let (chain, connection) = tenant::connect(context).await?;
+		let genesis = format!("{:?}", connection.genesis);
+		let deployment = match (self.resume, prepared) {
+			(Some(order), _) => {
+				let hash = hash_on_chain(context, &chain, &pair, order).await?;
+				Deployment::of_order(context, order, &genesis, hash)?
+			}
+			(None, Some(prepared)) => {
+				self.order(context, &chain, &pair, prepared, genesis)
+					.await?
+			}
+			(None, None) => return Err(Failure::new(2, "name a manifest file", "See --help.")),
+		};
+		let order = deployment.order.unwrap_or_default();
+		context.out.if_interrupted(format!(
+			"order {order} stands; `leasehold deploy --resume {order}` goes on with it"
+		));
+		let lease = match matched(context, &chain, &pair, order).await? {
+			Outcome::Lease(lease) => lease,
+			Outcome::Over(closed) => return over(context, &closed),
+		};
+		let provider = tenant::patiently(context, &chain, async |connection| {
+			connection.best().await?.provider(lease.provider).await
+		})
+		.await?;
+		let genesis = connection.genesis;
+		let gateway = tenant::gateway(genesis, provider, lease.provider, &pair, lease.id)?;
+		if let State::Starting { .. } = lease.state {
+			deliver(context, &chain, &gateway, &deployment).await?;
+		}
+		context.out.stage("the manifest is delivered");
+		let id = lease.id;
+		context.out.if_interrupted(format!(
+			"lease {id} goes on; `leasehold status {id}` shows it, `leasehold close {id}` ends it"
+		));
+		if self.wait {
+			return until_ended(context, &chain, &gateway, lease.id).await;
+		}
+		let record = until_running(context, &chain, lease.id).await?;
+		let json = json!({ "order": order, "lease": lease.id, "provider": lease.provider });
+		context.out.result(json, || {
+			let word = match record {
+				LeaseRecordNow::Open(_) => "runs".to_owned(),
+				LeaseRecordNow::Closed(closed) => {
+					format!("ended: {}", story::reason(&closed.reason))
+				}
+				_ => "is over".to_owned(),
+			};
+			let id = lease.id;
+			format!(
+				"lease {id} {word}\nnext: leasehold logs -f {id} · leasehold status {id} · leasehold \
+				 files get {id} · leasehold close {id}"
+			)
+		});
+		Ok(())
+	}
+
+	async fn order(
+		&self,
+		context: &Context,
+		chain: &Chain,
+		pair: &leasehold_client::Keypair,
+		prepared: Prepared,
+		genesis: String,
+	) -> Result<Deployment, Failure> {
+		let view = chain.connection().await?.best().await?;
+		let terms = view.terms().await?;
+		let (least, most) = (terms.min_bidding, terms.max_bidding);
+		if !(least..=most).contains(&self.bidding) {
+			let what = format!(
+				"bidding may take {least} to {most} blocks, not {}",
+				self.bidding
+			);
+			return Err(Failure::new(2, what, "Change --bidding."));
+		}
+		let (resources, attributes) = prepared.requirements()?;
+		let max_rate = self.ceiling(&prepared.sdl, &terms)?;
+		let providers = view.providers().await?;
+		if !fits(
+			context,
+			&providers,
+			&resources,
+			&attributes,
+			max_rate,
+			&terms,
+		) && !self.anyway
+		{
+			return Err(Failure::new(
+				4,
+				"no provider fits this order at present",
+				"Ask for less, pay more, or place it --anyway: it expires and the deposit returns.",
+			));
+		}
+		let slots = |time: Duration| {
+			let slots = time
+				.as_millis()
+				.div_ceil(u128::from(terms.slot_millis.max(1)));
+			u32::try_from(slots).unwrap_or(u32::MAX)
+		};
+		let attempt = slots(prepared.sdl.max_duration);
+		let max_duration = attempt
+			.saturating_mul(prepared.sdl.attempts)
+			.saturating_add(20)
+			.min(terms.max_duration);
+		let least = terms.minimal_deposit(max_rate);
+		let deposit = match &self.deposit {
+			Some(text) => Some(units::parse_amount(text).map_err(|why| Failure::new(2, why, ""))?),
+			// Enough for one attempt, or for an hour of it.
+			None => least.and_then(|least| {
+				let blocks = attempt.min(slots(Duration::from_secs(3_600)));
+				least.checked_add(max_rate.checked_mul(blocks.into())?)
+			}),
+		};
+		let overflow = || Failure::new(2, "the deposit overflows", "Lower the price ceiling.");
+		let (deposit, least) = (deposit.ok_or_else(overflow)?, least.ok_or_else(overflow)?);
+		if deposit < least {
+			let what = format!("the deposit must be at least {}", units::lease(least));
+			return Err(Failure::new(
+				2,
+				what,
+				"Raise --deposit, or lower the price ceiling.",
+			));
+		}
+		let who = keystore::account(pair);
+		let needed = [
+			deposit,
+			terms.record_deposit,
+			terms.existential_deposit,
+			FEES,
+		]
+		.into_iter()
+		.fold(0u128, u128::saturating_add);
+		let free = view.account(&who).await?.free;
+		if free < needed {
+			return Err(Failure::new(
+				3,
+				format!(
+					"{who} has {}, but {} are needed: {} are missing",
+					units::lease(free),
+					units::lease(needed),
+					units::lease(needed.saturating_sub(free)),
+				),
+				"Fund the account; nothing was sent.",
+			));
+		}
+		let hour = max_rate.saturating_mul(units::blocks_per_hour(terms.slot_millis));
+		context.out.stage(format!(
+			"at most {} an hour ({} in 30 days); deposit {}, of which the rest comes back; at the \
+			 ceiling it lasts {}",
+			units::lease(hour),
+			units::lease(hour.saturating_mul(720)),
+			units::lease(deposit),
+			units::blocks_as_time(
+				leasehold_client::primitives::math::funded_blocks(
+					max_rate,
+					deposit.saturating_sub(terms.reserve(max_rate))
+				),
+				terms.slot_millis
+			),
+		));
+		context.out.stage(format!(
+			"besides: {} are held for the records until they are swept, and transaction fees",
+			units::lease(terms.record_deposit)
+		));
+		if !self.yes {
+			confirm()?;
+		}
+		let bytes = prepared
+			.manifest
+			.seal()
+			.map_err(|error| Failure::new(1, error.to_string(), ""))?;
+		let files = prepared
+			.files
+			.iter()
+			.map(|(place, _, disk)| {
+				(
+					place.clone(),
+					std::path::absolute(disk).unwrap_or_else(|_| disk.clone()),
+				)
+			})
+			.collect();
+		let mut deployment = Deployment {
+			version: 1,
+			genesis,
+			manifest: hex::encode(&bytes),
+			order: None,
+			files,
+		};
+		deployment.save(context)?;
+		let request = OrderRequest {
+			access: None,
+			manifest_hash: Manifest::hash(&bytes),
+			kind: match prepared.sdl.kind {
+				Kind::Job => WorkloadKind::Job,
+				Kind::Service => WorkloadKind::Service,
+			},
+			resources,
+			attributes,
+			max_rate,
+			min_score: 0,
+			max_duration,
+			bidding: self.bidding,
+			deposit,
+		};
+		context.out.waiting("placing the order");
+		context.out.if_interrupted(
+			"the order may have been placed; `leasehold leases` lists it, `leasehold deploy --resume \
+			 ORDER` goes on",
+		);
+		let signer = tenant::signer(context, chain, pair)?;
+		let receipt = signer
+			.submit(Call::PlaceOrder(Box::new(request)), Wait::Best)
+			.await?;
+		let order = tenant::patiently(context, chain, async |connection| {
+			let view = View::from(connection.at(receipt.block.1).await?);
+			view.order_placed(&receipt).await
+		})
+		.await?
+		.ok_or_else(|| {
+			let advice = "`leasehold leases` shows it; `leasehold deploy --resume ORDER` goes on.";
+			Failure::new(1, "the order's event is not in its block", advice)
+		})?;
+		deployment.order = Some(order);
+		deployment.save(context)?;
+		context.out.stage(format!(
+			"order {order} is placed in block {}",
+			receipt.block.0
+		));
+		Ok(deployment)
+	}
+
+	/// The price ceiling, planck a block.
+	fn ceiling(&self, sdl: &Sdl, terms: &Terms) -> Result<u128, Failure> {
+		if let Some(text) = &self.max_price {
+			let hour = units::parse_amount(text).map_err(|why| Failure::new(2, why, ""))?;
+			let blocks = units::blocks_per_hour(terms.slot_millis).max(1);
+			return Ok(hour.checked_div(blocks).unwrap_or(0).max(1));
+		}
+		sdl.max_rate
+			.and_then(|rate| rate.checked_mul(sdl.count.into()))
+			.ok_or_else(|| {
+				let what = "the file sets no price ceiling in `ulease`";
+				Failure::new(
+					2,
+					what,
+					"Say what you would pay at most: --max-price LEASE-AN-HOUR.",
+				)
+			})
+	}
+}
+
+fn confirm() -> Result<(), Failure> {
+	if !std::io::stdin().is_terminal() {
+		let what = "the price has not been confirmed";
+		return Err(Failure::new(
+			2,
+			what,
+			"Add --yes where nobody can be asked.",
+		));
+	}
+	eprint!("  deploy? [y/N] ");
+	let mut answer = String::new();
+	let read = std::io::stdin().read_line(&mut answer);
+	if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
+		return Ok(());
+	}
+	Err(Failure::new(1, "not deployed", ""))
+}
+
+/// Whether a provider fits; says why each other does not.
+fn fits(
+	context: &Context,
+	providers: &[Provider],
+	resources: &Resources,
+	attributes: &[Attribute],
+	rate: u128,
+	terms: &Terms,
+) -> bool {
+	let lacking: Vec<_> = providers
+		.iter()
+		.map(|p| (p.id, p.lacks_in_words(resources, attributes, rate, terms)))
+		.collect();
+	let fitting = lacking.iter().filter(|(_, lacks)| lacks.is_empty()).count();
+	context.out.stage(format!(
+		"{fitting} of {} providers fit (their prices are not known before they bid)",
+		providers.len()
+	));
+	if fitting == 0 {
+		for (id, lacks) in &lacking {
+			context
+				.out
+				.stage(format!("provider {id} lacks {}", lacks.join("; ")));
+		}
+	}
+	fitting > 0
+}

@@ -1,0 +1,205 @@
+//! The account, the providers, and what happened.
+
+use super::{connect, signer, swept, unknown};
+use crate::{
+	keys,
+	output::{table, Failure},
+	Context,
+};
+use clap::Args;
+use leasehold_client::{signer::Wait, story, units, view::LeaseRecordNow, AccountId32, Call};
+use serde_json::json;
+use std::path::PathBuf;
+
+#[derive(Debug, Args)]
+pub struct Transfer {
+	/// The account that receives.
+	to: AccountId32,
+	/// LEASE, as `12.5`.
+	amount: String,
+}
+
+impl Transfer {
+	pub async fn run(self, context: &Context) -> Result<(), Failure> {
+		let amount = units::parse_amount(&self.amount).map_err(|why| Failure::new(2, why, ""))?;
+		let pair = keys::account(context)?;
+		let (chain, _) = connect(context).await?;
+		context.out.waiting("sending");
+		let signer = signer(context, &chain, &pair)?;
+		let call = Call::Transfer {
+			to: self.to,
+			amount,
+		};
+		let receipt = signer.submit(call, Wait::Finalized).await?;
+		let json = json!({
+			"to": self.to.to_string(), "amount": amount.to_string(), "block": receipt.block.0,
+		});
+		context.out.result(json, || {
+			format!(
+				"{} are sent to {} in block {}",
+				units::lease(amount),
+				self.to,
+				receipt.block.0
+			)
+		});
+		Ok(())
+	}
+}
+
+#[derive(Debug, Args)]
+pub struct Events {
+	lease: u64,
+}
+
+/// How far back events are looked for, blocks.
+const LOOK_BACK: u32 = 5_000;
+
+impl Events {
+	pub async fn run(self, context: &Context) -> Result<(), Failure> {
+		let (_, connection) = connect(context).await?;
+		let newest = connection.best().await?;
+		let order = match newest.lease(self.lease).await? {
+			LeaseRecordNow::Open(lease) => lease.order,
+			LeaseRecordNow::Closed(closed) => closed.order,
+			LeaseRecordNow::Swept => return Err(swept(self.lease)),
+			LeaseRecordNow::Unknown => return Err(unknown(self.lease)),
+		};
+		let mut told = Vec::new();
+		let oldest = newest.number().saturating_sub(LOOK_BACK).max(1);
+		for number in (oldest..=newest.number()).rev() {
+			context.out.waiting(format!("reading block {number}"));
+			let view = connection.at_number(number).await?;
+			let mut here = story::told(&view, order, Some(self.lease)).await?;
+			let placed = here.iter().any(|event| event.event == "OrderPlaced");
+			here.append(&mut told);
+			told = here;
+			if placed {
+				break;
+			}
+		}
+		context.out.result(json!(told), || {
+			let lines: Vec<_> = told
+				.iter()
+				.map(|t| format!("block {:>6}  {}", t.block, t.text))
+				.collect();
+			lines.join("\n")
+		});
+		Ok(())
+	}
+}
+
+#[derive(Debug, Args)]
+pub struct Providers {
+	/// A manifest file; shows what each provider lacks for it.
+	#[arg(long = "for", value_name = "FILE")]
+	manifest: Option<PathBuf>,
+}
+
+impl Providers {
+	pub async fn run(self, context: &Context) -> Result<(), Failure> {
+		let wanted = match &self.manifest {
+			Some(file) => Some(crate::deploy::understand(context, file)?),
+			None => None,
+		};
+		let (_, connection) = connect(context).await?;
+		let view = connection.best().await?;
+		let terms = view.terms().await?;
+		let mut rows = Vec::new();
+		let mut all = Vec::new();
+		for provider in view.providers().await? {
+			let lacks = match &wanted {
+				Some(prepared) => {
+					let (resources, attributes) = prepared.requirements()?;
+					let rate = prepared.sdl.max_rate.unwrap_or(1);
+					Some(provider.lacks_in_words(&resources, &attributes, rate, &terms))
+				}
+				None => None,
+			};
+			let (have, used) = (&provider.capacity, &provider.reserved);
+			let free = |all: u32, used: u32| format!("{} / {all}", all.saturating_sub(used));
+			let attributes: Vec<String> = provider
+				.attributes
+				.iter()
+				.map(|a| {
+					format!(
+						"{}={}",
+						String::from_utf8_lossy(&a.key),
+						String::from_utf8_lossy(&a.value)
+					)
+				})
+				.collect();
+			let status = match (provider.accepting, provider.unbonding_until) {
+				(true, _) => "accepting",
+				(false, Some(_)) => "leaving",
+				(false, None) => "paused",
+			};
+			let lacks_text = lacks.as_ref().map(|l| match l.is_empty() {
+				true => "nothing".to_owned(),
+				false => l.join("; "),
+			});
+			all.push(json!({
+				"provider": provider.id, "owner": provider.owner.to_string(),
+				"operator": provider.operator.to_string(), "status": status,
+				"bond": provider.bond.to_string(), "leases": provider.leases,
+				"gateways": provider.gateways, "attributes": attributes,
+				"cpu_millis": have.cpu, "memory_mib": have.memory, "storage_mib": have.ephemeral,
+				"free": {
+					"cpu_millis": have.cpu.saturating_sub(used.cpu),
+					"memory_mib": have.memory.saturating_sub(used.memory),
+					"storage_mib": have.ephemeral.saturating_sub(used.ephemeral),
+				},
+				"lacks": lacks,
+			}));
+			let mut row = vec![
+				provider.id.to_string(),
+				status.into(),
+				free(have.cpu, used.cpu),
+				free(have.memory, used.memory),
+				free(have.ephemeral, used.ephemeral),
+				provider.leases.to_string(),
+				attributes.join(" "),
+			];
+			row.extend(lacks_text);
+			rows.push(row);
+		}
+		let mut header = vec![
+			"PROVIDER",
+			"STATUS",
+			"FREE CPU (m)",
+			"FREE MiB",
+			"FREE DISK MiB",
+			"LEASES",
+			"ATTRIBUTES",
+		];
+		if wanted.is_some() {
+			header.push("LACKS");
+		}
+		context.out.result(json!(all), || {
+			if rows.is_empty() {
+				return "no provider is registered".into();
+			}
+			table(&header, rows)
+		});
+		Ok(())
+	}
+}
+
+/// Shows the account's balances.
+pub async fn balance(context: &Context) -> Result<(), Failure> {
+	let (_, connection) = connect(context).await?;
+	let who = keys::address(context)?;
+	let account = connection.best().await?.account(&who).await?;
+	let json = json!({
+		"account": who.to_string(), "free": account.free.to_string(),
+		"held": account.held.to_string(), "frozen": account.frozen.to_string(),
+		"token": units::TOKEN, "decimals": units::DECIMALS,
+	});
+	context.out.result(json, || {
+		format!(
+			"{who}\nfree  {}\nheld  {}",
+			units::lease(account.free),
+			units::lease(account.held)
+		)
+	});
+	Ok(())
+}

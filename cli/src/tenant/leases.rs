@@ -1,0 +1,254 @@
+//! Leases of the account: list, look, close.
+
+use super::{connect, session, signer, state, swept, unknown};
+use crate::{
+	keys,
+	output::{table, Failure},
+	Context,
+};
+use clap::Args;
+use leasehold_client::{
+	signer::Wait,
+	story, units,
+	view::{Closed, LeaseRecordNow},
+	Call, CloseReason,
+};
+use serde_json::json;
+
+#[derive(Debug, Args)]
+pub struct Leases {
+	/// Closed ones too, while the chain keeps them.
+	#[arg(long)]
+	all: bool,
+}
+
+impl Leases {
+	pub async fn run(self, context: &Context) -> Result<(), Failure> {
+		let (_, connection) = connect(context).await?;
+		let who = keys::address(context)?;
+		let view = connection.best().await?;
+		let (orders, leases) = view.open_items(&who).await?;
+		let closed: Vec<Closed> = if self.all {
+			view.closed_leases()
+				.await?
+				.into_iter()
+				.filter(|c| c.tenant == who)
+				.collect()
+		} else {
+			Vec::new()
+		};
+		let json = json!({
+			"orders": orders.iter().map(|o| json!({
+				"order": o.id, "bids": o.bids.len(), "bidding_ends": o.bidding_ends,
+			})).collect::<Vec<_>>(),
+			"leases": leases.iter().map(|l| json!({
+				"lease": l.id, "order": l.order, "provider": l.provider, "state": state(l).0,
+				"until": state(l).1, "rate": l.rate.to_string(), "held": l.held.to_string(),
+				"paid": l.paid.to_string(),
+			})).collect::<Vec<_>>(),
+			"closed": closed.iter().map(closed_json).collect::<Vec<_>>(),
+		});
+		context.out.result(json, || {
+			if orders.is_empty() && leases.is_empty() && closed.is_empty() {
+				return "nothing is open; `leasehold deploy FILE` orders capacity".into();
+			}
+			let mut rows = Vec::new();
+			for o in &orders {
+				let bids = format!(
+					"{}, ends in block {}",
+					units::count(o.bids.len(), "bid"),
+					o.bidding_ends
+				);
+				rows.push(vec![
+					format!("order {}", o.id),
+					"open".into(),
+					"-".into(),
+					"-".into(),
+					bids,
+				]);
+			}
+			for l in &leases {
+				let (name, until) = state(l);
+				rows.push(vec![
+					format!("lease {}", l.id),
+					name.into(),
+					l.provider.to_string(),
+					units::lease(l.rate),
+					format!("until block {until}, {} held", units::lease(l.held)),
+				]);
+			}
+			for c in &closed {
+				let text = format!(
+					"{}; {} paid",
+					story::reason(&c.reason),
+					units::lease(c.paid)
+				);
+				let id = format!("lease {}", c.id);
+				rows.push(vec![
+					id,
+					"closed".into(),
+					c.provider.to_string(),
+					"-".into(),
+					text,
+				]);
+			}
+			table(&["WHAT", "STATE", "PROVIDER", "A BLOCK", "MORE"], rows)
+		});
+		Ok(())
+	}
+}
+
+/// A closed lease for programs.
+pub fn closed_json(closed: &Closed) -> serde_json::Value {
+	let (exit_code, hash) = match closed.reason {
+		CloseReason::Completed {
+			exit_code,
+			result_hash,
+		} => (Some(exit_code), Some(hex::encode(result_hash))),
+		_ => (None, None),
+	};
+	json!({
+		"lease": closed.id, "order": closed.order, "provider": closed.provider, "state": "closed",
+		"close_reason": story::reason_name(&closed.reason), "why": story::reason(&closed.reason),
+		"fault": story::fault(&closed.fault), "exit_code": exit_code, "result_hash": hash,
+		"served_blocks": closed.served_blocks, "paid": closed.paid.to_string(),
+		"fees": closed.fees.to_string(), "refunded": closed.refunded.to_string(),
+		"closed_at": closed.closed_at,
+	})
+}
+
+#[derive(Debug, Args)]
+pub struct Status {
+	lease: u64,
+}
+
+impl Status {
+	pub async fn run(self, context: &Context) -> Result<(), Failure> {
+		let (_, connection) = connect(context).await?;
+		let view = connection.best().await?;
+		let terms = view.terms().await?;
+		let record = view.lease(self.lease).await?;
+		let (chain, text) = match &record {
+			LeaseRecordNow::Open(lease) => {
+				let (name, until) = state(lease);
+				let left = until.saturating_sub(view.number());
+				let json = json!({
+					"lease": lease.id, "order": lease.order, "provider": lease.provider,
+					"state": name, "until": until, "rate": lease.rate.to_string(),
+					"held": lease.held.to_string(), "paid": lease.paid.to_string(),
+					"served_blocks": lease.served_blocks,
+				});
+				let text = format!(
+					"lease {} is {name} on provider {} until block {until} (about {})\n{} a block ({} an \
+					 hour); {} held, {} paid so far",
+					lease.id,
+					lease.provider,
+					units::blocks_as_time(left, terms.slot_millis),
+					units::lease(lease.rate),
+					units::lease(
+						lease.rate.saturating_mul(units::blocks_per_hour(terms.slot_millis))
+					),
+					units::lease(lease.held),
+					units::lease(lease.paid),
+				);
+				(json, text)
+			}
+			LeaseRecordNow::Closed(closed) => (
+				closed_json(closed),
+				format!(
+					"lease {} is closed: {}\n{} served, {} paid, {} returned",
+					closed.id,
+					story::reason(&closed.reason),
+					units::count(closed.served_blocks, "block"),
+					units::lease(closed.paid),
+					units::lease(closed.refunded),
+				),
+			),
+			LeaseRecordNow::Swept => return Err(swept(self.lease)),
+			LeaseRecordNow::Unknown => return Err(unknown(self.lease)),
+		};
+		// What the provider says besides; the chain's word stands without it.
+		let (gateway, _) = session(context, &connection, self.lease).await?;
+		let said = gateway.call("lease_status", String::new()).await;
+		let workload = match &said {
+			Ok(value) => value.clone(),
+			Err(failure) => json!({ "error": failure.what }),
+		};
+		let json = json!({ "chain": chain, "workload": workload });
+		context.out.result(json, || {
+			let says = match &said {
+				Ok(value) => format!(
+					"workload: {} (attempt {}){}",
+					value["phase"].as_str().unwrap_or("?"),
+					value["attempts"],
+					value["why"]
+						.as_str()
+						.map(|why| format!(": {why}"))
+						.unwrap_or_default(),
+				),
+				Err(failure) => format!("workload: not known: {}", failure.what),
+			};
+			format!("{text}\n{says}")
+		});
+		Ok(())
+	}
+}
+
+#[derive(Debug, Args)]
+pub struct Close {
+	/// Number of the lease.
+	#[arg(required_unless_present = "order")]
+	lease: Option<u64>,
+	/// Number of an open order, to take it back. Costs the cancel fee if there are bids.
+	#[arg(long, conflicts_with = "lease")]
+	order: Option<u64>,
+}
+
+impl Close {
+	pub async fn run(self, context: &Context) -> Result<(), Failure> {
+		let (chain, connection) = connect(context).await?;
+		let pair = keys::account(context)?;
+		if let Some(order) = self.order {
+			context.out.waiting("taking the order back");
+			let signer = signer(context, &chain, &pair)?;
+			signer
+				.submit(Call::CancelOrder { order }, Wait::Finalized)
+				.await?;
+			let json = json!({ "order": order, "state": "cancelled" });
+			context.out.result(json, || {
+				format!("order {order} is cancelled; its deposit is back")
+			});
+			return Ok(());
+		}
+		let id = self.lease.unwrap_or_default();
+		match connection.best().await?.lease(id).await? {
+			LeaseRecordNow::Open(_) => {}
+			LeaseRecordNow::Closed(closed) => {
+				let why = story::reason(&closed.reason);
+				let what = format!("lease {id} is closed already: {why}");
+				return Err(Failure::new(5, what, ""));
+			}
+			LeaseRecordNow::Swept => return Err(swept(id)),
+			LeaseRecordNow::Unknown => return Err(unknown(id)),
+		}
+		context.out.waiting("closing the lease");
+		let signer = signer(context, &chain, &pair)?;
+		signer
+			.submit(Call::CloseLease { lease: id }, Wait::Finalized)
+			.await?;
+		let view = chain.connection().await?.finalized().await?;
+		let LeaseRecordNow::Closed(closed) = view.lease(id).await? else {
+			return Err(swept(id));
+		};
+		context.out.result(closed_json(&closed), || {
+			format!(
+				"lease {} is closed: {} served, {} paid, {} returned",
+				closed.id,
+				units::count(closed.served_blocks, "block"),
+				units::lease(closed.paid),
+				units::lease(closed.refunded),
+			)
+		});
+		Ok(())
+	}
+}

@@ -1,0 +1,124 @@
+//! What a tenant does with leases: list, look, fetch, close.
+
+mod account;
+mod leases;
+mod workload;
+
+pub use account::{balance, Events, Providers, Transfer};
+pub use leases::{closed_json, Close, Leases, Status};
+pub use workload::{show_log, Files, Logs};
+
+use crate::{gateway::Gateway, keys, output::Failure, Context};
+use leasehold_client::{
+	keystore,
+	signer::{Journal, Signer},
+	view::{LeaseRecordNow, OpenLease, State},
+	Chain, ChainError, Connection,
+};
+
+/// A connection, with the failure that a missing node is.
+pub async fn connect(context: &Context) -> Result<(Chain, Connection), Failure> {
+	let chain = Chain::connect(&context.node, None).await?;
+	let connection = chain.connection().await?;
+	Ok((chain, connection))
+}
+
+/// Reads from the chain, and waits for the node where it is away.
+pub async fn patiently<T>(
+	context: &Context,
+	chain: &Chain,
+	read: impl AsyncFn(&Connection) -> Result<T, ChainError>,
+) -> Result<T, Failure> {
+	loop {
+		let result = match chain.connection().await {
+			Ok(connection) => read(&connection).await,
+			Err(error) => Err(error),
+		};
+		match result {
+			Err(error) if error.is_transient() => {
+				context.out.waiting("the node is away; trying again");
+				tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+			}
+			other => return Ok(other?),
+		}
+	}
+}
+
+/// The signer of the command's account, with a journal of its own.
+pub fn signer(
+	context: &Context,
+	chain: &Chain,
+	pair: &leasehold_client::Keypair,
+) -> Result<Signer, Failure> {
+	let account = keystore::account(pair);
+	let journal = Journal::open(&context.dir.join("transactions").join(account.to_string()))?;
+	Ok(Signer::start(
+		chain.clone(),
+		pair.clone(),
+		journal,
+		chain.follow(),
+	))
+}
+
+pub(crate) fn unknown(lease: u64) -> Failure {
+	Failure::new(
+		5,
+		format!("there is no lease {lease}"),
+		"`leasehold leases` lists yours.",
+	)
+}
+
+pub(crate) fn swept(lease: u64) -> Failure {
+	let what = format!("lease {lease} was closed, and its record is no longer kept on chain");
+	Failure::new(5, what, "An archive node still knows it.")
+}
+
+/// A session with the provider of a lease, open or closed.
+pub async fn session(
+	context: &Context,
+	connection: &Connection,
+	lease: u64,
+) -> Result<(Gateway, LeaseRecordNow), Failure> {
+	let view = connection.best().await?;
+	let record = view.lease(lease).await?;
+	let provider = match &record {
+		LeaseRecordNow::Open(open) => open.provider,
+		LeaseRecordNow::Closed(closed) => closed.provider,
+		LeaseRecordNow::Swept => return Err(swept(lease)),
+		LeaseRecordNow::Unknown => return Err(unknown(lease)),
+	};
+	let pair = keys::account(context)?;
+	let found = view.provider(provider).await?;
+	Ok((
+		gateway(connection.genesis, found, provider, &pair, lease)?,
+		record,
+	))
+}
+
+/// A session with a provider.
+pub fn gateway(
+	genesis: leasehold_client::H256,
+	provider: Option<leasehold_client::view::Provider>,
+	id: u32,
+	pair: &leasehold_client::Keypair,
+	lease: u64,
+) -> Result<Gateway, Failure> {
+	let gone = || {
+		let what = format!("provider {id} is no longer registered");
+		Failure::new(
+			5,
+			what,
+			"Its results are lost to you unless you know its gateway.",
+		)
+	};
+	let provider = provider.ok_or_else(gone)?;
+	let url = provider.gateways.first().ok_or_else(gone)?;
+	Gateway::open(url, pair, genesis, (provider.id, provider.operator), lease)
+}
+
+pub(crate) fn state(lease: &OpenLease) -> (&'static str, u32) {
+	match lease.state {
+		State::Starting { deadline } => ("starting", deadline),
+		State::Active { term_end } => ("active", lease.runs_until().unwrap_or(term_end)),
+	}
+}

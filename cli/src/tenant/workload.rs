@@ -1,0 +1,180 @@
+//! What a workload writes: its log and its results.
+
+use super::{connect, session};
+use crate::{
+	gateway::Gateway,
+	output::{table, Failure},
+	Context,
+};
+use clap::{Args, Subcommand};
+use futures::StreamExt as _;
+use leasehold_client::{
+	story,
+	view::{Closed, LeaseRecordNow},
+	CloseReason,
+};
+use leasehold_manifest::result::result_hash;
+use serde_json::json;
+use std::{io::Write as _, path::PathBuf};
+
+#[derive(Debug, Args)]
+pub struct Logs {
+	lease: u64,
+	/// Go on until the job has ended.
+	#[arg(long, short)]
+	follow: bool,
+}
+
+impl Logs {
+	pub async fn run(self, context: &Context) -> Result<(), Failure> {
+		let (_, connection) = connect(context).await?;
+		let (gateway, _) = session(context, &connection, self.lease).await?;
+		show_log(context, &gateway, self.follow, std::io::stdout()).await
+	}
+}
+
+/// Writes a log to standard output and standard error as the job did; as JSON records to `records`
+/// if wanted.
+pub async fn show_log(
+	context: &Context,
+	gateway: &Gateway,
+	follow: bool,
+	mut records: impl std::io::Write,
+) -> Result<(), Failure> {
+	let mut offset = 0u64;
+	let mut tries = 0u32;
+	loop {
+		let answer = match gateway.log(offset, follow).await {
+			Ok(answer) => answer,
+			// A provider that restarts comes back; the offset keeps the place.
+			Err(failure) if failure.code == 6 && follow && tries < 30 => {
+				tries = tries.saturating_add(1);
+				tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+				continue;
+			}
+			Err(failure) => return Err(failure),
+		};
+		let mut stream = answer.bytes_stream();
+		let mut rest = Vec::new();
+		let mut broken = false;
+		while let Some(chunk) = stream.next().await {
+			let Ok(chunk) = chunk else {
+				broken = true;
+				break;
+			};
+			tries = 0;
+			rest.extend_from_slice(&chunk);
+			while let Some(end) = rest.iter().position(|b| *b == b'\n') {
+				let line: Vec<u8> = rest.drain(..=end).collect();
+				offset = offset.saturating_add(u64::try_from(line.len()).unwrap_or(0));
+				show_record(context, &line, &mut records);
+			}
+		}
+		match (broken, follow) {
+			(true, true) => {}
+			(true, false) => {
+				return Err(Failure::new(
+					6,
+					"the log broke off",
+					"Try again; the provider may be restarting.",
+				));
+			}
+			(false, _) => return Ok(()),
+		}
+	}
+}
+
+fn show_record(context: &Context, line: &[u8], records: &mut impl std::io::Write) {
+	if context.out.is_json() {
+		let _ = records.write_all(line);
+		return;
+	}
+	let Ok(record) = serde_json::from_slice::<serde_json::Value>(line) else {
+		return;
+	};
+	let bytes = match (record["text"].as_str(), record["bytes"].as_str()) {
+		(Some(text), _) => text.as_bytes().to_vec(),
+		(None, Some(bytes)) => hex::decode(bytes).unwrap_or_default(),
+		(None, None) => return,
+	};
+	let _ = if record["stream"] == "stderr" {
+		std::io::stderr().write_all(&bytes)
+	} else {
+		std::io::stdout()
+			.write_all(&bytes)
+			.and_then(|()| std::io::stdout().flush())
+	};
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Files {
+	/// List the results.
+	Ls { lease: u64 },
+	/// Fetch the results, and check them against the hash on chain.
+	Get {
+		lease: u64,
+		/// Where to.
+		#[arg(long, default_value = ".")]
+		to: PathBuf,
+	},
+}
+
+impl Files {
+	pub async fn run(self, context: &Context) -> Result<(), Failure> {
+		let (lease, to) = match self {
+			Self::Ls { lease } => (lease, None),
+			Self::Get { lease, to } => (lease, Some(to)),
+		};
+		let (_, connection) = connect(context).await?;
+		let (gateway, record) = session(context, &connection, lease).await?;
+		let over = match &record {
+			LeaseRecordNow::Closed(closed) => Some(story::reason(&closed.reason)),
+			_ => None,
+		};
+		let outputs = gateway.outputs().await?;
+		let mut checked = None;
+		if let LeaseRecordNow::Closed(Closed {
+			reason: CloseReason::Completed {
+				exit_code,
+				result_hash: on_chain,
+			},
+			..
+		}) = record
+		{
+			if result_hash(&outputs, exit_code) != on_chain {
+				let what = "the results are not those whose hash the provider put on chain";
+				return Err(Failure::new(
+					5,
+					what,
+					"Do not trust them; ask the provider.",
+				));
+			}
+			checked = Some(true);
+		}
+		if let Some(to) = &to {
+			for output in &outputs {
+				context.out.waiting(format!("fetching {}", output.path));
+				gateway.fetch(output, &to.join(&output.path)).await?;
+			}
+		}
+		let json = json!({ "lease": lease, "files": outputs, "matches_chain": checked });
+		context.out.result(json, || {
+			let rows = outputs
+				.iter()
+				.map(|o| vec![o.path.clone(), o.size.to_string()])
+				.collect();
+			let word = match checked {
+				_ if outputs.is_empty() => "there are no results".to_owned(),
+				Some(_) => "the results match the hash on chain".to_owned(),
+				None => match &over {
+					Some(why) => format!("no hash is on chain to check them against: {why}"),
+					None => {
+						"the lease is not completed on chain yet: nothing to check against".into()
+					}
+				},
+			};
+			format!("{}\n{word}", table(&["FILE", "BYTES"], rows))
+		});
+		Ok(())
+	}
+}

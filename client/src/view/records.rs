@@ -1,0 +1,417 @@
+//! What the chain keeps, as a client sees it.
+
+use crate::{call::ProviderRequest, runtime::runtime_types as types, AccountId32};
+use leasehold_primitives::{
+	heartbeat::Instance, math, resources::has_attributes, Attribute, Attributes, CloseReason,
+	Fault, Requirement, Resources, WorkloadKind,
+};
+
+use types::{
+	pallet_escrow::types::StreamRecord,
+	pallet_market::types::{ClosedLease, LeaseRecord, LeaseState, Order, OrderRecord},
+	pallet_providers::types::{ProviderInfo, ProviderRecord, Status},
+};
+
+/// An account's balances, planck.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+	pub free: u128,
+	/// On hold, for whatever reason.
+	pub held: u128,
+	pub frozen: u128,
+	/// Transactions sent.
+	pub nonce: u32,
+}
+
+/// A provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provider {
+	pub id: u32,
+	pub owner: AccountId32,
+	pub operator: AccountId32,
+	/// Takes new leases.
+	pub accepting: bool,
+	/// Leaves; the bond is free in this block at the earliest.
+	pub unbonding_until: Option<u32>,
+	/// Planck.
+	pub bond: u128,
+	/// Planck, reserved of the bond by open leases.
+	pub slices: u128,
+	/// Open leases.
+	pub leases: u32,
+	pub reserved: Resources,
+	pub capacity: Resources,
+	pub attributes: Vec<Attribute>,
+	pub gateways: Vec<String>,
+}
+
+/// A provider's heartbeats.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Heartbeat {
+	pub counter: u32,
+	pub last_beat: u32,
+	pub grace: u32,
+	pub instance: Instance,
+}
+
+/// An open order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenOrder {
+	pub id: u64,
+	pub tenant: AccountId32,
+	pub access: AccountId32,
+	pub manifest_hash: [u8; 32],
+	pub kind: WorkloadKind,
+	pub resources: Resources,
+	pub attributes: Vec<Attribute>,
+	/// Planck per served block.
+	pub max_rate: u128,
+	/// Parts per billion.
+	pub min_score: u32,
+	/// Blocks.
+	pub max_duration: u32,
+	/// Planck.
+	pub deposit: u128,
+	/// Block in which bidding ends.
+	pub bidding_ends: u32,
+	/// (provider, rate in planck per served block), best first.
+	pub bids: Vec<(u32, u128)>,
+}
+
+/// Where an open lease stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+	/// Waits for manifest and workload, at most until this block.
+	Starting { deadline: u32 },
+	/// Runs, at most until this block.
+	Active { term_end: u32 },
+}
+
+/// An open lease and its stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenLease {
+	pub id: u64,
+	pub order: u64,
+	pub tenant: AccountId32,
+	pub access: AccountId32,
+	pub provider: u32,
+	pub manifest_hash: [u8; 32],
+	pub kind: WorkloadKind,
+	pub taken: Resources,
+	/// Blocks.
+	pub max_duration: u32,
+	pub state: State,
+	/// Planck per served block, gross.
+	pub rate: u128,
+	/// Planck that a running workload does not use up.
+	pub reserve: u128,
+	/// Planck on hold.
+	pub held: u128,
+	/// Planck paid so far, gross.
+	pub paid: u128,
+	/// Blocks paid so far.
+	pub served_blocks: u32,
+	/// (served base, base, deadline) of the accrual, blocks.
+	pub accrual: Option<(u32, u32, u32)>,
+}
+
+impl OpenLease {
+	/// Blocks that the balance above the reserve pays for, counted from the last settlement.
+	pub fn funded_blocks(&self) -> u32 {
+		math::funded_blocks(self.rate, self.held.saturating_sub(self.reserve))
+	}
+
+	/// The block from which on nothing is paid any more if the provider is always on duty: dry or
+	/// at the end of the term.
+	pub fn runs_until(&self) -> Option<u32> {
+		let (_, base, deadline) = self.accrual?;
+		Some(base.saturating_add(self.funded_blocks()).min(deadline))
+	}
+}
+
+/// What is kept of a closed lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Closed {
+	pub id: u64,
+	pub order: u64,
+	pub tenant: AccountId32,
+	pub provider: u32,
+	pub reason: CloseReason,
+	pub fault: Fault,
+	pub served_blocks: u32,
+	/// Planck, gross.
+	pub paid: u128,
+	/// Planck, the protocol's part of `paid`.
+	pub fees: u128,
+	/// Planck.
+	pub refunded: u128,
+	pub closed_at: u32,
+}
+
+/// What has become of a lease id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LeaseRecordNow {
+	Open(Box<OpenLease>),
+	Closed(Closed),
+	/// Was closed and swept.
+	Swept,
+	/// Was never given.
+	Unknown,
+}
+
+/// What has become of an order id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OrderNow {
+	Open(Box<OpenOrder>),
+	/// Matched, cancelled, expired or never placed.
+	Gone,
+}
+
+/// The terms that clients reckon with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Terms {
+	pub heartbeat_period: u32,
+	pub heartbeat_grace: u32,
+	pub min_bond: u128,
+	pub start_deadline: u32,
+	pub min_bidding: u32,
+	pub max_bidding: u32,
+	pub max_duration: u32,
+	pub bid_lock: u32,
+	pub record_deposit: u128,
+	pub compensation_blocks: u32,
+	pub max_slice: u128,
+	pub min_funded_blocks: u32,
+	/// Parts per billion.
+	pub storage_rate: u32,
+	pub suspension_period: u32,
+	/// Parts per billion.
+	pub fee: u32,
+	pub slot_millis: u64,
+	/// Least balance of an account, planck.
+	pub existential_deposit: u128,
+}
+
+impl Terms {
+	/// The part of the deposit that running does not use up, planck.
+	pub fn reserve(&self, rate: u128) -> u128 {
+		let share = sp_perbill(self.storage_rate);
+		math::storage_rate(rate, share).saturating_mul(self.suspension_period.into())
+	}
+
+	/// The least first deposit, planck. `None` on overflow.
+	pub fn minimal_deposit(&self, rate: u128) -> Option<u128> {
+		math::minimal_deposit(
+			rate,
+			self.min_funded_blocks,
+			self.start_deadline,
+			self.reserve(rate),
+		)
+	}
+
+	/// The part of a provider's bond that a lease reserves, planck.
+	pub fn slice(&self, rate: u128) -> u128 {
+		math::bond_slice(rate, self.compensation_blocks, self.max_slice)
+	}
+}
+
+fn sp_perbill(parts: u32) -> leasehold_primitives::Score {
+	leasehold_primitives::Score::from_parts(parts)
+}
+
+impl Provider {
+	pub(super) fn new(id: u32, record: ProviderRecord<AccountId32>, info: ProviderInfo) -> Self {
+		let ProviderInfo::V1(info) = info;
+		Self {
+			id,
+			owner: record.owner,
+			operator: record.operator,
+			accepting: record.status == Status::Active,
+			unbonding_until: match record.status {
+				Status::Unbonding { until, .. } => Some(until),
+				_ => None,
+			},
+			bond: record.bond,
+			slices: record.slices,
+			leases: record.leases,
+			reserved: record.reserved.0,
+			capacity: info.capacity.0,
+			attributes: info.attributes.0.into_iter().map(|a| a.0).collect(),
+			gateways: info
+				.gateways
+				.0
+				.into_iter()
+				.map(|url| String::from_utf8_lossy(&url.0).into_owned())
+				.collect(),
+		}
+	}
+
+	/// Whether the chain knows of the provider what `info` says.
+	pub fn says(&self, info: &ProviderRequest) -> bool {
+		self.gateways == info.gateways
+			&& self.attributes == info.attributes
+			&& self.capacity == info.capacity
+	}
+
+	/// What the provider lacks for such an order at `rate`, as the chain would see it; the score
+	/// aside.
+	pub fn lacks(
+		&self,
+		resources: &Resources,
+		attributes: &[Attribute],
+		rate: u128,
+		terms: &Terms,
+	) -> Vec<Requirement> {
+		let mut lacks = Vec::new();
+		if !self.accepting {
+			lacks.push(Requirement::Accepting);
+		}
+		if terms.slice(rate) > self.bond.saturating_sub(self.slices) || self.bond < terms.min_bond {
+			lacks.push(Requirement::Bond);
+		}
+		let list = |l: &[Attribute]| Attributes::try_from(l.to_vec()).unwrap_or_default();
+		if !has_attributes(&list(&self.attributes), &list(attributes)) {
+			lacks.push(Requirement::Attributes);
+		}
+		if let Err(requirement) = self.capacity.take(&self.reserved, resources) {
+			lacks.push(requirement);
+		}
+		lacks
+	}
+
+	/// [`Self::lacks`] for people: what is asked for, and what is free.
+	pub fn lacks_in_words(
+		&self,
+		resources: &Resources,
+		attributes: &[Attribute],
+		rate: u128,
+		terms: &Terms,
+	) -> Vec<String> {
+		let of = |name: &str, unit: &str, asked: u32, used: u32, all: u32| {
+			format!(
+				"{name}: {asked} {unit} asked, {} of {all} free",
+				all.saturating_sub(used)
+			)
+		};
+		let (all, used) = (&self.capacity, &self.reserved);
+		let word = |requirement: &Requirement| match requirement {
+			Requirement::Accepting => "readiness: it takes no new leases".into(),
+			Requirement::Cpu => of("CPU", "milli-CPU", resources.cpu, used.cpu, all.cpu),
+			Requirement::Memory => of("memory", "MiB", resources.memory, used.memory, all.memory),
+			Requirement::Ephemeral => of(
+				"storage",
+				"MiB",
+				resources.ephemeral,
+				used.ephemeral,
+				all.ephemeral,
+			),
+			Requirement::UnitCpu => of(
+				"CPU of one unit",
+				"milli-CPU",
+				resources.unit_cpu,
+				0,
+				all.unit_cpu,
+			),
+			Requirement::UnitMemory => of(
+				"memory of one unit",
+				"MiB",
+				resources.unit_memory,
+				0,
+				all.unit_memory,
+			),
+			Requirement::Attributes => {
+				let missing = attributes.iter().filter(|a| !self.attributes.contains(a));
+				let text = |a: &Attribute| {
+					let utf8 = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+					format!("{}={}", utf8(&a.key), utf8(&a.value))
+				};
+				format!(
+					"attribute {}",
+					missing.map(text).collect::<Vec<_>>().join(", ")
+				)
+			}
+			Requirement::Bond => format!(
+				"bond: {} are reserved, {} are free",
+				crate::units::lease(terms.slice(rate)),
+				crate::units::lease(self.bond.saturating_sub(self.slices)),
+			),
+			other => format!("{other:?}").to_lowercase(),
+		};
+		self.lacks(resources, attributes, rate, terms)
+			.iter()
+			.map(word)
+			.collect()
+	}
+}
+
+pub(super) fn open_order(id: u64, record: OrderRecord<AccountId32>) -> OpenOrder {
+	let Order::V1(spec) = record.spec;
+	OpenOrder {
+		id,
+		tenant: record.tenant,
+		access: spec.access.unwrap_or(record.tenant),
+		manifest_hash: spec.manifest_hash,
+		kind: spec.kind.0,
+		resources: spec.resources.0,
+		attributes: spec.attributes.0.into_iter().map(|a| a.0).collect(),
+		max_rate: spec.max_rate,
+		min_score: spec.min_score.0,
+		max_duration: spec.max_duration,
+		deposit: spec.deposit,
+		bidding_ends: record.bidding_ends,
+		bids: record
+			.bids
+			.0
+			.into_iter()
+			.map(|bid| (bid.provider, bid.rate))
+			.collect(),
+	}
+}
+
+pub(super) fn open_lease(
+	id: u64,
+	record: LeaseRecord<AccountId32>,
+	stream: StreamRecord<AccountId32>,
+) -> OpenLease {
+	OpenLease {
+		id,
+		order: record.order,
+		tenant: record.tenant,
+		access: record.access.unwrap_or(record.tenant),
+		provider: record.provider,
+		manifest_hash: record.manifest_hash,
+		kind: record.kind.0,
+		taken: record.taken.0,
+		max_duration: record.max_duration,
+		state: match record.state {
+			LeaseState::Starting { deadline } => State::Starting { deadline },
+			LeaseState::Active { term_end } => State::Active { term_end },
+		},
+		rate: stream.rate,
+		reserve: stream.reserve,
+		held: stream
+			.funders
+			.0
+			.iter()
+			.fold(0, |sum, f| sum.saturating_add(f.held)),
+		paid: stream.paid,
+		served_blocks: stream.served_blocks,
+		accrual: stream.accrual.map(|a| (a.served_base, a.base, a.deadline)),
+	}
+}
+
+pub(super) fn closed_lease(id: u64, record: ClosedLease<AccountId32>) -> Closed {
+	Closed {
+		id,
+		order: record.order,
+		tenant: record.tenant,
+		provider: record.provider,
+		reason: record.reason.0,
+		fault: record.fault.0,
+		served_blocks: record.served_blocks,
+		paid: record.paid,
+		fees: record.fees,
+		refunded: record.refunded,
+		closed_at: record.closed_at,
+	}
+}
