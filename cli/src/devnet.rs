@@ -324,6 +324,8 @@ impl Devnet {
 		}});
 		patch["market"] = json!({ "terms": {
 			"startDeadline": self.start_deadline,
+			"manifestDeadline": self.start_deadline / 2,
+			"lowFunds": 20,
 			"closedRetention": 3_600,
 			"agendaHorizon": 3_600,
 			"compensationBlocks": 600,

@@ -47,13 +47,13 @@ impl Gateway {
 		account: &Keypair,
 		genesis: H256,
 		(provider, operator): (u32, AccountId32),
-		lease: u64,
+		(lease, epoch): (u64, u32),
 	) -> Result<Self, Failure> {
 		let client = reqwest::Client::builder()
 			.connect_timeout(Duration::from_secs(5))
 			.build()
 			.map_err(|error| Failure::new(1, error.to_string(), ""))?;
-		let session = Session::open(account, genesis, provider, lease, now())?;
+		let session = Session::open(account, genesis, provider, (lease, epoch), now())?;
 		let url = url.trim_end_matches('/').to_owned();
 		Ok(Self {
 			url,
@@ -301,7 +301,7 @@ mod tests {
 	fn gateway(url: &str) -> Gateway {
 		let tenant = keystore::from_uri("//Tenant").unwrap();
 		let operator = keystore::account(&tenant);
-		Gateway::open(url, &tenant, H256([1; 32]), (0, operator), 7).unwrap()
+		Gateway::open(url, &tenant, H256([1; 32]), (0, operator), (7, 0)).unwrap()
 	}
 
 	#[tokio::test]

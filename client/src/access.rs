@@ -184,7 +184,7 @@ impl Session {
 		account: &Keypair,
 		genesis: H256,
 		provider: u32,
-		lease: u64,
+		(lease, epoch): (u64, u32),
 		now: u64,
 	) -> Result<Self, crate::ChainError> {
 		let key = crate::keystore::from_seed(crate::keystore::random_seed()?)?;
@@ -194,7 +194,7 @@ impl Session {
 			lease,
 			key: key.public_key().0,
 			scopes: Scope::ALL.to_vec(),
-			epoch: 0,
+			epoch,
 			issued: now,
 			expires: now.saturating_add(86_400),
 		};
@@ -303,7 +303,7 @@ mod tests {
 			epoch: 0,
 			now: 1_000_000,
 		};
-		let session = Session::open(&tenant, expected.genesis, 4, 5, 1_000_000).unwrap();
+		let session = Session::open(&tenant, expected.genesis, 4, (5, 0), 1_000_000).unwrap();
 		(session, expected, gateway)
 	}
 

@@ -43,6 +43,8 @@ pub struct OrderRequest {
 	pub min_score: u32,
 	/// Blocks.
 	pub max_duration: u32,
+	/// Blocks of notice after which the provider may take its capacity back; 0: it may not.
+	pub notice: u32,
 	/// Blocks.
 	pub bidding: u32,
 	/// Planck.
@@ -87,6 +89,15 @@ pub enum Call {
 	CloseLease {
 		lease: u64,
 	},
+	SubmitReceipt {
+		lease: u64,
+		block: u32,
+		/// An sr25519 signature of the operator.
+		signature: [u8; 64],
+	},
+	ReportMissingManifest {
+		lease: u64,
+	},
 	Deposit {
 		lease: u64,
 		amount: u128,
@@ -118,7 +129,7 @@ fn info(request: &ProviderRequest) -> types::pallet_providers::types::ProviderIn
 
 fn order(request: &OrderRequest) -> types::pallet_market::types::Order<AccountId32> {
 	use types::{
-		pallet_market::types::{Asset, Order, OrderV1, Selection},
+		pallet_market::types::{Asset, Attestors, Order, OrderV1, Quantity, Selection},
 		sp_arithmetic::per_things::Perbill,
 	};
 	Order::V1(OrderV1 {
@@ -127,10 +138,21 @@ fn order(request: &OrderRequest) -> types::pallet_market::types::Order<AccountId
 		kind: Static(request.kind),
 		resources: Static(request.resources.clone()),
 		attributes: attributes(&request.attributes),
+		attestors: Attestors {
+			all_of: BoundedVec(Vec::new()),
+			any_of: BoundedVec(Vec::new()),
+		},
 		max_rate: request.max_rate,
 		asset: Asset::Native,
+		quantity: Quantity {
+			leases: 1,
+			at_least: 1,
+			spread: true,
+		},
 		min_score: Perbill(request.min_score),
+		allowed: BoundedVec(Vec::new()),
 		max_duration: request.max_duration,
+		notice: request.notice,
 		selection: Selection::BestBid,
 		bidding: request.bidding,
 		deposit: request.deposit,
@@ -167,6 +189,17 @@ impl Call {
 				checked(at, &tx.market().fail_lease(*lease, Static(*code)))
 			}
 			Self::CloseLease { lease } => checked(at, &tx.market().close_lease(*lease)),
+			Self::SubmitReceipt {
+				lease,
+				block,
+				signature,
+			} => {
+				let signature = MultiSignature::Sr25519(*signature);
+				checked(at, &tx.market().submit_receipt(*lease, *block, signature))
+			}
+			Self::ReportMissingManifest { lease } => {
+				checked(at, &tx.market().report_missing_manifest(*lease))
+			}
 			Self::Deposit { lease, amount } => checked(at, &tx.escrow().deposit(*lease, *amount)),
 			Self::Transfer { to, amount } => checked(
 				at,

@@ -22,7 +22,11 @@ pub fn reason(reason: &CloseReason) -> String {
 			format!("the job ended by itself with exit code {exit_code}")
 		}
 		CloseReason::TermEnded => "it reached its maximal duration".into(),
-		CloseReason::OutOfFunds => "its balance was down to the reserve".into(),
+		CloseReason::OutOfFunds => "its balance was used up".into(),
+		CloseReason::ManifestMissing => "the provider was never handed the manifest".into(),
+		CloseReason::Reclaimed => "the provider took its capacity back after notice".into(),
+		CloseReason::Abandoned => "the provider left without notice".into(),
+		CloseReason::Offline => "the provider was away for too long".into(),
 		CloseReason::StartTimeout => "its workload had not started by the deadline".into(),
 		CloseReason::WorkloadFailed(code) => format!("the workload failed: {}", failure(code)),
 	}
@@ -36,6 +40,10 @@ pub fn reason_name(reason: &CloseReason) -> &'static str {
 		CloseReason::TermEnded => "TermEnded",
 		CloseReason::OutOfFunds => "OutOfFunds",
 		CloseReason::StartTimeout => "StartTimeout",
+		CloseReason::ManifestMissing => "ManifestMissing",
+		CloseReason::Reclaimed => "Reclaimed",
+		CloseReason::Abandoned => "Abandoned",
+		CloseReason::Offline => "Offline",
 		CloseReason::WorkloadFailed(_) => "WorkloadFailed",
 	}
 }
@@ -109,8 +117,12 @@ pub async fn told(view: &View, order: u64, lease: Option<u64>) -> Result<Vec<Tol
 			}
 		} else if let Some(Ok(e)) = event.decode_fields_as::<market::events::OrderExpired>() {
 			if e.order == order {
+				let fee = match e.fee {
+					0 => String::new(),
+					fee => format!(", but for a fee of {}", amount(fee)),
+				};
 				let text =
-					format!("order {order} expired without an eligible bid; all deposits are back");
+					format!("order {order} ended without a lease; all deposits are back{fee}");
 				tell("OrderExpired", text);
 			}
 		} else if let Some(Ok(e)) = event.decode_fields_as::<market::events::OrderMatched>() {
@@ -150,10 +162,46 @@ pub async fn told(view: &View, order: u64, lease: Option<u64>) -> Result<Vec<Tol
 				);
 				tell("Settled", text);
 			}
-		} else if let Some(Ok(e)) = event.decode_fields_as::<market::events::LeaseClosed>() {
+		} else if let Some(Ok(e)) = event.decode_fields_as::<market::events::FundsLow>() {
+			if Some(e.lease) == lease {
+				let text = format!("funds are low: they last until block {}", e.dry_at);
+				tell("FundsLow", text);
+			}
+		} else if let Some(Ok(e)) = event.decode_fields_as::<market::events::LeaseSuspended>() {
+			use runtime::runtime_types::pallet_market::types::Suspension;
+			if Some(e.lease) == lease {
+				let why = match e.why {
+					Suspension::Dry => "the balance is down to the reserve, which keeps the data",
+					Suspension::ProviderPaused => "the provider paused it",
+				};
+				tell("LeaseSuspended", format!("the workload stops: {why}"));
+			}
+		} else if let Some(Ok(e)) = event.decode_fields_as::<market::events::LeaseResumed>() {
+			if Some(e.lease) == lease {
+				tell("LeaseResumed", "the workload may run again".into());
+			}
+		} else if let Some(Ok(e)) = event.decode_fields_as::<market::events::LeaseReclaimed>() {
+			if Some(e.lease) == lease {
+				let text = format!("the provider takes its capacity back in block {}", e.ends);
+				tell("LeaseReclaimed", text);
+			}
+		} else if let Some(Ok(e)) = event.decode_fields_as::<market::events::ReceiptSubmitted>() {
 			if Some(e.lease) == lease {
 				let text = format!(
-					"the lease ended: {}; at fault: {}; {} blocks served, {} paid, {} returned",
+					"the receipt for the manifest, of block {}, is on chain",
+					e.block
+				);
+				tell("ReceiptSubmitted", text);
+			}
+		} else if let Some(Ok(e)) = event.decode_fields_as::<market::events::LeaseClosed>() {
+			if Some(e.lease) == lease {
+				let compensation = match e.compensation {
+					0 => String::new(),
+					paid => format!(", {} compensation out of the provider's bond", amount(paid)),
+				};
+				let text = format!(
+					"the lease ended: {}; at fault: {}; {} blocks served, {} paid, {} \
+					 returned{compensation}",
 					reason(&e.reason.0),
 					fault(&e.fault.0),
 					e.served_blocks,

@@ -50,6 +50,8 @@ pub struct Shared {
 	/// Wakes the loop before the next block.
 	pub wake: Notify,
 	pub status: Mutex<Status>,
+	/// Blocks from the match after which a manifest counts as missing; 0 until the terms are read.
+	pub manifest_deadline: std::sync::atomic::AtomicU32,
 	signer: Signer,
 	/// What is being told to the chain, and from which block on it may be tried again.
 	under_way: Mutex<HashMap<String, Option<u32>>>,
@@ -188,6 +190,9 @@ impl Shared {
 	/// Looks after what an operator easily overlooks: its balance, and a file that was changed.
 	async fn look_after(&self, best: &View) -> anyhow::Result<()> {
 		reconcile::empty_quarantine(self);
+		let deadline = best.terms().await?.manifest_deadline;
+		self.manifest_deadline
+			.store(deadline, std::sync::atomic::Ordering::Relaxed);
 		let free = best.account(&self.operator).await?.free;
 		let short = free < LOW_FUNDS;
 		let advice = if short {
@@ -262,6 +267,7 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 		executor: Box::new(Wasm::new().context("this program's own path")?),
 		wake: Notify::new(),
 		status: Mutex::new(status),
+		manifest_deadline: Default::default(),
 		signer,
 		under_way: Mutex::default(),
 		config,

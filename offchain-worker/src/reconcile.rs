@@ -183,7 +183,14 @@ pub fn row(shared: &Shared, lease: &OpenLease) -> anyhow::Result<LeaseRow> {
 	if let Some(row) = shared.store.lease(lease.id)? {
 		let known = (row.manifest_hash, row.tenant, row.access);
 		if known == (lease.manifest_hash, lease.tenant.0, lease.access.0) {
-			return Ok(row);
+			if row.epoch >= lease.epoch {
+				return Ok(row);
+			}
+			let raised = shared.store.update(row.lease, |row| {
+				row.epoch = lease.epoch;
+				true
+			})?;
+			return Ok(raised.unwrap_or(row));
 		}
 		// A fork gave the id to another lease: what was for the other one is stopped and kept aside.
 		tracing::warn!(
@@ -199,6 +206,7 @@ pub fn row(shared: &Shared, lease: &OpenLease) -> anyhow::Result<LeaseRow> {
 		manifest_hash: lease.manifest_hash,
 		tenant: lease.tenant.0,
 		access: lease.access.0,
+		epoch: lease.epoch,
 		attempts: attempts_on_disk(&shared.store.lease_folder(lease.id)),
 		phase: Phase::AwaitingManifest,
 		closed_at: None,
@@ -243,11 +251,19 @@ async fn step(shared: &Arc<Shared>, now: u32, lease: &OpenLease) -> anyhow::Resu
 			return Ok(());
 		}
 		Phase::Closed { .. } => return Ok(()),
-		Phase::AwaitingManifest | Phase::Starting | Phase::Running => {}
+		Phase::AwaitingManifest | Phase::Starting | Phase::Running | Phase::Suspended => {}
 	}
 	let Some(service) = service(shared, &row)? else {
+		report_missing_manifest(shared, now, lease);
 		return Ok(());
 	};
+	if let State::Suspended { .. } = lease.state {
+		return suspend(shared, &row);
+	}
+	if row.phase == Phase::Suspended {
+		tracing::info!(lease = lease.id, "the lease runs again");
+		return begin(shared, &mut row, service).await;
+	}
 	if row.attempts == 0 {
 		if missing(&shared.store.lease_folder(lease.id), &service).is_empty() {
 			return begin(shared, &mut row, service).await;
@@ -276,6 +292,46 @@ async fn step(shared: &Arc<Shared>, now: u32, lease: &OpenLease) -> anyhow::Resu
 			Ok(())
 		}
 		Observed::Ended(end) => ended(shared, row, service, end).await,
+	}
+}
+
+/// Stops what runs; its data stays.
+fn suspend(shared: &Shared, row: &LeaseRow) -> anyhow::Result<()> {
+	if !matches!(row.phase, Phase::Starting | Phase::Running) {
+		return Ok(());
+	}
+	stop(shared, row)?;
+	tracing::info!(
+		lease = row.lease,
+		"the lease is suspended: the workload is stopped"
+	);
+	shared.store.update(row.lease, |row| {
+		row.phase = Phase::Suspended;
+		true
+	})?;
+	Ok(())
+}
+
+/// Ends a lease whose tenant never handed in a manifest.
+fn report_missing_manifest(shared: &Arc<Shared>, now: u32, lease: &OpenLease) {
+	let State::Starting {
+		since,
+		receipt: false,
+		..
+	} = lease.state
+	else {
+		return;
+	};
+	let deadline = shared
+		.manifest_deadline
+		.load(std::sync::atomic::Ordering::Relaxed);
+	if deadline > 0 && now >= since.saturating_add(deadline) {
+		let call = Call::ReportMissingManifest { lease: lease.id };
+		shared.tell(
+			format!("the manifest of lease {} is missing", lease.id),
+			now,
+			call,
+		);
 	}
 }
 

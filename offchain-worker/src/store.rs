@@ -33,6 +33,9 @@ pub struct LeaseRow {
 	pub manifest_hash: [u8; 32],
 	pub tenant: [u8; 32],
 	pub access: [u8; 32],
+	/// Grants of an earlier epoch are void.
+	#[serde(default)]
+	pub epoch: u32,
 	/// Attempts begun; written before an attempt starts.
 	pub attempts: u32,
 	pub phase: Phase,
@@ -50,6 +53,8 @@ pub enum Phase {
 	Starting,
 	/// The workload runs.
 	Running,
+	/// The workload is stopped, and its data kept, while the lease is suspended.
+	Suspended,
 	/// The job has ended; the chain is being told.
 	Ended {
 		exit_code: i32,
@@ -441,6 +446,7 @@ mod tests {
 			manifest_hash: [1; 32],
 			tenant: [2; 32],
 			access: [2; 32],
+			epoch: 0,
 			attempts: 1,
 			phase: Phase::Running,
 			closed_at: None,

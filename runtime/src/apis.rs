@@ -1,8 +1,8 @@
 //! The runtime's API towards the node and its RPC.
 
 use crate::{
-	configs::EpochDuration, presets, AccountId, AuthorityDiscovery, Babe, Balance, Block,
-	Executive, Grandpa, Historical, InherentDataExt, Nonce, Runtime, RuntimeCall,
+	configs::EpochDuration, presets, reads, AccountId, AuthorityDiscovery, Babe, Balance, Block,
+	Executive, Grandpa, Historical, InherentDataExt, Market, Nonce, Runtime, RuntimeCall,
 	RuntimeGenesisConfig, SessionKeys, System, TransactionPayment, VERSION,
 };
 use alloc::vec::Vec;
@@ -11,6 +11,8 @@ use frame_support::{
 	traits::KeyOwnerProofSystem,
 	weights::Weight,
 };
+use leasehold_primitives::{LeaseId, OrderId, ProviderId};
+use pallet_market::Order;
 use sp_api::impl_runtime_apis;
 use sp_core::{crypto::KeyTypeId, OpaqueMetadata};
 use sp_runtime::{
@@ -72,6 +74,13 @@ impl_runtime_apis! {
   fn query_call_fee_details(call: RuntimeCall, len: u32) -> pallet_transaction_payment::FeeDetails<Balance> { TransactionPayment::query_call_fee_details(call, len) }
   fn query_weight_to_fee(weight: Weight) -> Balance { TransactionPayment::weight_to_fee(weight) }
   fn query_length_to_fee(length: u32) -> Balance { TransactionPayment::length_to_fee(length) } }
+ impl reads::LeaseholdApi<Block> for Runtime {
+  fn open_orders(provider: ProviderId, after: Option<OrderId>, limit: u32) -> reads::Orders { reads::Orders::V1(Market::biddable(provider, after, limit)) }
+  fn candidates(tenant: AccountId, order: Order<AccountId>, after: Option<ProviderId>, limit: u32) -> reads::Candidates { reads::Candidates::V1(Market::candidates(&tenant, order.v1(), after, limit)) }
+  fn lease(id: LeaseId) -> Option<reads::LeaseReport> { reads::lease(id) }
+  fn tenant_items(tenant: AccountId) -> (Vec<OrderId>, Vec<LeaseId>) { reads::tenant_items(&tenant) }
+  fn provider_score(provider: ProviderId) -> reads::ScoreReport { reads::score(pallet_reputation::ProviderScores::<Runtime>::get(provider)) }
+  fn tenant_score(tenant: AccountId) -> reads::ScoreReport { reads::score(pallet_reputation::TenantScores::<Runtime>::get(tenant)) } }
  impl sp_genesis_builder::GenesisBuilder<Block> for Runtime {
   fn build_state(json: Vec<u8>) -> sp_genesis_builder::Result { build_state::<RuntimeGenesisConfig>(json) }
   fn get_preset(id: &Option<sp_genesis_builder::PresetId>) -> Option<Vec<u8>> { get_preset::<RuntimeGenesisConfig>(id, presets::get_preset) }

@@ -2,10 +2,10 @@
 
 use crate::{
 	deadlines::Deadlines, fees, slots, AccountId, Agenda, Babe, Balance, Balances, Block,
-	BlockNumber, Escrow, Hash, Historical, Migrations, Nonce, Offences, OriginCaller, Providers,
-	Reputation, Runtime, RuntimeCall, RuntimeEvent, RuntimeFreezeReason, RuntimeHoldReason,
-	Session, SessionKeys, Signature, System, UncheckedExtrinsic, EPOCH_SLOTS, EXISTENTIAL_DEPOSIT,
-	LEASE, VERSION,
+	BlockNumber, Escrow, Hash, Historical, Market, Migrations, Nonce, Offences, OriginCaller,
+	Providers, Reputation, Runtime, RuntimeCall, RuntimeEvent, RuntimeFreezeReason,
+	RuntimeHoldReason, Session, SessionKeys, Signature, System, UncheckedExtrinsic, EPOCH_SLOTS,
+	EXISTENTIAL_DEPOSIT, LEASE, VERSION,
 };
 use crate::{PalletInfo, RuntimeOrigin, RuntimeTask};
 use alloc::vec::Vec;
@@ -15,8 +15,8 @@ use frame_support::{
 	dispatch::DispatchClass,
 	parameter_types,
 	traits::{
-		tokens::imbalance::ResolveTo, ConstU128, ConstU32, ConstU64, ConstU8, Get, InstanceFilter,
-		KeyOwnerProofSystem, TypedGet, VariantCountOf,
+		tokens::imbalance::ResolveTo, ConstU128, ConstU32, ConstU64, ConstU8, Contains, Get,
+		InstanceFilter, KeyOwnerProofSystem, TypedGet, VariantCountOf,
 	},
 	weights::{
 		constants::{RocksDbWeight, WEIGHT_REF_TIME_PER_MILLIS},
@@ -24,7 +24,11 @@ use frame_support::{
 	},
 	PalletId,
 };
-use frame_system::limits::{BlockLength, BlockWeights};
+use frame_system::{
+	limits::{BlockLength, BlockWeights},
+	EnsureRoot,
+};
+use leasehold_primitives::ProviderId;
 use scale_info::TypeInfo;
 use sp_core::crypto::KeyTypeId;
 use sp_runtime::{
@@ -387,13 +391,26 @@ impl pallet_providers::Config for Runtime {
 	type Agenda = Agenda;
 	type Signer = <Signature as Verify>::Signer;
 	type Signature = Signature;
+	type AdminOrigin = EnsureRoot<AccountId>;
 	type WeightInfo = ();
+}
+
+/// What a deposit that resumes its lease costs besides.
+pub struct ResumeWeight;
+impl Get<Weight> for ResumeWeight {
+	fn get() -> Weight {
+		<() as pallet_market::WeightInfo>::resume_lease()
+			.saturating_add(<() as pallet_market::WeightInfo>::visit_lease())
+	}
 }
 
 impl pallet_escrow::Config for Runtime {
 	type Currency = Balances;
 	type RuntimeHoldReason = RuntimeHoldReason;
 	type Registry = Providers;
+	type Observer = Market;
+	type AdminOrigin = EnsureRoot<AccountId>;
+	type ResumeWeight = ResumeWeight;
 	type WeightInfo = ();
 }
 
@@ -412,10 +429,25 @@ impl pallet_market::Config for Runtime {
 	type Streams = Escrow;
 	type Agenda = Agenda;
 	type Reputation = Reputation;
+	type Signer = <Signature as Verify>::Signer;
+	type Signature = Signature;
+	type AdminOrigin = EnsureRoot<AccountId>;
 	type FeeDestination = FeeDestination;
 	type WeightInfo = ();
 }
 
+/// A provider's own accounts: its owner and its operator.
+pub struct SameParty;
+impl Contains<(ProviderId, AccountId)> for SameParty {
+	fn contains((provider, who): &(ProviderId, AccountId)) -> bool {
+		pallet_providers::Providers::<Runtime>::get(provider)
+			.is_some_and(|record| record.owner == *who || record.operator == *who)
+	}
+}
+
 impl pallet_reputation::Config for Runtime {
-	type Registry = Providers;
+	type SameParty = SameParty;
+	type Agenda = Agenda;
+	type AdminOrigin = EnsureRoot<AccountId>;
+	type WeightInfo = ();
 }

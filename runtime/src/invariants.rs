@@ -5,7 +5,8 @@ extern crate alloc;
 use crate::{Agenda, Escrow, Market, Providers, Reputation, Runtime};
 use frame_support::ensure;
 use leasehold_primitives::{AgendaItem, BlockNumber};
-use pallet_market::LeaseState;
+use pallet_escrow::Phase;
+use pallet_market::{LeaseState, Suspension};
 use sp_runtime::TryRuntimeError;
 
 /// I2, I3, I5, I6 and I10 across pallets, after each pallet's own checks.
@@ -57,12 +58,16 @@ fn leases_and_streams_are_one_to_one() -> Result<(), TryRuntimeError> {
 			first.who == lease.tenant,
 			"I3: the tenant is not the first funder"
 		);
-		let running = matches!(lease.state, LeaseState::Active { .. });
-		ensure!(
-			stream.accrual.is_some() == running,
-			"I6: accrual while not active"
-		);
-		ensure!(running || stream.paid == 0, "I6: paid before the start");
+		let fits = match (lease.state, stream.phase) {
+			(LeaseState::Starting { .. }, Phase::Starting { .. }) => stream.paid == 0,
+			(LeaseState::Active { .. }, Phase::Running(_)) => true,
+			(LeaseState::Suspended { why, .. }, phase) => match why {
+				Suspension::Dry => matches!(phase, Phase::Stored(_)),
+				Suspension::ProviderPaused => phase == Phase::Resting,
+			},
+			_ => false,
+		};
+		ensure!(fits, "I6: the stream accrues what the lease does not earn");
 	}
 	let streams = pallet_escrow::StreamsOf::<Runtime>::iter().count();
 	ensure!(streams == leases, "I3: a stream without lease");
@@ -86,10 +91,20 @@ fn everything_has_a_deadline() -> Result<(), TryRuntimeError> {
 	for (id, lease) in pallet_market::ClosedLeases::<Runtime>::iter() {
 		entry(AgendaItem::Closed(id), lease.due)?;
 	}
+	for (id, watch) in pallet_market::Watches::<Runtime>::iter() {
+		entry(AgendaItem::Watch(id), watch.due)?;
+	}
 	for (id, _) in pallet_providers::Providers::<Runtime>::iter() {
-		if let Some(due) = Providers::due(id) {
-			entry(AgendaItem::Provider(id), due)?;
+		let item = AgendaItem::Provider(id);
+		if let Some(due) = Providers::due(item) {
+			entry(item, due)?;
 		}
+	}
+	for (id, record) in pallet_providers::Attestations::<Runtime>::iter() {
+		entry(AgendaItem::Attestation(id), record.due)?;
+	}
+	if let Some(due) = Reputation::due() {
+		entry(AgendaItem::Scores, due)?;
 	}
 	Ok(())
 }

@@ -14,6 +14,7 @@ pub mod deadlines;
 pub mod fees;
 pub mod invariants;
 pub mod presets;
+pub mod reads;
 pub mod slots;
 
 use alloc::vec::Vec;

@@ -225,6 +225,8 @@ mod tests {
 				paid: 10,
 				fees: 2,
 				refunded: 0,
+				compensation: 0,
+				epoch: 0,
 				closed_at: 1,
 			},
 			rows: vec![

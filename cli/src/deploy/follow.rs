@@ -7,9 +7,11 @@ use crate::{
 	tenant, Context,
 };
 use leasehold_client::{
-	keystore, story, units,
+	keystore,
+	signer::Wait,
+	story, units,
 	view::{Closed, LeaseRecordNow, OpenLease, OrderNow, State},
-	Chain, CloseReason, Connection,
+	Call, Chain, CloseReason, Connection,
 };
 use leasehold_manifest::Manifest;
 
@@ -106,7 +108,7 @@ pub(super) async fn deliver(
 	chain: &Chain,
 	gateway: &Gateway,
 	deployment: &Deployment,
-) -> Result<(), Failure> {
+) -> Result<Option<Proof>, Failure> {
 	let manifest = Manifest::open(&deployment.bytes())
 		.map_err(|error| Failure::new(1, error.to_string(), ""))?;
 	let service = manifest
@@ -137,10 +139,10 @@ pub(super) async fn deliver(
 					gateway.put(place, entry, disk).await?;
 				}
 			}
-			Ok::<_, Failure>(())
+			Ok::<_, Failure>(Proof::of(&receipt))
 		};
 		match handed_in.await {
-			Ok(()) => return Ok(()),
+			Ok(proof) => return Ok(proof),
 			Err(failure) if failure.code == 6 => {
 				context
 					.out
@@ -160,17 +162,63 @@ pub(super) async fn deliver(
 	}
 }
 
+/// The provider's receipt for the manifest, as the chain takes it.
+pub(super) struct Proof {
+	block: u32,
+	signature: [u8; 64],
+}
+
+impl Proof {
+	fn of(receipt: &serde_json::Value) -> Option<Self> {
+		let signature = hex::decode(receipt["signature"].as_str()?).ok()?;
+		Some(Self {
+			block: u32::try_from(receipt["block"].as_u64()?).ok()?,
+			signature: signature.try_into().ok()?,
+		})
+	}
+}
+
+/// Waits until the workload runs. Should it not by the last quarter of its time, the receipt goes on
+/// chain: then it is the provider's fault.
 pub(super) async fn until_running(
 	context: &Context,
 	chain: &Chain,
+	pair: &leasehold_client::Keypair,
 	lease: u64,
+	mut proof: Option<Proof>,
 ) -> Result<LeaseRecordNow, Failure> {
 	context.out.waiting("the provider starts the workload");
 	loop {
-		let record = tenant::patiently(context, chain, async |connection| {
-			connection.best().await?.lease(lease).await
+		let (now, record) = tenant::patiently(context, chain, async |connection| {
+			let view = connection.best().await?;
+			Ok((view.number(), view.lease(lease).await?))
 		})
 		.await?;
+		if let LeaseRecordNow::Open(open) = &record {
+			if let State::Starting {
+				since, deadline, ..
+			} = open.state
+			{
+				let quarter = deadline.saturating_sub(since) / 4;
+				let late = now.saturating_add(quarter) >= deadline;
+				if let Some(Proof { block, signature }) = proof.take_if(|_| late) {
+					context
+						.out
+						.stage("the start is late: the provider's receipt goes on chain");
+					let call = Call::SubmitReceipt {
+						lease,
+						block,
+						signature,
+					};
+					let signer = tenant::signer(context, chain, pair)?;
+					if let Err(error) = signer.submit(call, Wait::Best).await {
+						context
+							.out
+							.stage(format!("the receipt was not taken: {error}"));
+					}
+				}
+			}
+		}
 		let starting = matches!(
 			&record,
 			LeaseRecordNow::Open(open) if matches!(open.state, State::Starting { .. })
@@ -188,7 +236,6 @@ pub(super) async fn until_ended(
 	gateway: &Gateway,
 	lease: u64,
 ) -> Result<(), Failure> {
-	until_running(context, chain, lease).await?;
 	context.out.stage("the workload runs; its log follows");
 	// The log is a help; how the lease ends is the chain's word.
 	if let Err(failure) = tenant::show_log(context, gateway, true, std::io::stderr()).await {

@@ -103,19 +103,26 @@ impl Deploy {
 		})
 		.await?;
 		let genesis = connection.genesis;
-		let gateway = tenant::gateway(genesis, provider, lease.provider, &pair, lease.id)?;
-		if let State::Starting { .. } = lease.state {
-			deliver(context, &chain, &gateway, &deployment).await?;
-		}
+		let gateway = tenant::gateway(
+			genesis,
+			provider,
+			lease.provider,
+			&pair,
+			(lease.id, lease.epoch),
+		)?;
+		let proof = match lease.state {
+			State::Starting { .. } => deliver(context, &chain, &gateway, &deployment).await?,
+			_ => None,
+		};
 		context.out.stage("the manifest is delivered");
 		let id = lease.id;
 		context.out.if_interrupted(format!(
 			"lease {id} goes on; `leasehold status {id}` shows it, `leasehold close {id}` ends it"
 		));
+		let record = until_running(context, &chain, &pair, lease.id, proof).await?;
 		if self.wait {
 			return until_ended(context, &chain, &gateway, lease.id).await;
 		}
-		let record = until_running(context, &chain, lease.id).await?;
 		let json = json!({ "order": order, "lease": lease.id, "provider": lease.provider });
 		context.out.result(json, || {
 			let word = match record {
@@ -278,6 +285,7 @@ impl Deploy {
 			max_rate,
 			min_score: 0,
 			max_duration,
+			notice: 0,
 			bidding: self.bidding,
 			deposit,
 		};

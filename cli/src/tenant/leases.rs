@@ -113,7 +113,7 @@ pub fn closed_json(closed: &Closed) -> serde_json::Value {
 		"fault": story::fault(&closed.fault), "exit_code": exit_code, "result_hash": hash,
 		"served_blocks": closed.served_blocks, "paid": closed.paid.to_string(),
 		"fees": closed.fees.to_string(), "refunded": closed.refunded.to_string(),
-		"closed_at": closed.closed_at,
+		"compensation": closed.compensation.to_string(), "closed_at": closed.closed_at,
 	})
 }
 

@@ -12,7 +12,7 @@ use crate::{gateway::Gateway, keys, output::Failure, Context};
 use leasehold_client::{
 	keystore,
 	signer::{Journal, Signer},
-	view::{LeaseRecordNow, OpenLease, State},
+	view::{LeaseRecordNow, OpenLease, State, Suspension},
 	Chain, ChainError, Connection,
 };
 
@@ -81,27 +81,27 @@ pub async fn session(
 ) -> Result<(Gateway, LeaseRecordNow), Failure> {
 	let view = connection.best().await?;
 	let record = view.lease(lease).await?;
-	let provider = match &record {
-		LeaseRecordNow::Open(open) => open.provider,
-		LeaseRecordNow::Closed(closed) => closed.provider,
+	let (provider, epoch) = match &record {
+		LeaseRecordNow::Open(open) => (open.provider, open.epoch),
+		LeaseRecordNow::Closed(closed) => (closed.provider, closed.epoch),
 		LeaseRecordNow::Swept => return Err(swept(lease)),
 		LeaseRecordNow::Unknown => return Err(unknown(lease)),
 	};
 	let pair = keys::account(context)?;
 	let found = view.provider(provider).await?;
 	Ok((
-		gateway(connection.genesis, found, provider, &pair, lease)?,
+		gateway(connection.genesis, found, provider, &pair, (lease, epoch))?,
 		record,
 	))
 }
 
-/// A session with a provider.
+/// A session with a provider, for (lease, epoch).
 pub fn gateway(
 	genesis: leasehold_client::H256,
 	provider: Option<leasehold_client::view::Provider>,
 	id: u32,
 	pair: &leasehold_client::Keypair,
-	lease: u64,
+	lease: (u64, u32),
 ) -> Result<Gateway, Failure> {
 	let gone = || {
 		let what = format!("provider {id} is no longer registered");
@@ -118,7 +118,13 @@ pub fn gateway(
 
 pub(crate) fn state(lease: &OpenLease) -> (&'static str, u32) {
 	match lease.state {
-		State::Starting { deadline } => ("starting", deadline),
+		State::Starting { deadline, .. } => ("starting", deadline),
 		State::Active { term_end } => ("active", lease.runs_until().unwrap_or(term_end)),
+		State::Suspended {
+			why: Suspension::Dry,
+			term_end,
+			..
+		} => ("suspended (dry)", lease.runs_until().unwrap_or(term_end)),
+		State::Suspended { term_end, .. } => ("suspended (paused)", term_end),
 	}
 }

@@ -115,6 +115,7 @@ impl View {
 		Ok(Terms {
 			heartbeat_period: providers.heartbeat_period,
 			heartbeat_grace: providers.heartbeat_grace,
+			manifest_deadline: market.manifest_deadline,
 			min_bond: providers.min_bond,
 			start_deadline: market.start_deadline,
 			min_bidding: market.min_bidding,
@@ -280,9 +281,11 @@ impl View {
 						orders.push(*order);
 					}
 				}
-				OpenItem::Lease(id) => {
-					if let LeaseRecordNow::Open(lease) = self.lease(id).await? {
-						leases.push(*lease);
+				OpenItem::Leases { leases: ids, .. } => {
+					for id in ids.0 {
+						if let LeaseRecordNow::Open(lease) = self.lease(id).await? {
+							leases.push(*lease);
+						}
 					}
 				}
 			}

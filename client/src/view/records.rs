@@ -7,7 +7,7 @@ use leasehold_primitives::{
 };
 
 use types::{
-	pallet_escrow::types::StreamRecord,
+	pallet_escrow::types::{Phase, StreamRecord},
 	pallet_market::types::{ClosedLease, LeaseRecord, LeaseState, Order, OrderRecord},
 	pallet_providers::types::{ProviderInfo, ProviderRecord, Status},
 };
@@ -72,6 +72,10 @@ pub struct OpenOrder {
 	pub max_duration: u32,
 	/// Planck.
 	pub deposit: u128,
+	/// Leases wanted.
+	pub leases: u8,
+	/// Whether the tenant picks by hand.
+	pub manual: bool,
 	/// Block in which bidding ends.
 	pub bidding_ends: u32,
 	/// (provider, rate in planck per served block), best first.
@@ -81,10 +85,30 @@ pub struct OpenOrder {
 /// Where an open lease stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {
-	/// Waits for manifest and workload, at most until this block.
-	Starting { deadline: u32 },
+	/// Waits for manifest and workload since block `since`, at most until block `deadline`.
+	Starting {
+		since: u32,
+		deadline: u32,
+		/// The receipt for the manifest is on chain.
+		receipt: bool,
+	},
 	/// Runs, at most until this block.
 	Active { term_end: u32 },
+	/// Does not run, and keeps its data.
+	Suspended {
+		why: Suspension,
+		since: u32,
+		term_end: u32,
+	},
+}
+
+/// Why a lease is suspended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suspension {
+	/// Its balance is down to the reserve.
+	Dry,
+	/// Its provider paused it.
+	ProviderPaused,
 }
 
 /// An open lease and its stream.
@@ -98,11 +122,15 @@ pub struct OpenLease {
 	pub manifest_hash: [u8; 32],
 	pub kind: WorkloadKind,
 	pub taken: Resources,
-	/// Blocks.
-	pub max_duration: u32,
 	pub state: State,
+	/// Block in which the provider takes its capacity back.
+	pub reclaim_at: Option<u32>,
+	/// Access grants of an earlier epoch are void.
+	pub epoch: u32,
 	/// Planck per served block, gross.
 	pub rate: u128,
+	/// Planck per served block while it is suspended.
+	pub storage_rate: u128,
 	/// Planck that a running workload does not use up.
 	pub reserve: u128,
 	/// Planck on hold.
@@ -111,21 +139,38 @@ pub struct OpenLease {
 	pub paid: u128,
 	/// Blocks paid so far.
 	pub served_blocks: u32,
-	/// (served base, base, deadline) of the accrual, blocks.
-	pub accrual: Option<(u32, u32, u32)>,
+	/// What accrues at present.
+	pub accrual: Accrues,
+}
+
+/// What accrues on a stream, with (served base, base, deadline), blocks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accrues {
+	Nothing,
+	/// The rate, out of what is above the reserve.
+	Rate(u32, u32, u32),
+	/// The storage rate, out of all that is left.
+	Storage(u32, u32, u32),
 }
 
 impl OpenLease {
-	/// Blocks that the balance above the reserve pays for, counted from the last settlement.
+	/// Blocks that the balance pays for as it accrues now, counted from the last settlement.
 	pub fn funded_blocks(&self) -> u32 {
-		math::funded_blocks(self.rate, self.held.saturating_sub(self.reserve))
+		match self.accrual {
+			Accrues::Storage(..) => math::funded_blocks(self.storage_rate, self.held),
+			_ => math::funded_blocks(self.rate, self.held.saturating_sub(self.reserve)),
+		}
 	}
 
 	/// The block from which on nothing is paid any more if the provider is always on duty: dry or
 	/// at the end of the term.
 	pub fn runs_until(&self) -> Option<u32> {
-		let (_, base, deadline) = self.accrual?;
-		Some(base.saturating_add(self.funded_blocks()).min(deadline))
+		match self.accrual {
+			Accrues::Nothing => None,
+			Accrues::Rate(_, base, deadline) | Accrues::Storage(_, base, deadline) => {
+				Some(base.saturating_add(self.funded_blocks()).min(deadline))
+			}
+		}
 	}
 }
 
@@ -145,6 +190,10 @@ pub struct Closed {
 	pub fees: u128,
 	/// Planck.
 	pub refunded: u128,
+	/// Planck paid to the tenant out of the provider's bond.
+	pub compensation: u128,
+	/// Access grants of an earlier epoch are void.
+	pub epoch: u32,
 	pub closed_at: u32,
 }
 
@@ -172,6 +221,8 @@ pub enum OrderNow {
 pub struct Terms {
 	pub heartbeat_period: u32,
 	pub heartbeat_grace: u32,
+	/// Blocks from the match after which a provider may say that the manifest is missing.
+	pub manifest_deadline: u32,
 	pub min_bond: u128,
 	pub start_deadline: u32,
 	pub min_bidding: u32,
@@ -358,6 +409,11 @@ pub(super) fn open_order(id: u64, record: OrderRecord<AccountId32>) -> OpenOrder
 		min_score: spec.min_score.0,
 		max_duration: spec.max_duration,
 		deposit: spec.deposit,
+		leases: spec.quantity.leases,
+		manual: matches!(
+			spec.selection,
+			types::pallet_market::types::Selection::Manual
+		),
 		bidding_ends: record.bidding_ends,
 		bids: record
 			.bids
@@ -382,12 +438,37 @@ pub(super) fn open_lease(
 		manifest_hash: record.manifest_hash,
 		kind: record.kind.0,
 		taken: record.taken.0,
-		max_duration: record.max_duration,
 		state: match record.state {
-			LeaseState::Starting { deadline } => State::Starting { deadline },
+			LeaseState::Starting {
+				since,
+				deadline,
+				receipt,
+				..
+			} => State::Starting {
+				since,
+				deadline,
+				receipt,
+			},
 			LeaseState::Active { term_end } => State::Active { term_end },
+			LeaseState::Suspended {
+				why,
+				since,
+				term_end,
+			} => State::Suspended {
+				why: match why {
+					types::pallet_market::types::Suspension::Dry => Suspension::Dry,
+					types::pallet_market::types::Suspension::ProviderPaused => {
+						Suspension::ProviderPaused
+					}
+				},
+				since,
+				term_end,
+			},
 		},
+		reclaim_at: record.reclaim_at,
+		epoch: record.epoch,
 		rate: stream.rate,
+		storage_rate: stream.storage_rate,
 		reserve: stream.reserve,
 		held: stream
 			.funders
@@ -396,7 +477,11 @@ pub(super) fn open_lease(
 			.fold(0, |sum, f| sum.saturating_add(f.held)),
 		paid: stream.paid,
 		served_blocks: stream.served_blocks,
-		accrual: stream.accrual.map(|a| (a.served_base, a.base, a.deadline)),
+		accrual: match stream.phase {
+			Phase::Running(a) => Accrues::Rate(a.served_base, a.base, a.deadline),
+			Phase::Stored(a) => Accrues::Storage(a.served_base, a.base, a.deadline),
+			Phase::Starting { .. } | Phase::Resting => Accrues::Nothing,
+		},
 	}
 }
 
@@ -412,6 +497,8 @@ pub(super) fn closed_lease(id: u64, record: ClosedLease<AccountId32>) -> Closed 
 		paid: record.paid,
 		fees: record.fees,
 		refunded: record.refunded,
+		compensation: record.compensation,
+		epoch: record.epoch,
 		closed_at: record.closed_at,
 	}
 }

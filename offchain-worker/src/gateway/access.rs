@@ -108,7 +108,7 @@ pub async fn check(
 		provider: shared.provider,
 		lease: id,
 		access: row.access(),
-		epoch: 0,
+		epoch: row.epoch,
 		now,
 	};
 	access::check(grant, proof, facts, scope, &expected).map_err(forbidden)?;

@@ -11,7 +11,10 @@ use jsonrpsee::{
 	types::{ErrorObjectOwned, Params},
 	RpcModule,
 };
-use leasehold_client::access::{RequestProof, Scope, SignedGrant};
+use leasehold_client::{
+	access::{RequestProof, Scope, SignedGrant},
+	primitives::receipt,
+};
 use leasehold_manifest::{result::Output, Manifest, Totals};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -37,7 +40,7 @@ struct Receipt {
 	manifest_hash: String,
 	/// Best block when it was handed in.
 	block: u32,
-	/// Under `Leasehold receipt v1` and the fields above, a line each.
+	/// The operator's, as the chain takes it: should the lease not start, the tenant may put it there.
 	signature: String,
 	/// Files that are still to be handed in.
 	missing: Vec<String>,
@@ -200,9 +203,11 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 		format!("{:?}", shared.genesis),
 		hex::encode(row.manifest_hash),
 	);
-	let text = format!(
-		"Leasehold receipt v1\n{genesis}\n{}\n{hash}\n{block}",
-		row.lease
+	let payload = receipt::payload(
+		&shared.genesis.0.into(),
+		row.lease,
+		&row.manifest_hash,
+		block,
 	);
 	Ok(Receipt {
 		api: API,
@@ -210,7 +215,7 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 		lease: row.lease,
 		manifest_hash: hash,
 		block,
-		signature: hex::encode(shared.pair.sign(text.as_bytes()).0),
+		signature: hex::encode(shared.pair.sign(&payload).0),
 		missing: paths(missing(&shared.store.lease_folder(row.lease), only)),
 	})
 }

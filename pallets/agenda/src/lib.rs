@@ -110,6 +110,9 @@ pub mod pallet {
 				AgendaItem::Order(0),
 				AgendaItem::Closed(0),
 				AgendaItem::Provider(0),
+				AgendaItem::Watch(0),
+				AgendaItem::Attestation(0),
+				AgendaItem::Scores,
 			] {
 				let weight = Self::entry_weight(item);
 				assert!(

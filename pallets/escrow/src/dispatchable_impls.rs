@@ -1,15 +1,15 @@
-//! Deposits and settlement.
+//! What the calls do.
 
-use crate::{pallet::*, Funder, StoredAccrual, StreamRecordOf, Terms, TermsV1};
+use crate::{pallet::*, Funder, Phase, Refill, StoredAccrual, StreamRecordOf, Terms, TermsV1};
 use frame_support::{
 	dispatch::DispatchResult,
 	ensure,
 	traits::{
-		fungible::{InspectHold, MutateHold},
-		tokens::{Fortitude, Precision, Restriction},
+		fungible::{Inspect, InspectHold, MutateHold},
+		tokens::{Fortitude, Precision, Provenance, Restriction},
 	},
 };
-use leasehold_primitives::{Balance, BlockNumber, LeaseId, ProviderRegistry};
+use leasehold_primitives::{math, Balance, BlockNumber, LeaseId, ProviderRegistry, StreamObserver};
 use sp_runtime::{DispatchError, SaturatedConversion};
 
 impl<T: Config> Pallet<T> {
@@ -22,6 +22,10 @@ impl<T: Config> Pallet<T> {
 		terms
 	}
 
+	pub(crate) fn stream(lease: LeaseId) -> Result<StreamRecordOf<T>, DispatchError> {
+		StreamsOf::<T>::get(lease).ok_or_else(|| Error::<T>::UnknownStream.into())
+	}
+
 	pub(crate) fn hold(who: &T::AccountId, amount: Balance) -> DispatchResult {
 		let reason = HoldReason::Stream.into();
 		ensure!(
@@ -31,49 +35,139 @@ impl<T: Config> Pallet<T> {
 		T::Currency::hold(&reason, who, amount)
 	}
 
-	pub(crate) fn do_deposit(who: T::AccountId, lease: LeaseId, amount: Balance) -> DispatchResult {
-		StreamsOf::<T>::try_mutate(lease, |stream| -> DispatchResult {
-			let stream = stream.as_mut().ok_or(Error::<T>::UnknownStream)?;
-			let is_tenant = stream
-				.funders
-				.first()
-				.is_some_and(|funder| funder.who == who);
-			let least = if is_tenant {
-				1
-			} else {
-				Self::terms().min_top_up
-			};
-			ensure!(amount >= least, Error::<T>::DepositTooLow);
-			// What was served past dry is not owed, and does not become so by a top-up.
-			Self::settle_record(lease, stream)?;
-			stream.deposited = stream
-				.deposited
-				.checked_add(amount)
-				.ok_or(Error::<T>::Overflow)?;
-			match stream.funders.iter_mut().find(|funder| funder.who == who) {
-				Some(funder) => {
-					funder.held = funder
-						.held
-						.checked_add(amount)
-						.ok_or(Error::<T>::Overflow)?;
-				}
-				None => stream
-					.funders
-					.try_push(Funder {
-						who: who.clone(),
-						held: amount,
-					})
-					.map_err(|_| Error::<T>::TooManyFunders)?,
+	fn is_tenant(stream: &StreamRecordOf<T>, who: &T::AccountId) -> bool {
+		stream
+			.funders
+			.first()
+			.is_some_and(|funder| funder.who == *who)
+	}
+
+	/// Puts `amount` planck of `who` on hold and into the record.
+	pub(crate) fn add(
+		stream: &mut StreamRecordOf<T>,
+		who: &T::AccountId,
+		amount: Balance,
+	) -> DispatchResult {
+		stream.deposited = stream
+			.deposited
+			.checked_add(amount)
+			.ok_or(Error::<T>::Overflow)?;
+		match stream.funders.iter_mut().find(|funder| funder.who == *who) {
+			Some(funder) => {
+				funder.held = funder
+					.held
+					.checked_add(amount)
+					.ok_or(Error::<T>::Overflow)?;
 			}
-			Self::hold(&who, amount)
-		})?;
+			None => stream
+				.funders
+				.try_push(Funder {
+					who: who.clone(),
+					held: amount,
+				})
+				.map_err(|_| Error::<T>::TooManyFunders)?,
+		}
+		Self::hold(who, amount)
+	}
+
+	/// Whether the lease resumed.
+	pub(crate) fn do_deposit(
+		who: T::AccountId,
+		lease: LeaseId,
+		amount: Balance,
+	) -> Result<bool, DispatchError> {
+		let mut stream = Self::stream(lease)?;
+		let least = match Self::is_tenant(&stream, &who) {
+			true => 1,
+			false => Self::terms().min_top_up,
+		};
+		ensure!(amount >= least, Error::<T>::DepositTooLow);
+		// What was served past dry is not owed, and does not become so by a top-up.
+		Self::settle_record(lease, &mut stream)?;
+		Self::add(&mut stream, &who, amount)?;
+		let funded_again = matches!(stream.phase, Phase::Stored(_))
+			&& math::funded_blocks(stream.rate, stream.spendable())
+				>= Self::terms().min_funded_blocks;
+		StreamsOf::<T>::insert(lease, stream);
 		Self::deposit_event(Event::Deposited { lease, who, amount });
+		if funded_again {
+			T::Observer::funded_again(lease)?;
+		}
+		Ok(funded_again)
+	}
+
+	pub(crate) fn do_withdraw(
+		who: T::AccountId,
+		lease: LeaseId,
+		amount: Balance,
+	) -> DispatchResult {
+		let mut stream = Self::stream(lease)?;
+		ensure!(amount > 0, Error::<T>::ZeroAmount);
+		Self::settle_record(lease, &mut stream)?;
+		ensure!(amount <= stream.withdrawable(), Error::<T>::NotWithdrawable);
+		let tenant = Self::is_tenant(&stream, &who);
+		let funder = stream
+			.funders
+			.iter_mut()
+			.find(|funder| funder.who == who)
+			.ok_or(Error::<T>::NotFunder)?;
+		funder.held = funder
+			.held
+			.checked_sub(amount)
+			.ok_or(Error::<T>::NotWithdrawable)?;
+		// The tenant keeps its place.
+		if !tenant {
+			stream
+				.funders
+				.retain(|funder| funder.who != who || funder.held > 0);
+		}
+		stream.withdrawn = stream
+			.withdrawn
+			.checked_add(amount)
+			.ok_or(Error::<T>::Overflow)?;
+		StreamsOf::<T>::insert(lease, stream);
+		T::Currency::release(&HoldReason::Stream.into(), &who, amount, Precision::Exact)?;
+		Self::deposit_event(Event::Withdrawn { lease, who, amount });
+		T::Observer::funds_left(lease)
+	}
+
+	pub(crate) fn do_set_refill(
+		who: T::AccountId,
+		lease: LeaseId,
+		refill: Option<Refill>,
+	) -> DispatchResult {
+		let mut stream = Self::stream(lease)?;
+		ensure!(Self::is_tenant(&stream, &who), Error::<T>::NotTenant);
+		let sound = refill.is_none_or(|refill| refill.amount > 0 && refill.budget > 0);
+		ensure!(sound, Error::<T>::ZeroAmount);
+		stream.refill = refill;
+		StreamsOf::<T>::insert(lease, stream);
+		Self::deposit_event(Event::RefillSet { lease, refill });
+		Ok(())
+	}
+
+	pub(crate) fn do_set_terms(terms: Terms) -> DispatchResult {
+		let Terms::V1(new) = &terms;
+		new.check().map_err(|_| Error::<T>::TermsContradict)?;
+		CurrentTerms::<T>::put(&terms);
+		Self::deposit_event(Event::TermsSet { terms });
+		Ok(())
+	}
+
+	pub(crate) fn do_set_fee_destination(to: T::AccountId) -> DispatchResult {
+		let least = T::Currency::minimum_balance();
+		ensure!(
+			T::Currency::balance(&to) >= least,
+			Error::<T>::EmptyFeeDestination
+		);
+		FeeDestination::<T>::put(&to);
+		Self::deposit_event(Event::FeeDestinationSet { to });
 		Ok(())
 	}
 
 	/// The blocks that were paid.
 	pub(crate) fn do_settle(lease: LeaseId) -> Result<BlockNumber, DispatchError> {
-		let mut stream = StreamsOf::<T>::get(lease).ok_or(Error::<T>::UnknownStream)?;
+		let mut stream = Self::stream(lease)?;
 		let blocks = Self::settle_record(lease, &mut stream)?;
 		StreamsOf::<T>::insert(lease, stream);
 		Ok(blocks)
@@ -85,37 +179,42 @@ impl<T: Config> Pallet<T> {
 		lease: LeaseId,
 		stream: &mut StreamRecordOf<T>,
 	) -> Result<BlockNumber, DispatchError> {
-		let Some(accrual) = stream.accrual else {
-			return Ok(0);
-		};
-		let served_now = T::Registry::served(stream.provider);
-		let blocks = stream.owed_blocks(served_now);
-		stream.accrual = Some(StoredAccrual {
-			served_base: served_now,
+		let served_base = T::Registry::served(stream.provider);
+		let (blocks, owed) = stream.owed(served_base);
+		let moved = |accrual: StoredAccrual| StoredAccrual {
+			served_base,
 			base: Self::now(),
 			..accrual
-		});
+		};
+		let running = match stream.phase {
+			Phase::Starting { .. } | Phase::Resting => return Ok(0),
+			Phase::Running(accrual) => {
+				stream.phase = Phase::Running(moved(accrual));
+				true
+			}
+			Phase::Stored(accrual) => {
+				stream.phase = Phase::Stored(moved(accrual));
+				false
+			}
+		};
 		if blocks == 0 {
 			return Ok(0);
 		}
-		let owed = stream
-			.rate
-			.checked_mul(blocks.into())
-			.ok_or(Error::<T>::Overflow)?;
-		let fees_before = stream.fees();
+		let fee_before = math::fee_on(stream.paid, stream.fee);
 		stream.paid = stream.paid.checked_add(owed).ok_or(Error::<T>::Overflow)?;
-		stream.served_blocks = stream
-			.served_blocks
-			.checked_add(blocks)
+		if running {
+			stream.served_blocks = stream
+				.served_blocks
+				.checked_add(blocks)
+				.ok_or(Error::<T>::Overflow)?;
+		}
+		let fee = math::fee_on(stream.paid, stream.fee)
+			.checked_sub(fee_before)
 			.ok_or(Error::<T>::Overflow)?;
-		let fee = stream
-			.fees()
-			.checked_sub(fees_before)
-			.ok_or(Error::<T>::Overflow)?;
-		let net = owed.checked_sub(fee).ok_or(Error::<T>::Overflow)?;
 		let owner = T::Registry::owner(stream.provider).ok_or(Error::<T>::NoPayee)?;
-		let protocol = FeeDestination::<T>::get().ok_or(Error::<T>::NoPayee)?;
-		Self::pay(stream, &protocol, fee)?;
+		let fee = Self::pay_fee(stream, fee)?;
+		stream.fees = stream.fees.checked_add(fee).ok_or(Error::<T>::Overflow)?;
+		let net = owed.checked_sub(fee).ok_or(Error::<T>::Overflow)?;
 		Self::pay(stream, &owner, net)?;
 		Self::deposit_event(Event::Settled {
 			lease,
@@ -126,26 +225,48 @@ impl<T: Config> Pallet<T> {
 		Ok(blocks)
 	}
 
+	/// Pays a fee to its destination. A destination that cannot take it gets nothing: that must
+	/// not keep a provider from being paid. The planck that were paid.
+	pub(crate) fn pay_fee(
+		stream: &mut StreamRecordOf<T>,
+		fee: Balance,
+	) -> Result<Balance, DispatchError> {
+		let Some(to) = FeeDestination::<T>::get() else {
+			return Ok(0);
+		};
+		let takes = T::Currency::can_deposit(&to, fee, Provenance::Extant);
+		if fee == 0 || takes.into_result().is_err() {
+			return Ok(0);
+		}
+		Self::pay(stream, &to, fee)?;
+		Ok(fee)
+	}
+
 	/// Moves `amount` planck out of the funders' holds, first come, first consumed.
 	fn pay(
 		stream: &mut StreamRecordOf<T>,
 		to: &T::AccountId,
 		mut amount: Balance,
 	) -> Result<(), DispatchError> {
+		let reason = HoldReason::Stream.into();
 		for funder in stream.funders.iter_mut() {
 			let part = funder.held.min(amount);
 			if part == 0 {
 				continue;
 			}
-			T::Currency::transfer_on_hold(
-				&HoldReason::Stream.into(),
-				&funder.who,
-				to,
-				part,
-				Precision::Exact,
-				Restriction::Free,
-				Fortitude::Force,
-			)?;
+			if funder.who == *to {
+				T::Currency::release(&reason, to, part, Precision::Exact)?;
+			} else {
+				T::Currency::transfer_on_hold(
+					&reason,
+					&funder.who,
+					to,
+					part,
+					Precision::Exact,
+					Restriction::Free,
+					Fortitude::Force,
+				)?;
+			}
 			funder.held = funder.held.saturating_sub(part);
 			amount = amount.saturating_sub(part);
 		}

@@ -9,6 +9,9 @@
 //! Every deposit is a hold on its funder's own account. Streams are lazy: nothing happens per block.
 //! Settling n times pays what settling once pays: whole blocks at an integer rate, and a fee that is
 //! floor(fee × all paid so far).
+//!
+//! When the balance is down to the reserve the stream is *stored*: it pays the *storage rate* out of
+//! the reserve, until a deposit lets it run again or nothing is left.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
@@ -31,7 +34,9 @@ pub mod pallet {
 		traits::fungible::{Inspect, MutateHold},
 	};
 	use frame_system::pallet_prelude::*;
-	use leasehold_primitives::{Balance, BlockNumber, LeaseId, ProviderId, ProviderRegistry};
+	use leasehold_primitives::{
+		Balance, BlockNumber, LeaseId, ProviderId, ProviderRegistry, StreamObserver,
+	};
 
 	const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
 
@@ -48,8 +53,14 @@ pub mod pallet {
 		type RuntimeHoldReason: From<HoldReason>;
 		/// Who is paid, and for how many blocks.
 		type Registry: ProviderRegistry<Self::AccountId>;
+		/// Who hears of deposits and withdrawals.
+		type Observer: StreamObserver;
+		/// Who may set terms and the fee destination.
+		type AdminOrigin: EnsureOrigin<Self::RuntimeOrigin>;
 		/// Weights of the calls.
 		type WeightInfo: WeightInfo;
+		/// What resuming a suspended lease costs.
+		type ResumeWeight: Get<Weight>;
 	}
 
 	/// Why this pallet holds funds.
@@ -100,11 +111,44 @@ pub mod pallet {
 			reserve: Balance,
 			deposit: Balance,
 		},
-		/// The stream began to accrue; blocks after `deadline` will not be paid.
-		StreamStarted {
+		/// The stream accrues at its rate from now on; blocks after `deadline` will not be paid.
+		StreamRuns {
 			lease: LeaseId,
 			deadline: BlockNumber,
 		},
+		/// The balance is down to the reserve: the stream accrues at its storage rate from now on,
+		/// out of the `left` planck.
+		StreamStored { lease: LeaseId, left: Balance },
+		/// The stream accrues nothing for now.
+		StreamRests { lease: LeaseId },
+		/// The stream accrues at another rate from now on.
+		StreamResized {
+			lease: LeaseId,
+			rate: Balance,
+			storage_rate: Balance,
+			reserve: Balance,
+		},
+		/// A funder took back `amount` planck.
+		Withdrawn {
+			lease: LeaseId,
+			who: T::AccountId,
+			amount: Balance,
+		},
+		/// The tenant lets the stream refill itself, or no longer does.
+		RefillSet {
+			lease: LeaseId,
+			refill: Option<Refill>,
+		},
+		/// `amount` planck were taken from the tenant's free balance; `left` may still be.
+		Refilled {
+			lease: LeaseId,
+			amount: Balance,
+			left: Balance,
+		},
+		/// New terms are in force.
+		TermsSet { terms: Terms },
+		/// Fees go to another account.
+		FeeDestinationSet { to: T::AccountId },
 		/// A funder put `amount` planck more on hold.
 		Deposited {
 			lease: LeaseId,
@@ -119,12 +163,14 @@ pub mod pallet {
 			paid: Balance,
 			fee: Balance,
 		},
-		/// The lease ended; each funder got back what it had left.
+		/// The lease ended; each funder got back what it had left. `paid` is gross of `fees`;
+		/// deposits = paid + withdrawn + refunds.
 		StreamClosed {
 			lease: LeaseId,
 			served_blocks: BlockNumber,
 			paid: Balance,
 			fees: Balance,
+			withdrawn: Balance,
 			refunds: Refunds<T::AccountId>,
 		},
 	}
@@ -135,8 +181,8 @@ pub mod pallet {
 		UnknownStream,
 		/// The lease has a stream already.
 		StreamExists,
-		/// The stream is running already.
-		AlreadyStarted,
+		/// The stream runs already.
+		AlreadyRunning,
 		/// A rate must be at least 1 planck a block.
 		ZeroRate,
 		/// The deposit is below the least that the terms ask for.
@@ -145,7 +191,20 @@ pub mod pallet {
 		TooManyFunders,
 		/// The funder's balance does not cover the deposit.
 		InsufficientFunds,
-		/// The provider or the fee destination is unknown, so that nobody can be paid.
+		/// An amount must be at least 1 planck.
+		ZeroAmount,
+		/// The amount is more than is unspent beyond the reserve and the notice, or more than the
+		/// caller has in the stream.
+		NotWithdrawable,
+		/// The caller has nothing in this stream.
+		NotFunder,
+		/// Only the lease's tenant may do this.
+		NotTenant,
+		/// The terms contradict themselves.
+		TermsContradict,
+		/// The fee destination must hold at least the existential deposit.
+		EmptyFeeDestination,
+		/// The provider is unknown, so that nobody can be paid.
 		NoPayee,
 		/// A sum does not fit into its type.
 		Overflow,
@@ -156,10 +215,18 @@ pub mod pallet {
 		/// Puts `amount` planck of the caller on hold for a lease. Anybody may; a stranger's deposit
 		/// is at least `min_top_up`. What is not spent goes back to the caller when the lease ends.
 		#[pallet::call_index(0)]
-		#[pallet::weight(T::WeightInfo::deposit().saturating_add(T::WeightInfo::settle()))]
-		pub fn deposit(origin: OriginFor<T>, lease: LeaseId, amount: Balance) -> DispatchResult {
+		#[pallet::weight(T::WeightInfo::deposit()
+			.saturating_add(T::WeightInfo::settle())
+			.saturating_add(T::ResumeWeight::get()))]
+		pub fn deposit(
+			origin: OriginFor<T>,
+			lease: LeaseId,
+			amount: Balance,
+		) -> DispatchResultWithPostInfo {
 			let who = ensure_signed(origin)?;
-			Self::do_deposit(who, lease, amount)
+			let resumed = Self::do_deposit(who, lease, amount)?;
+			let less = T::WeightInfo::deposit().saturating_add(T::WeightInfo::settle());
+			Ok((!resumed).then_some(less).into())
 		}
 
 		/// Pays out what a stream has accrued so far. Anybody may.
@@ -168,6 +235,46 @@ pub mod pallet {
 		pub fn settle(origin: OriginFor<T>, lease: LeaseId) -> DispatchResult {
 			ensure_signed(origin)?;
 			Self::do_settle(lease).map(|_| ())
+		}
+
+		/// Takes back `amount` planck of the caller's deposits: what is unspent beyond the reserve
+		/// and the notice. Funders only; nothing while the lease starts or is suspended.
+		#[pallet::call_index(2)]
+		#[pallet::weight(T::WeightInfo::withdraw()
+			.saturating_add(T::WeightInfo::settle())
+			.saturating_add(T::ResumeWeight::get()))]
+		pub fn withdraw(origin: OriginFor<T>, lease: LeaseId, amount: Balance) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_withdraw(who, lease, amount)
+		}
+
+		/// Lets the stream take `amount` planck from the caller's free balance whenever it runs
+		/// low, `budget` planck in all; or no longer. Tenant only.
+		#[pallet::call_index(3)]
+		#[pallet::weight(T::WeightInfo::set_refill())]
+		pub fn set_refill(
+			origin: OriginFor<T>,
+			lease: LeaseId,
+			refill: Option<Refill>,
+		) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_set_refill(who, lease, refill)
+		}
+
+		/// Sets the terms, whole. Streams that run keep those they were opened with.
+		#[pallet::call_index(4)]
+		#[pallet::weight(T::WeightInfo::set_terms())]
+		pub fn set_terms(origin: OriginFor<T>, terms: Terms) -> DispatchResult {
+			T::AdminOrigin::ensure_origin(origin)?;
+			Self::do_set_terms(terms)
+		}
+
+		/// Sends fees to another account, which must hold the existential deposit.
+		#[pallet::call_index(5)]
+		#[pallet::weight(T::WeightInfo::set_fee_destination())]
+		pub fn set_fee_destination(origin: OriginFor<T>, to: T::AccountId) -> DispatchResult {
+			T::AdminOrigin::ensure_origin(origin)?;
+			Self::do_set_fee_destination(to)
 		}
 	}
 

@@ -1,6 +1,6 @@
 //! Streams as the market sees them.
 
-use crate::{pallet::*, Funder, StoredAccrual, StreamRecord};
+use crate::{pallet::*, Funder, Phase, Refill, StoredAccrual, StreamRecord, StreamRecordOf};
 use frame_support::{
 	dispatch::DispatchResult,
 	ensure,
@@ -22,6 +22,27 @@ impl<T: Config> Pallet<T> {
 			.checked_mul(terms.suspension_period.into())
 			.ok_or(Error::<T>::Overflow)?;
 		Ok((storage_rate, reserve))
+	}
+
+	/// An accrual from now on.
+	fn from_now(stream: &StreamRecordOf<T>, deadline: BlockNumber) -> StoredAccrual {
+		StoredAccrual {
+			served_base: T::Registry::served(stream.provider),
+			base: Self::now(),
+			deadline,
+		}
+	}
+
+	/// Settles a stream and changes it.
+	fn change(
+		lease: LeaseId,
+		change: impl FnOnce(&mut StreamRecordOf<T>) -> DispatchResult,
+	) -> DispatchResult {
+		let mut stream = Self::stream(lease)?;
+		Self::settle_record(lease, &mut stream)?;
+		change(&mut stream)?;
+		StreamsOf::<T>::insert(lease, stream);
+		Ok(())
 	}
 }
 
@@ -47,6 +68,8 @@ impl<T: Config> Streams<T::AccountId> for Pallet<T> {
 			tenant,
 			rate,
 			deposit,
+			start_rate,
+			notice,
 		} = opening;
 		ensure!(
 			!StreamsOf::<T>::contains_key(lease),
@@ -69,12 +92,16 @@ impl<T: Config> Streams<T::AccountId> for Pallet<T> {
 				rate,
 				storage_rate,
 				reserve,
+				notice,
 				fee: Self::terms().fee,
 				funders,
 				deposited: deposit,
+				withdrawn: 0,
 				paid: 0,
+				fees: 0,
 				served_blocks: 0,
-				accrual: None,
+				phase: Phase::Starting { start_rate },
+				refill: None,
 			},
 		);
 		Self::deposit_event(Event::StreamOpened {
@@ -89,43 +116,121 @@ impl<T: Config> Streams<T::AccountId> for Pallet<T> {
 		Ok(())
 	}
 
-	fn start(lease: LeaseId, deadline: BlockNumber) -> DispatchResult {
-		StreamsOf::<T>::try_mutate(lease, |stream| -> DispatchResult {
-			let stream = stream.as_mut().ok_or(Error::<T>::UnknownStream)?;
-			ensure!(stream.accrual.is_none(), Error::<T>::AlreadyStarted);
-			let served_base = T::Registry::served(stream.provider);
-			stream.accrual = Some(StoredAccrual {
-				served_base,
-				base: Self::now(),
-				deadline,
+	fn accrue(lease: LeaseId, deadline: BlockNumber) -> DispatchResult {
+		Self::change(lease, |stream| {
+			let running = matches!(stream.phase, Phase::Running(_));
+			ensure!(!running, Error::<T>::AlreadyRunning);
+			stream.phase = Phase::Running(Self::from_now(stream, deadline));
+			Self::deposit_event(Event::StreamRuns { lease, deadline });
+			Ok(())
+		})
+	}
+
+	fn store(lease: LeaseId, deadline: BlockNumber) -> DispatchResult {
+		Self::change(lease, |stream| {
+			stream.phase = Phase::Stored(Self::from_now(stream, deadline));
+			Self::deposit_event(Event::StreamStored {
+				lease,
+				left: stream.held(),
 			});
 			Ok(())
-		})?;
-		Self::deposit_event(Event::StreamStarted { lease, deadline });
-		Ok(())
+		})
+	}
+
+	fn rest(lease: LeaseId) -> DispatchResult {
+		Self::change(lease, |stream| {
+			stream.phase = Phase::Resting;
+			Self::deposit_event(Event::StreamRests { lease });
+			Ok(())
+		})
+	}
+
+	fn cap(lease: LeaseId, deadline: BlockNumber) -> DispatchResult {
+		Self::change(lease, |stream| {
+			if let Phase::Running(accrual) | Phase::Stored(accrual) = &mut stream.phase {
+				accrual.deadline = accrual.deadline.min(deadline);
+			}
+			Ok(())
+		})
+	}
+
+	fn resize(lease: LeaseId, rate: Balance) -> DispatchResult {
+		Self::change(lease, |stream| {
+			let (storage_rate, reserve) = Self::reserve_of(rate)?;
+			let least = Self::minimal_deposit(rate, 0)?;
+			ensure!(stream.held() >= least, Error::<T>::DepositTooLow);
+			(stream.rate, stream.storage_rate, stream.reserve) = (rate, storage_rate, reserve);
+			Self::deposit_event(Event::StreamResized {
+				lease,
+				rate,
+				storage_rate,
+				reserve,
+			});
+			Ok(())
+		})
 	}
 
 	fn settle(lease: LeaseId) -> Result<BlockNumber, DispatchError> {
 		Self::do_settle(lease)
 	}
 
-	fn funded_blocks(lease: LeaseId) -> BlockNumber {
-		StreamsOf::<T>::get(lease).map_or(0, |stream| {
-			math::funded_blocks(stream.rate, stream.spendable())
-		})
+	fn rate(lease: LeaseId) -> Balance {
+		StreamsOf::<T>::get(lease).map_or(0, |stream| stream.rate)
 	}
 
-	fn close(lease: LeaseId) -> Result<StreamTotals, DispatchError> {
+	fn notice(lease: LeaseId) -> BlockNumber {
+		StreamsOf::<T>::get(lease).map_or(0, |stream| stream.notice)
+	}
+
+	fn funded_blocks(lease: LeaseId) -> BlockNumber {
+		StreamsOf::<T>::get(lease).map_or(0, |stream| stream.funded_blocks())
+	}
+
+	fn refill(lease: LeaseId) -> bool {
+		let Some(mut stream) = StreamsOf::<T>::get(lease) else {
+			return false;
+		};
+		let Some(Refill { amount, budget }) = stream.refill else {
+			return false;
+		};
+		let Some(who) = stream.funders.first().map(|tenant| tenant.who.clone()) else {
+			return false;
+		};
+		let amount = amount.min(budget);
+		if Self::add(&mut stream, &who, amount).is_err() {
+			return false;
+		}
+		let left = budget.saturating_sub(amount);
+		stream.refill = (left > 0).then_some(Refill {
+			amount,
+			budget: left,
+		});
+		StreamsOf::<T>::insert(lease, stream);
+		Self::deposit_event(Event::Refilled {
+			lease,
+			amount,
+			left,
+		});
+		true
+	}
+
+	fn close(lease: LeaseId, waited: BlockNumber) -> Result<StreamTotals, DispatchError> {
 		let mut stream = StreamsOf::<T>::take(lease).ok_or(Error::<T>::UnknownStream)?;
 		Self::settle_record(lease, &mut stream)?;
+		if let Phase::Starting { start_rate } = stream.phase {
+			let cost = math::waiting_cost(stream.rate, start_rate, waited).min(stream.held());
+			let cost = Self::pay_fee(&mut stream, cost)?;
+			stream.paid = stream.paid.saturating_add(cost);
+			stream.fees = stream.fees.saturating_add(cost);
+		}
 		for funder in &stream.funders {
 			let reason = HoldReason::Stream.into();
 			T::Currency::release(&reason, &funder.who, funder.held, Precision::Exact)?;
 		}
 		let totals = StreamTotals {
 			paid: stream.paid,
-			fees: stream.fees(),
-			refunded: stream.held(),
+			fees: stream.fees,
+			refunded: stream.held().saturating_add(stream.withdrawn),
 			served_blocks: stream.served_blocks,
 		};
 		Self::deposit_event(Event::StreamClosed {
@@ -133,6 +238,7 @@ impl<T: Config> Streams<T::AccountId> for Pallet<T> {
 			served_blocks: totals.served_blocks,
 			paid: totals.paid,
 			fees: totals.fees,
+			withdrawn: stream.withdrawn,
 			refunds: stream.funders,
 		});
 		Ok(totals)

@@ -2,10 +2,10 @@
 
 extern crate alloc;
 
-use crate::pallet::*;
+use crate::{pallet::*, Phase};
 use alloc::collections::BTreeMap;
 use frame_support::{ensure, traits::fungible::InspectHold};
-use leasehold_primitives::Balance;
+use leasehold_primitives::{math, Balance};
 use sp_runtime::TryRuntimeError;
 
 impl<T: Config> Pallet<T> {
@@ -20,29 +20,16 @@ impl<T: Config> Pallet<T> {
 			let accounted = stream
 				.paid
 				.checked_add(stream.held())
+				.and_then(|sum| sum.checked_add(stream.withdrawn))
 				.ok_or("paid and held overflow")?;
 			ensure!(
 				stream.deposited == accounted,
-				"I4: deposits are not paid + fees + held"
+				"I4: deposits are not paid + fees + refunded + held"
 			);
-			ensure!(stream.fees() <= stream.paid, "I4: more fees than payments");
-			let served = stream
-				.rate
-				.checked_mul(stream.served_blocks.into())
-				.ok_or("rate times blocks overflows")?;
-			ensure!(
-				stream.paid == served,
-				"I6: paid is not rate times served blocks"
-			);
-			ensure!(!stream.funders.is_empty(), "a stream without its tenant");
-			ensure!(
-				stream.rate >= 1 && stream.storage_rate >= 1,
-				"a rate below 1 planck"
-			);
-			ensure!(
-				stream.held() >= stream.reserve,
-				"a running workload has used up some of the reserve"
-			);
+			let most = math::fee_on(stream.paid, stream.fee);
+			ensure!(stream.fees <= most, "I4: more fees than the terms allow");
+			let unpaid = matches!(stream.phase, Phase::Starting { .. });
+			ensure!(!unpaid || stream.paid == 0, "I6: paid before the start");
 		}
 		for (who, sum) in holds {
 			let held = T::Currency::balance_on_hold(&HoldReason::Stream.into(), &who);

@@ -114,6 +114,42 @@ pub struct Funder<AccountId> {
 /// What each funder got back, in the order of their first deposits.
 pub type Refunds<AccountId> = BoundedVec<Funder<AccountId>, ConstU32<MAX_FUNDERS>>;
 
+/// Lets a stream refill itself from its tenant's free balance.
+#[derive(
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	Clone,
+	Copy,
+	PartialEq,
+	Eq,
+	Debug,
+	TypeInfo,
+	MaxEncodedLen,
+)]
+pub struct Refill {
+	/// Taken at a time, planck.
+	#[codec(compact)]
+	pub amount: Balance,
+	/// Still to be taken in all, planck.
+	#[codec(compact)]
+	pub budget: Balance,
+}
+
+/// What a stream pays for at present.
+#[derive(Encode, Decode, Clone, Copy, PartialEq, Eq, Debug, TypeInfo, MaxEncodedLen)]
+pub enum Phase {
+	/// Nothing yet. Should the start come to nothing, each block of waiting costs this part of the
+	/// rate.
+	Starting { start_rate: Perbill },
+	/// The rate, out of what is above the reserve.
+	Running(StoredAccrual),
+	/// The storage rate, out of all that is left.
+	Stored(StoredAccrual),
+	/// Nothing for now.
+	Resting,
+}
+
 /// A stream. The terms that touch its money stand in the record, so that new terms never change a
 /// running lease.
 #[derive(Encode, Decode, Clone, PartialEq, Eq, Debug, TypeInfo, MaxEncodedLen)]
@@ -129,6 +165,9 @@ pub struct StreamRecord<AccountId> {
 	/// The part of the balance that running does not use up, planck.
 	#[codec(compact)]
 	pub reserve: Balance,
+	/// Blocks of the rate that no funder may withdraw.
+	#[codec(compact)]
+	pub notice: BlockNumber,
 	/// The protocol's part of what is paid.
 	pub fee: Perbill,
 	/// The tenant first.
@@ -136,14 +175,20 @@ pub struct StreamRecord<AccountId> {
 	/// All deposits so far, planck.
 	#[codec(compact)]
 	pub deposited: Balance,
+	/// Withdrawn by funders so far, planck.
+	#[codec(compact)]
+	pub withdrawn: Balance,
 	/// Paid so far, gross of the fee, planck.
 	#[codec(compact)]
 	pub paid: Balance,
-	/// Blocks paid so far.
+	/// The protocol's part of `paid`, planck.
+	#[codec(compact)]
+	pub fees: Balance,
+	/// Blocks paid so far at the full rate.
 	#[codec(compact)]
 	pub served_blocks: BlockNumber,
-	/// Where the stream was last settled; `None` until the workload has started.
-	pub accrual: Option<StoredAccrual>,
+	pub phase: Phase,
+	pub refill: Option<Refill>,
 }
 
 /// [`Accrual`] as it is stored.
@@ -183,15 +228,40 @@ impl<AccountId> StreamRecord<AccountId> {
 		self.held().saturating_sub(self.reserve)
 	}
 
-	/// The protocol's part of what has been paid so far, planck.
-	pub fn fees(&self) -> Balance {
-		math::fee_on(self.paid, self.fee)
+	/// What funders may take back, planck.
+	pub fn withdrawable(&self) -> Balance {
+		match self.phase {
+			Phase::Running(_) | Phase::Resting => self
+				.spendable()
+				.saturating_sub(self.rate.saturating_mul(self.notice.into())),
+			Phase::Starting { .. } | Phase::Stored(_) => 0,
+		}
 	}
 
-	/// Blocks that are owed when the provider's counter stands at `served_now`.
-	pub fn owed_blocks(&self, served_now: BlockNumber) -> BlockNumber {
-		self.accrual.map_or(0, |accrual| {
-			math::owed_blocks(accrual.into(), served_now, self.rate, self.spendable())
+	/// (accrual, planck a block, planck it may use up), while something accrues.
+	pub fn accrual(&self) -> Option<(StoredAccrual, Balance, Balance)> {
+		match self.phase {
+			Phase::Running(accrual) => Some((accrual, self.rate, self.spendable())),
+			Phase::Stored(accrual) => Some((accrual, self.storage_rate, self.held())),
+			Phase::Starting { .. } | Phase::Resting => None,
+		}
+	}
+
+	/// Blocks that the balance still pays for as it accrues now; as it would if it ran, while
+	/// nothing accrues.
+	pub fn funded_blocks(&self) -> BlockNumber {
+		let (rate, left) = match self.accrual() {
+			Some((_, rate, left)) => (rate, left),
+			None => (self.rate, self.spendable()),
+		};
+		math::funded_blocks(rate, left)
+	}
+
+	/// (blocks, planck) owed when the provider's counter stands at `served_now`.
+	pub fn owed(&self, served_now: BlockNumber) -> (BlockNumber, Balance) {
+		self.accrual().map_or((0, 0), |(accrual, rate, left)| {
+			let blocks = math::owed_blocks(accrual.into(), served_now, rate, left);
+			(blocks, rate.saturating_mul(blocks.into()))
 		})
 	}
 }
@@ -200,6 +270,10 @@ impl<AccountId> StreamRecord<AccountId> {
 pub trait WeightInfo {
 	fn deposit() -> Weight;
 	fn settle() -> Weight;
+	fn withdraw() -> Weight;
+	fn set_refill() -> Weight;
+	fn set_terms() -> Weight;
+	fn set_fee_destination() -> Weight;
 	fn open() -> Weight;
 	fn close() -> Weight;
 }
@@ -212,6 +286,18 @@ impl WeightInfo for () {
 	}
 	fn settle() -> Weight {
 		hand(900, 25, 22)
+	}
+	fn withdraw() -> Weight {
+		hand(60, 4, 3)
+	}
+	fn set_refill() -> Weight {
+		hand(30, 2, 1)
+	}
+	fn set_terms() -> Weight {
+		hand(20, 1, 1)
+	}
+	fn set_fee_destination() -> Weight {
+		hand(20, 2, 1)
 	}
 	fn open() -> Weight {
 		hand(60, 5, 4)

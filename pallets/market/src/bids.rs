@@ -1,9 +1,9 @@
 //! Bidding.
 
-use crate::{pallet::*, Bid, OrderRecordOf, MAX_BIDS};
+use crate::{pallet::*, Bid, OrderV1, MAX_BIDS};
 use frame_support::{dispatch::DispatchResult, ensure};
 use leasehold_primitives::{
-	math, Balance, OrderId, ProviderId, ProviderRegistry, Requirement, Scores,
+	math, Balance, Demand, OrderId, ProviderId, ProviderRegistry, Requirement, Resources, Scores,
 };
 use sp_runtime::DispatchError;
 
@@ -18,20 +18,37 @@ impl<T: Config> Pallet<T> {
 		math::bond_slice(rate, terms.compensation_blocks, terms.max_slice)
 	}
 
-	/// What the provider would lack for the order at this rate, for a new or a standing bid.
+	/// What a lease would take of the provider at this rate, for a new or a standing bid, or what
+	/// the provider lacks for it.
 	pub(crate) fn eligible(
-		order: &OrderRecordOf<T>,
+		tenant: &T::AccountId,
+		spec: &OrderV1<T::AccountId>,
 		provider: ProviderId,
-		rate: Balance,
+		slice: Balance,
 		standing: bool,
-	) -> Result<(), Requirement> {
-		let spec = order.spec.v1();
-		ensure!(
-			T::Reputation::provider(provider) >= spec.min_score,
-			Requirement::Score
-		);
-		let slice = Self::slice(rate);
-		T::Registry::eligible(provider, &spec.resources, &spec.attributes, slice, standing)
+	) -> Result<Resources, Requirement> {
+		let allowed = spec.allowed.is_empty() || spec.allowed.contains(&provider);
+		ensure!(allowed, Requirement::Allowed);
+		let score = || T::Reputation::provider(provider);
+		let good = spec.min_score.is_zero() || score() >= spec.min_score;
+		ensure!(good, Requirement::Score);
+		let demand = Demand {
+			tenant,
+			resources: &spec.resources,
+			attributes: &spec.attributes,
+			all_of: &spec.attestors.all_of,
+			any_of: &spec.attestors.any_of,
+			slice,
+			standing,
+		};
+		T::Registry::eligible(provider, &demand)
+	}
+
+	pub(crate) fn refusal(requirement: Requirement) -> Error<T> {
+		match requirement {
+			Requirement::Score => Error::<T>::ScoreTooLow,
+			_ => Error::<T>::NotEligible,
+		}
 	}
 
 	/// One open bid less.
@@ -58,10 +75,14 @@ impl<T: Config> Pallet<T> {
 		);
 		let open = OpenBids::<T>::get(provider);
 		ensure!(open < terms.max_open_bids, Error::<T>::TooManyBids);
-		Self::eligible(&order, provider, rate, false).map_err(|requirement| match requirement {
-			Requirement::Score => Error::<T>::ScoreTooLow,
-			_ => Error::<T>::NotEligible,
-		})?;
+		Self::eligible(
+			&order.tenant,
+			order.spec.v1(),
+			provider,
+			Self::slice(rate),
+			false,
+		)
+		.map_err(Self::refusal)?;
 		let bid = Bid {
 			provider,
 			rate,

@@ -1,93 +1,256 @@
-//! Clearing an order: from the best bid to a lease.
+//! From an order to leases: by the chain, by the tenant, or at once with a standing offer.
 
-use crate::{pallet::*, Bid, LeaseRecord, LeaseState, OpenItem, OrderRecordOf, RunnerUp};
-use frame_support::dispatch::DispatchResult;
-use leasehold_primitives::{
-	Agenda, AgendaItem, BlockNumber, OrderId, ProviderRegistry, StreamOpening, Streams,
+extern crate alloc;
+
+use crate::{
+	pallet::*, Bid, LeaseRecord, LeaseState, OrderOf, OrderRecordOf, OrderV1, Picks, RunnerUp,
+	Selection, Watch,
 };
+use alloc::vec::Vec;
+use frame_support::{dispatch::DispatchResult, ensure, storage::with_storage_layer};
+use leasehold_primitives::{
+	Agenda, AgendaItem, Balance, OrderId, ProviderId, ProviderRegistry, Requirement, Resources,
+	Scores, StreamOpening, Streams,
+};
+use sp_runtime::DispatchError;
+
+/// What a lease is made of.
+struct Match<'a, AccountId> {
+	order: OrderId,
+	tenant: &'a AccountId,
+	spec: &'a OrderV1<AccountId>,
+	/// Planck, for the records.
+	record_deposit: Balance,
+	provider: ProviderId,
+	rate: Balance,
+	taken: Resources,
+	slice: Balance,
+	rank: Balance,
+	runner_up: Option<RunnerUp>,
+}
 
 impl<T: Config> Pallet<T> {
-	/// Handles the end of bidding: the best-ranked bid whose provider is still eligible wins; with
-	/// none the order expires and everything goes back.
+	/// Handles the end of an order: the chain clears it, or the tenant's time to pick is over.
 	pub(crate) fn clear(id: OrderId) -> DispatchResult {
 		let Some(order) = Orders::<T>::get(id) else {
 			return Ok(());
 		};
-		let mut bids = order.bids.iter();
-		let winner = loop {
-			let Some(bid) = bids.next() else { break None };
-			match Self::eligible(&order, bid.provider, bid.rate, true) {
-				Ok(()) => break Some(bid),
-				Err(requirement) => Self::deposit_event(Event::BidSkipped {
-					order: id,
-					provider: bid.provider,
-					requirement,
-				}),
+		let spec = order.spec.v1();
+		let manual = spec.selection == Selection::Manual;
+		let mut skipped = Vec::new();
+		let cleared = !manual && {
+			let filled = with_storage_layer(|| {
+				let filled = Self::fill(id, &order, None, &mut skipped)?;
+				ensure!(filled >= spec.quantity.at_least, Error::<T>::NotEligible);
+				Ok(())
+			});
+			match filled {
+				Err(error) if error != Error::<T>::NotEligible.into() => return Err(error),
+				result => result.is_ok(),
 			}
 		};
-		Self::remove_order(id, &order)?;
-		match winner {
-			Some(bid) => Self::make_lease(id, &order, bid, bids.next()),
-			None => {
-				OpenManifests::<T>::remove(&order.tenant, order.spec.v1().manifest_hash);
-				Self::release(HoldReason::Record, &order.tenant, order.record_deposit)?;
-				Self::deposit_event(Event::OrderExpired { order: id });
-				Ok(())
-			}
+		for (provider, requirement) in skipped {
+			Self::deposit_event(Event::BidSkipped {
+				order: id,
+				provider,
+				requirement,
+			});
 		}
+		if !cleared {
+			let fee = Self::end_order(id, &order, manual)?;
+			Self::deposit_event(Event::OrderExpired { order: id, fee });
+		}
+		Ok(())
 	}
 
-	fn make_lease(
+	pub(crate) fn do_pick(tenant: T::AccountId, id: OrderId, picks: Picks) -> DispatchResult {
+		let order = Orders::<T>::get(id).ok_or(Error::<T>::UnknownOrder)?;
+		ensure!(order.tenant == tenant, Error::<T>::NotTenant);
+		let spec = order.spec.v1();
+		ensure!(
+			spec.selection == Selection::Manual,
+			Error::<T>::WrongSelection
+		);
+		ensure!(Self::now() < order.ends, Error::<T>::TooLate);
+		let quantity = spec.quantity;
+		let wanted = usize::from(quantity.at_least)..=usize::from(quantity.leases);
+		ensure!(wanted.contains(&picks.len()), Error::<T>::InvalidQuantity);
+		let has_bid = |pick: &ProviderId| order.bids.iter().any(|bid| bid.provider == *pick);
+		ensure!(picks.iter().all(has_bid), Error::<T>::NoBid);
+		let filled = Self::fill(id, &order, Some(&picks), &mut Vec::new())?;
+		ensure!(usize::from(filled) == picks.len(), Error::<T>::NotEligible);
+		Ok(())
+	}
+
+	/// Removes an order and makes leases of its bids, best first or as picked, until it is filled;
+	/// how many. What is left of its deposits goes back. Notes the bids that were passed over.
+	fn fill(
 		id: OrderId,
 		order: &OrderRecordOf<T>,
-		bid: &Bid,
-		runner_up: Option<&Bid>,
-	) -> DispatchResult {
+		picks: Option<&Picks>,
+		skipped: &mut Vec<(ProviderId, Requirement)>,
+	) -> Result<u8, DispatchError> {
 		let spec = order.spec.v1();
+		let weight = Self::terms().rank_weight;
+		Self::remove_order(id, order)?;
+		let mut filled = 0u8;
+		for (place, bid) in order.bids.iter().enumerate() {
+			let most = match picks {
+				Some(picks) => picks.iter().filter(|pick| **pick == bid.provider).count(),
+				None if spec.quantity.spread => 1,
+				None => usize::from(spec.quantity.leases),
+			};
+			for nth in 0..most {
+				if filled >= spec.quantity.leases || (spec.quantity.spread && nth > 0) {
+					break;
+				}
+				let slice = Self::slice(bid.rate);
+				let tenant = &order.tenant;
+				let taken = match Self::eligible(tenant, spec, bid.provider, slice, true) {
+					Ok(taken) => taken,
+					Err(requirement) => {
+						skipped.push((bid.provider, requirement));
+						break;
+					}
+				};
+				let next = order.bids.get(place.saturating_add(1));
+				Self::make_lease(Match {
+					order: id,
+					tenant,
+					spec,
+					record_deposit: order.record_deposit,
+					provider: bid.provider,
+					rate: bid.rate,
+					taken,
+					slice,
+					rank: bid.rank(weight),
+					runner_up: next.map(|other| RunnerUp {
+						provider: other.provider,
+						rate: other.rate,
+						rank: other.rank(weight),
+					}),
+				})?;
+				filled = filled.saturating_add(1);
+			}
+		}
+		let unfilled = spec.quantity.leases.saturating_sub(filled);
+		let rest = order.record_deposit.saturating_mul(unfilled.into());
+		Self::release(HoldReason::Record, &order.tenant, rest)?;
+		Ok(filled)
+	}
+
+	pub(crate) fn do_lease_now(tenant: T::AccountId, spec: OrderOf<T>) -> DispatchResult {
+		let terms = Self::terms();
+		let order = spec.v1();
+		let Selection::Offer { provider, version } = order.selection else {
+			return Err(Error::<T>::WrongSelection.into());
+		};
+		Self::check(&tenant, order, &terms)?;
+		ensure!(order.quantity.leases == 1, Error::<T>::InvalidQuantity);
+		ensure!(order.bidding == 0, Error::<T>::InvalidBidding);
+		let (current, sheet) = T::Registry::offer(provider).ok_or(Error::<T>::NoOffer)?;
+		ensure!(current == version, Error::<T>::OfferChanged);
+		ensure!(
+			Self::now() <= T::Registry::on_duty_until(provider),
+			Error::<T>::NotOnDuty
+		);
+		let slice = Self::slice(1);
+		let taken =
+			Self::eligible(&tenant, order, provider, slice, false).map_err(Self::refusal)?;
+		let rate = sheet.rate(&taken).ok_or(Error::<T>::NotOffered)?;
+		ensure!(rate <= order.max_rate, Error::<T>::RateTooHigh);
+		let least = T::Streams::minimal_deposit(rate, terms.start_deadline)?;
+		ensure!(order.deposit >= least, Error::<T>::DepositTooLow);
+		Self::hold(HoldReason::Record, &tenant, terms.record_deposit)?;
+		let id = Self::next_order_id()?;
+		Self::deposit_event(Event::OrderPlaced {
+			order: id,
+			tenant: tenant.clone(),
+			spec: spec.clone(),
+			record_deposit: terms.record_deposit,
+			bidding_ends: Self::now(),
+		});
+		Self::make_lease(Match {
+			order: id,
+			tenant: &tenant,
+			spec: order,
+			record_deposit: terms.record_deposit,
+			provider,
+			rate,
+			taken,
+			slice: Self::slice(rate),
+			rank: Bid {
+				provider,
+				rate,
+				score: T::Reputation::provider(provider),
+			}
+			.rank(terms.rank_weight),
+			runner_up: None,
+		})
+	}
+
+	fn make_lease(made: Match<T::AccountId>) -> DispatchResult {
+		let Match {
+			order,
+			tenant,
+			spec,
+			record_deposit,
+			provider,
+			rate,
+			taken,
+			slice,
+			rank,
+			runner_up,
+		} = made;
 		let terms = Self::terms();
 		let lease = NextLeaseId::<T>::get();
 		NextLeaseId::<T>::put(lease.checked_add(1).ok_or(Error::<T>::Overflow)?);
-		let slice = Self::slice(bid.rate);
-		let taken = T::Registry::reserve(bid.provider, &spec.resources, slice)?;
+		T::Registry::reserve(provider, &taken, slice)?;
 		T::Streams::open(StreamOpening {
 			lease,
-			provider: bid.provider,
-			tenant: order.tenant.clone(),
-			rate: bid.rate,
+			provider,
+			tenant: tenant.clone(),
+			rate,
 			deposit: spec.deposit,
+			start_rate: terms.start_rate,
+			notice: spec.notice,
 		})?;
-		let deadline = Self::now().saturating_add(terms.start_deadline);
+		let since = Self::now();
+		let deadline = since.saturating_add(terms.start_deadline);
+		Self::manifest_taken(tenant, &spec.manifest_hash, order, lease)?;
+		ProviderLeases::<T>::insert(provider, lease, ());
+		Self::watch(provider);
 		Leases::<T>::insert(
 			lease,
 			LeaseRecord {
-				tenant: order.tenant.clone(),
+				tenant: tenant.clone(),
 				access: spec.access.clone(),
-				order: id,
-				provider: bid.provider,
+				order,
+				provider,
 				manifest_hash: spec.manifest_hash,
 				kind: spec.kind,
 				taken: taken.clone(),
 				slice,
-				record_deposit: order.record_deposit,
-				max_duration: spec.max_duration,
-				state: LeaseState::Starting { deadline },
+				record_deposit,
+				state: LeaseState::Starting {
+					since,
+					deadline,
+					max_duration: spec.max_duration,
+					receipt: false,
+				},
+				reclaim_at: None,
+				epoch: 0,
+				low_funds: false,
 				due: T::Agenda::schedule(AgendaItem::Lease(lease), deadline),
 			},
 		);
-		ProviderLeases::<T>::insert(bid.provider, lease, ());
-		OpenManifests::<T>::insert(&order.tenant, spec.manifest_hash, OpenItem::Lease(lease));
-		let rank = |bid: &Bid| bid.rank(terms.rank_weight);
 		Self::deposit_event(Event::OrderMatched {
-			order: id,
+			order,
 			lease,
-			provider: bid.provider,
-			rate: bid.rate,
-			rank: rank(bid),
-			runner_up: runner_up.map(|other| RunnerUp {
-				provider: other.provider,
-				rate: other.rate,
-				rank: rank(other),
-			}),
+			provider,
+			rate,
+			rank,
+			runner_up,
 			taken,
 			slice,
 			start_deadline: deadline,
@@ -95,45 +258,14 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
-	/// The block for which an item of the market waits.
-	pub fn due(item: AgendaItem) -> Option<BlockNumber> {
-		match item {
-			AgendaItem::Order(id) => Orders::<T>::get(id).map(|order| order.due),
-			AgendaItem::Lease(id) => Leases::<T>::get(id).map(|lease| lease.due),
-			AgendaItem::Closed(id) => ClosedLeases::<T>::get(id).map(|lease| lease.due),
-			AgendaItem::Provider(_) => None,
-		}
-	}
-
-	/// Moves the block for which an item of the market waits.
-	pub fn postpone(item: AgendaItem, to: BlockNumber) {
-		match item {
-			AgendaItem::Order(id) => Orders::<T>::mutate(id, |o| {
-				if let Some(order) = o {
-					order.due = to;
-				}
-			}),
-			AgendaItem::Lease(id) => Leases::<T>::mutate(id, |l| {
-				if let Some(lease) = l {
-					lease.due = to;
-				}
-			}),
-			AgendaItem::Closed(id) => ClosedLeases::<T>::mutate(id, |l| {
-				if let Some(lease) = l {
-					lease.due = to;
-				}
-			}),
-			AgendaItem::Provider(_) => {}
-		}
-	}
-
-	/// Handles an item of the market that is due.
-	pub fn visit(item: AgendaItem) -> DispatchResult {
-		match item {
-			AgendaItem::Order(id) => Self::clear(id),
-			AgendaItem::Lease(id) => Self::visit_lease(id),
-			AgendaItem::Closed(id) => Self::sweep(id),
-			AgendaItem::Provider(_) => Ok(()),
+	/// Begins to watch a provider that has its first lease.
+	fn watch(provider: ProviderId) {
+		if !Watches::<T>::contains_key(provider) {
+			let at = T::Registry::on_duty_until(provider)
+				.max(Self::now())
+				.saturating_add(T::Registry::max_downtime());
+			let due = T::Agenda::schedule(AgendaItem::Watch(provider), at);
+			Watches::<T>::insert(provider, Watch { due, done: None });
 		}
 	}
 }

@@ -1,66 +1,155 @@
 //! Leases from start to sweep.
 
-use crate::{pallet::*, ClosedLease, LeaseRecordOf, LeaseState};
+use crate::{pallet::*, ClosedLease, LeaseRecordOf, LeaseState, Suspension};
+use codec::Encode;
 use frame_support::{dispatch::DispatchResult, ensure};
 use leasehold_primitives::{
-	Agenda, AgendaItem, BlockNumber, CloseReason, FailureCode, LeaseId, Outcome, OutcomeObserver,
-	ProviderRegistry, ResultHash, Streams, WorkloadKind,
+	receipt, Agenda, AgendaItem, BlockNumber, CloseReason, FailureCode, Fault, LeaseId, Outcome,
+	OutcomeObserver, ProviderRegistry, ResultHash, StreamObserver, Streams, WorkloadKind,
 };
-use sp_runtime::DispatchError;
+use sp_core::H256;
+use sp_runtime::{
+	traits::{Verify, Zero},
+	DispatchError,
+};
 
 /// Heartbeat periods between two visits of a lease whose provider serves nothing.
 const IDLE_PERIODS: u32 = 32;
 
 impl<T: Config> Pallet<T> {
-	/// The lease, if `operator` operates its provider.
-	fn operated_lease(
+	pub(crate) fn lease(id: LeaseId) -> Result<LeaseRecordOf<T>, DispatchError> {
+		Leases::<T>::get(id).ok_or_else(|| Error::<T>::UnknownLease.into())
+	}
+
+	/// The lease, if `operator` operates its provider. Counts as a heartbeat.
+	pub(crate) fn operated_lease(
 		operator: &T::AccountId,
 		id: LeaseId,
 	) -> Result<LeaseRecordOf<T>, DispatchError> {
 		let provider = Self::operated(operator)?;
-		let lease = Leases::<T>::get(id).ok_or(Error::<T>::UnknownLease)?;
+		let lease = Self::lease(id)?;
 		ensure!(lease.provider == provider, Error::<T>::NotLeaseProvider);
+		T::Registry::beat(provider);
 		Ok(lease)
 	}
 
-	/// When an active lease is visited next: at the end of its term or, if that comes first, when
-	/// its stream may have run dry; no sooner than one heartbeat period from now unless the term
-	/// ends, and no later than the horizon.
+	/// Stores a lease with its next deadline.
+	pub(crate) fn put(id: LeaseId, mut lease: LeaseRecordOf<T>, due: BlockNumber) {
+		lease.due = T::Agenda::schedule(AgendaItem::Lease(id), due);
+		Leases::<T>::insert(id, lease);
+	}
+
+	/// When a lease is visited next: at the nearest of its fixed deadlines, or if that comes first
+	/// when its stream runs low or dry. The latter no sooner than one heartbeat period from now, and
+	/// no later than the horizon: others may change when it is.
 	///
 	/// While a provider serves nothing its leases are visited more rarely: what is owed is capped by
 	/// the funds anyway, and the absent must not make the chain work for nothing.
-	fn next_visit(id: LeaseId, term_end: BlockNumber, idle: bool) -> BlockNumber {
+	pub(crate) fn next_visit(id: LeaseId, lease: &LeaseRecordOf<T>, idle: bool) -> BlockNumber {
 		let now = Self::now();
-		if idle {
-			let pause = T::Registry::heartbeat_period().saturating_mul(IDLE_PERIODS);
-			return term_end.min(now.saturating_add(pause.min(Self::terms().agenda_horizon)));
+		let terms = Self::terms();
+		let end = match (lease.state, lease.ends()) {
+			(LeaseState::Starting { deadline, .. }, _) => return deadline,
+			(_, Some((end, _))) => end,
+			(_, None) => BlockNumber::MAX,
+		};
+		if let LeaseState::Suspended {
+			why: Suspension::ProviderPaused,
+			since,
+			..
+		} = lease.state
+		{
+			return end.min(since.saturating_add(T::Registry::max_downtime()));
 		}
-		let funded = T::Streams::funded_blocks(id).max(T::Registry::heartbeat_period());
-		let horizon = now.saturating_add(Self::terms().agenda_horizon);
-		term_end.min(now.saturating_add(funded)).min(horizon)
+		let period = T::Registry::heartbeat_period();
+		let wait = if idle {
+			period.saturating_mul(IDLE_PERIODS)
+		} else {
+			let funded = T::Streams::funded_blocks(id);
+			let running = matches!(lease.state, LeaseState::Active { .. });
+			match funded.checked_sub(terms.low_funds) {
+				Some(until_low) if running && !lease.low_funds && until_low > 0 => until_low,
+				_ => funded,
+			}
+		};
+		end.min(now.saturating_add(wait.max(period).min(terms.agenda_horizon)))
 	}
 
 	pub(crate) fn do_start_lease(operator: T::AccountId, id: LeaseId) -> DispatchResult {
 		let mut lease = Self::operated_lease(&operator, id)?;
-		let LeaseState::Starting { deadline } = lease.state else {
+		let LeaseState::Starting {
+			deadline,
+			max_duration,
+			..
+		} = lease.state
+		else {
 			return Err(Error::<T>::AlreadyStarted.into());
 		};
 		let now = Self::now();
 		ensure!(now <= deadline, Error::<T>::TooLate);
-		let term_end = now
-			.checked_add(lease.max_duration)
-			.ok_or(Error::<T>::Overflow)?;
-		T::Registry::beat(lease.provider);
-		T::Streams::start(id, term_end)?;
+		let term_end = now.checked_add(max_duration).ok_or(Error::<T>::Overflow)?;
+		T::Streams::accrue(id, term_end)?;
 		lease.state = LeaseState::Active { term_end };
-		let due = Self::next_visit(id, term_end, false);
-		lease.due = T::Agenda::schedule(AgendaItem::Lease(id), due);
-		Leases::<T>::insert(id, lease);
+		let due = Self::next_visit(id, &lease, false);
+		Self::put(id, lease, due);
 		Self::deposit_event(Event::LeaseStarted {
 			lease: id,
 			term_end,
 		});
 		Ok(())
+	}
+
+	pub(crate) fn do_submit_receipt(
+		who: T::AccountId,
+		id: LeaseId,
+		block: BlockNumber,
+		signature: T::Signature,
+	) -> DispatchResult {
+		let mut lease = Self::lease(id)?;
+		let may = lease.tenant == who || lease.access.as_ref() == Some(&who);
+		ensure!(may, Error::<T>::NotTenant);
+		let LeaseState::Starting { since, receipt, .. } = &mut lease.state else {
+			return Err(Error::<T>::AlreadyStarted.into());
+		};
+		ensure!(!*receipt, Error::<T>::ReceiptOnChain);
+		ensure!(
+			(*since..=Self::now()).contains(&block),
+			Error::<T>::InvalidReceipt
+		);
+		let payload = receipt::payload(&Self::genesis(), id, &lease.manifest_hash, block);
+		let operator = T::Registry::operator(lease.provider).ok_or(Error::<T>::InvalidReceipt)?;
+		ensure!(
+			signature.verify(&payload[..], &operator),
+			Error::<T>::InvalidReceipt
+		);
+		*receipt = true;
+		Leases::<T>::insert(id, lease);
+		Self::deposit_event(Event::ReceiptSubmitted { lease: id, block });
+		Ok(())
+	}
+
+	fn genesis() -> H256 {
+		let genesis = frame_system::Pallet::<T>::block_hash(
+			frame_system::pallet_prelude::BlockNumberFor::<T>::zero(),
+		);
+		genesis.using_encoded(|bytes| match <[u8; 32]>::try_from(bytes) {
+			Ok(bytes) => H256(bytes),
+			Err(_) => H256::zero(),
+		})
+	}
+
+	pub(crate) fn do_report_missing_manifest(
+		operator: T::AccountId,
+		id: LeaseId,
+	) -> DispatchResult {
+		let lease = Self::operated_lease(&operator, id)?;
+		let LeaseState::Starting { since, receipt, .. } = lease.state else {
+			return Err(Error::<T>::AlreadyStarted.into());
+		};
+		ensure!(!receipt, Error::<T>::ReceiptOnChain);
+		let from = since.saturating_add(Self::terms().manifest_deadline);
+		ensure!(Self::now() >= from, Error::<T>::TooEarly);
+		Self::close(id, lease, CloseReason::ManifestMissing)
 	}
 
 	pub(crate) fn do_complete_lease(
@@ -73,9 +162,8 @@ impl<T: Config> Pallet<T> {
 		ensure!(lease.kind == WorkloadKind::Job, Error::<T>::NotAJob);
 		ensure!(
 			matches!(lease.state, LeaseState::Active { .. }),
-			Error::<T>::NotStarted
+			Error::<T>::NotActive
 		);
-		T::Registry::beat(lease.provider);
 		Self::close(
 			id,
 			lease,
@@ -92,14 +180,125 @@ impl<T: Config> Pallet<T> {
 		code: FailureCode,
 	) -> DispatchResult {
 		let lease = Self::operated_lease(&operator, id)?;
-		T::Registry::beat(lease.provider);
 		Self::close(id, lease, CloseReason::WorkloadFailed(code))
 	}
 
 	pub(crate) fn do_close_lease(tenant: T::AccountId, id: LeaseId) -> DispatchResult {
-		let lease = Leases::<T>::get(id).ok_or(Error::<T>::UnknownLease)?;
+		let lease = Self::lease(id)?;
 		ensure!(lease.tenant == tenant, Error::<T>::NotTenant);
 		Self::close(id, lease, CloseReason::TenantClosed)
+	}
+
+	pub(crate) fn do_pause_lease(operator: T::AccountId, id: LeaseId) -> DispatchResult {
+		let lease = Self::operated_lease(&operator, id)?;
+		let LeaseState::Active { term_end } = lease.state else {
+			return Err(Error::<T>::NotActive.into());
+		};
+		T::Streams::rest(id)?;
+		Self::suspend(id, lease, Suspension::ProviderPaused, term_end)
+	}
+
+	pub(crate) fn do_resume_lease(operator: T::AccountId, id: LeaseId) -> DispatchResult {
+		let lease = Self::operated_lease(&operator, id)?;
+		let LeaseState::Suspended {
+			why: Suspension::ProviderPaused,
+			..
+		} = lease.state
+		else {
+			return Err(Error::<T>::NotPaused.into());
+		};
+		Self::resume(id, lease)
+	}
+
+	/// Gives back what a running workload takes, but not its storage.
+	fn suspend(
+		id: LeaseId,
+		mut lease: LeaseRecordOf<T>,
+		why: Suspension,
+		term_end: BlockNumber,
+	) -> DispatchResult {
+		let running = lease.reserved();
+		lease.state = LeaseState::Suspended {
+			why,
+			since: Self::now(),
+			term_end,
+		};
+		let slice = lease.slice;
+		T::Registry::exchange(
+			lease.provider,
+			(&running, slice),
+			(&lease.reserved(), slice),
+		)?;
+		Resizes::<T>::remove(id);
+		let due = Self::next_visit(id, &lease, false);
+		Self::put(id, lease, due);
+		Self::deposit_event(Event::LeaseSuspended { lease: id, why });
+		Ok(())
+	}
+
+	/// Takes again what a running workload takes, and lets the stream run.
+	fn resume(id: LeaseId, mut lease: LeaseRecordOf<T>) -> DispatchResult {
+		let LeaseState::Suspended { term_end, .. } = lease.state else {
+			return Err(Error::<T>::NotPaused.into());
+		};
+		let end = lease.ends().map_or(term_end, |(end, _)| end);
+		ensure!(Self::now() < end, Error::<T>::TooLate);
+		let stored = lease.reserved();
+		lease.state = LeaseState::Active { term_end };
+		lease.low_funds = false;
+		let slice = lease.slice;
+		T::Registry::exchange(lease.provider, (&stored, slice), (&lease.taken, slice))
+			.map_err(|_| Error::<T>::CapacityTaken)?;
+		T::Streams::accrue(id, end)?;
+		let due = Self::next_visit(id, &lease, false);
+		Self::put(id, lease, due);
+		Self::deposit_event(Event::LeaseResumed { lease: id });
+		Ok(())
+	}
+
+	pub(crate) fn do_reclaim_lease(operator: T::AccountId, id: LeaseId) -> DispatchResult {
+		let mut lease = Self::operated_lease(&operator, id)?;
+		ensure!(lease.progress().started, Error::<T>::NotStarted);
+		ensure!(lease.reclaim_at.is_none(), Error::<T>::AlreadyReclaimed);
+		let notice = T::Streams::notice(id);
+		ensure!(notice > 0, Error::<T>::NoNotice);
+		let at = Self::now().saturating_add(notice);
+		T::Streams::cap(id, at)?;
+		lease.reclaim_at = Some(at);
+		let due = Self::next_visit(id, &lease, false);
+		Self::put(id, lease, due);
+		Self::deposit_event(Event::LeaseReclaimed {
+			lease: id,
+			ends: at,
+		});
+		Ok(())
+	}
+
+	pub(crate) fn do_abandon_lease(operator: T::AccountId, id: LeaseId) -> DispatchResult {
+		let lease = Self::operated_lease(&operator, id)?;
+		ensure!(lease.progress().started, Error::<T>::NotStarted);
+		Self::close(id, lease, CloseReason::Abandoned)
+	}
+
+	pub(crate) fn do_report_offline(id: LeaseId) -> DispatchResult {
+		let lease = Self::lease(id)?;
+		ensure!(Self::is_offline(&lease), Error::<T>::NotOffline);
+		Self::close(id, lease, CloseReason::Offline)
+	}
+
+	/// Whether the provider served nothing, or kept the lease paused, for too long.
+	pub(crate) fn is_offline(lease: &LeaseRecordOf<T>) -> bool {
+		let paused_since = match lease.state {
+			LeaseState::Starting { .. } => return false,
+			LeaseState::Suspended {
+				why: Suspension::ProviderPaused,
+				since,
+				..
+			} => since,
+			_ => BlockNumber::MAX,
+		};
+		let since = T::Registry::on_duty_until(lease.provider).min(paused_since);
+		Self::now().saturating_sub(since) >= T::Registry::max_downtime()
 	}
 
 	/// Handles a lease that is due.
@@ -108,43 +307,94 @@ impl<T: Config> Pallet<T> {
 			return Ok(());
 		};
 		let now = Self::now();
-		let next = match lease.state {
-			LeaseState::Starting { deadline } if now >= deadline => {
+		if let LeaseState::Starting { deadline, .. } = lease.state {
+			if now >= deadline {
 				return Self::close(id, lease, CloseReason::StartTimeout);
 			}
-			LeaseState::Starting { deadline } => deadline,
+			Self::put(id, lease, deadline);
+			return Ok(());
+		}
+		let paid = T::Streams::settle(id)?;
+		if let Some((_, reason)) = lease.ends().filter(|(end, _)| now >= *end) {
+			return Self::close(id, lease, reason);
+		}
+		if Self::is_offline(&lease) {
+			return Self::close(id, lease, CloseReason::Offline);
+		}
+		match lease.state {
 			LeaseState::Active { term_end } => {
-				let paid = T::Streams::settle(id)?;
-				if now >= term_end {
-					return Self::close(id, lease, CloseReason::TermEnded);
+				let low = || T::Streams::funded_blocks(id) <= Self::terms().low_funds;
+				if low() {
+					T::Streams::refill(id);
 				}
-				if T::Streams::funded_blocks(id) == 0 {
-					return Self::close(id, lease, CloseReason::OutOfFunds);
+				if low() {
+					let left = T::Streams::funded_blocks(id);
+					if left == 0 {
+						let end = lease.ends().map_or(term_end, |(end, _)| end);
+						T::Streams::store(id, end)?;
+						return Self::suspend(id, lease, Suspension::Dry, term_end);
+					}
+					if !lease.low_funds {
+						lease.low_funds = true;
+						Self::deposit_event(Event::FundsLow {
+							lease: id,
+							dry_at: now.saturating_add(left),
+						});
+					}
+				} else {
+					lease.low_funds = false;
 				}
-				Self::next_visit(id, term_end, paid == 0)
 			}
-		};
-		lease.due = T::Agenda::schedule(AgendaItem::Lease(id), next);
-		Leases::<T>::insert(id, lease);
+			LeaseState::Suspended {
+				why: Suspension::Dry,
+				..
+			} if T::Streams::funded_blocks(id) == 0 => {
+				return Self::close(id, lease, CloseReason::OutOfFunds);
+			}
+			_ => {}
+		}
+		let due = Self::next_visit(id, &lease, paid == 0);
+		Self::put(id, lease, due);
 		Ok(())
 	}
 
-	fn close(id: LeaseId, lease: LeaseRecordOf<T>, reason: CloseReason) -> DispatchResult {
-		let started = matches!(lease.state, LeaseState::Active { .. });
-		let fault = reason.fault(lease.kind, started);
-		let totals = T::Streams::close(id)?;
-		T::Registry::release(lease.provider, &lease.taken, lease.slice)?;
+	pub(crate) fn close(
+		id: LeaseId,
+		lease: LeaseRecordOf<T>,
+		reason: CloseReason,
+	) -> DispatchResult {
+		let now = Self::now();
+		let progress = lease.progress();
+		let fault = reason.fault(progress);
+		let waited = match lease.state {
+			LeaseState::Starting {
+				since, deadline, ..
+			} if reason.costs_the_wait(progress) => now.min(deadline).saturating_sub(since),
+			_ => 0,
+		};
+		let totals = T::Streams::close(id, waited)?;
+		let compensation = if reason.compensates(progress) {
+			lease.slice
+		} else {
+			0
+		};
+		T::Registry::compensate(lease.provider, &lease.tenant, compensation)?;
+		T::Registry::release(lease.provider, &lease.reserved(), lease.slice)?;
 		Leases::<T>::remove(id);
+		Resizes::<T>::remove(id);
 		ProviderLeases::<T>::remove(lease.provider, id);
-		OpenManifests::<T>::remove(&lease.tenant, lease.manifest_hash);
+		Self::manifest_left(&lease.tenant, &lease.manifest_hash, id);
 		T::Reputation::observe(Outcome {
 			provider: lease.provider,
 			tenant: lease.tenant.clone(),
 			fault,
-			value: totals.paid,
+			// What is at stake, where the provider is at fault: it decides how little was paid.
+			value: match fault {
+				Fault::Provider => totals.paid.max(lease.slice),
+				_ => totals.paid,
+			},
 		});
-		let closed_at = Self::now();
-		let retained_until = closed_at.saturating_add(Self::terms().closed_retention);
+		let retained_until = now.saturating_add(Self::terms().closed_retention);
 		ClosedLeases::<T>::insert(
 			id,
 			ClosedLease {
@@ -157,8 +407,10 @@ impl<T: Config> Pallet<T> {
 				paid: totals.paid,
 				fees: totals.fees,
 				refunded: totals.refunded,
+				compensation,
+				epoch: lease.epoch,
 				record_deposit: lease.record_deposit,
-				closed_at,
+				closed_at: now,
 				due: T::Agenda::schedule(AgendaItem::Closed(id), retained_until),
 			},
 		);
@@ -173,6 +425,7 @@ impl<T: Config> Pallet<T> {
 			paid: totals.paid,
 			fees: totals.fees,
 			refunded: totals.refunded,
+			compensation,
 		});
 		Ok(())
 	}
@@ -188,6 +441,28 @@ impl<T: Config> Pallet<T> {
 			lease: id,
 			record_deposit,
 		});
+		Ok(())
+	}
+}
+
+impl<T: Config> StreamObserver for Pallet<T> {
+	fn funded_again(id: LeaseId) -> DispatchResult {
+		let lease = Self::lease(id)?;
+		match lease.state {
+			LeaseState::Suspended {
+				why: Suspension::Dry,
+				..
+			} => Self::resume(id, lease),
+			_ => Ok(()),
+		}
+	}
+
+	fn funds_left(id: LeaseId) -> DispatchResult {
+		let lease = Self::lease(id)?;
+		let due = Self::next_visit(id, &lease, false);
+		if due < lease.due {
+			Self::put(id, lease, due);
+		}
 		Ok(())
 	}
 }

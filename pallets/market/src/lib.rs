@@ -8,16 +8,20 @@
 //! ```text
 //! order:  Open → Matched | Cancelled | Expired
 //! bid:    Open → Won | Lost | Withdrawn | Evicted
-//! lease:  Starting → Active → Closed(reason)
-//!            └───────────────────↗
+//! lease:  Starting → Active ⇄ Suspended(Dry | ProviderPaused) → Closed(reason)
+//!             └─────────────────────────────────────────────↗
 //! ```
+//!
+//! An order may leave the choice to its tenant (`Manual`), or be matched at once with a provider's
+//! standing *offer* ([`Call::lease_now`]). It may be for several leases.
 //!
 //! Bids have no deposit: the provider's bond backs them. They rank by
 //! [`leasehold_primitives::math::rank`] with the score that the provider had when it bid; ties go to
 //! the earlier bid. An order keeps its best sixteen.
 //!
-//! Everything that is waited for has a deadline in the agenda: the end of bidding, the start, the
-//! stream running dry, the maximal duration, the retention of the closed record.
+//! Everything that is waited for has a deadline in the agenda: the end of bidding and of the time to
+//! pick, the start, the stream running low and dry, the reserve running out, the notice, the maximal
+//! duration, the provider's absence, the retention of the closed record.
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
@@ -25,9 +29,12 @@
 pub use pallet::*;
 
 mod bids;
+mod changes;
 mod clearing;
+mod deadlines;
 mod leases;
 mod orders;
+pub mod reads;
 mod try_state;
 mod types;
 pub use types::*;
@@ -47,6 +54,7 @@ pub mod pallet {
 		OrderId, OutcomeObserver, ProviderId, ProviderRegistry, Requirement, Resources, ResultHash,
 		Score, Scores, Streams,
 	};
+	use sp_runtime::traits::{IdentifyAccount, Verify};
 
 	const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
 
@@ -69,6 +77,12 @@ pub mod pallet {
 		type Agenda: Agenda;
 		/// Who hears of ended leases and knows the scores.
 		type Reputation: OutcomeObserver<Self::AccountId> + Scores<Self::AccountId>;
+		/// Key of an operator.
+		type Signer: IdentifyAccount<AccountId = Self::AccountId>;
+		/// Signature of an operator under a receipt.
+		type Signature: Parameter + Verify<Signer = Self::Signer>;
+		/// Who may set terms.
+		type AdminOrigin: EnsureOrigin<Self::RuntimeOrigin>;
 		/// Where the fee for a cancelled order goes.
 		type FeeDestination: Get<Option<Self::AccountId>>;
 		/// Weights of the calls.
@@ -98,30 +112,38 @@ pub mod pallet {
 
 	/// Open orders.
 	#[pallet::storage]
-	pub type Orders<T: Config> = StorageMap<_, Twox64Concat, OrderId, OrderRecordOf<T>>;
+	pub type Orders<T: Config> = StorageMap<_, Identity, OrderId, OrderRecordOf<T>>;
 
-	/// Leases that are not closed.
+	/// Leases that are not closed. Ids count up, nobody chooses them: they need no hashing.
 	#[pallet::storage]
-	pub type Leases<T: Config> = StorageMap<_, Twox64Concat, LeaseId, LeaseRecordOf<T>>;
+	pub type Leases<T: Config> = StorageMap<_, Identity, LeaseId, LeaseRecordOf<T>>;
 
 	/// Closed leases until their retention ends.
 	#[pallet::storage]
-	pub type ClosedLeases<T: Config> = StorageMap<_, Twox64Concat, LeaseId, ClosedLeaseOf<T>>;
+	pub type ClosedLeases<T: Config> = StorageMap<_, Identity, LeaseId, ClosedLeaseOf<T>>;
 
-	/// What a tenant has open, by manifest: an open order, or the lease made of it. Keeps a repeated
-	/// order from being placed twice.
+	/// What a tenant has open, by the first half of the manifest's hash: an open order, or the leases
+	/// made of it. Keeps a repeated order from being placed twice.
 	#[pallet::storage]
 	pub type OpenManifests<T: Config> =
-		StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Identity, ManifestHash, OpenItem>;
+		StorageDoubleMap<_, Blake2_128Concat, T::AccountId, Identity, ManifestKey, OpenItem>;
 
 	/// Open leases of a provider.
 	#[pallet::storage]
 	pub type ProviderLeases<T: Config> =
-		StorageDoubleMap<_, Twox64Concat, ProviderId, Twox64Concat, LeaseId, ()>;
+		StorageDoubleMap<_, Identity, ProviderId, Identity, LeaseId, ()>;
 
 	/// Open bids of a provider.
 	#[pallet::storage]
 	pub type OpenBids<T: Config> = StorageMap<_, Twox64Concat, ProviderId, u32, ValueQuery>;
+
+	/// Changes of size that tenants propose; a proposal goes with its lease at the latest.
+	#[pallet::storage]
+	pub type Resizes<T: Config> = StorageMap<_, Identity, LeaseId, Resize>;
+
+	/// Providers that have leases, and are watched therefore.
+	#[pallet::storage]
+	pub type Watches<T: Config> = StorageMap<_, Identity, ProviderId, Watch>;
 
 	#[pallet::genesis_config]
 	#[derive(frame_support::DefaultNoBound)]
@@ -153,8 +175,9 @@ pub mod pallet {
 		/// The tenant took an order back; `fee` planck went to the fee destination because there
 		/// were bids.
 		OrderCancelled { order: OrderId, fee: Balance },
-		/// Bidding ended without an eligible bid; all deposits went back to the tenant.
-		OrderExpired { order: OrderId },
+		/// The order ended without a lease: no eligible bids, too few of them, or none picked. All
+		/// deposits went back to the tenant, but for the `fee` if it did not pick.
+		OrderExpired { order: OrderId, fee: Balance },
 		/// A provider bid `rate`; `rank` follows from the rate and the provider's score.
 		BidPlaced {
 			order: OrderId,
@@ -180,8 +203,8 @@ pub mod pallet {
 			provider: ProviderId,
 			requirement: Requirement,
 		},
-		/// The chain cleared an order: the lease is `Starting`, and its workload must run by block
-		/// `start_deadline`.
+		/// An order, or a part of it, became a lease: it is `Starting`, and its workload must run by
+		/// block `start_deadline`. The runner-up is the next bid in order of rank.
 		OrderMatched {
 			order: OrderId,
 			lease: LeaseId,
@@ -199,7 +222,40 @@ pub mod pallet {
 			lease: LeaseId,
 			term_end: BlockNumber,
 		},
-		/// A lease ended. Amounts in planck; `paid` is gross of `fees`.
+		/// The tenant put the provider's receipt for the manifest on chain, given in block `block`.
+		ReceiptSubmitted { lease: LeaseId, block: BlockNumber },
+		/// Funds are left up to block `dry_at`, if the provider stays on duty.
+		FundsLow { lease: LeaseId, dry_at: BlockNumber },
+		/// The workload stops and its data is kept.
+		LeaseSuspended { lease: LeaseId, why: Suspension },
+		/// The workload may run again.
+		LeaseResumed { lease: LeaseId },
+		/// The provider gave notice: it takes its capacity back in block `ends`.
+		LeaseReclaimed { lease: LeaseId, ends: BlockNumber },
+		/// The tenant runs another manifest from now on.
+		ManifestUpdated {
+			lease: LeaseId,
+			manifest_hash: ManifestHash,
+		},
+		/// The tenant proposes another size; the provider may accept it up to block `until`.
+		ResizeProposed {
+			lease: LeaseId,
+			resources: Resources,
+			until: BlockNumber,
+		},
+		/// The lease has another size and rate from now on.
+		LeaseResized {
+			lease: LeaseId,
+			taken: Resources,
+			slice: Balance,
+			rate: Balance,
+		},
+		/// All access grants of earlier epochs are void.
+		AccessRevoked { lease: LeaseId, epoch: u32 },
+		/// New terms are in force.
+		TermsSet { terms: Terms },
+		/// A lease ended. Amounts in planck; `paid` is gross of `fees`; `compensation` went to the
+		/// tenant out of the provider's bond.
 		LeaseClosed {
 			lease: LeaseId,
 			order: OrderId,
@@ -211,6 +267,7 @@ pub mod pallet {
 			paid: Balance,
 			fees: Balance,
 			refunded: Balance,
+			compensation: Balance,
 		},
 		/// The record of a closed lease is gone, and its record deposit went back to the tenant.
 		LeaseSwept {
@@ -268,12 +325,48 @@ pub mod pallet {
 		AlreadyStarted,
 		/// The lease has not started.
 		NotStarted,
-		/// The start deadline is past.
+		/// The lease is not active.
+		NotActive,
+		/// The lease is not paused by its provider.
+		NotPaused,
+		/// The deadline is past.
 		TooLate,
+		/// The manifest deadline is not yet reached.
+		TooEarly,
 		/// Only a job can be completed.
 		NotAJob,
-		/// The fee destination is unknown.
-		NoFeeDestination,
+		/// An order is for 1 to 8 leases, and needs 1 of them at least; with an offer it is for one.
+		InvalidQuantity,
+		/// The notice is above what the terms allow.
+		InvalidNotice,
+		/// The order's selection does not go with this call.
+		WrongSelection,
+		/// The provider has no standing offer.
+		NoOffer,
+		/// The provider's offer has another version by now.
+		OfferChanged,
+		/// The provider's offer has no price for something that is asked for.
+		NotOffered,
+		/// The provider's daemon is not on duty.
+		NotOnDuty,
+		/// The receipt is on chain.
+		ReceiptOnChain,
+		/// The receipt is not this provider's for this lease, or from a block when there was none.
+		InvalidReceipt,
+		/// The order agreed no notice, so the provider may not take its capacity back.
+		NoNotice,
+		/// The provider has given notice already.
+		AlreadyReclaimed,
+		/// The provider was on duty within the downtime that the terms allow.
+		NotOffline,
+		/// Others have the capacity that resuming takes.
+		CapacityTaken,
+		/// The tenant has not proposed this change of size, or its time is over.
+		NoProposal,
+		/// Nothing would change.
+		NothingToDo,
+		/// The terms contradict themselves.
+		TermsContradict,
 		/// A sum does not fit into its type.
 		Overflow,
 	}
@@ -283,8 +376,9 @@ pub mod pallet {
 		/// Places an order. Its deposit and the record deposit are put on hold; bidding ends by
 		/// itself. An order with a manifest that the tenant has open already is refused.
 		#[pallet::call_index(0)]
+		// Charged for the leases that it may become, too.
 		#[pallet::weight(T::WeightInfo::place_order()
-			.saturating_add(T::WeightInfo::visit_order())
+			.saturating_add(T::WeightInfo::visit_order(order.v1().quantity.leases.into()))
 			.saturating_add(T::WeightInfo::visit_lease())
 			.saturating_add(T::WeightInfo::visit_closed()))]
 		pub fn place_order(origin: OriginFor<T>, order: OrderOf<T>) -> DispatchResult {
@@ -355,8 +449,146 @@ pub mod pallet {
 		#[pallet::call_index(7)]
 		#[pallet::weight(T::WeightInfo::close_lease().saturating_add(T::WeightInfo::visit_closed()))]
 		pub fn close_lease(origin: OriginFor<T>, lease: LeaseId) -> DispatchResult {
-			let tenant = ensure_signed(origin)?;
-			Self::do_close_lease(tenant, lease)
+			let who = ensure_signed(origin)?;
+			Self::do_close_lease(who, lease)
+		}
+
+		/// Picks bids of an order with `Manual` selection: as many as the order needs at least. Tenant
+		/// only, until its time to pick is over.
+		#[pallet::call_index(8)]
+		#[pallet::weight(T::WeightInfo::pick()
+			.saturating_add(T::WeightInfo::visit_lease())
+			.saturating_add(T::WeightInfo::visit_closed()))]
+		pub fn pick(origin: OriginFor<T>, order: OrderId, providers: Picks) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_pick(who, order, providers)
+		}
+
+		/// Makes a lease at once: the order names a provider, the version of its offer, and by its price
+		/// ceiling the most it may cost.
+		#[pallet::call_index(9)]
+		#[pallet::weight(T::WeightInfo::lease_now()
+			.saturating_add(T::WeightInfo::visit_lease())
+			.saturating_add(T::WeightInfo::visit_closed()))]
+		pub fn lease_now(origin: OriginFor<T>, order: OrderOf<T>) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_lease_now(who, order)
+		}
+
+		/// Puts the provider's receipt for the manifest on chain: should the lease not start, that is
+		/// the provider's fault. Tenant or access account.
+		#[pallet::call_index(10)]
+		#[pallet::weight(T::WeightInfo::submit_receipt())]
+		pub fn submit_receipt(
+			origin: OriginFor<T>,
+			lease: LeaseId,
+			block: BlockNumber,
+			signature: T::Signature,
+		) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_submit_receipt(who, lease, block, signature)
+		}
+
+		/// Ends a lease that was never handed its manifest. Operator only, after the manifest deadline,
+		/// and not against a receipt on chain.
+		#[pallet::call_index(11)]
+		#[pallet::weight(T::WeightInfo::close_lease().saturating_add(T::WeightInfo::visit_closed()))]
+		pub fn report_missing_manifest(origin: OriginFor<T>, lease: LeaseId) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_report_missing_manifest(who, lease)
+		}
+
+		/// Suspends a lease whose workload is down: nothing accrues. Operator only. After the longest
+		/// downtime the lease ends as `Offline`.
+		#[pallet::call_index(12)]
+		#[pallet::weight(T::WeightInfo::change_lease().saturating_add(T::WeightInfo::visit_lease()))]
+		pub fn pause_lease(origin: OriginFor<T>, lease: LeaseId) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_pause_lease(who, lease)
+		}
+
+		/// Resumes a lease that its provider paused. Operator only.
+		#[pallet::call_index(13)]
+		#[pallet::weight(T::WeightInfo::resume_lease().saturating_add(T::WeightInfo::visit_lease()))]
+		pub fn resume_lease(origin: OriginFor<T>, lease: LeaseId) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_resume_lease(who, lease)
+		}
+
+		/// Gives the notice that the order agreed; then the lease ends as `Reclaimed`. Operator only.
+		#[pallet::call_index(14)]
+		#[pallet::weight(T::WeightInfo::change_lease().saturating_add(T::WeightInfo::visit_lease()))]
+		pub fn reclaim_lease(origin: OriginFor<T>, lease: LeaseId) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_reclaim_lease(who, lease)
+		}
+
+		/// Ends a lease without notice; the tenant is compensated out of the bond. Operator only.
+		#[pallet::call_index(15)]
+		#[pallet::weight(T::WeightInfo::close_lease().saturating_add(T::WeightInfo::visit_closed()))]
+		pub fn abandon_lease(origin: OriginFor<T>, lease: LeaseId) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_abandon_lease(who, lease)
+		}
+
+		/// Ends a lease whose provider was away, or kept it paused, for too long. Anybody may.
+		#[pallet::call_index(16)]
+		#[pallet::weight(T::WeightInfo::close_lease().saturating_add(T::WeightInfo::visit_closed()))]
+		pub fn report_offline(origin: OriginFor<T>, lease: LeaseId) -> DispatchResult {
+			ensure_signed(origin)?;
+			Self::do_report_offline(lease)
+		}
+
+		/// Runs another manifest in a lease that has started. Tenant only.
+		#[pallet::call_index(17)]
+		#[pallet::weight(T::WeightInfo::start_lease())]
+		pub fn update_manifest(
+			origin: OriginFor<T>,
+			lease: LeaseId,
+			manifest_hash: ManifestHash,
+		) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_update_manifest(who, lease, manifest_hash)
+		}
+
+		/// Proposes another size for an active lease, at its own unit prices. Tenant only.
+		#[pallet::call_index(18)]
+		#[pallet::weight(T::WeightInfo::start_lease())]
+		pub fn propose_resize(
+			origin: OriginFor<T>,
+			lease: LeaseId,
+			resources: Resources,
+		) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_propose_resize(who, lease, resources)
+		}
+
+		/// Accepts the size that the tenant proposed. Operator only.
+		#[pallet::call_index(19)]
+		#[pallet::weight(T::WeightInfo::resize_lease().saturating_add(T::WeightInfo::visit_lease()))]
+		pub fn accept_resize(
+			origin: OriginFor<T>,
+			lease: LeaseId,
+			resources: Resources,
+		) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_accept_resize(who, lease, resources)
+		}
+
+		/// Makes every access grant issued so far void. Tenant or access account.
+		#[pallet::call_index(20)]
+		#[pallet::weight(T::WeightInfo::submit_receipt())]
+		pub fn revoke_access(origin: OriginFor<T>, lease: LeaseId) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_revoke_access(who, lease)
+		}
+
+		/// Sets the terms, whole. What touches money in a lease stays as it was when it was made.
+		#[pallet::call_index(21)]
+		#[pallet::weight(T::WeightInfo::set_terms())]
+		pub fn set_terms(origin: OriginFor<T>, terms: Terms) -> DispatchResult {
+			T::AdminOrigin::ensure_origin(origin)?;
+			Self::do_set_terms(terms)
 		}
 	}
 

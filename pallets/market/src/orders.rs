@@ -1,18 +1,23 @@
 //! Placing and cancelling orders.
 
-use crate::{pallet::*, OpenItem, OrderOf, OrderRecord, OrderRecordOf, Terms, TermsV1};
+use crate::{
+	pallet::*, LeaseIds, ManifestKey, OpenItem, OrderOf, OrderRecord, OrderRecordOf, OrderV1,
+	Selection, Terms, TermsV1, MAX_LEASES,
+};
 use frame_support::{
 	dispatch::DispatchResult,
 	ensure,
 	traits::{
-		fungible::{InspectHold, MutateHold},
-		tokens::{Fortitude, Precision, Restriction},
+		fungible::{Inspect, InspectHold, MutateHold},
+		tokens::{Fortitude, Precision, Provenance, Restriction},
 		Get,
 	},
 	BoundedVec,
 };
-use leasehold_primitives::{Agenda, AgendaItem, Balance, BlockNumber, OrderId, Streams};
-use sp_runtime::SaturatedConversion;
+use leasehold_primitives::{
+	Agenda, AgendaItem, Balance, BlockNumber, LeaseId, ManifestHash, OrderId, Streams,
+};
+use sp_runtime::{DispatchError, SaturatedConversion};
 
 impl<T: Config> Pallet<T> {
 	pub(crate) fn now() -> BlockNumber {
@@ -24,6 +29,23 @@ impl<T: Config> Pallet<T> {
 		terms
 	}
 
+	pub(crate) fn do_set_terms(terms: Terms) -> DispatchResult {
+		let Terms::V1(new) = &terms;
+		new.check().map_err(|_| Error::<T>::TermsContradict)?;
+		CurrentTerms::<T>::put(&terms);
+		Self::deposit_event(Event::TermsSet { terms });
+		Ok(())
+	}
+
+	pub(crate) fn hold(reason: HoldReason, who: &T::AccountId, amount: Balance) -> DispatchResult {
+		let reason = reason.into();
+		ensure!(
+			T::Currency::can_hold(&reason, who, amount),
+			Error::<T>::InsufficientFunds
+		);
+		T::Currency::hold(&reason, who, amount)
+	}
+
 	pub(crate) fn release(
 		reason: HoldReason,
 		who: &T::AccountId,
@@ -32,44 +54,112 @@ impl<T: Config> Pallet<T> {
 		T::Currency::release(&reason.into(), who, amount, Precision::Exact).map(|_| ())
 	}
 
-	pub(crate) fn do_place_order(tenant: T::AccountId, spec: OrderOf<T>) -> DispatchResult {
-		let terms = Self::terms();
-		let order = spec.v1();
+	pub(crate) fn manifest_key(hash: &ManifestHash) -> ManifestKey {
+		let mut key = ManifestKey::default();
+		for (to, from) in key.iter_mut().zip(hash) {
+			*to = *from;
+		}
+		key
+	}
+
+	/// Notes that a lease of `order` has this manifest. Refused if something else of the tenant has.
+	pub(crate) fn manifest_taken(
+		tenant: &T::AccountId,
+		hash: &ManifestHash,
+		order: OrderId,
+		lease: LeaseId,
+	) -> DispatchResult {
+		OpenManifests::<T>::try_mutate(tenant, Self::manifest_key(hash), |item| {
+			let mut leases = match item.take() {
+				None => LeaseIds::new(),
+				Some(OpenItem::Order(id)) if id == order => LeaseIds::new(),
+				Some(OpenItem::Leases { order: id, leases }) if id == order => leases,
+				Some(_) => return Err(Error::<T>::ManifestInUse.into()),
+			};
+			leases.try_push(lease).map_err(|_| Error::<T>::Overflow)?;
+			*item = Some(OpenItem::Leases { order, leases });
+			Ok(())
+		})
+	}
+
+	/// Notes that a lease no longer has this manifest.
+	pub(crate) fn manifest_left(tenant: &T::AccountId, hash: &ManifestHash, lease: LeaseId) {
+		OpenManifests::<T>::mutate_exists(tenant, Self::manifest_key(hash), |item| {
+			if let Some(OpenItem::Leases { leases, .. }) = item {
+				leases.retain(|id| *id != lease);
+				if leases.is_empty() {
+					*item = None;
+				}
+			}
+		});
+	}
+
+	/// What every order must meet, however it is matched.
+	pub(crate) fn check(
+		tenant: &T::AccountId,
+		order: &OrderV1<T::AccountId>,
+		terms: &TermsV1,
+	) -> DispatchResult {
 		let resources = &order.resources;
 		let sound = resources.cpu > 0 && resources.memory > 0 && resources.is_well_formed();
 		ensure!(sound, Error::<T>::InvalidResources);
 		ensure!(order.max_rate >= 1, Error::<T>::ZeroRate);
+		let quantity = order.quantity;
+		let sound = (1..=MAX_LEASES).contains(&u32::from(quantity.leases))
+			&& (1..=quantity.leases).contains(&quantity.at_least);
+		ensure!(sound, Error::<T>::InvalidQuantity);
 		ensure!(
 			(1..=terms.max_duration).contains(&order.max_duration),
 			Error::<T>::InvalidDuration
 		);
+		ensure!(order.notice <= terms.max_notice, Error::<T>::InvalidNotice);
+		ensure!(
+			!OpenManifests::<T>::contains_key(tenant, Self::manifest_key(&order.manifest_hash)),
+			Error::<T>::ManifestInUse
+		);
+		Ok(())
+	}
+
+	pub(crate) fn next_order_id() -> Result<OrderId, DispatchError> {
+		let id = NextOrderId::<T>::get();
+		NextOrderId::<T>::put(id.checked_add(1).ok_or(Error::<T>::Overflow)?);
+		Ok(id)
+	}
+
+	/// `amount` for each lease of an order.
+	fn times(order: &OrderV1<T::AccountId>, amount: Balance) -> Result<Balance, DispatchError> {
+		amount
+			.checked_mul(order.quantity.leases.into())
+			.ok_or_else(|| Error::<T>::Overflow.into())
+	}
+
+	pub(crate) fn do_place_order(tenant: T::AccountId, spec: OrderOf<T>) -> DispatchResult {
+		let terms = Self::terms();
+		let order = spec.v1();
+		Self::check(&tenant, order, &terms)?;
 		ensure!(
 			(terms.min_bidding..=terms.max_bidding).contains(&order.bidding),
 			Error::<T>::InvalidBidding
 		);
 		let least = T::Streams::minimal_deposit(order.max_rate, terms.start_deadline)?;
 		ensure!(order.deposit >= least, Error::<T>::DepositTooLow);
-		ensure!(
-			!OpenManifests::<T>::contains_key(&tenant, order.manifest_hash),
-			Error::<T>::ManifestInUse
-		);
-		let id = NextOrderId::<T>::get();
-		NextOrderId::<T>::put(id.checked_add(1).ok_or(Error::<T>::Overflow)?);
-		let (hold, record) = (HoldReason::Order.into(), HoldReason::Record.into());
-		let all = order
-			.deposit
-			.checked_add(terms.record_deposit)
-			.ok_or(Error::<T>::Overflow)?;
-		ensure!(
-			T::Currency::can_hold(&hold, &tenant, all),
-			Error::<T>::InsufficientFunds
-		);
-		T::Currency::hold(&hold, &tenant, order.deposit)?;
-		T::Currency::hold(&record, &tenant, terms.record_deposit)?;
 		let bidding_ends = Self::now()
 			.checked_add(order.bidding)
 			.ok_or(Error::<T>::Overflow)?;
-		OpenManifests::<T>::insert(&tenant, order.manifest_hash, OpenItem::Order(id));
+		let ends = match order.selection {
+			Selection::BestBid => bidding_ends,
+			Selection::Manual => bidding_ends
+				.checked_add(terms.selection_deadline)
+				.ok_or(Error::<T>::Overflow)?,
+			Selection::Offer { .. } => return Err(Error::<T>::WrongSelection.into()),
+		};
+		let deposits = Self::times(order, order.deposit)?;
+		let records = Self::times(order, terms.record_deposit)?;
+		Self::hold(HoldReason::Order, &tenant, deposits)?;
+		Self::hold(HoldReason::Record, &tenant, records)?;
+		let id = Self::next_order_id()?;
+		let key = Self::manifest_key(&order.manifest_hash);
+		OpenManifests::<T>::insert(&tenant, key, OpenItem::Order(id));
 		Orders::<T>::insert(
 			id,
 			OrderRecord {
@@ -77,7 +167,8 @@ impl<T: Config> Pallet<T> {
 				spec: spec.clone(),
 				record_deposit: terms.record_deposit,
 				bidding_ends,
-				due: T::Agenda::schedule(AgendaItem::Order(id), bidding_ends),
+				ends,
+				due: T::Agenda::schedule(AgendaItem::Order(id), ends),
 				bids: BoundedVec::new(),
 			},
 		);
@@ -94,37 +185,60 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn do_cancel_order(tenant: T::AccountId, id: OrderId) -> DispatchResult {
 		let order = Orders::<T>::get(id).ok_or(Error::<T>::UnknownOrder)?;
 		ensure!(order.tenant == tenant, Error::<T>::NotTenant);
-		let fee = if order.bids.is_empty() {
-			0
-		} else {
-			Self::terms().cancel_fee.min(order.record_deposit)
-		};
-		if fee > 0 {
-			let to = T::FeeDestination::get().ok_or(Error::<T>::NoFeeDestination)?;
-			T::Currency::transfer_on_hold(
-				&HoldReason::Record.into(),
-				&tenant,
-				&to,
-				fee,
-				Precision::Exact,
-				Restriction::Free,
-				Fortitude::Force,
-			)?;
-		}
-		let rest = order.record_deposit.saturating_sub(fee);
-		Self::remove_order(id, &order)?;
-		Self::release(HoldReason::Record, &tenant, rest)?;
-		OpenManifests::<T>::remove(&tenant, order.spec.v1().manifest_hash);
+		let fee = Self::end_order(id, &order, true)?;
 		Self::deposit_event(Event::OrderCancelled { order: id, fee });
 		Ok(())
 	}
 
-	/// Removes an order and its bids, and releases its deposit but not the record deposit.
+	/// Ends an order that has come to nothing: everything goes back, less the cancel fee if `charge`
+	/// and there are bids; the fee.
+	pub(crate) fn end_order(
+		id: OrderId,
+		order: &OrderRecordOf<T>,
+		charge: bool,
+	) -> Result<Balance, DispatchError> {
+		let tenant = &order.tenant;
+		let records = Self::times(order.spec.v1(), order.record_deposit)?;
+		let fee = if charge && !order.bids.is_empty() {
+			Self::charge(tenant, Self::terms().cancel_fee.min(records))?
+		} else {
+			0
+		};
+		Self::remove_order(id, order)?;
+		Self::release(HoldReason::Record, tenant, records.saturating_sub(fee))?;
+		OpenManifests::<T>::remove(tenant, Self::manifest_key(&order.spec.v1().manifest_hash));
+		Ok(fee)
+	}
+
+	/// Takes a fee out of a record deposit. A destination that cannot take it gets nothing: that
+	/// must not keep an order from ending. The planck that were taken.
+	fn charge(tenant: &T::AccountId, fee: Balance) -> Result<Balance, DispatchError> {
+		let Some(to) = T::FeeDestination::get() else {
+			return Ok(0);
+		};
+		let takes = T::Currency::can_deposit(&to, fee, Provenance::Extant);
+		if fee == 0 || to == *tenant || takes.into_result().is_err() {
+			return Ok(0);
+		}
+		T::Currency::transfer_on_hold(
+			&HoldReason::Record.into(),
+			tenant,
+			&to,
+			fee,
+			Precision::Exact,
+			Restriction::Free,
+			Fortitude::Force,
+		)
+	}
+
+	/// Removes an order and its bids, and releases its deposits but not those for records.
 	pub(crate) fn remove_order(id: OrderId, order: &OrderRecordOf<T>) -> DispatchResult {
 		Orders::<T>::remove(id);
 		for bid in &order.bids {
 			Self::forget_bid(bid.provider);
 		}
-		Self::release(HoldReason::Order, &order.tenant, order.spec.v1().deposit)
+		let spec = order.spec.v1();
+		let deposits = Self::times(spec, spec.deposit)?;
+		Self::release(HoldReason::Order, &order.tenant, deposits)
 	}
 }

@@ -25,7 +25,7 @@ impl<T: Config> Pallet<T> {
 			let sum = all.entry(lease.provider).or_default();
 			sum.taken = sum
 				.taken
-				.checked_add(&lease.taken)
+				.checked_add(&lease.reserved())
 				.ok_or("capacity overflows")?;
 			sum.slices = sum
 				.slices
@@ -48,8 +48,18 @@ impl<T: Config> Pallet<T> {
 		let weight = Self::terms().rank_weight;
 		for (id, order) in Orders::<T>::iter() {
 			let spec = order.spec.v1();
-			add(&mut orders, order.tenant.clone(), spec.deposit);
-			add(&mut records, order.tenant.clone(), order.record_deposit);
+			let leases = Balance::from(spec.quantity.leases);
+			let (deposits, record) = (spec.deposit, order.record_deposit);
+			add(
+				&mut orders,
+				order.tenant.clone(),
+				deposits.saturating_mul(leases),
+			);
+			add(
+				&mut records,
+				order.tenant.clone(),
+				record.saturating_mul(leases),
+			);
 			for bid in &order.bids {
 				let count = bids.entry(bid.provider).or_default();
 				*count = count.saturating_add(1);
@@ -59,9 +69,9 @@ impl<T: Config> Pallet<T> {
 				order.bids.is_sorted_by_key(|b| b.rank(weight)),
 				"bids are not in order"
 			);
-			let open = OpenManifests::<T>::get(&order.tenant, spec.manifest_hash);
+			let key = Self::manifest_key(&spec.manifest_hash);
 			ensure!(
-				open == Some(OpenItem::Order(id)),
+				OpenManifests::<T>::get(&order.tenant, key) == Some(OpenItem::Order(id)),
 				"an order without its manifest index"
 			);
 			ensure!(
@@ -71,10 +81,17 @@ impl<T: Config> Pallet<T> {
 		}
 		for (id, lease) in Leases::<T>::iter() {
 			add(&mut records, lease.tenant.clone(), lease.record_deposit);
-			let open = OpenManifests::<T>::get(&lease.tenant, lease.manifest_hash);
+			let key = Self::manifest_key(&lease.manifest_hash);
+			let indexed = match OpenManifests::<T>::get(&lease.tenant, key) {
+				Some(OpenItem::Leases { order, leases }) => {
+					order == lease.order && leases.contains(&id)
+				}
+				_ => false,
+			};
+			ensure!(indexed, "a lease without its manifest index");
 			ensure!(
-				open == Some(OpenItem::Lease(id)),
-				"a lease without its manifest index"
+				Watches::<T>::contains_key(lease.provider),
+				"a lease whose provider nobody watches"
 			);
 			let indexed = ProviderLeases::<T>::contains_key(lease.provider, id);
 			ensure!(indexed, "a lease without its provider index");
@@ -101,14 +118,21 @@ impl<T: Config> Pallet<T> {
 				);
 			}
 		}
-		let open = Orders::<T>::iter()
-			.count()
-			.saturating_add(Leases::<T>::iter().count());
-		ensure!(
-			OpenManifests::<T>::iter().count() == open,
-			"a stray manifest index"
-		);
 		let leases = Leases::<T>::iter().count();
+		let open = Orders::<T>::iter().count().saturating_add(leases);
+		let indexed = OpenManifests::<T>::iter_values().fold(0usize, |sum, item| {
+			sum.saturating_add(match item {
+				OpenItem::Order(_) => 1,
+				OpenItem::Leases { leases, .. } => leases.len(),
+			})
+		});
+		ensure!(indexed == open, "a stray manifest index");
+		for id in Resizes::<T>::iter_keys() {
+			ensure!(
+				Leases::<T>::contains_key(id),
+				"a proposal without its lease"
+			);
+		}
 		ensure!(
 			ProviderLeases::<T>::iter().count() == leases,
 			"a stray provider index"

@@ -8,7 +8,7 @@ use frame_support::{
 };
 use leasehold_primitives::{
 	math, Attributes, Balance, BlockNumber, CloseReason, Fault, LeaseId, ManifestHash, OrderId,
-	ProviderId, Resources, Score, WorkloadKind,
+	Progress, ProviderId, Resources, Score, WorkloadKind,
 };
 use scale_info::TypeInfo;
 use sp_runtime::Perbill;
@@ -18,6 +18,17 @@ const LEASE: Balance = 1_000_000_000_000;
 
 /// Bids that an order keeps.
 pub const MAX_BIDS: u32 = 16;
+/// Leases that one order may be for.
+pub const MAX_LEASES: u32 = 8;
+/// Providers that an order may name.
+pub const MAX_ALLOWED: u32 = 16;
+/// Auditors that an order may name, of each sort.
+pub const MAX_ATTESTORS: u32 = 4;
+
+/// Leases made of one order.
+pub type LeaseIds = BoundedVec<LeaseId, ConstU32<MAX_LEASES>>;
+/// Providers picked by a tenant.
+pub type Picks = BoundedVec<ProviderId, ConstU32<MAX_LEASES>>;
 
 /// The parameters of this pallet, by version.
 #[derive(
@@ -61,8 +72,20 @@ pub struct TermsV1 {
 	pub bid_lock: BlockNumber,
 	/// Open bids that a provider may have.
 	pub max_open_bids: u32,
+	/// Blocks after the end of bidding within which the tenant must pick, if it wants to.
+	pub selection_deadline: BlockNumber,
 	/// Blocks from the match within which the workload must run.
 	pub start_deadline: BlockNumber,
+	/// Blocks from the match after which a provider may say that it was never handed the manifest.
+	pub manifest_deadline: BlockNumber,
+	/// The part of the rate that a block of waiting in vain costs the tenant.
+	pub start_rate: Perbill,
+	/// Blocks of funds left at which a lease is refilled, or said to run low.
+	pub low_funds: BlockNumber,
+	/// Longest notice that an order may ask for, blocks.
+	pub max_notice: BlockNumber,
+	/// Blocks for which a proposed change of size stands.
+	pub resize_window: BlockNumber,
 	/// Blocks of its rate that a lease reserves of its provider's bond.
 	pub compensation_blocks: BlockNumber,
 	/// The most that a lease reserves of its provider's bond, planck.
@@ -87,8 +110,19 @@ impl Default for TermsV1 {
 			max_bidding: 1_200,
 			bid_lock: 1,
 			max_open_bids: 256,
+			// An hour.
+			selection_deadline: 1_200,
 			// Ten minutes.
 			start_deadline: 200,
+			// Five minutes.
+			manifest_deadline: 100,
+			start_rate: Perbill::from_percent(50),
+			// An hour.
+			low_funds: 1_200,
+			// Thirty days.
+			max_notice: 864_000,
+			// An hour.
+			resize_window: 1_200,
 			// An hour.
 			compensation_blocks: 1_200,
 			max_slice: 50 * LEASE,
@@ -121,7 +155,16 @@ impl TermsV1 {
 				"bid_lock must be shorter than min_bidding",
 			),
 			(self.max_open_bids > 0, "max_open_bids must not be 0"),
-			(self.start_deadline > 0, "start_deadline must not be 0"),
+			(
+				self.selection_deadline > 0,
+				"selection_deadline must not be 0",
+			),
+			(
+				self.manifest_deadline < self.start_deadline,
+				"manifest_deadline must come before start_deadline",
+			),
+			(self.low_funds > 0, "low_funds must not be 0"),
+			(self.resize_window > 0, "resize_window must not be 0"),
 			(self.max_duration > 0, "max_duration must not be 0"),
 			(self.closed_retention > 0, "closed_retention must not be 0"),
 			(self.agenda_horizon > 0, "agenda_horizon must not be 0"),
@@ -175,6 +218,66 @@ pub enum Asset {
 pub enum Selection {
 	/// By the chain when bidding ends: the best-ranked bid whose provider is still eligible.
 	BestBid,
+	/// By the tenant, at the latest when its time to pick is over.
+	Manual,
+	/// At once: a provider's standing price sheet in this version.
+	Offer {
+		#[codec(compact)]
+		provider: ProviderId,
+		#[codec(compact)]
+		version: u32,
+	},
+}
+
+/// Auditors whose attestations of all required attributes an order asks for.
+#[derive(
+	Encode, Decode, DecodeWithMemTracking, Clone, PartialEq, Eq, Debug, TypeInfo, MaxEncodedLen,
+)]
+pub struct Attestors<AccountId> {
+	/// Each of these.
+	pub all_of: BoundedVec<AccountId, ConstU32<MAX_ATTESTORS>>,
+	/// One of these, unless there are none.
+	pub any_of: BoundedVec<AccountId, ConstU32<MAX_ATTESTORS>>,
+}
+
+impl<AccountId> Default for Attestors<AccountId> {
+	fn default() -> Self {
+		Self {
+			all_of: BoundedVec::new(),
+			any_of: BoundedVec::new(),
+		}
+	}
+}
+
+/// How many leases an order is for.
+#[derive(
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	Clone,
+	Copy,
+	PartialEq,
+	Eq,
+	Debug,
+	TypeInfo,
+	MaxEncodedLen,
+)]
+pub struct Quantity {
+	/// Leases wanted, 1 to 8.
+	pub leases: u8,
+	/// With fewer the order expires.
+	pub at_least: u8,
+	/// Whether each must be on a provider of its own.
+	pub spread: bool,
+}
+
+impl Quantity {
+	/// One lease.
+	pub const ONE: Self = Self {
+		leases: 1,
+		at_least: 1,
+		spread: true,
+	};
 }
 
 /// A tenant's call for capacity, by version.
@@ -206,20 +309,28 @@ pub struct OrderV1<AccountId> {
 	pub resources: Resources,
 	/// What the provider must say about itself.
 	pub attributes: Attributes,
+	/// Who must have attested it.
+	pub attestors: Attestors<AccountId>,
 	/// Price ceiling, planck per served block; at least 1.
 	#[codec(compact)]
 	pub max_rate: Balance,
 	pub asset: Asset,
+	pub quantity: Quantity,
 	/// The least score of the provider.
 	pub min_score: Score,
+	/// The providers that may serve it; any, if there are none.
+	pub allowed: BoundedVec<ProviderId, ConstU32<MAX_ALLOWED>>,
 	/// Blocks from the start after which the lease ends.
 	#[codec(compact)]
 	pub max_duration: BlockNumber,
+	/// Blocks of notice after which the provider may take its capacity back; 0: it may not.
+	#[codec(compact)]
+	pub notice: BlockNumber,
 	pub selection: Selection,
-	/// Blocks for which bids are taken.
+	/// Blocks for which bids are taken; 0 with an offer.
 	#[codec(compact)]
 	pub bidding: BlockNumber,
-	/// Goes into the lease's stream, planck.
+	/// Goes into each lease's stream, planck.
 	#[codec(compact)]
 	pub deposit: Balance,
 }
@@ -262,12 +373,15 @@ pub struct RunnerUp {
 pub struct OrderRecord<AccountId> {
 	pub tenant: AccountId,
 	pub spec: Order<AccountId>,
-	/// On hold for the records, planck.
+	/// On hold for the records of each lease, planck.
 	#[codec(compact)]
 	pub record_deposit: Balance,
 	/// Block in which bidding ends.
 	#[codec(compact)]
 	pub bidding_ends: BlockNumber,
+	/// Block in which the order ends: with bidding, or with the tenant's time to pick.
+	#[codec(compact)]
+	pub ends: BlockNumber,
 	/// Block of its agenda entry.
 	#[codec(compact)]
 	pub due: BlockNumber,
@@ -278,20 +392,69 @@ pub struct OrderRecord<AccountId> {
 /// [`OrderRecord`] in a runtime.
 pub type OrderRecordOf<T> = OrderRecord<<T as frame_system::Config>::AccountId>;
 
+/// The first half of a manifest's hash: tells a tenant's own manifests apart.
+pub type ManifestKey = [u8; 16];
+
 /// What a tenant has open under a manifest.
-#[derive(Encode, Decode, Clone, Copy, PartialEq, Eq, Debug, TypeInfo, MaxEncodedLen)]
+#[derive(Encode, Decode, Clone, PartialEq, Eq, Debug, TypeInfo, MaxEncodedLen)]
 pub enum OpenItem {
 	Order(OrderId),
-	Lease(LeaseId),
+	/// Leases of one order.
+	Leases {
+		#[codec(compact)]
+		order: OrderId,
+		leases: LeaseIds,
+	},
+}
+
+/// Why a lease is suspended.
+#[derive(
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	Clone,
+	Copy,
+	PartialEq,
+	Eq,
+	Debug,
+	TypeInfo,
+	MaxEncodedLen,
+)]
+pub enum Suspension {
+	/// Its stream is down to the reserve.
+	Dry,
+	/// Its provider paused it.
+	ProviderPaused,
 }
 
 /// Where a lease stands.
 #[derive(Encode, Decode, Clone, Copy, PartialEq, Eq, Debug, TypeInfo, MaxEncodedLen)]
 pub enum LeaseState {
-	/// Waits for the manifest and the workload, at most until block `deadline`.
-	Starting { deadline: BlockNumber },
+	/// Waits for the manifest and the workload since block `since`, at most until block `deadline`.
+	Starting {
+		#[codec(compact)]
+		since: BlockNumber,
+		#[codec(compact)]
+		deadline: BlockNumber,
+		/// Blocks from the start after which the lease ends.
+		#[codec(compact)]
+		max_duration: BlockNumber,
+		/// The receipt for the manifest is on chain.
+		receipt: bool,
+	},
 	/// The workload runs, at most until block `term_end`.
-	Active { term_end: BlockNumber },
+	Active {
+		#[codec(compact)]
+		term_end: BlockNumber,
+	},
+	/// The workload is stopped and its data kept, since block `since`.
+	Suspended {
+		why: Suspension,
+		#[codec(compact)]
+		since: BlockNumber,
+		#[codec(compact)]
+		term_end: BlockNumber,
+	},
 }
 
 /// A lease that is not closed.
@@ -306,7 +469,7 @@ pub struct LeaseRecord<AccountId> {
 	pub provider: ProviderId,
 	pub manifest_hash: ManifestHash,
 	pub kind: WorkloadKind,
-	/// Reserved of the provider's capacity.
+	/// Reserved of the provider's capacity; its storage only, while the lease is suspended.
 	pub taken: Resources,
 	/// Reserved of the provider's bond, planck.
 	#[codec(compact)]
@@ -314,13 +477,71 @@ pub struct LeaseRecord<AccountId> {
 	/// On hold for the records, planck.
 	#[codec(compact)]
 	pub record_deposit: Balance,
-	/// Blocks from the start after which the lease ends.
-	#[codec(compact)]
-	pub max_duration: BlockNumber,
 	pub state: LeaseState,
+	/// Block in which the provider takes its capacity back.
+	pub reclaim_at: Option<BlockNumber>,
+	/// Access grants of an earlier epoch are void.
+	#[codec(compact)]
+	pub epoch: u32,
+	/// It was said that funds run low.
+	pub low_funds: bool,
 	/// Block of its agenda entry.
 	#[codec(compact)]
 	pub due: BlockNumber,
+}
+
+impl<AccountId> LeaseRecord<AccountId> {
+	/// What the lease reserves of the provider's capacity at present.
+	pub fn reserved(&self) -> Resources {
+		match self.state {
+			LeaseState::Suspended { .. } => self.taken.storage_only(),
+			_ => self.taken.clone(),
+		}
+	}
+
+	/// (block, reason) at which the lease ends by itself, once it has started.
+	pub fn ends(&self) -> Option<(BlockNumber, CloseReason)> {
+		let term_end = match self.state {
+			LeaseState::Starting { .. } => return None,
+			LeaseState::Active { term_end } | LeaseState::Suspended { term_end, .. } => term_end,
+		};
+		Some(match self.reclaim_at {
+			Some(at) if at < term_end => (at, CloseReason::Reclaimed),
+			_ => (term_end, CloseReason::TermEnded),
+		})
+	}
+
+	/// How far the lease has come.
+	pub fn progress(&self) -> Progress {
+		let (started, receipt) = match self.state {
+			LeaseState::Starting { receipt, .. } => (false, receipt),
+			_ => (true, true),
+		};
+		Progress {
+			kind: self.kind,
+			started,
+			receipt,
+		}
+	}
+}
+
+/// A change of size that the tenant proposes.
+#[derive(Encode, Decode, Clone, PartialEq, Eq, Debug, TypeInfo, MaxEncodedLen)]
+pub struct Resize {
+	pub resources: Resources,
+	/// The last block in which the provider may accept it.
+	#[codec(compact)]
+	pub until: BlockNumber,
+}
+
+/// The watch over a provider that has leases.
+#[derive(Encode, Decode, Clone, PartialEq, Eq, Debug, TypeInfo, MaxEncodedLen)]
+pub struct Watch {
+	/// Block of its agenda entry.
+	#[codec(compact)]
+	pub due: BlockNumber,
+	/// While its leases are being ended: the last one that was seen to.
+	pub done: Option<LeaseId>,
 }
 
 /// [`LeaseRecord`] in a runtime.
@@ -345,6 +566,12 @@ pub struct ClosedLease<AccountId> {
 	pub fees: Balance,
 	#[codec(compact)]
 	pub refunded: Balance,
+	/// Paid to the tenant out of the provider's bond, planck.
+	#[codec(compact)]
+	pub compensation: Balance,
+	/// Access grants of an earlier epoch are void.
+	#[codec(compact)]
+	pub epoch: u32,
 	/// On hold until the record goes, planck.
 	#[codec(compact)]
 	pub record_deposit: Balance,
@@ -364,15 +591,23 @@ pub trait WeightInfo {
 	fn cancel_order() -> Weight;
 	fn place_bid() -> Weight;
 	fn withdraw_bid() -> Weight;
+	fn pick() -> Weight;
+	fn lease_now() -> Weight;
 	fn start_lease() -> Weight;
+	fn submit_receipt() -> Weight;
+	fn change_lease() -> Weight;
+	fn resize_lease() -> Weight;
+	fn resume_lease() -> Weight;
 	fn close_lease() -> Weight;
-	fn visit_order() -> Weight;
+	fn set_terms() -> Weight;
+	fn visit_order(leases: u32) -> Weight;
 	fn visit_lease() -> Weight;
 	fn visit_closed() -> Weight;
+	fn visit_watch() -> Weight;
 }
 
-/// Hand figures, not measured: what each call touches at its worst (sixteen bids, eight funders),
-/// at RocksDB's prices.
+/// Hand figures, not measured: what each call touches at its worst (sixteen bids, eight leases,
+/// eight funders), at RocksDB's prices.
 impl WeightInfo for () {
 	fn place_order() -> Weight {
 		hand(150, 8, 8)
@@ -381,25 +616,50 @@ impl WeightInfo for () {
 		hand(250, 25, 25)
 	}
 	fn place_bid() -> Weight {
-		hand(150, 10, 4)
+		hand(200, 20, 4)
 	}
 	fn withdraw_bid() -> Weight {
 		hand(100, 4, 2)
 	}
+	fn pick() -> Weight {
+		hand(2_000, 150, 100)
+	}
+	fn lease_now() -> Weight {
+		hand(300, 25, 15)
+	}
 	fn start_lease() -> Weight {
 		hand(150, 10, 8)
 	}
-	fn close_lease() -> Weight {
-		hand(1_800, 50, 50)
+	fn submit_receipt() -> Weight {
+		hand(120, 4, 1)
 	}
-	fn visit_order() -> Weight {
-		hand(1_000, 90, 40)
+	fn change_lease() -> Weight {
+		hand(900, 30, 28)
+	}
+	fn resize_lease() -> Weight {
+		hand(1_000, 32, 30)
+	}
+	fn resume_lease() -> Weight {
+		hand(150, 8, 6)
+	}
+	fn close_lease() -> Weight {
+		hand(1_900, 54, 54)
+	}
+	fn set_terms() -> Weight {
+		hand(20, 1, 1)
+	}
+	fn visit_order(leases: u32) -> Weight {
+		let lease = hand(300, 20, 14);
+		hand(500, 90, 20).saturating_add(lease.saturating_mul(leases.into()))
 	}
 	fn visit_lease() -> Weight {
-		hand(1_800, 50, 50)
+		hand(1_900, 54, 54)
 	}
 	fn visit_closed() -> Weight {
 		hand(80, 3, 3)
+	}
+	fn visit_watch() -> Weight {
+		hand(300, 40, 40)
 	}
 }
 

@@ -10,20 +10,23 @@ extern crate alloc;
 
 pub mod heartbeat;
 pub mod math;
+pub mod pricing;
+pub mod receipt;
 pub mod resources;
 pub mod traits;
 pub mod types;
 
+pub use pricing::{PriceSheet, PriceSheetV1};
 pub use resources::{
 	Attribute, Attributes, GpuUnits, GpuVendor, PersistentStorage, Requirement, Resources,
 	StorageClass,
 };
 pub use traits::{
-	Agenda, AgendaHandler, Outcome, OutcomeObserver, ProviderRegistry, Scores, StreamOpening,
-	StreamTotals, Streams,
+	Agenda, AgendaHandler, Demand, Outcome, OutcomeObserver, ProviderRegistry, Scores,
+	StreamObserver, StreamOpening, StreamTotals, Streams,
 };
 pub use types::{
-	AgendaClass, AgendaItem, CloseReason, FailureCode, Fault, ManifestHash, ResultHash,
+	AgendaClass, AgendaItem, CloseReason, FailureCode, Fault, ManifestHash, Progress, ResultHash,
 	WorkloadKind,
 };
 
@@ -35,6 +38,8 @@ pub type Balance = u128;
 pub type ProviderId = u32;
 /// Index of an order, never reused.
 pub type OrderId = u64;
+/// Index of an auditor's statement, never reused.
+pub type AttestationId = u64;
 /// Index of a lease, never reused.
 pub type LeaseId = u64;
 /// A reputation score in parts per billion: 0 is worst, 1,000,000,000 is best.

@@ -72,6 +72,22 @@ pub fn bond_slice(rate: Balance, compensation_blocks: BlockNumber, max: Balance)
 	rate.saturating_mul(compensation_blocks.into()).min(max)
 }
 
+/// ceil(a × b / c) without overflow on the way; `None` if the result does not fit or `c` is 0.
+pub fn mul_div_ceil(a: Balance, b: Balance, c: Balance) -> Option<Balance> {
+	sp_runtime::helpers_128bit::multiply_by_rational_with_rounding(
+		a,
+		b,
+		c,
+		sp_runtime::Rounding::Up,
+	)
+	.filter(|_| c > 0)
+}
+
+/// What waiting in vain costs: ceil(rate × share × blocks).
+pub fn waiting_cost(rate: Balance, share: Perbill, blocks: BlockNumber) -> Balance {
+	share.mul_ceil(rate.saturating_mul(blocks.into()))
+}
+
 /// What a bid ranks by, lower is better: rate × (1 + k × (1 − score)), rounded up.
 pub fn rank(rate: Balance, score: Score, k: Perbill) -> Balance {
 	let markup = k * Perbill::one().saturating_sub(score);

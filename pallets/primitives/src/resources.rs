@@ -187,6 +187,14 @@ pub enum Requirement {
 	Score,
 	/// Bond that no other lease has reserved.
 	Bond,
+	/// The provider is one of those that the order allows.
+	Allowed,
+	/// The tenant is one of those that the provider serves.
+	Tenant,
+	/// The auditors' statements.
+	Attestations,
+	/// A price sheet with all that is asked for, at most at the price ceiling.
+	Offer,
 }
 
 fn within(used: u32, more: u32, all: u32) -> bool {
@@ -290,6 +298,15 @@ impl Resources {
 			}
 		}
 		Ok(taken)
+	}
+
+	/// What of this stays taken while the lease is suspended: its storage.
+	pub fn storage_only(&self) -> Resources {
+		Resources {
+			ephemeral: self.ephemeral,
+			persistent: self.persistent.clone(),
+			..Default::default()
+		}
 	}
 
 	/// Adds what a lease took. `None` on overflow.

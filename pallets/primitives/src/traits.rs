@@ -1,11 +1,12 @@
 //! The traits through which the pallets meet.
 
 use crate::{
-	AgendaItem, Attributes, Balance, BlockNumber, Fault, LeaseId, ProviderId, Requirement,
-	Resources, Score,
+	AgendaItem, Attributes, Balance, BlockNumber, Fault, LeaseId, PriceSheet, ProviderId,
+	Requirement, Resources, Score,
 };
+use alloc::boxed::Box;
 use frame_support::{dispatch::DispatchResult, weights::Weight};
-use sp_runtime::DispatchError;
+use sp_runtime::{DispatchError, Perbill};
 
 /// The chain's list of deadlines.
 pub trait Agenda {
@@ -26,38 +27,65 @@ pub trait AgendaHandler {
 	fn weight(item: AgendaItem) -> Weight;
 }
 
+/// What a tenant wants of a provider.
+pub struct Demand<'a, AccountId> {
+	pub tenant: &'a AccountId,
+	pub resources: &'a Resources,
+	/// What the provider must say about itself.
+	pub attributes: &'a Attributes,
+	/// Each of these auditors must have attested all attributes.
+	pub all_of: &'a [AccountId],
+	/// One of these auditors must have, unless there are none.
+	pub any_of: &'a [AccountId],
+	/// What the lease would reserve of the bond, planck.
+	pub slice: Balance,
+	/// A standing bid binds a provider that has paused since.
+	pub standing: bool,
+}
+
 /// The registry of providers.
 pub trait ProviderRegistry<AccountId> {
 	/// The provider whose operator `who` is.
 	fn of_operator(who: &AccountId) -> Option<ProviderId>;
+	/// All providers, or those after this one in the registry's own order.
+	fn all(after: Option<ProviderId>) -> Box<dyn Iterator<Item = ProviderId>>;
 	/// The account that owns the provider: bond and payouts.
 	fn owner(provider: ProviderId) -> Option<AccountId>;
-	/// Whether `who` is the provider's owner or operator.
-	fn is_self(provider: ProviderId, who: &AccountId) -> bool;
-	/// What the provider would lack for a lease of these resources that reserves `slice` planck of
-	/// its bond. A `standing` bid binds a provider that has paused since.
-	fn eligible(
+	/// The account that operates the provider.
+	fn operator(provider: ProviderId) -> Option<AccountId>;
+	/// What a lease would take of the provider, or the first requirement it does not meet.
+	fn eligible(provider: ProviderId, demand: &Demand<AccountId>)
+		-> Result<Resources, Requirement>;
+	/// The provider's standing price sheet and its version.
+	fn offer(provider: ProviderId) -> Option<(u32, PriceSheet)>;
+	/// Reserves what [`Self::eligible`] said, for one lease.
+	fn reserve(provider: ProviderId, taken: &Resources, slice: Balance) -> DispatchResult;
+	/// Replaces what a lease has reserved. Fails if the provider has not got it.
+	fn exchange(
 		provider: ProviderId,
-		request: &Resources,
-		attributes: &Attributes,
-		slice: Balance,
-		standing: bool,
-	) -> Result<(), Requirement>;
-	/// Reserves capacity and bond for one lease; returns what was taken, to be given back to
-	/// `release`.
-	fn reserve(
+		old: (&Resources, Balance),
+		new: (&Resources, Balance),
+	) -> DispatchResult;
+	/// Pins a request to what the provider has, beside what it has reserved less `old`.
+	fn pin(
 		provider: ProviderId,
+		old: &Resources,
 		request: &Resources,
-		slice: Balance,
-	) -> Result<Resources, DispatchError>;
-	/// Gives back what `reserve` took.
+	) -> Result<Resources, Requirement>;
+	/// Gives back what a lease has reserved.
 	fn release(provider: ProviderId, taken: &Resources, slice: Balance) -> DispatchResult;
+	/// Pays `amount` planck of a lease's slice to the tenant. The slice must still be reserved.
+	fn compensate(provider: ProviderId, to: &AccountId, amount: Balance) -> DispatchResult;
 	/// Blocks served by the provider up to now, by its heartbeats.
 	fn served(provider: ProviderId) -> BlockNumber;
 	/// Counts a call of the provider as a heartbeat.
 	fn beat(provider: ProviderId);
+	/// The block from which on the provider serves nothing more, unless it beats.
+	fn on_duty_until(provider: ProviderId) -> BlockNumber;
 	/// Blocks between two heartbeats, at least.
 	fn heartbeat_period() -> BlockNumber;
+	/// Blocks for which a provider may serve nothing before its leases end.
+	fn max_downtime() -> BlockNumber;
 }
 
 /// What a stream is opened with.
@@ -69,18 +97,22 @@ pub struct StreamOpening<AccountId> {
 	pub rate: Balance,
 	/// Planck, held from the tenant's free balance.
 	pub deposit: Balance,
+	/// The part of the rate that a block of waiting in vain costs.
+	pub start_rate: Perbill,
+	/// Blocks of the rate that no funder may withdraw.
+	pub notice: BlockNumber,
 }
 
 /// What a stream has moved so far, planck.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct StreamTotals {
-	/// Gross of the fee.
+	/// Gross of the fee; with what a failed start cost.
 	pub paid: Balance,
 	/// The protocol's part of `paid`.
 	pub fees: Balance,
 	/// Returned to the funders.
 	pub refunded: Balance,
-	/// Blocks that were paid.
+	/// Blocks that were paid at the full rate.
 	pub served_blocks: BlockNumber,
 }
 
@@ -91,16 +123,41 @@ pub trait Streams<AccountId> {
 		rate: Balance,
 		start_deadline: BlockNumber,
 	) -> Result<Balance, DispatchError>;
-	/// Opens a stream at rest: nothing accrues before `start`.
+	/// Opens a stream at rest: nothing accrues before `accrue`.
 	fn open(opening: StreamOpening<AccountId>) -> DispatchResult;
-	/// Begins to accrue; at most the blocks up to `deadline` will ever be paid.
-	fn start(lease: LeaseId, deadline: BlockNumber) -> DispatchResult;
+	/// Begins to accrue at the full rate; at most the blocks up to `deadline` will ever be paid.
+	fn accrue(lease: LeaseId, deadline: BlockNumber) -> DispatchResult;
+	/// Settles, and accrues at the storage rate from now on.
+	fn store(lease: LeaseId, deadline: BlockNumber) -> DispatchResult;
+	/// Settles, and accrues nothing from now on.
+	fn rest(lease: LeaseId) -> DispatchResult;
+	/// Pays nothing for blocks after `deadline`.
+	fn cap(lease: LeaseId, deadline: BlockNumber) -> DispatchResult;
+	/// Settles, and accrues at another rate from now on. The balance must cover the new reserve and
+	/// the least time at the new rate.
+	fn resize(lease: LeaseId, rate: Balance) -> DispatchResult;
 	/// Pays out what has accrued; the blocks that were paid.
 	fn settle(lease: LeaseId) -> Result<BlockNumber, DispatchError>;
-	/// Blocks that the balance above the reserve still pays for.
+	/// The full rate, planck a block; 0 if there is no such stream.
+	fn rate(lease: LeaseId) -> Balance;
+	/// Blocks of notice that were agreed; 0 if none were.
+	fn notice(lease: LeaseId) -> BlockNumber;
+	/// Blocks that the balance still pays for as it accrues now (above the reserve unless stored).
 	fn funded_blocks(lease: LeaseId) -> BlockNumber;
-	/// Settles, returns the rest to the funders and removes the stream.
-	fn close(lease: LeaseId) -> Result<StreamTotals, DispatchError>;
+	/// Takes the next refill from the tenant's free balance, if one was agreed and the balance
+	/// covers it; whether something was taken.
+	fn refill(lease: LeaseId) -> bool;
+	/// Settles, charges for `waited` blocks of a start that came to nothing, returns the rest to the
+	/// funders and removes the stream.
+	fn close(lease: LeaseId, waited: BlockNumber) -> Result<StreamTotals, DispatchError>;
+}
+
+/// Hears of deposits and withdrawals.
+pub trait StreamObserver {
+	/// A suspended stream is funded again as a new one would be: its lease resumes.
+	fn funded_again(lease: LeaseId) -> DispatchResult;
+	/// Funds were withdrawn: the stream may run dry sooner than was noted.
+	fn funds_left(lease: LeaseId) -> DispatchResult;
 }
 
 /// How a lease went, for the scores of both parties.

@@ -1,6 +1,6 @@
 //! What leases and deadlines are made of.
 
-use crate::{LeaseId, OrderId, ProviderId};
+use crate::{AttestationId, LeaseId, OrderId, ProviderId};
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use scale_info::TypeInfo;
 
@@ -80,12 +80,20 @@ pub enum CloseReason {
 	},
 	/// The lease reached its maximal duration.
 	TermEnded,
-	/// The balance of the stream was down to its reserve.
+	/// The stream ran dry, and its reserve is used up.
 	OutOfFunds,
-	/// The provider had not started the workload by the start deadline.
+	/// The workload had not started by the start deadline.
 	StartTimeout,
 	/// The provider could not run the workload.
 	WorkloadFailed(FailureCode),
+	/// The provider says that it was never handed the manifest.
+	ManifestMissing,
+	/// The provider took its capacity back after the notice agreed in the order.
+	Reclaimed,
+	/// The provider ended the lease without notice.
+	Abandoned,
+	/// The provider was not on duty, or kept the lease paused, for too long.
+	Offline,
 }
 
 /// The party a close reason speaks against.
@@ -114,17 +122,52 @@ pub enum Fault {
 	Undecided,
 }
 
+/// How far a lease had come when it ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Progress {
+	pub kind: WorkloadKind,
+	/// The workload had been reported running.
+	pub started: bool,
+	/// The receipt for the manifest is on chain.
+	pub receipt: bool,
+}
+
 impl CloseReason {
-	/// The party at fault when a lease of `kind` ends for this reason; `started` tells whether the
-	/// workload had been reported running.
-	pub fn fault(&self, kind: WorkloadKind, started: bool) -> Fault {
+	/// The party at fault when a lease that had come this far ends for this reason.
+	pub fn fault(&self, progress: Progress) -> Fault {
 		match self {
-			Self::TenantClosed | Self::Completed { .. } | Self::TermEnded => Fault::Nobody,
+			Self::TenantClosed | Self::Completed { .. } | Self::TermEnded | Self::Reclaimed => {
+				Fault::Nobody
+			}
 			Self::OutOfFunds => Fault::Tenant,
-			Self::StartTimeout => Fault::Undecided,
-			Self::WorkloadFailed(_) if kind == WorkloadKind::Service && started => Fault::Provider,
+			Self::StartTimeout if progress.receipt => Fault::Provider,
+			Self::StartTimeout | Self::ManifestMissing => Fault::Undecided,
+			Self::WorkloadFailed(_)
+				if progress.kind == WorkloadKind::Service && progress.started =>
+			{
+				Fault::Provider
+			}
 			Self::WorkloadFailed(_) => Fault::Mishap,
+			Self::Abandoned | Self::Offline => Fault::Provider,
 		}
+	}
+
+	/// Whether the tenant is compensated out of the lease's slice of the bond.
+	pub fn compensates(&self, progress: Progress) -> bool {
+		match self {
+			Self::Abandoned | Self::Offline => true,
+			Self::WorkloadFailed(_) => progress.kind == WorkloadKind::Service && progress.started,
+			_ => false,
+		}
+	}
+
+	/// Whether the tenant pays for the blocks that the provider waited in vain.
+	pub fn costs_the_wait(&self, progress: Progress) -> bool {
+		let waited = matches!(
+			self,
+			Self::TenantClosed | Self::ManifestMissing | Self::StartTimeout
+		);
+		waited && !progress.started && !progress.receipt
 	}
 }
 
@@ -144,14 +187,20 @@ impl CloseReason {
 	MaxEncodedLen,
 )]
 pub enum AgendaItem {
-	/// A lease: start deadline, running dry, maximal duration.
+	/// A lease: start deadline, running dry, notice, maximal duration.
 	Lease(LeaseId),
-	/// An order: the end of its bidding.
+	/// An order: the end of its bidding, or of the tenant's time to pick.
 	Order(OrderId),
 	/// A closed lease whose retention ends.
 	Closed(LeaseId),
 	/// A provider whose unbonding ends.
 	Provider(ProviderId),
+	/// A provider with leases: whether it is still on duty.
+	Watch(ProviderId),
+	/// An auditor's statement that expires.
+	Attestation(AttestationId),
+	/// Scores that have drifted back to the newcomer's.
+	Scores,
 }
 
 /// The order in which the agenda works within a block: money, then clearing, then sweeping.
@@ -170,7 +219,7 @@ pub enum AgendaItem {
 	MaxEncodedLen,
 )]
 pub enum AgendaClass {
-	/// Leases.
+	/// Leases, and the watch over their providers.
 	Money,
 	/// Orders.
 	Clearing,
@@ -182,9 +231,11 @@ impl AgendaItem {
 	/// The class this item is worked off with.
 	pub fn class(&self) -> AgendaClass {
 		match self {
-			Self::Lease(_) => AgendaClass::Money,
+			Self::Lease(_) | Self::Watch(_) => AgendaClass::Money,
 			Self::Order(_) => AgendaClass::Clearing,
-			Self::Closed(_) | Self::Provider(_) => AgendaClass::Sweeping,
+			Self::Closed(_) | Self::Provider(_) | Self::Attestation(_) | Self::Scores => {
+				AgendaClass::Sweeping
+			}
 		}
 	}
 }

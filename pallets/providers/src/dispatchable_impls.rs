@@ -1,7 +1,8 @@
 //! What the calls do.
 
 use crate::{
-	pallet::*, AccountIdOf, Heartbeat, ProviderInfo, ProviderRecord, Status, Terms, TermsV1,
+	pallet::*, AccountIdOf, Heartbeat, ProviderInfo, ProviderRecord, Status, Tenants, Terms,
+	TermsV1,
 };
 use frame_support::{
 	ensure,
@@ -15,7 +16,7 @@ use frame_support::{
 };
 use leasehold_primitives::{
 	heartbeat::{self, Instance},
-	Agenda, AgendaItem, Balance, BlockNumber, ProviderId, Resources,
+	Agenda, AgendaItem, Balance, BlockNumber, PriceSheet, ProviderId, Resources,
 };
 use sp_core::H256;
 use sp_runtime::{
@@ -27,7 +28,7 @@ use sp_runtime::{
 pub mod heartbeat_error {
 	/// There is no such provider.
 	pub const UNKNOWN_PROVIDER: u8 = 1;
-	/// The provider has no lease, so that nothing is to be counted.
+	/// The provider has neither lease nor offer, so that nothing is to be counted.
 	pub const IDLE: u8 = 2;
 }
 
@@ -116,6 +117,7 @@ impl<T: Config> Pallet<T> {
 				slices: 0,
 				leases: 0,
 				reserved: Resources::default(),
+				offer_version: 0,
 			},
 		);
 		Self::deposit_event(Event::Registered {
@@ -178,6 +180,46 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
+	pub(crate) fn do_set_offer(who: AccountIdOf<T>, sheet: Option<PriceSheet>) -> DispatchResult {
+		let provider = Self::owned_or_operated(&who)?;
+		ensure!(
+			sheet.is_some() || Offers::<T>::contains_key(provider),
+			Error::<T>::NothingToDo
+		);
+		let version = Self::change(provider, |record| {
+			record.offer_version = record
+				.offer_version
+				.checked_add(1)
+				.ok_or(Error::<T>::Overflow)?;
+			Ok(record.offer_version)
+		})?;
+		Offers::<T>::set(provider, sheet.clone());
+		Self::deposit_event(Event::OfferSet {
+			provider,
+			version,
+			sheet,
+		});
+		Ok(())
+	}
+
+	pub(crate) fn do_set_served(
+		who: AccountIdOf<T>,
+		tenants: Option<Tenants<AccountIdOf<T>>>,
+	) -> DispatchResult {
+		let provider = Self::owned_or_operated(&who)?;
+		Served::<T>::set(provider, tenants.clone());
+		Self::deposit_event(Event::ServedSet { provider, tenants });
+		Ok(())
+	}
+
+	pub(crate) fn do_set_terms(terms: Terms) -> DispatchResult {
+		let Terms::V1(new) = &terms;
+		new.check().map_err(|_| Error::<T>::TermsContradict)?;
+		CurrentTerms::<T>::put(&terms);
+		Self::deposit_event(Event::TermsSet { terms });
+		Ok(())
+	}
+
 	pub(crate) fn do_raise_bond(owner: AccountIdOf<T>, amount: Balance) -> DispatchResult {
 		let provider = Self::owned(&owner)?;
 		ensure!(!amount.is_zero(), Error::<T>::NothingToDo);
@@ -229,7 +271,8 @@ impl<T: Config> Pallet<T> {
 		let custom = |code| TransactionValidityError::from(InvalidTransaction::Custom(code));
 		let record =
 			Providers::<T>::get(provider).ok_or(custom(heartbeat_error::UNKNOWN_PROVIDER))?;
-		ensure!(record.leases > 0, custom(heartbeat_error::IDLE));
+		let wanted = record.leases > 0 || Offers::<T>::contains_key(provider);
+		ensure!(wanted, custom(heartbeat_error::IDLE));
 		let stored = Heartbeats::<T>::get(provider).unwrap_or_default();
 		ensure!(last_beat >= stored.last_beat, InvalidTransaction::Stale);
 		let terms = Self::terms();
@@ -310,6 +353,8 @@ impl<T: Config> Pallet<T> {
 		)?;
 		Providers::<T>::remove(provider);
 		Infos::<T>::remove(provider);
+		Offers::<T>::remove(provider);
+		Served::<T>::remove(provider);
 		Heartbeats::<T>::remove(provider);
 		ByOwner::<T>::remove(&record.owner);
 		ByOperator::<T>::remove(&record.operator);

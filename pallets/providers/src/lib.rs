@@ -6,6 +6,10 @@
 //! provider was on duty by its *heartbeats*: one heartbeat covers all leases of the provider, and
 //! absence counts for at most the *grace*.
 //!
+//! A provider may keep a standing price sheet, its *offer*, to which orders are matched at once, and
+//! may name the tenants it serves. *Auditors*, ordinary accounts, *attest* attributes of a provider
+//! for a time; an order may ask for the attestations of some.
+//!
 //! The bond is a hold on the owner's own account. It goes back when the unbonding period is over and
 //! the last lease has ended. A provider that is paused or unbonding is given no new leases; those
 //! that run go on.
@@ -21,6 +25,7 @@ extern crate alloc;
 
 pub use pallet::*;
 
+mod attestations;
 mod dispatchable_impls;
 mod registry;
 mod try_state;
@@ -38,7 +43,8 @@ pub mod pallet {
 	};
 	use frame_system::pallet_prelude::*;
 	use leasehold_primitives::{
-		heartbeat::Instance, Agenda, Balance, BlockNumber, ProviderId, Resources,
+		heartbeat::Instance, Agenda, AttestationId, Attributes, Balance, BlockNumber, PriceSheet,
+		ProviderId,
 	};
 	use sp_runtime::traits::{IdentifyAccount, Verify};
 
@@ -61,6 +67,8 @@ pub mod pallet {
 		type Signer: IdentifyAccount<AccountId = Self::AccountId>;
 		/// Signature of an operator under a heartbeat.
 		type Signature: Parameter + Verify<Signer = Self::Signer>;
+		/// Who may set terms.
+		type AdminOrigin: EnsureOrigin<Self::RuntimeOrigin>;
 		/// Weights of the calls.
 		type WeightInfo: WeightInfo;
 	}
@@ -70,6 +78,8 @@ pub mod pallet {
 	pub enum HoldReason {
 		/// The bond of a provider, on its owner's account.
 		Bond,
+		/// For an auditor's statement; comes back with its end.
+		Attestation,
 	}
 
 	/// The terms in force.
@@ -99,6 +109,34 @@ pub mod pallet {
 	/// The provider that an account operates.
 	#[pallet::storage]
 	pub type ByOperator<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, ProviderId>;
+
+	/// Standing price sheets.
+	#[pallet::storage]
+	pub type Offers<T: Config> = StorageMap<_, Twox64Concat, ProviderId, PriceSheet>;
+
+	/// The tenants that a provider serves; all, if there is no entry.
+	#[pallet::storage]
+	pub type Served<T: Config> = StorageMap<_, Twox64Concat, ProviderId, Tenants<T::AccountId>>;
+
+	/// The id that the next attestation gets.
+	#[pallet::storage]
+	pub type NextAttestationId<T: Config> = StorageValue<_, AttestationId, ValueQuery>;
+
+	/// Auditors' statements.
+	#[pallet::storage]
+	pub type Attestations<T: Config> =
+		StorageMap<_, Twox64Concat, AttestationId, AttestationRecordOf<T>>;
+
+	/// The statement of an auditor about a provider.
+	#[pallet::storage]
+	pub type AttestedBy<T: Config> = StorageDoubleMap<
+		_,
+		Twox64Concat,
+		ProviderId,
+		Blake2_128Concat,
+		T::AccountId,
+		AttestationId,
+	>;
 
 	#[pallet::genesis_config]
 	#[derive(frame_support::DefaultNoBound)]
@@ -163,18 +201,43 @@ pub mod pallet {
 			instance: Instance,
 			served: BlockNumber,
 		},
-		/// A lease reserved capacity and a slice of the bond.
-		Reserved {
+		/// The tenant of a lease was compensated out of its slice; the bond is now `bond`.
+		Compensated {
 			provider: ProviderId,
-			taken: Resources,
-			slice: Balance,
+			to: T::AccountId,
+			amount: Balance,
+			bond: Balance,
 		},
-		/// A lease gave back capacity and its slice of the bond.
-		Released {
+		/// A provider's standing price sheet changed; `None`: it has none any more.
+		OfferSet {
 			provider: ProviderId,
-			taken: Resources,
-			slice: Balance,
+			version: u32,
+			sheet: Option<PriceSheet>,
 		},
+		/// A provider names the tenants it serves; `None`: all.
+		ServedSet {
+			provider: ProviderId,
+			tenants: Option<Tenants<T::AccountId>>,
+		},
+		/// An auditor vouches for attributes of a provider up to block `expires`.
+		Attested {
+			attestation: AttestationId,
+			auditor: T::AccountId,
+			provider: ProviderId,
+			attributes: Attributes,
+			expires: BlockNumber,
+			deposit: Balance,
+		},
+		/// A statement no longer counts: its auditor revoked or replaced it, or it expired. Its
+		/// deposit went back.
+		AttestationEnded {
+			attestation: AttestationId,
+			auditor: T::AccountId,
+			provider: ProviderId,
+			deposit: Balance,
+		},
+		/// New terms are in force.
+		TermsSet { terms: Terms },
 	}
 
 	#[pallet::error]
@@ -203,6 +266,14 @@ pub mod pallet {
 		CannotReserve,
 		/// What is given back was never reserved.
 		NotReserved,
+		/// There is no such statement.
+		UnknownAttestation,
+		/// The statement is another auditor's.
+		NotAuditor,
+		/// The statement is empty, or lives longer than the terms allow.
+		InvalidAttestation,
+		/// The terms contradict themselves.
+		TermsContradict,
 		/// A sum does not fit into its type.
 		Overflow,
 	}
@@ -285,6 +356,61 @@ pub mod pallet {
 		) -> DispatchResult {
 			ensure_authorized(origin)?;
 			Self::do_heartbeat(provider, instance)
+		}
+
+		/// Sets the standing price sheet, to which tenants may be matched at once; `None` takes it
+		/// back. Owner or operator. Running leases keep their rate.
+		#[pallet::call_index(7)]
+		#[pallet::weight(T::WeightInfo::set_offer())]
+		pub fn set_offer(origin: OriginFor<T>, sheet: Option<PriceSheet>) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_set_offer(who, sheet)
+		}
+
+		/// Names the tenants that the provider serves; `None`: all. Owner or operator. Running leases
+		/// go on.
+		#[pallet::call_index(8)]
+		#[pallet::weight(T::WeightInfo::set_tenants())]
+		pub fn set_served(
+			origin: OriginFor<T>,
+			tenants: Option<Tenants<T::AccountId>>,
+		) -> DispatchResult {
+			let who = ensure_signed(origin)?;
+			Self::do_set_served(who, tenants)
+		}
+
+		/// Vouches for attributes of a provider for `lifetime` blocks. Anybody may; what it is worth
+		/// is for tenants to say. Replaces the caller's former statement about the provider. A deposit
+		/// is held until it ends.
+		#[pallet::call_index(9)]
+		#[pallet::weight(T::WeightInfo::attest().saturating_add(T::WeightInfo::visit_attestation()))]
+		pub fn attest(
+			origin: OriginFor<T>,
+			provider: ProviderId,
+			attributes: Attributes,
+			lifetime: BlockNumber,
+		) -> DispatchResult {
+			let auditor = ensure_signed(origin)?;
+			Self::do_attest(auditor, provider, attributes, lifetime)
+		}
+
+		/// Ends a statement of the caller; new matches no longer see it.
+		#[pallet::call_index(10)]
+		#[pallet::weight(T::WeightInfo::revoke_attestation())]
+		pub fn revoke_attestation(
+			origin: OriginFor<T>,
+			attestation: AttestationId,
+		) -> DispatchResult {
+			let auditor = ensure_signed(origin)?;
+			Self::do_revoke_attestation(auditor, attestation)
+		}
+
+		/// Sets the terms, whole. New heartbeat parameters count from each provider's next beat.
+		#[pallet::call_index(11)]
+		#[pallet::weight(T::WeightInfo::set_terms())]
+		pub fn set_terms(origin: OriginFor<T>, terms: Terms) -> DispatchResult {
+			T::AdminOrigin::ensure_origin(origin)?;
+			Self::do_set_terms(terms)
 		}
 	}
 

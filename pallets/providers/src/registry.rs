@@ -1,61 +1,58 @@
 //! The registry as the other pallets and the agenda see it.
 
 use crate::{pallet::*, AccountIdOf, Status};
-use frame_support::{dispatch::DispatchResult, ensure};
-use leasehold_primitives::{
-	resources::has_attributes, Attributes, Balance, BlockNumber, ProviderId, ProviderRegistry,
-	Requirement, Resources,
+use alloc::boxed::Box;
+use frame_support::{
+	dispatch::DispatchResult,
+	ensure,
+	traits::{
+		fungible::MutateHold,
+		tokens::{Fortitude, Precision, Restriction},
+	},
 };
-use sp_runtime::DispatchError;
+use leasehold_primitives::{
+	resources::has_attributes, AgendaItem, Balance, BlockNumber, Demand, PriceSheet, ProviderId,
+	ProviderRegistry, Requirement, Resources,
+};
 
 impl<T: Config> Pallet<T> {
-	/// What `request` would take of the provider, or the first requirement it does not meet.
-	fn take(
-		provider: ProviderId,
-		request: &Resources,
-		attributes: &Attributes,
-		slice: Balance,
-		standing: bool,
-	) -> Result<Resources, Requirement> {
-		let record = Providers::<T>::get(provider).ok_or(Requirement::Accepting)?;
-		let accepting = match record.status {
-			Status::Active => true,
-			// Pausing is no way to take a bid back.
-			Status::Paused => standing,
-			Status::Unbonding { .. } => false,
-		};
-		ensure!(accepting, Requirement::Accepting);
-		ensure!(record.bond >= Self::terms().min_bond, Requirement::Bond);
-		let free = record.bond.saturating_sub(record.slices);
-		ensure!(slice <= free, Requirement::Bond);
-		let info = Infos::<T>::get(provider).ok_or(Requirement::Accepting)?;
-		ensure!(
-			has_attributes(&info.v1().attributes, attributes),
-			Requirement::Attributes
-		);
-		info.v1().capacity.take(&record.reserved, request)
-	}
-
-	/// The block for which the end of a provider's unbonding waits.
-	pub fn due(provider: ProviderId) -> Option<BlockNumber> {
-		match Providers::<T>::get(provider)?.status {
-			Status::Unbonding { due, .. } => Some(due),
+	/// The block for which an item of the registry waits.
+	pub fn due(item: AgendaItem) -> Option<BlockNumber> {
+		match item {
+			AgendaItem::Provider(id) => match Providers::<T>::get(id)?.status {
+				Status::Unbonding { due, .. } => Some(due),
+				_ => None,
+			},
+			AgendaItem::Attestation(id) => Attestations::<T>::get(id).map(|record| record.due),
 			_ => None,
 		}
 	}
 
-	/// Moves the block for which the end of a provider's unbonding waits.
-	pub fn postpone(provider: ProviderId, to: BlockNumber) {
-		Providers::<T>::mutate(provider, |record| {
-			if let Some(Status::Unbonding { due, .. }) = record.as_mut().map(|r| &mut r.status) {
-				*due = to;
-			}
-		});
+	/// Moves the block for which an item of the registry waits.
+	pub fn postpone(item: AgendaItem, to: BlockNumber) {
+		match item {
+			AgendaItem::Provider(id) => Providers::<T>::mutate(id, |record| {
+				if let Some(Status::Unbonding { due, .. }) = record.as_mut().map(|r| &mut r.status)
+				{
+					*due = to;
+				}
+			}),
+			AgendaItem::Attestation(id) => Attestations::<T>::mutate(id, |record| {
+				if let Some(record) = record {
+					record.due = to;
+				}
+			}),
+			_ => {}
+		}
 	}
 
-	/// Handles the end of a provider's unbonding.
-	pub fn visit(provider: ProviderId) -> DispatchResult {
-		Self::end_unbonding(provider)
+	/// Handles an item of the registry that is due.
+	pub fn visit(item: AgendaItem) -> DispatchResult {
+		match item {
+			AgendaItem::Provider(id) => Self::end_unbonding(id),
+			AgendaItem::Attestation(id) => Self::end_attestation(id),
+			_ => Ok(()),
+		}
 	}
 }
 
@@ -64,49 +61,110 @@ impl<T: Config> ProviderRegistry<AccountIdOf<T>> for Pallet<T> {
 		ByOperator::<T>::get(who)
 	}
 
+	fn all(after: Option<ProviderId>) -> Box<dyn Iterator<Item = ProviderId>> {
+		match after {
+			Some(id) => {
+				let key = Providers::<T>::hashed_key_for(id);
+				Box::new(Providers::<T>::iter_keys_from(key))
+			}
+			None => Box::new(Providers::<T>::iter_keys()),
+		}
+	}
+
 	fn owner(provider: ProviderId) -> Option<AccountIdOf<T>> {
 		Providers::<T>::get(provider).map(|record| record.owner)
 	}
 
-	fn is_self(provider: ProviderId, who: &AccountIdOf<T>) -> bool {
-		Providers::<T>::get(provider).is_some_and(|r| r.owner == *who || r.operator == *who)
+	fn operator(provider: ProviderId) -> Option<AccountIdOf<T>> {
+		Providers::<T>::get(provider).map(|record| record.operator)
 	}
 
 	fn eligible(
 		provider: ProviderId,
-		request: &Resources,
-		attributes: &Attributes,
-		slice: Balance,
-		standing: bool,
-	) -> Result<(), Requirement> {
-		Self::take(provider, request, attributes, slice, standing).map(|_| ())
+		demand: &Demand<AccountIdOf<T>>,
+	) -> Result<Resources, Requirement> {
+		let record = Providers::<T>::get(provider).ok_or(Requirement::Accepting)?;
+		let accepting = match record.status {
+			Status::Active => true,
+			// Pausing is no way to take a bid back.
+			Status::Paused => demand.standing,
+			Status::Unbonding { .. } => false,
+		};
+		ensure!(accepting, Requirement::Accepting);
+		let serves = Served::<T>::get(provider).is_none_or(|t| t.contains(demand.tenant));
+		ensure!(serves, Requirement::Tenant);
+		ensure!(record.bond >= Self::terms().min_bond, Requirement::Bond);
+		let free = record.bond.saturating_sub(record.slices);
+		ensure!(demand.slice <= free, Requirement::Bond);
+		let info = Infos::<T>::get(provider).ok_or(Requirement::Accepting)?;
+		let says = has_attributes(&info.v1().attributes, demand.attributes);
+		ensure!(says, Requirement::Attributes);
+		ensure!(
+			Self::attested(provider, demand.attributes, demand.all_of, demand.any_of),
+			Requirement::Attestations
+		);
+		info.v1().capacity.take(&record.reserved, demand.resources)
 	}
 
-	fn reserve(
-		provider: ProviderId,
-		request: &Resources,
-		slice: Balance,
-	) -> Result<Resources, DispatchError> {
-		let taken = Self::take(provider, request, &Attributes::default(), slice, true)
-			.map_err(|_| Error::<T>::CannotReserve)?;
+	fn offer(provider: ProviderId) -> Option<(u32, PriceSheet)> {
+		let version = Providers::<T>::get(provider)?.offer_version;
+		Offers::<T>::get(provider).map(|sheet| (version, sheet))
+	}
+
+	fn reserve(provider: ProviderId, taken: &Resources, slice: Balance) -> DispatchResult {
+		let capacity = Infos::<T>::get(provider).ok_or(Error::<T>::UnknownProvider)?;
 		Self::change(provider, |record| {
 			record.reserved = record
 				.reserved
-				.checked_add(&taken)
-				.ok_or(Error::<T>::Overflow)?;
+				.checked_add(taken)
+				.filter(|sum| capacity.v1().capacity.covers(sum))
+				.ok_or(Error::<T>::CannotReserve)?;
 			record.slices = record
 				.slices
 				.checked_add(slice)
-				.ok_or(Error::<T>::Overflow)?;
+				.filter(|sum| *sum <= record.bond)
+				.ok_or(Error::<T>::CannotReserve)?;
 			record.leases = record.leases.checked_add(1).ok_or(Error::<T>::Overflow)?;
 			Ok(())
-		})?;
-		Self::deposit_event(Event::Reserved {
-			provider,
-			taken: taken.clone(),
-			slice,
-		});
-		Ok(taken)
+		})
+	}
+
+	fn exchange(
+		provider: ProviderId,
+		(old, old_slice): (&Resources, Balance),
+		(new, new_slice): (&Resources, Balance),
+	) -> DispatchResult {
+		let capacity = Infos::<T>::get(provider).ok_or(Error::<T>::UnknownProvider)?;
+		Self::change(provider, |record| {
+			let rest = record
+				.reserved
+				.checked_sub(old)
+				.ok_or(Error::<T>::NotReserved)?;
+			record.reserved = rest
+				.checked_add(new)
+				.filter(|sum| capacity.v1().capacity.covers(sum))
+				.ok_or(Error::<T>::CannotReserve)?;
+			let rest = record
+				.slices
+				.checked_sub(old_slice)
+				.ok_or(Error::<T>::NotReserved)?;
+			record.slices = rest
+				.checked_add(new_slice)
+				.filter(|sum| *sum <= record.bond || new_slice <= old_slice)
+				.ok_or(Error::<T>::CannotReserve)?;
+			Ok(())
+		})
+	}
+
+	fn pin(
+		provider: ProviderId,
+		old: &Resources,
+		request: &Resources,
+	) -> Result<Resources, Requirement> {
+		let record = Providers::<T>::get(provider).ok_or(Requirement::Accepting)?;
+		let info = Infos::<T>::get(provider).ok_or(Requirement::Accepting)?;
+		let others = record.reserved.checked_sub(old).unwrap_or(record.reserved);
+		info.v1().capacity.take(&others, request)
 	}
 
 	fn release(provider: ProviderId, taken: &Resources, slice: Balance) -> DispatchResult {
@@ -124,11 +182,40 @@ impl<T: Config> ProviderRegistry<AccountIdOf<T>> for Pallet<T> {
 				.checked_sub(1)
 				.ok_or(Error::<T>::NotReserved)?;
 			Ok(())
+		})
+	}
+
+	fn compensate(provider: ProviderId, to: &AccountIdOf<T>, amount: Balance) -> DispatchResult {
+		if amount == 0 {
+			return Ok(());
+		}
+		let (owner, bond) = Self::change(provider, |record| {
+			ensure!(amount <= record.slices, Error::<T>::NotReserved);
+			record.bond = record
+				.bond
+				.checked_sub(amount)
+				.ok_or(Error::<T>::NotReserved)?;
+			Ok((record.owner.clone(), record.bond))
 		})?;
-		Self::deposit_event(Event::Released {
+		let reason = HoldReason::Bond.into();
+		if owner == *to {
+			T::Currency::release(&reason, to, amount, Precision::Exact)?;
+		} else {
+			T::Currency::transfer_on_hold(
+				&reason,
+				&owner,
+				to,
+				amount,
+				Precision::Exact,
+				Restriction::Free,
+				Fortitude::Force,
+			)?;
+		}
+		Self::deposit_event(Event::Compensated {
 			provider,
-			taken: taken.clone(),
-			slice,
+			to: to.clone(),
+			amount,
+			bond,
 		});
 		Ok(())
 	}
@@ -141,7 +228,15 @@ impl<T: Config> ProviderRegistry<AccountIdOf<T>> for Pallet<T> {
 		Self::count_beat(provider, None);
 	}
 
+	fn on_duty_until(provider: ProviderId) -> BlockNumber {
+		Heartbeats::<T>::get(provider).map_or(0, |beat| beat.last_beat.saturating_add(beat.grace))
+	}
+
 	fn heartbeat_period() -> BlockNumber {
 		Self::terms().heartbeat_period
+	}
+
+	fn max_downtime() -> BlockNumber {
+		Self::terms().max_downtime
 	}
 }

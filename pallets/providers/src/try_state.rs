@@ -1,7 +1,9 @@
 //! The invariants that concern the registry alone.
 
 use crate::{pallet::*, Status};
+use alloc::collections::BTreeMap;
 use frame_support::{ensure, traits::fungible::InspectHold};
+use leasehold_primitives::Balance;
 use sp_runtime::TryRuntimeError;
 
 impl<T: Config> Pallet<T> {
@@ -41,6 +43,38 @@ impl<T: Config> Pallet<T> {
 			if let Status::Unbonding { due, .. } = record.status {
 				ensure!(due > 0, "unbonding without a deadline");
 			}
+		}
+		let mut holds = BTreeMap::<T::AccountId, Balance>::new();
+		let mut attestations = 0usize;
+		for (id, record) in Attestations::<T>::iter() {
+			attestations = attestations.saturating_add(1);
+			let sum = holds.entry(record.auditor.clone()).or_default();
+			*sum = sum.saturating_add(record.deposit);
+			ensure!(
+				AttestedBy::<T>::get(record.provider, &record.auditor) == Some(id),
+				"a statement without its index"
+			);
+			ensure!(
+				id < NextAttestationId::<T>::get(),
+				"an id that was never given"
+			);
+		}
+		ensure!(
+			AttestedBy::<T>::iter().count() == attestations,
+			"a stray index of statements"
+		);
+		for (who, sum) in holds {
+			let held = T::Currency::balance_on_hold(&HoldReason::Attestation.into(), &who);
+			ensure!(
+				held == sum,
+				"I1: the amount on hold is not the sum over statements"
+			);
+		}
+		for provider in Offers::<T>::iter_keys().chain(Served::<T>::iter_keys()) {
+			ensure!(
+				Providers::<T>::contains_key(provider),
+				"an offer without its provider"
+			);
 		}
 		for indexed in [
 			ByOwner::<T>::iter().count(),

@@ -6,7 +6,9 @@ use frame_support::{
 	weights::{constants::RocksDbWeight, Weight},
 	BoundedVec,
 };
-use leasehold_primitives::{heartbeat::Instance, Attributes, Balance, BlockNumber, Resources};
+use leasehold_primitives::{
+	heartbeat::Instance, Attributes, Balance, BlockNumber, ProviderId, Resources,
+};
 use scale_info::TypeInfo;
 
 /// One LEASE in planck.
@@ -50,6 +52,16 @@ pub struct TermsV1 {
 	pub heartbeat_period: BlockNumber,
 	/// Blocks after a heartbeat during which the provider still counts as on duty.
 	pub heartbeat_grace: BlockNumber,
+	/// Blocks for which a provider may serve nothing, or keep a lease paused, before the lease ends
+	/// as `Offline`.
+	pub max_downtime: BlockNumber,
+	/// Blocks for which a workload may be down before its provider must pause the lease. Read by the
+	/// daemon; the chain cannot see workloads.
+	pub pause_after: BlockNumber,
+	/// Held of an auditor for a statement, planck.
+	pub attestation_deposit: Balance,
+	/// Longest life of a statement, blocks.
+	pub max_attestation: BlockNumber,
 }
 
 impl Default for TermsV1 {
@@ -60,6 +72,12 @@ impl Default for TermsV1 {
 			unbonding_period: 201_600,
 			heartbeat_period: 20,
 			heartbeat_grace: 30,
+			// An hour.
+			max_downtime: 1_200,
+			pause_after: 20,
+			attestation_deposit: LEASE,
+			// A year.
+			max_attestation: 10_512_000,
 		}
 	}
 }
@@ -83,6 +101,16 @@ impl TermsV1 {
 				self.heartbeat_grace <= twice,
 				"heartbeat_grace must be at most twice heartbeat_period",
 			),
+			(
+				twice < self.max_downtime,
+				"max_downtime must be longer than twice heartbeat_period",
+			),
+			(self.pause_after > 0, "pause_after must not be 0"),
+			(
+				self.attestation_deposit > 0,
+				"attestation_deposit must not be 0",
+			),
+			(self.max_attestation > 0, "max_attestation must not be 0"),
 		];
 		relations
 			.iter()
@@ -179,10 +207,38 @@ pub struct ProviderRecord<AccountId> {
 	pub leases: u32,
 	/// Capacity that open leases have taken.
 	pub reserved: Resources,
+	/// Price sheets so far; the last one's number.
+	#[codec(compact)]
+	pub offer_version: u32,
 }
 
 /// [`ProviderRecord`] in a runtime.
 pub type ProviderRecordOf<T> = ProviderRecord<<T as frame_system::Config>::AccountId>;
+
+/// Tenants that a provider serves.
+pub type Tenants<AccountId> = BoundedVec<AccountId, ConstU32<32>>;
+
+/// What an auditor says about a provider.
+#[derive(Encode, Decode, Clone, PartialEq, Eq, Debug, TypeInfo, MaxEncodedLen)]
+pub struct AttestationRecord<AccountId> {
+	pub auditor: AccountId,
+	#[codec(compact)]
+	pub provider: ProviderId,
+	/// What the auditor vouches for, key by key.
+	pub attributes: Attributes,
+	/// The last block in which it counts.
+	#[codec(compact)]
+	pub expires: BlockNumber,
+	/// On hold on the auditor's account, planck.
+	#[codec(compact)]
+	pub deposit: Balance,
+	/// Block of its agenda entry.
+	#[codec(compact)]
+	pub due: BlockNumber,
+}
+
+/// [`AttestationRecord`] in a runtime.
+pub type AttestationRecordOf<T> = AttestationRecord<<T as frame_system::Config>::AccountId>;
 
 /// A provider's heartbeats.
 #[derive(
@@ -225,7 +281,13 @@ pub trait WeightInfo {
 	fn deregister() -> Weight;
 	fn heartbeat() -> Weight;
 	fn authorize_heartbeat() -> Weight;
+	fn set_offer() -> Weight;
+	fn set_tenants() -> Weight;
+	fn attest() -> Weight;
+	fn revoke_attestation() -> Weight;
+	fn set_terms() -> Weight;
 	fn visit() -> Weight;
+	fn visit_attestation() -> Weight;
 }
 
 /// Hand figures, not measured: 50 µs a call (150 µs with a signature check) and the database
@@ -255,8 +317,26 @@ impl WeightInfo for () {
 	fn authorize_heartbeat() -> Weight {
 		hand(150, 4, 0)
 	}
+	fn set_offer() -> Weight {
+		hand(50, 4, 2)
+	}
+	fn set_tenants() -> Weight {
+		hand(50, 3, 1)
+	}
+	fn attest() -> Weight {
+		hand(80, 8, 8)
+	}
+	fn revoke_attestation() -> Weight {
+		hand(50, 3, 3)
+	}
+	fn set_terms() -> Weight {
+		hand(20, 1, 1)
+	}
 	fn visit() -> Weight {
-		hand(100, 8, 9)
+		hand(100, 8, 11)
+	}
+	fn visit_attestation() -> Weight {
+		hand(50, 3, 3)
 	}
 }
 

@@ -5,7 +5,10 @@
 //! decay exponentially in time, so that a score drifts back to the *newcomer's*; each weighs
 //! v / (v + reference value) for v planck paid. Dealings with oneself count nothing.
 //!
-//! This pallet has no calls: outcomes come through [`leasehold_primitives::OutcomeObserver`].
+//! Of what one tenant and one provider have with each other, good and bad outcomes count up to a cap
+//! each. Records that have decayed to next to nothing are swept.
+//!
+//! Outcomes come through [`leasehold_primitives::OutcomeObserver`].
 
 #![cfg_attr(not(feature = "std"), no_std)]
 #![forbid(unsafe_code)]
@@ -13,6 +16,7 @@
 pub use pallet::*;
 
 pub mod score;
+mod sweep;
 mod types;
 pub use types::*;
 
@@ -27,11 +31,10 @@ mod tests;
 #[frame_support::pallet]
 pub mod pallet {
 	use super::*;
-	use frame_support::pallet_prelude::*;
+	use frame_support::{pallet_prelude::*, traits::Contains};
 	use frame_system::pallet_prelude::*;
 	use leasehold_primitives::{
-		Balance, BlockNumber, Fault, Outcome, OutcomeObserver, ProviderId, ProviderRegistry, Score,
-		Scores,
+		Agenda, Balance, BlockNumber, Fault, Outcome, OutcomeObserver, ProviderId, Score, Scores,
 	};
 	use sp_runtime::{Perbill, SaturatedConversion};
 
@@ -43,8 +46,14 @@ pub mod pallet {
 
 	#[pallet::config]
 	pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
-		/// Tells whether two accounts are one party.
-		type Registry: ProviderRegistry<Self::AccountId>;
+		/// Providers with the accounts of their own.
+		type SameParty: Contains<(ProviderId, Self::AccountId)>;
+		/// Where the sweep is written down.
+		type Agenda: Agenda;
+		/// Who may set terms.
+		type AdminOrigin: EnsureOrigin<Self::RuntimeOrigin>;
+		/// Weights of the calls.
+		type WeightInfo: WeightInfo;
 	}
 
 	/// The terms in force.
@@ -60,6 +69,22 @@ pub mod pallet {
 	#[pallet::storage]
 	pub type TenantScores<T: Config> =
 		StorageMap<_, Blake2_128Concat, T::AccountId, ScoreRecord, ValueQuery>;
+
+	/// What a tenant and a provider have counted with each other.
+	#[pallet::storage]
+	pub type Pairs<T: Config> = StorageDoubleMap<
+		_,
+		Twox64Concat,
+		ProviderId,
+		Blake2_128Concat,
+		T::AccountId,
+		ScoreRecord,
+		ValueQuery,
+	>;
+
+	/// The sweep of spent records; none while there are no records.
+	#[pallet::storage]
+	pub type Sweeping<T: Config> = StorageValue<_, Sweep>;
 
 	#[pallet::genesis_config]
 	#[derive(frame_support::DefaultNoBound)]
@@ -84,6 +109,29 @@ pub mod pallet {
 		ProviderScored { provider: ProviderId, score: Score },
 		/// A lease ended, and the tenant's score is now `score`.
 		TenantScored { tenant: T::AccountId, score: Score },
+		/// New terms are in force.
+		TermsSet { terms: Terms },
+	}
+
+	#[pallet::error]
+	pub enum Error<T> {
+		/// The terms contradict themselves.
+		TermsContradict,
+	}
+
+	#[pallet::call]
+	impl<T: Config> Pallet<T> {
+		/// Sets the terms, whole. Outcomes so far decay by the new half-life from now on.
+		#[pallet::call_index(0)]
+		#[pallet::weight(T::WeightInfo::set_terms())]
+		pub fn set_terms(origin: OriginFor<T>, terms: Terms) -> DispatchResult {
+			T::AdminOrigin::ensure_origin(origin)?;
+			let Terms::V1(new) = &terms;
+			new.check().map_err(|_| Error::<T>::TermsContradict)?;
+			CurrentTerms::<T>::put(&terms);
+			Self::deposit_event(Event::TermsSet { terms });
+			Ok(())
+		}
 	}
 
 	#[pallet::hooks]
@@ -103,11 +151,11 @@ pub mod pallet {
 	}
 
 	impl<T: Config> Pallet<T> {
-		fn now() -> BlockNumber {
+		pub(crate) fn now() -> BlockNumber {
 			frame_system::Pallet::<T>::block_number().saturated_into()
 		}
 
-		fn terms() -> TermsV1 {
+		pub(crate) fn terms() -> TermsV1 {
 			let Terms::V1(terms) = CurrentTerms::<T>::get();
 			terms
 		}
@@ -139,7 +187,7 @@ pub mod pallet {
 				fault,
 				value,
 			} = outcome;
-			if T::Registry::is_self(provider, &tenant) {
+			if T::SameParty::contains(&(provider, tenant.clone())) {
 				return;
 			}
 			let full = Self::weight(value);
@@ -157,7 +205,22 @@ pub mod pallet {
 				Fault::Provider => ((none, full), (full, none)),
 				Fault::Undecided => ((none, quarter), (none, quarter)),
 			};
-			let (now, half_life) = (Self::now(), Self::terms().half_life);
+			let TermsV1 {
+				half_life,
+				pair_cap,
+				..
+			} = Self::terms();
+			let now = Self::now();
+			// (good, bad) between the two, as far as the cap leaves room.
+			let (for_provider, for_tenant) = Pairs::<T>::mutate(provider, &tenant, |pair| {
+				let good = for_provider.0.max(for_tenant.0);
+				let bad = for_provider.1.max(for_tenant.1);
+				let (good, bad) = pair.room((good, bad), pair_cap, now, half_life);
+				pair.add((good, bad), now, half_life);
+				let capped = |of: (Perbill, Perbill)| (of.0.min(good), of.1.min(bad));
+				(capped(for_provider), capped(for_tenant))
+			});
+			Self::begin_sweeping();
 			let score = ProviderScores::<T>::mutate(provider, |record| {
 				record.add(for_provider, now, half_life);
 				record.lower_bound(now, half_life)

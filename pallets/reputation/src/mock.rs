@@ -1,11 +1,9 @@
 //! A runtime with reputation and a registry of one provider.
 
 use crate as pallet_reputation;
-use frame_support::{derive_impl, dispatch::DispatchResult};
-use leasehold_primitives::{
-	Attributes, Balance, BlockNumber, ProviderId, ProviderRegistry, Requirement, Resources,
-};
-use sp_runtime::{BuildStorage, DispatchError};
+use frame_support::{derive_impl, traits::Contains};
+use leasehold_primitives::{Agenda, AgendaItem, BlockNumber, ProviderId};
+use sp_runtime::BuildStorage;
 
 type Block = frame_system::mocking::MockBlock<Test>;
 
@@ -28,42 +26,25 @@ impl frame_system::Config for Test {
 
 /// Account 1 owns every provider.
 pub struct OneOwner;
-impl ProviderRegistry<u64> for OneOwner {
-	fn of_operator(_: &u64) -> Option<ProviderId> {
-		None
-	}
-	fn owner(_: ProviderId) -> Option<u64> {
-		Some(1)
-	}
-	fn is_self(_: ProviderId, who: &u64) -> bool {
+impl Contains<(ProviderId, u64)> for OneOwner {
+	fn contains((_, who): &(ProviderId, u64)) -> bool {
 		*who == 1
 	}
-	fn eligible(
-		_: ProviderId,
-		_: &Resources,
-		_: &Attributes,
-		_: Balance,
-		_: bool,
-	) -> Result<(), Requirement> {
-		Ok(())
-	}
-	fn reserve(_: ProviderId, _: &Resources, _: Balance) -> Result<Resources, DispatchError> {
-		Ok(Resources::default())
-	}
-	fn release(_: ProviderId, _: &Resources, _: Balance) -> DispatchResult {
-		Ok(())
-	}
-	fn served(_: ProviderId) -> BlockNumber {
-		0
-	}
-	fn beat(_: ProviderId) {}
-	fn heartbeat_period() -> BlockNumber {
-		1
+}
+
+/// Everything is due in the block it was put down for.
+pub struct Punctual;
+impl Agenda for Punctual {
+	fn schedule(_: AgendaItem, at: BlockNumber) -> BlockNumber {
+		at
 	}
 }
 
 impl pallet_reputation::Config for Test {
-	type Registry = OneOwner;
+	type SameParty = OneOwner;
+	type Agenda = Punctual;
+	type AdminOrigin = frame_system::EnsureRoot<u64>;
+	type WeightInfo = ();
 }
 
 pub fn run(test: impl FnOnce()) {

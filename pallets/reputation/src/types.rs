@@ -2,6 +2,11 @@
 
 use crate::score;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
+use frame_support::{
+	traits::ConstU32,
+	weights::{constants::RocksDbWeight, Weight},
+	BoundedVec,
+};
 use leasehold_primitives::{Balance, BlockNumber, Score};
 use scale_info::TypeInfo;
 use sp_runtime::Perbill;
@@ -43,6 +48,9 @@ pub struct TermsV1 {
 	pub half_life: BlockNumber,
 	/// The amount at which an outcome weighs one half, planck.
 	pub reference_value: Balance,
+	/// The most that good, and that bad outcomes of one tenant with one provider count in a
+	/// half-life, in parts per billion of one outcome.
+	pub pair_cap: u64,
 }
 
 impl Default for TermsV1 {
@@ -51,6 +59,7 @@ impl Default for TermsV1 {
 		Self {
 			half_life: 864_000,
 			reference_value: 10 * LEASE,
+			pair_cap: 2 * score::ONE,
 		}
 	}
 }
@@ -61,12 +70,27 @@ impl TermsV1 {
 		let relations = [
 			(self.half_life > 0, "half_life must not be 0"),
 			(self.reference_value > 0, "reference_value must not be 0"),
+			(self.pair_cap > 0, "pair_cap must not be 0"),
 		];
 		relations
 			.iter()
 			.find(|(holds, _)| !holds)
 			.map_or(Ok(()), |(_, why)| Err(why))
 	}
+}
+
+/// Outcomes below this are next to nothing: a thousandth of one.
+pub const EPSILON: u64 = score::ONE / 1_000;
+
+/// Where the sweep of spent records stands.
+#[derive(Encode, Decode, Clone, PartialEq, Eq, Debug, TypeInfo, MaxEncodedLen)]
+pub struct Sweep {
+	/// Block of its agenda entry.
+	pub due: BlockNumber,
+	/// The map that is being looked through.
+	pub map: u8,
+	/// The last key that was looked at in it.
+	pub key: Option<BoundedVec<u8, ConstU32<160>>>,
 }
 
 /// Outcomes so far, in parts per billion of one outcome, as of block `at`.
@@ -98,6 +122,28 @@ impl ScoreRecord {
 		)
 	}
 
+	/// What of an outcome still counts, if good and bad ones count up to `cap` each.
+	pub(crate) fn room(
+		&self,
+		(good, bad): (Perbill, Perbill),
+		cap: u64,
+		now: BlockNumber,
+		half_life: BlockNumber,
+	) -> (Perbill, Perbill) {
+		let (old_good, old_bad) = self.decayed(now, half_life);
+		let within = |weight: Perbill, old: u64| {
+			let room = u32::try_from(cap.saturating_sub(old)).unwrap_or(u32::MAX);
+			weight.min(Perbill::from_parts(room))
+		};
+		(within(good, old_good), within(bad, old_bad))
+	}
+
+	/// Whether the outcomes have decayed to next to nothing.
+	pub(crate) fn is_spent(&self, now: BlockNumber, half_life: BlockNumber) -> bool {
+		let (good, bad) = self.decayed(now, half_life);
+		good.max(bad) < EPSILON
+	}
+
 	/// Adds one outcome.
 	pub(crate) fn add(
 		&mut self,
@@ -116,4 +162,25 @@ impl ScoreRecord {
 		let (good, bad) = self.decayed(now, half_life);
 		score::lower_bound(good, bad)
 	}
+}
+
+/// Weights of the calls and visits of this pallet.
+pub trait WeightInfo {
+	fn set_terms() -> Weight;
+	fn visit() -> Weight;
+}
+
+/// Hand figures, not measured, at RocksDB's prices.
+impl WeightInfo for () {
+	fn set_terms() -> Weight {
+		hand(20, 1, 1)
+	}
+	fn visit() -> Weight {
+		hand(200, 20, 20)
+	}
+}
+
+fn hand(micros: u64, reads: u64, writes: u64) -> Weight {
+	let db = RocksDbWeight::get().reads_writes(reads, writes);
+	Weight::from_parts(micros.saturating_mul(1_000_000), 0).saturating_add(db)
 }

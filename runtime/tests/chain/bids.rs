@@ -144,10 +144,10 @@ fn a_good_score_beats_a_slightly_lower_price() {
 	run(|| {
 		register(0);
 		register(1);
-		for _ in 0..30 {
+		for n in 0..30 {
 			Reputation::observe(Outcome {
 				provider: 1,
-				tenant: account("friend"),
+				tenant: account(&format!("customer{n}")),
 				fault: leasehold_primitives::Fault::Nobody,
 				value: u128::MAX,
 			});
@@ -196,7 +196,7 @@ fn an_order_expires_when_every_bidder_has_become_unfit() {
 		bid(0, id, 5).unwrap();
 		Providers::deregister(signed("owner0")).unwrap();
 		to_block(6);
-		System::assert_has_event(Event::OrderExpired { order: id }.into());
+		System::assert_has_event(Event::OrderExpired { order: id, fee: 0 }.into());
 		assert_eq!(free("tenant"), before);
 	});
 }

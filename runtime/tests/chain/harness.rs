@@ -15,17 +15,26 @@ use leasehold_runtime::{
 	MarketConfig, Providers, ProvidersConfig, ReputationConfig, Runtime, RuntimeCall, RuntimeEvent,
 	RuntimeGenesisConfig, RuntimeOrigin, Signature, System, EXISTENTIAL_DEPOSIT, LEASE,
 };
-use pallet_market::{Asset, Order, OrderV1, Selection};
+use pallet_market::{Asset, Order, OrderV1, Quantity, Selection};
 use pallet_providers::{ProviderInfo, ProviderInfoV1};
 use sp_core::{sr25519, Pair, H256};
 use sp_runtime::{transaction_validity::TransactionValidityError, BuildStorage};
+use std::{cell::RefCell, collections::HashMap};
 
 /// What each account owns at genesis, planck.
 pub const ENDOWMENT: Balance = 10_000 * LEASE;
 
+thread_local! {
+	/// Deriving a key takes most of a millisecond.
+	static PAIRS: RefCell<HashMap<String, sr25519::Pair>> = RefCell::default();
+}
+
 /// A key pair by its name.
 pub fn pair(name: &str) -> sr25519::Pair {
-	sr25519::Pair::from_string(&format!("//{name}"), None).unwrap()
+	PAIRS.with_borrow_mut(|pairs| {
+		let derive = || sr25519::Pair::from_string(&format!("//{name}"), None).unwrap();
+		pairs.entry(name.to_owned()).or_insert_with(derive).clone()
+	})
 }
 
 /// An account by its name.
@@ -43,6 +52,9 @@ pub fn providers_terms() -> pallet_providers::TermsV1 {
 		unbonding_period: 100,
 		heartbeat_period: 10,
 		heartbeat_grace: 15,
+		max_downtime: 300,
+		max_attestation: 300,
+		..Default::default()
 	}
 }
 
@@ -61,7 +73,12 @@ pub fn market_terms() -> pallet_market::TermsV1 {
 		max_bidding: 50,
 		bid_lock: 1,
 		max_open_bids: 4,
+		selection_deadline: 10,
 		start_deadline: 20,
+		manifest_deadline: 8,
+		low_funds: 15,
+		max_notice: 100,
+		resize_window: 10,
 		compensation_blocks: 100,
 		closed_retention: 100,
 		max_duration: 10_000,
@@ -227,10 +244,14 @@ pub fn order(manifest: u8) -> OrderV1<AccountId> {
 			..Default::default()
 		},
 		attributes: attributes(&[("region", "eu")]),
+		attestors: Default::default(),
 		max_rate: MAX_RATE,
 		asset: Asset::Native,
+		quantity: Quantity::ONE,
 		min_score: Score::zero(),
+		allowed: Default::default(),
 		max_duration: 1_000,
+		notice: 0,
 		selection: Selection::BestBid,
 		bidding: 5,
 		deposit: 100 * MAX_RATE,
@@ -277,6 +298,14 @@ pub fn stream(lease: LeaseId) -> pallet_escrow::StreamRecordOf<Runtime> {
 
 pub fn closed(lease: LeaseId) -> pallet_market::ClosedLeaseOf<Runtime> {
 	pallet_market::ClosedLeases::<Runtime>::get(lease).unwrap()
+}
+
+pub fn lease(id: LeaseId) -> pallet_market::LeaseRecordOf<Runtime> {
+	pallet_market::Leases::<Runtime>::get(id).unwrap()
+}
+
+pub fn provider(id: ProviderId) -> pallet_providers::ProviderRecordOf<Runtime> {
+	pallet_providers::Providers::<Runtime>::get(id).unwrap()
 }
 
 pub fn settle(lease: LeaseId) {

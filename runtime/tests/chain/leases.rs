@@ -1,10 +1,11 @@
 //! Leases from start to sweep.
 
+use crate::harness::lease as lease_record;
 use crate::harness::*;
 use frame_support::{assert_noop, assert_ok};
 use leasehold_primitives::{CloseReason, FailureCode, Fault, WorkloadKind};
 use leasehold_runtime::{Market, Runtime, RuntimeOrigin, System};
-use pallet_market::{ClosedLeases, Error, Event, LeaseState, Leases};
+use pallet_market::{ClosedLeases, Error, Event, LeaseState, Leases, Suspension};
 use sp_runtime::DispatchError::BadOrigin;
 
 type E = Error<Runtime>;
@@ -28,7 +29,7 @@ fn only_its_provider_starts_a_lease_and_once() {
 		assert_noop!(start("tenant", lease), E::NotProvider);
 		assert_noop!(start("operator1", lease), E::NotLeaseProvider);
 		assert_noop!(start("operator0", lease + 1), E::UnknownLease);
-		assert_noop!(complete("operator0", lease), E::NotStarted);
+		assert_noop!(complete("operator0", lease), E::NotActive);
 		assert_ok!(start("operator0", lease));
 		assert_noop!(start("operator0", lease), E::AlreadyStarted);
 		let term_end = now() + 1_000;
@@ -96,7 +97,7 @@ fn the_tenant_closes_at_any_time() {
 		assert_noop!(close("tenant", lease + 1), E::UnknownLease);
 		assert_ok!(close("tenant", lease));
 		assert_eq!(closed(lease).reason, CloseReason::TenantClosed);
-		assert_eq!(closed(lease).paid, 0);
+		assert_eq!(closed(lease).paid, 0, "nobody has waited yet");
 		assert_noop!(close("tenant", lease), E::UnknownLease);
 		assert_noop!(start("operator0", lease), E::UnknownLease);
 	});
@@ -127,7 +128,7 @@ fn what_never_starts_is_closed() {
 	run(|| {
 		let lease = starting_lease(5);
 		let before = held("tenant");
-		let LeaseState::Starting { deadline } = Leases::<Runtime>::get(lease).unwrap().state else {
+		let LeaseState::Starting { deadline, .. } = lease_record(lease).state else {
 			panic!("not starting");
 		};
 		to_block(deadline - 1);
@@ -138,6 +139,9 @@ fn what_never_starts_is_closed() {
 		to_block(deadline);
 		assert_eq!(closed(lease).reason, CloseReason::StartTimeout);
 		assert_eq!(closed(lease).fault, Fault::Undecided);
+		// Half the rate for each of the twenty blocks that the provider waited.
+		assert_eq!(closed(lease).fees, 50);
+		assert_eq!(closed(lease).refunded, 100 * MAX_RATE - 50);
 		assert_eq!(before - held("tenant"), 100 * MAX_RATE);
 	});
 }
@@ -159,7 +163,7 @@ fn a_lease_ends_at_its_maximal_duration() {
 }
 
 #[test]
-fn a_stream_that_has_run_dry_ends_its_lease_and_the_reserve_goes_back() {
+fn a_stream_that_has_run_dry_suspends_its_lease_and_then_ends_it() {
 	run(|| {
 		register(0);
 		let mut poor = order(1);
@@ -168,15 +172,31 @@ fn a_stream_that_has_run_dry_ends_its_lease_and_the_reserve_goes_back() {
 		let before = free("tenant");
 		start("operator0", lease).unwrap();
 		let begin = now();
-		to_block_on_duty(begin + 40, 0);
+		to_block_on_duty(begin + 15, 0);
+		System::assert_has_event(
+			Event::FundsLow {
+				lease,
+				dry_at: begin + 30,
+			}
+			.into(),
+		);
+		to_block_on_duty(begin + 30, 0);
+		let why = Suspension::Dry;
+		System::assert_has_event(Event::LeaseSuspended { lease, why }.into());
+		assert_eq!(
+			provider(0).reserved,
+			lease_record(lease).taken.storage_only()
+		);
+		assert_eq!(stream(lease).paid, 30 * MAX_RATE);
+		// The reserve pays a tenth of the rate for 20 blocks.
+		to_block_on_duty(begin + 50, 0);
 		let record = closed(lease);
 		assert_eq!(record.reason, CloseReason::OutOfFunds);
 		assert_eq!(record.fault, Fault::Tenant);
-		// The reserve is a tenth of the rate for 20 blocks.
 		assert_eq!(record.served_blocks, 30);
-		assert_eq!(record.paid, 30 * MAX_RATE);
-		assert_eq!(record.refunded, 2 * MAX_RATE + 7);
-		assert_eq!(record.closed_at, begin + 30);
+		assert_eq!(record.paid, 32 * MAX_RATE);
+		assert_eq!(record.refunded, 7);
+		assert_eq!(record.closed_at, begin + 50);
 		assert_eq!(free("tenant") - before, record.refunded);
 	});
 }

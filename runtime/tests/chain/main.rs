@@ -3,15 +3,19 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod attacks;
 mod bids;
 mod fees;
 mod harness;
 mod heartbeat;
-mod invariants;
 mod leases;
 mod metadata;
+mod offers;
 mod orders;
 mod providers;
 mod proxies;
+mod reads;
 mod scores;
+mod states;
 mod streams;
+mod terms;

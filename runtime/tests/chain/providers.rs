@@ -259,17 +259,23 @@ fn the_bond_stays_while_a_lease_is_open() {
 #[test]
 fn what_the_market_asks_of_the_registry_is_refused_with_the_right_error() {
 	run(|| {
-		let reserve = |id, cpu| {
-			let request = Resources {
-				cpu,
-				..order(1).resources
-			};
-			<Providers as ProviderRegistry<_>>::reserve(id, &request, LEASE)
+		let taken = Resources {
+			cpu: 1_000,
+			..order(1).resources
 		};
-		assert_noop!(reserve(0, 1_000), E::CannotReserve);
+		let reserve = |id, cpu, slice| {
+			let taken = Resources {
+				cpu,
+				..taken.clone()
+			};
+			<Providers as ProviderRegistry<_>>::reserve(id, &taken, slice)
+		};
+		assert_noop!(reserve(0, 1_000, LEASE), E::UnknownProvider);
 		let provider = register(0);
-		assert_noop!(reserve(provider, machine().cpu + 1), E::CannotReserve);
-		let taken = reserve(provider, 1_000).unwrap();
+		let all = machine().cpu;
+		assert_noop!(reserve(provider, all + 1, LEASE), E::CannotReserve);
+		assert_noop!(reserve(provider, 1_000, 1_001 * LEASE), E::CannotReserve);
+		assert_ok!(reserve(provider, 1_000, LEASE));
 		let release = |id, slice| <Providers as ProviderRegistry<_>>::release(id, &taken, slice);
 		assert_noop!(release(provider + 1, LEASE), E::UnknownProvider);
 		assert_noop!(release(provider, LEASE + 1), E::NotReserved);

@@ -38,7 +38,7 @@ fn running_dry_lowers_the_tenants_score_only() {
 		let before = (provider(), tenant());
 		let lease = lease_from(dear, leasehold_runtime::LEASE);
 		Market::start_lease(signed("operator0"), lease).unwrap();
-		to_block_on_duty(now() + 40, 0);
+		to_block_on_duty(now() + 60, 0);
 		assert_eq!(
 			closed(lease).reason,
 			leasehold_primitives::CloseReason::OutOfFunds

@@ -13,6 +13,8 @@ type E = Error<Runtime>;
 
 fn deposit(who: &str, lease: u64, amount: u128) -> frame_support::dispatch::DispatchResult {
 	Escrow::deposit(signed(who), lease, amount)
+		.map(|_| ())
+		.map_err(|error| error.error)
 }
 
 /// An active lease of provider 0 at the highest rate, with the least deposit: thirty blocks.
@@ -143,7 +145,7 @@ fn a_top_up_before_the_lease_runs_dry_keeps_it() {
 		deposit("friend", lease, 20 * MAX_RATE).unwrap();
 		to_block_on_duty(begin + 45, 0);
 		assert!(pallet_market::Leases::<Runtime>::contains_key(lease));
-		to_block_on_duty(begin + 60, 0);
+		to_block_on_duty(begin + 70, 0);
 		assert_eq!(closed(lease).served_blocks, 50);
 	});
 }
@@ -216,15 +218,27 @@ fn an_absent_provider_does_not_make_the_chain_work() {
 }
 
 #[test]
-fn without_a_payee_nothing_moves() {
+fn a_fee_that_its_destination_cannot_take_goes_to_the_provider() {
 	run(|| {
 		let lease = active_lease(1_000);
+		let owner = free("owner0");
+		pallet_escrow::FeeDestination::<Runtime>::put(account("nobody"));
 		to_block(now() + 5);
-		let destination = pallet_escrow::FeeDestination::<Runtime>::take();
-		assert_noop!(Escrow::settle(signed("stranger"), lease), E::NoPayee);
-		pallet_escrow::FeeDestination::<Runtime>::set(destination);
 		settle(lease);
-		assert_eq!(stream(lease).paid, 5_000);
+		assert_eq!(free("owner0") - owner, 5_000);
+		assert_eq!((stream(lease).paid, stream(lease).fees), (5_000, 0));
+		pallet_escrow::FeeDestination::<Runtime>::kill();
+		to_block(now() + 5);
+		settle(lease);
+		assert_eq!(free("owner0") - owner, 10_000);
+		pallet_escrow::FeeDestination::<Runtime>::put(ProtocolFees::account());
+		to_block(now() + 5);
+		settle(lease);
+		assert_eq!(
+			stream(lease).fees,
+			100,
+			"what was let off is not collected later"
+		);
 	});
 }
 
@@ -239,6 +253,8 @@ fn a_stream_is_opened_and_started_once() {
 			tenant: account("friend"),
 			rate,
 			deposit,
+			start_rate: Default::default(),
+			notice: 0,
 		};
 		assert_noop!(Escrow::open(opening(1, lease, 1_000)), E::StreamExists);
 		assert_noop!(Escrow::open(opening(0, lease + 1, 1_000)), E::ZeroRate);
@@ -250,9 +266,9 @@ fn a_stream_is_opened_and_started_once() {
 			Escrow::open(opening(1, lease + 1, ENDOWMENT)),
 			E::InsufficientFunds
 		);
-		assert_noop!(<Escrow as Streams<_>>::start(lease, 9), E::AlreadyStarted);
+		assert_noop!(<Escrow as Streams<_>>::accrue(lease, 9), E::AlreadyRunning);
 		assert_noop!(
-			<Escrow as Streams<_>>::start(lease + 1, 9),
+			<Escrow as Streams<_>>::accrue(lease + 1, 9),
 			E::UnknownStream
 		);
 	});

@@ -75,7 +75,7 @@ impl Raw {
 		let facts = &devnet.facts["providers"][provider];
 		Self {
 			url: facts["gateway"].as_str().unwrap().to_owned(),
-			session: Session::open(pair, genesis, provider as u32, lease, now()).unwrap(),
+			session: Session::open(pair, genesis, provider as u32, (lease, 0), now()).unwrap(),
 			operator: facts["operator"].as_str().unwrap().parse().unwrap(),
 			lease,
 		}
@@ -211,6 +211,7 @@ fn manifests(devnet: &Devnet) {
 			max_rate,
 			min_score: 0,
 			max_duration: 100,
+			notice: 0,
 			bidding: 5,
 			deposit: terms.minimal_deposit(max_rate).unwrap(),
 		};
@@ -258,6 +259,9 @@ fn manifests(devnet: &Devnet) {
 		let LeaseRecordNow::Closed(closed) = view.lease(lease.id).await.unwrap() else {
 			panic!("not closed");
 		};
-		assert_eq!(closed.paid, 0, "what never ran costs nothing");
+		// What never ran is not paid to the provider; the wait costs half the rate, as a fee.
+		assert_eq!(closed.served_blocks, 0);
+		assert_eq!(closed.paid, closed.fees);
+		assert!(closed.paid > 0 && closed.paid % (max_rate / 2) == 0, "{}", closed.paid);
 	});
 }

@@ -1,0 +1,102 @@
+//! Changing a lease without leaving it.
+
+use crate::{pallet::*, LeaseState, Resize};
+use frame_support::{dispatch::DispatchResult, ensure};
+use leasehold_primitives::{pricing, LeaseId, ManifestHash, ProviderRegistry, Resources, Streams};
+
+impl<T: Config> Pallet<T> {
+	pub(crate) fn do_update_manifest(
+		tenant: T::AccountId,
+		id: LeaseId,
+		manifest_hash: ManifestHash,
+	) -> DispatchResult {
+		let mut lease = Self::lease(id)?;
+		ensure!(lease.tenant == tenant, Error::<T>::NotTenant);
+		ensure!(lease.progress().started, Error::<T>::NotStarted);
+		ensure!(
+			lease.manifest_hash != manifest_hash,
+			Error::<T>::NothingToDo
+		);
+		Self::manifest_left(&tenant, &lease.manifest_hash, id);
+		Self::manifest_taken(&tenant, &manifest_hash, lease.order, id)?;
+		lease.manifest_hash = manifest_hash;
+		Leases::<T>::insert(id, lease);
+		Self::deposit_event(Event::ManifestUpdated {
+			lease: id,
+			manifest_hash,
+		});
+		Ok(())
+	}
+
+	pub(crate) fn do_propose_resize(
+		tenant: T::AccountId,
+		id: LeaseId,
+		resources: Resources,
+	) -> DispatchResult {
+		let lease = Self::lease(id)?;
+		ensure!(lease.tenant == tenant, Error::<T>::NotTenant);
+		ensure!(
+			matches!(lease.state, LeaseState::Active { .. }),
+			Error::<T>::NotActive
+		);
+		let sound = resources.cpu > 0 && resources.memory > 0 && resources.is_well_formed();
+		ensure!(sound, Error::<T>::InvalidResources);
+		let until = Self::now().saturating_add(Self::terms().resize_window);
+		Resizes::<T>::insert(
+			id,
+			Resize {
+				resources: resources.clone(),
+				until,
+			},
+		);
+		Self::deposit_event(Event::ResizeProposed {
+			lease: id,
+			resources,
+			until,
+		});
+		Ok(())
+	}
+
+	pub(crate) fn do_accept_resize(
+		operator: T::AccountId,
+		id: LeaseId,
+		resources: Resources,
+	) -> DispatchResult {
+		let mut lease = Self::operated_lease(&operator, id)?;
+		ensure!(
+			matches!(lease.state, LeaseState::Active { .. }),
+			Error::<T>::NotActive
+		);
+		let proposed = Resizes::<T>::take(id).ok_or(Error::<T>::NoProposal)?;
+		let agreed = proposed.resources == resources && Self::now() <= proposed.until;
+		ensure!(agreed, Error::<T>::NoProposal);
+		let taken =
+			T::Registry::pin(lease.provider, &lease.taken, &resources).map_err(Self::refusal)?;
+		let rate = pricing::resized_rate(T::Streams::rate(id), &lease.taken, &taken)
+			.ok_or(Error::<T>::Overflow)?;
+		let slice = Self::slice(rate);
+		T::Registry::exchange(lease.provider, (&lease.taken, lease.slice), (&taken, slice))?;
+		T::Streams::resize(id, rate)?;
+		(lease.taken, lease.slice) = (taken.clone(), slice);
+		let due = Self::next_visit(id, &lease, false);
+		Self::put(id, lease, due);
+		Self::deposit_event(Event::LeaseResized {
+			lease: id,
+			taken,
+			slice,
+			rate,
+		});
+		Ok(())
+	}
+
+	pub(crate) fn do_revoke_access(who: T::AccountId, id: LeaseId) -> DispatchResult {
+		let mut lease = Self::lease(id)?;
+		let may = lease.tenant == who || lease.access.as_ref() == Some(&who);
+		ensure!(may, Error::<T>::NotTenant);
+		lease.epoch = lease.epoch.checked_add(1).ok_or(Error::<T>::Overflow)?;
+		let epoch = lease.epoch;
+		Leases::<T>::insert(id, lease);
+		Self::deposit_event(Event::AccessRevoked { lease: id, epoch });
+		Ok(())
+	}
+}

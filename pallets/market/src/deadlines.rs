@@ -1,0 +1,112 @@
+//! What the agenda finds due.
+
+use crate::{pallet::*, LeaseState, Watch};
+use frame_support::dispatch::DispatchResult;
+use leasehold_primitives::{Agenda, AgendaItem, BlockNumber, ProviderId, ProviderRegistry};
+
+/// Leases that one visit of an absent provider hands to the agenda.
+pub const WATCHED: usize = 8;
+
+impl<T: Config> Pallet<T> {
+	/// The block for which an item of the market waits.
+	pub fn due(item: AgendaItem) -> Option<BlockNumber> {
+		match item {
+			AgendaItem::Order(id) => Orders::<T>::get(id).map(|order| order.due),
+			AgendaItem::Lease(id) => Leases::<T>::get(id).map(|lease| lease.due),
+			AgendaItem::Closed(id) => ClosedLeases::<T>::get(id).map(|lease| lease.due),
+			AgendaItem::Watch(id) => Watches::<T>::get(id).map(|watch| watch.due),
+			_ => None,
+		}
+	}
+
+	/// Moves the block for which an item of the market waits.
+	pub fn postpone(item: AgendaItem, to: BlockNumber) {
+		match item {
+			AgendaItem::Order(id) => Orders::<T>::mutate(id, |order| {
+				if let Some(order) = order {
+					order.due = to;
+				}
+			}),
+			AgendaItem::Lease(id) => Leases::<T>::mutate(id, |lease| {
+				if let Some(lease) = lease {
+					lease.due = to;
+				}
+			}),
+			AgendaItem::Closed(id) => ClosedLeases::<T>::mutate(id, |lease| {
+				if let Some(lease) = lease {
+					lease.due = to;
+				}
+			}),
+			AgendaItem::Watch(id) => Watches::<T>::mutate(id, |watch| {
+				if let Some(watch) = watch {
+					watch.due = to;
+				}
+			}),
+			_ => {}
+		}
+	}
+
+	/// Handles an item of the market that is due.
+	pub fn visit(item: AgendaItem) -> DispatchResult {
+		match item {
+			AgendaItem::Order(id) => Self::clear(id),
+			AgendaItem::Lease(id) => Self::visit_lease(id),
+			AgendaItem::Closed(id) => Self::sweep(id),
+			AgendaItem::Watch(id) => {
+				Self::visit_watch(id);
+				Ok(())
+			}
+			_ => Ok(()),
+		}
+	}
+
+	/// Looks whether a provider with leases is still on duty. If it was not for too long, its leases
+	/// are handed to the agenda, a few a block.
+	fn visit_watch(provider: ProviderId) {
+		let Some(watch) = Watches::<T>::get(provider) else {
+			return;
+		};
+		if ProviderLeases::<T>::iter_key_prefix(provider)
+			.next()
+			.is_none()
+		{
+			Watches::<T>::remove(provider);
+			return;
+		}
+		let now = Self::now();
+		let offline_at =
+			T::Registry::on_duty_until(provider).saturating_add(T::Registry::max_downtime());
+		if now < offline_at {
+			let due = T::Agenda::schedule(AgendaItem::Watch(provider), offline_at);
+			Watches::<T>::insert(provider, Watch { due, done: None });
+			return;
+		}
+		let from = watch
+			.done
+			.map(|lease| ProviderLeases::<T>::hashed_key_for(provider, lease));
+		let leases = match from {
+			Some(key) => ProviderLeases::<T>::iter_key_prefix_from(provider, key),
+			None => ProviderLeases::<T>::iter_key_prefix(provider),
+		};
+		let mut last = None;
+		let mut seen = 0usize;
+		for id in leases.take(WATCHED) {
+			seen = seen.saturating_add(1);
+			last = Some(id);
+			if let Some(lease) = Leases::<T>::get(id) {
+				let starting = matches!(lease.state, LeaseState::Starting { .. });
+				if !starting && lease.due > now.saturating_add(1) {
+					Self::put(id, lease, now.saturating_add(1));
+				}
+			}
+		}
+		// Done: looked after again when what is left of them may have started.
+		let (done, next) = if seen == WATCHED {
+			(last, 1)
+		} else {
+			(None, T::Registry::heartbeat_period())
+		};
+		let due = T::Agenda::schedule(AgendaItem::Watch(provider), now.saturating_add(next));
+		Watches::<T>::insert(provider, Watch { due, done });
+	}
+}

@@ -1,0 +1,114 @@
+//! What daemon, command line and web pages ask for in one call.
+
+extern crate alloc;
+
+use crate::{pallet::*, OrderRecordOf, OrderV1};
+use alloc::vec::Vec;
+use codec::{Decode, Encode};
+use leasehold_primitives::{
+	Balance, OrderId, ProviderId, ProviderRegistry, Requirement, Score, Scores,
+};
+use scale_info::TypeInfo;
+
+/// Most entries of one page.
+pub const PAGE: u32 = 100;
+
+/// A part of a longer list.
+#[derive(Encode, Decode, Clone, PartialEq, Eq, Debug, TypeInfo)]
+pub struct Page<Item, Id> {
+	pub items: Vec<Item>,
+	/// Where the next page begins; `None`: this was the last one.
+	pub next: Option<Id>,
+}
+
+/// What a provider would ask of an order, or why it cannot serve it.
+#[derive(Encode, Decode, Clone, PartialEq, Eq, Debug, TypeInfo)]
+pub struct Candidate {
+	pub provider: ProviderId,
+	pub score: Score,
+	/// The first requirement that it does not meet.
+	pub lacks: Option<Requirement>,
+	/// The version of its standing offer, and the rate it asks, planck a block.
+	pub offer: Option<(u32, Balance)>,
+}
+
+impl<T: Config> Pallet<T> {
+	/// Open orders that a provider could bid on now, at the order's own ceiling.
+	pub fn biddable(
+		provider: ProviderId,
+		after: Option<OrderId>,
+		limit: u32,
+	) -> Page<(OrderId, OrderRecordOf<T>), OrderId> {
+		let now = Self::now();
+		let mut orders = match after {
+			Some(id) => Orders::<T>::iter_from(Orders::<T>::hashed_key_for(id)),
+			None => Orders::<T>::iter(),
+		};
+		page(
+			&mut orders,
+			limit,
+			|(id, _)| *id,
+			|(_, order)| {
+				let spec = order.spec.v1();
+				let slice = Self::slice(spec.max_rate);
+				now < order.bidding_ends
+					&& order.bids.iter().all(|bid| bid.provider != provider)
+					&& Self::eligible(&order.tenant, spec, provider, slice, false).is_ok()
+			},
+		)
+	}
+
+	/// All providers, with what each lacks for an order and what its offer asks.
+	pub fn candidates(
+		tenant: &T::AccountId,
+		order: &OrderV1<T::AccountId>,
+		after: Option<ProviderId>,
+		limit: u32,
+	) -> Page<Candidate, ProviderId> {
+		page(
+			&mut T::Registry::all(after).map(|provider| {
+				let slice = Self::slice(1);
+				let fits = Self::eligible(tenant, order, provider, slice, false);
+				let offer = T::Registry::offer(provider).and_then(|(version, sheet)| {
+					let rate = sheet.rate(fits.as_ref().ok()?)?;
+					Some((version, rate))
+				});
+				Candidate {
+					provider,
+					score: T::Reputation::provider(provider),
+					lacks: fits.err(),
+					offer,
+				}
+			}),
+			limit,
+			|candidate| candidate.provider,
+			|_| true,
+		)
+	}
+}
+
+/// Looks at no more than ten pages' worth of entries, and takes a page of those that are wanted.
+fn page<Item, Id: Copy>(
+	all: &mut dyn Iterator<Item = Item>,
+	limit: u32,
+	id: impl Fn(&Item) -> Id,
+	wanted: impl Fn(&Item) -> bool,
+) -> Page<Item, Id> {
+	let limit = limit.clamp(1, PAGE) as usize;
+	let mut items = Vec::new();
+	let mut looked_at = 0usize;
+	for item in all {
+		let at = id(&item);
+		looked_at = looked_at.saturating_add(1);
+		if wanted(&item) {
+			items.push(item);
+		}
+		if items.len() == limit || looked_at >= (PAGE as usize).saturating_mul(10) {
+			return Page {
+				items,
+				next: Some(at),
+			};
+		}
+	}
+	Page { items, next: None }
+}

@@ -1,0 +1,109 @@
+//! Removing records that have decayed to next to nothing.
+
+extern crate alloc;
+
+use crate::{pallet::*, ScoreRecord, Sweep};
+use alloc::vec::Vec;
+use codec::Codec;
+use leasehold_primitives::{Agenda, AgendaItem, BlockNumber};
+
+/// Records that one visit looks at.
+pub const LOOKED_AT: usize = 16;
+/// Blocks between two visits.
+pub const PAUSE: BlockNumber = 100;
+
+impl<T: Config> Pallet<T> {
+	fn schedule(map: u8, key: Option<Vec<u8>>) {
+		let at = Self::now().saturating_add(PAUSE);
+		Sweeping::<T>::put(Sweep {
+			due: T::Agenda::schedule(AgendaItem::Scores, at),
+			map,
+			key: key.and_then(|key| key.try_into().ok()),
+		});
+	}
+
+	pub(crate) fn begin_sweeping() {
+		if !Sweeping::<T>::exists() {
+			Self::schedule(0, None);
+		}
+	}
+
+	/// The block for which the sweep waits.
+	pub fn due() -> Option<BlockNumber> {
+		Sweeping::<T>::get().map(|sweep| sweep.due)
+	}
+
+	/// Moves the block for which the sweep waits.
+	pub fn postpone(to: BlockNumber) {
+		Sweeping::<T>::mutate(|sweep| {
+			if let Some(sweep) = sweep {
+				sweep.due = to;
+			}
+		});
+	}
+
+	/// Looks at some records and removes those that are spent. Ends when there are none left.
+	pub fn visit() {
+		let Some(sweep) = Sweeping::<T>::get() else {
+			return;
+		};
+		let from = sweep.key.map(|key| key.into_inner());
+		let last = match sweep.map {
+			0 => Self::look(
+				match &from {
+					Some(key) => ProviderScores::<T>::iter_from(key.clone()),
+					None => ProviderScores::<T>::iter(),
+				},
+				|id| ProviderScores::<T>::remove(id),
+				|id| ProviderScores::<T>::hashed_key_for(id),
+			),
+			1 => Self::look(
+				match &from {
+					Some(key) => TenantScores::<T>::iter_from(key.clone()),
+					None => TenantScores::<T>::iter(),
+				},
+				|who| TenantScores::<T>::remove(who),
+				|who| TenantScores::<T>::hashed_key_for(who),
+			),
+			_ => Self::look(
+				match &from {
+					Some(key) => Pairs::<T>::iter_from(key.clone()),
+					None => Pairs::<T>::iter(),
+				}
+				.map(|(provider, tenant, pair)| ((provider, tenant), pair)),
+				|(provider, tenant)| Pairs::<T>::remove(provider, tenant),
+				|(provider, tenant)| Pairs::<T>::hashed_key_for(provider, tenant),
+			),
+		};
+		match last {
+			Some(key) => Self::schedule(sweep.map, Some(key)),
+			None if Self::is_empty() => Sweeping::<T>::kill(),
+			None => Self::schedule(
+				sweep.map.saturating_add(1).checked_rem(3).unwrap_or(0),
+				None,
+			),
+		}
+	}
+
+	fn is_empty() -> bool {
+		ProviderScores::<T>::iter().next().is_none()
+			&& TenantScores::<T>::iter().next().is_none()
+			&& Pairs::<T>::iter().next().is_none()
+	}
+
+	/// Removes what is spent of the next records; the last one's key, if there may be more.
+	fn look<K: Codec>(
+		records: impl Iterator<Item = (K, ScoreRecord)>,
+		remove: impl Fn(&K),
+		key: impl Fn(&K) -> Vec<u8>,
+	) -> Option<Vec<u8>> {
+		let (now, half_life) = (Self::now(), Self::terms().half_life);
+		let next: Vec<_> = records.take(LOOKED_AT).collect();
+		for (id, record) in &next {
+			if record.is_spent(now, half_life) {
+				remove(id);
+			}
+		}
+		next.get(LOOKED_AT.saturating_sub(1)).map(|(id, _)| key(id))
+	}
+}

@@ -1,0 +1,144 @@
+//! `LeaseholdApi`: what daemon, command line and web pages ask of the chain in one call each.
+//!
+//! Answers are enums by version; lists come in pages of at most 100, each with the cursor of the
+//! next.
+
+use crate::{AccountId, Balance, BlockNumber, Runtime};
+use alloc::vec::Vec;
+use codec::{Decode, Encode};
+use leasehold_primitives::{LeaseId, OrderId, ProviderId, ProviderRegistry, Score};
+use pallet_market::{
+	reads::{Candidate, Page},
+	ClosedLeaseOf, LeaseRecordOf, Order, OrderRecordOf,
+};
+use scale_info::TypeInfo;
+
+/// Open orders.
+#[derive(Encode, Decode, Clone, PartialEq, Eq, Debug, TypeInfo)]
+pub enum Orders {
+	V1(Page<(OrderId, OrderRecordOf<Runtime>), OrderId>),
+}
+
+/// Providers for an order.
+#[derive(Encode, Decode, Clone, PartialEq, Eq, Debug, TypeInfo)]
+pub enum Candidates {
+	V1(Page<Candidate, ProviderId>),
+}
+
+/// A lease, open or closed.
+#[derive(Encode, Decode, Clone, PartialEq, Eq, Debug, TypeInfo)]
+pub enum LeaseReport {
+	V1(LeaseReportV1),
+}
+
+/// A lease, open or closed.
+#[derive(Encode, Decode, Clone, PartialEq, Eq, Debug, TypeInfo)]
+#[allow(clippy::large_enum_variant)]
+pub enum LeaseReportV1 {
+	/// It is open.
+	Open {
+		record: LeaseRecordOf<Runtime>,
+		/// Planck a block.
+		rate: Balance,
+		/// Owed and not yet paid, planck.
+		accrued: Balance,
+		/// Paid so far, gross of fees, planck.
+		paid: Balance,
+		/// On hold, less what is owed, planck.
+		remaining: Balance,
+		/// The block in which it runs dry if the provider stays on duty; `None` while nothing accrues.
+		dry_at: Option<BlockNumber>,
+	},
+	/// It is closed, and its record is still kept.
+	Closed(ClosedLeaseOf<Runtime>),
+}
+
+/// A score with its parts.
+#[derive(Encode, Decode, Clone, PartialEq, Eq, Debug, TypeInfo)]
+pub enum ScoreReport {
+	V1(ScoreReportV1),
+}
+
+/// A score with its parts.
+#[derive(Encode, Decode, Clone, PartialEq, Eq, Debug, TypeInfo)]
+pub struct ScoreReportV1 {
+	/// What the market reads.
+	pub score: Score,
+	/// Good outcomes as they count now, in parts per billion of one.
+	pub good: u64,
+	/// Bad outcomes as they count now, in parts per billion of one.
+	pub bad: u64,
+}
+
+sp_api::decl_runtime_apis! {
+	/// Reads of the market.
+	#[api_version(1)]
+	pub trait LeaseholdApi {
+		/// Open orders that a provider could bid on now.
+		fn open_orders(provider: ProviderId, after: Option<OrderId>, limit: u32) -> Orders;
+		/// All providers, with what each lacks for an order and what its offer asks.
+		fn candidates(
+			tenant: AccountId,
+			order: Order<AccountId>,
+			after: Option<ProviderId>,
+			limit: u32,
+		) -> Candidates;
+		/// A lease; `None` if it was swept or never was.
+		fn lease(id: LeaseId) -> Option<LeaseReport>;
+		/// Open orders and leases of a tenant.
+		fn tenant_items(tenant: AccountId) -> (Vec<OrderId>, Vec<LeaseId>);
+		/// A provider's score.
+		fn provider_score(provider: ProviderId) -> ScoreReport;
+		/// A tenant's score.
+		fn tenant_score(tenant: AccountId) -> ScoreReport;
+	}
+}
+
+/// The lease with this id.
+pub fn lease(id: LeaseId) -> Option<LeaseReport> {
+	let report = match pallet_market::Leases::<Runtime>::get(id) {
+		Some(record) => {
+			let stream = pallet_escrow::StreamsOf::<Runtime>::get(id)?;
+			let served = <crate::Providers as ProviderRegistry<AccountId>>::served(stream.provider);
+			let (blocks, accrued) = stream.owed(served);
+			let now = crate::System::block_number();
+			let left = stream.funded_blocks().saturating_sub(blocks);
+			LeaseReportV1::Open {
+				record,
+				rate: stream.rate,
+				accrued,
+				paid: stream.paid,
+				remaining: stream.held().saturating_sub(accrued),
+				dry_at: stream
+					.accrual()
+					.map(|(accrual, _, _)| now.saturating_add(left).min(accrual.deadline)),
+			}
+		}
+		None => LeaseReportV1::Closed(pallet_market::ClosedLeases::<Runtime>::get(id)?),
+	};
+	Some(LeaseReport::V1(report))
+}
+
+/// Open orders and leases of a tenant.
+pub fn tenant_items(tenant: &AccountId) -> (Vec<OrderId>, Vec<LeaseId>) {
+	let (mut orders, mut leases) = (Vec::new(), Vec::new());
+	for item in pallet_market::OpenManifests::<Runtime>::iter_prefix_values(tenant) {
+		match item {
+			pallet_market::OpenItem::Order(id) => orders.push(id),
+			pallet_market::OpenItem::Leases { leases: ids, .. } => leases.extend(ids),
+		}
+	}
+	(orders, leases)
+}
+
+/// A score with its parts.
+pub fn score(record: pallet_reputation::ScoreRecord) -> ScoreReport {
+	let now = crate::System::block_number();
+	let pallet_reputation::Terms::V1(terms) = pallet_reputation::CurrentTerms::<Runtime>::get();
+	let (good, bad) = record.decayed(now, terms.half_life);
+	ScoreReport::V1(ScoreReportV1 {
+		score: record.lower_bound(now, terms.half_life),
+		good,
+		bad,
+	})
+}

@@ -1,0 +1,113 @@
+//! `LeaseholdApi`: what the chain answers in one call.
+
+use crate::harness::*;
+use leasehold_primitives::{PriceSheet, PriceSheetV1, Requirement};
+use leasehold_runtime::{
+	reads::{LeaseReport, LeaseReportV1, ScoreReport},
+	Market, Providers, Runtime,
+};
+
+#[test]
+fn a_provider_is_shown_what_it_could_bid_on() {
+	run(|| {
+		register(0);
+		for n in 0..5 {
+			let mut spec = order(n);
+			spec.bidding = 40;
+			if n == 2 {
+				spec.resources.cpu = 9_000;
+			}
+			place(spec);
+		}
+		bid(0, 4, 5).unwrap();
+		let ids = |page: &pallet_market::reads::Page<_, _>| -> Vec<u64> {
+			page.items
+				.iter()
+				.map(|(id, _): &(u64, pallet_market::OrderRecordOf<Runtime>)| *id)
+				.collect()
+		};
+		let all = Market::biddable(0, None, 100);
+		assert_eq!((ids(&all), all.next), (vec![0, 1, 3], None));
+		let first = Market::biddable(0, None, 2);
+		assert_eq!(ids(&first), [0, 1]);
+		let second = Market::biddable(0, first.next, 2);
+		assert_eq!((ids(&second), second.next), (vec![3], None));
+		assert_eq!(Market::biddable(9, None, 100).items.len(), 0);
+	});
+}
+
+#[test]
+fn a_tenant_is_shown_who_fits_and_what_it_asks() {
+	run(|| {
+		register(0);
+		register(1);
+		register(2);
+		let sheet = PriceSheetV1 {
+			cpu: 10_000,
+			..Default::default()
+		};
+		Providers::set_offer(signed("operator1"), Some(PriceSheet::V1(sheet))).unwrap();
+		Providers::set_paused(signed("operator2"), true).unwrap();
+		let page = Market::candidates(&account("tenant"), &order(1), None, 100);
+		let mut all = page.items;
+		all.sort_by_key(|candidate| candidate.provider);
+		assert_eq!((all[0].lacks, all[0].offer), (None, None));
+		assert_eq!((all[1].lacks, all[1].offer), (None, Some((1, 10_000))));
+		assert_eq!(all[2].lacks, Some(Requirement::Accepting));
+		let mut seen = Vec::new();
+		let mut after = None;
+		loop {
+			let page = Market::candidates(&account("tenant"), &order(1), after, 1);
+			seen.extend(page.items.iter().map(|candidate| candidate.provider));
+			after = page.next;
+			if after.is_none() {
+				break;
+			}
+		}
+		seen.sort();
+		assert_eq!(seen, [0, 1, 2], "every page once");
+	});
+}
+
+#[test]
+fn a_lease_is_shown_with_what_it_owes() {
+	run(|| {
+		let id = active_lease(MAX_RATE);
+		let begin = now();
+		to_block_on_duty(begin + 10, 0);
+		let Some(LeaseReport::V1(LeaseReportV1::Open {
+			accrued,
+			paid,
+			remaining,
+			dry_at,
+			..
+		})) = leasehold_runtime::reads::lease(id)
+		else {
+			panic!("not open");
+		};
+		assert_eq!((accrued, paid), (10 * MAX_RATE, 0));
+		assert_eq!(remaining, 90 * MAX_RATE);
+		// A hundred deposited, two in the reserve.
+		assert_eq!(dry_at, Some(begin + 98));
+		assert_eq!(
+			leasehold_runtime::reads::tenant_items(&account("tenant")),
+			(vec![], vec![id])
+		);
+		Market::close_lease(signed("tenant"), id).unwrap();
+		let report = leasehold_runtime::reads::lease(id);
+		assert!(matches!(
+			report,
+			Some(LeaseReport::V1(LeaseReportV1::Closed(_)))
+		));
+		assert_eq!(leasehold_runtime::reads::lease(99), None);
+	});
+}
+
+#[test]
+fn a_newcomers_score_has_no_parts() {
+	run(|| {
+		let ScoreReport::V1(report) = leasehold_runtime::reads::score(Default::default());
+		assert_eq!((report.good, report.bad), (0, 0));
+		assert_eq!(report.score.deconstruct(), 211_324_866);
+	});
+}

@@ -1,0 +1,511 @@
+//! What the events say happened, held against what the chain stores.
+
+use crate::harness::*;
+use frame_support::traits::fungible::InspectHold;
+use leasehold_primitives::{Balance, LeaseId, OrderId, ProviderId, Resources};
+use leasehold_runtime::{
+	configs::ProtocolFees, invariants, AccountId, Agenda, Balances, Market, Providers, Runtime,
+	RuntimeEvent, RuntimeHoldReason, System,
+};
+use pallet_market::{LeaseState, Suspension};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// All close reasons.
+pub const REASONS: [&str; 10] = [
+	"TenantClosed",
+	"Completed",
+	"TermEnded",
+	"OutOfFunds",
+	"StartTimeout",
+	"WorkloadFailed",
+	"ManifestMissing",
+	"Reclaimed",
+	"Abandoned",
+	"Offline",
+];
+
+/// What is on hold for one item: (account, reason) → planck.
+type Ledger = BTreeMap<(AccountId, Reason), Balance>;
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Reason {
+	Order,
+	Record,
+	Stream,
+	Bond,
+	Attestation,
+}
+
+impl Reason {
+	const ALL: [Self; 5] = [
+		Self::Order,
+		Self::Record,
+		Self::Stream,
+		Self::Bond,
+		Self::Attestation,
+	];
+
+	fn hold(self) -> RuntimeHoldReason {
+		match self {
+			Self::Order => RuntimeHoldReason::Market(pallet_market::HoldReason::Order),
+			Self::Record => RuntimeHoldReason::Market(pallet_market::HoldReason::Record),
+			Self::Stream => RuntimeHoldReason::Escrow(pallet_escrow::HoldReason::Stream),
+			Self::Bond => RuntimeHoldReason::Providers(pallet_providers::HoldReason::Bond),
+			Self::Attestation => {
+				RuntimeHoldReason::Providers(pallet_providers::HoldReason::Attestation)
+			}
+		}
+	}
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+enum Item {
+	Order(OrderId),
+	Lease(LeaseId),
+	Provider(ProviderId),
+	Attestation(u64),
+}
+
+/// What a lease may have been paid at most, by the blocks that its provider served.
+#[derive(Default)]
+struct Earned {
+	bound: Balance,
+}
+
+/// A chain with its history so far.
+pub struct History {
+	issuance: Balance,
+	/// Holds by item, as of when it was last touched, and their sums.
+	ledgers: BTreeMap<Item, Ledger>,
+	sums: BTreeMap<(AccountId, Reason), Balance>,
+	earned: BTreeMap<LeaseId, Earned>,
+	/// Open items, so that operations find some.
+	pub orders: BTreeSet<OrderId>,
+	pub leases: BTreeSet<LeaseId>,
+	pub closed: BTreeSet<LeaseId>,
+	pub attestations: BTreeSet<u64>,
+	pub providers: BTreeSet<ProviderId>,
+	touched: BTreeSet<Item>,
+	pub reasons: BTreeMap<String, u64>,
+}
+
+impl History {
+	pub fn new() -> Self {
+		Self {
+			issuance: Balances::total_issuance(),
+			ledgers: BTreeMap::new(),
+			sums: BTreeMap::new(),
+			earned: BTreeMap::new(),
+			orders: BTreeSet::new(),
+			leases: BTreeSet::new(),
+			closed: BTreeSet::new(),
+			attestations: BTreeSet::new(),
+			providers: BTreeSet::new(),
+			touched: BTreeSet::new(),
+			reasons: BTreeMap::new(),
+		}
+	}
+
+	/// Lets a block pass. What leases may earn in it is noted before the agenda works. In a full
+	/// block it has nothing to work with.
+	pub fn next_block(&mut self, full: bool) {
+		let served: BTreeMap<ProviderId, u32> =
+			self.providers.iter().map(|id| (*id, served(*id))).collect();
+		System::set_block_number(now() + 1);
+		for id in &self.leases {
+			let record = lease(*id);
+			let before = served.get(&record.provider).copied().unwrap_or_default();
+			let more = Balance::from(crate::model::served(record.provider) - before);
+			let stream = stream(*id);
+			self.earned.entry(*id).or_default().bound += match record.state {
+				LeaseState::Active { .. } => stream.rate * more,
+				LeaseState::Suspended {
+					why: Suspension::Dry,
+					..
+				} => stream.storage_rate * more,
+				_ => 0,
+			};
+		}
+		use frame_support::{
+			traits::Hooks,
+			weights::{Weight, WeightMeter},
+		};
+		let left = if full { Weight::zero() } else { Weight::MAX };
+		Agenda::on_poll(now(), &mut WeightMeter::with_limit(left));
+		self.read_events();
+	}
+
+	/// Notes what the events since the last look touched.
+	pub fn read_events(&mut self) {
+		for record in System::read_events_no_consensus().collect::<Vec<_>>() {
+			match record.event {
+				RuntimeEvent::Market(event) => self.market(event),
+				RuntimeEvent::Escrow(event) => self.escrow(event),
+				RuntimeEvent::Providers(event) => self.registry(event),
+				_ => {}
+			}
+		}
+		System::reset_events();
+	}
+
+	fn market(&mut self, event: pallet_market::Event<Runtime>) {
+		use pallet_market::Event::*;
+		let touched = match event {
+			OrderPlaced { order, .. } => {
+				self.orders.insert(order);
+				Item::Order(order)
+			}
+			OrderCancelled { order, .. }
+			| OrderExpired { order, .. }
+			| BidPlaced { order, .. }
+			| BidWithdrawn { order, .. }
+			| BidEvicted { order, .. }
+			| BidSkipped { order, .. } => Item::Order(order),
+			OrderMatched {
+				order,
+				lease,
+				provider,
+				..
+			} => {
+				self.touched
+					.extend([Item::Order(order), Item::Provider(provider)]);
+				self.leases.insert(lease);
+				Item::Lease(lease)
+			}
+			LeaseClosed {
+				lease,
+				provider,
+				reason,
+				..
+			} => {
+				let name = format!("{reason:?}");
+				let name = name
+					.split([' ', '(', '{'])
+					.next()
+					.unwrap_or_default()
+					.to_owned();
+				*self.reasons.entry(name).or_default() += 1;
+				self.leases.remove(&lease);
+				self.closed.insert(lease);
+				self.touched.insert(Item::Provider(provider));
+				Item::Lease(lease)
+			}
+			LeaseSwept { lease, .. } => {
+				self.closed.remove(&lease);
+				Item::Lease(lease)
+			}
+			LeaseStarted { lease, .. }
+			| ReceiptSubmitted { lease, .. }
+			| FundsLow { lease, .. }
+			| LeaseReclaimed { lease, .. }
+			| ManifestUpdated { lease, .. }
+			| ResizeProposed { lease, .. }
+			| AccessRevoked { lease, .. } => Item::Lease(lease),
+			LeaseSuspended { lease, .. } | LeaseResumed { lease } | LeaseResized { lease, .. } => {
+				let provider = pallet_market::Leases::<Runtime>::get(lease).map(|l| l.provider);
+				self.touched.extend(provider.map(Item::Provider));
+				Item::Lease(lease)
+			}
+			TermsSet { .. } | __Ignore(..) => return,
+		};
+		self.touched.insert(touched);
+	}
+
+	fn escrow(&mut self, event: pallet_escrow::Event<Runtime>) {
+		use pallet_escrow::Event::*;
+		let lease = match event {
+			StreamOpened { lease, .. }
+			| StreamRuns { lease, .. }
+			| StreamStored { lease, .. }
+			| StreamRests { lease }
+			| StreamResized { lease, .. }
+			| Deposited { lease, .. }
+			| Withdrawn { lease, .. }
+			| RefillSet { lease, .. }
+			| Refilled { lease, .. }
+			| Settled { lease, .. }
+			| StreamClosed { lease, .. } => lease,
+			TermsSet { .. } | FeeDestinationSet { .. } | __Ignore(..) => return,
+		};
+		self.touched.insert(Item::Lease(lease));
+	}
+
+	fn registry(&mut self, event: pallet_providers::Event<Runtime>) {
+		use pallet_providers::Event::*;
+		let touched = match event {
+			Registered { provider, .. } => {
+				self.providers.insert(provider);
+				Item::Provider(provider)
+			}
+			Deregistered { provider, .. } => {
+				self.providers.remove(&provider);
+				Item::Provider(provider)
+			}
+			OperatorRotated { provider, .. }
+			| Updated { provider, .. }
+			| PauseSet { provider, .. }
+			| BondRaised { provider, .. }
+			| UnbondingStarted { provider, .. }
+			| HeartbeatReceived { provider, .. }
+			| Compensated { provider, .. }
+			| OfferSet { provider, .. }
+			| ServedSet { provider, .. } => Item::Provider(provider),
+			Attested { attestation, .. } => {
+				self.attestations.insert(attestation);
+				Item::Attestation(attestation)
+			}
+			AttestationEnded { attestation, .. } => {
+				self.attestations.remove(&attestation);
+				Item::Attestation(attestation)
+			}
+			TermsSet { .. } | __Ignore(..) => return,
+		};
+		self.touched.insert(touched);
+	}
+
+	/// Checks what was touched since the last check.
+	pub fn check(&mut self) -> Result<(), String> {
+		self.read_events();
+		let mut accounts = BTreeSet::new();
+		for item in std::mem::take(&mut self.touched) {
+			let ledger = ledger(item);
+			let old = self.ledgers.remove(&item).unwrap_or_default();
+			for (key, amount) in &old {
+				*self.sums.entry(key.clone()).or_default() -= amount;
+				accounts.insert(key.0.clone());
+			}
+			for (key, amount) in &ledger {
+				*self.sums.entry(key.clone()).or_default() += amount;
+				accounts.insert(key.0.clone());
+			}
+			if !ledger.is_empty() {
+				self.ledgers.insert(item, ledger);
+			}
+			match item {
+				Item::Lease(id) => self.check_lease(id)?,
+				Item::Provider(id) => self.check_provider(id)?,
+				Item::Order(id) => match pallet_market::Orders::<Runtime>::get(id) {
+					Some(order) => {
+						let entry = leasehold_primitives::AgendaItem::Order(id);
+						ensure(Agenda::has_entry(entry, order.due), "I5: an order")?;
+					}
+					None => {
+						self.orders.remove(&id);
+					}
+				},
+				Item::Attestation(_) => {}
+			}
+		}
+		for who in accounts {
+			for reason in Reason::ALL {
+				let held =
+					<Balances as InspectHold<AccountId>>::balance_on_hold(&reason.hold(), &who);
+				let sum = self
+					.sums
+					.get(&(who.clone(), reason))
+					.copied()
+					.unwrap_or_default();
+				if held != sum {
+					return Err(format!(
+						"I1: {reason:?} of {who}: {held} on hold, {sum} in ledgers"
+					));
+				}
+			}
+		}
+		ensure(Balances::total_issuance() == self.issuance, "I7: issuance")
+	}
+
+	fn check_lease(&self, id: LeaseId) -> Result<(), String> {
+		let record = pallet_market::Leases::<Runtime>::get(id);
+		let stream = pallet_escrow::StreamsOf::<Runtime>::get(id);
+		ensure(record.is_some() == stream.is_some(), "I3: lease and stream")?;
+		let bound = self.earned.get(&id).map_or(0, |earned| earned.bound);
+		if let Some(closed) = pallet_market::ClosedLeases::<Runtime>::get(id) {
+			ensure(record.is_none(), "open and closed")?;
+			// What a failed start costs goes whole to the fee destination.
+			let failed_start = closed.paid == closed.fees;
+			ensure(
+				closed.paid <= bound || failed_start,
+				"I6: a closed lease was paid too much",
+			)?;
+		}
+		let (Some(record), Some(stream)) = (record, stream) else {
+			return Ok(());
+		};
+		let accounted = stream.paid + stream.withdrawn + stream.held();
+		ensure(stream.deposited == accounted, "I4: deposits")?;
+		ensure(stream.paid <= bound, "I6: paid more than was served")?;
+		let entry = leasehold_primitives::AgendaItem::Lease(id);
+		ensure(Agenda::has_entry(entry, record.due), "I5: a lease")
+	}
+
+	fn check_provider(&self, id: ProviderId) -> Result<(), String> {
+		let Some(record) = pallet_providers::Providers::<Runtime>::get(id) else {
+			return Ok(());
+		};
+		let (mut taken, mut slices, mut leases) = (Resources::default(), 0, 0);
+		for lease_id in &self.leases {
+			let lease = lease(*lease_id);
+			if lease.provider == id {
+				taken = taken.checked_add(&lease.reserved()).ok_or("I2: overflow")?;
+				slices += lease.slice;
+				leases += 1;
+			}
+		}
+		let same = record.reserved.covers(&taken) && taken.covers(&record.reserved);
+		ensure(same, "I2: reserved is not the sum over leases")?;
+		let capacity = pallet_providers::Infos::<Runtime>::get(id).ok_or("no info")?;
+		let pallet_providers::ProviderInfo::V1(info) = capacity;
+		ensure(
+			info.capacity.covers(&taken),
+			"I2: more reserved than declared",
+		)?;
+		ensure(
+			(record.slices, record.leases) == (slices, leases),
+			"I10: slices",
+		)?;
+		ensure(slices <= record.bond, "I10: slices exceed the bond")
+	}
+
+	/// Checks the whole state.
+	pub fn check_all(&mut self) -> Result<(), String> {
+		self.check()?;
+		invariants::check().map_err(|error| format!("{error:?}"))?;
+		let money: Balance = NAMES.iter().map(|name| free(name) + held(name)).sum();
+		let pots = Balances::free_balance(ProtocolFees::account())
+			+ Balances::free_balance(leasehold_runtime::configs::TransactionFees::account());
+		ensure(money + pots == self.issuance, "money went elsewhere")
+	}
+
+	/// Closes everything, lets retention pass, and compares the state with that of genesis.
+	pub fn wind_up(&mut self) -> Result<(), String> {
+		let market = market_terms();
+		let wait = market.max_bidding + market.selection_deadline + market.start_deadline;
+		for _ in 0..wait {
+			self.next_block(false);
+			self.check()?;
+		}
+		for id in self.leases.clone() {
+			let tenant = frame_support::dispatch::RawOrigin::Signed(lease(id).tenant);
+			Market::close_lease(tenant.into(), id).map_err(|error| format!("{error:?}"))?;
+		}
+		self.check()?;
+		for id in self.providers.clone() {
+			let owner = frame_support::dispatch::RawOrigin::Signed(provider(id).owner);
+			let _ = Providers::deregister(owner.into());
+		}
+		let providers = providers_terms();
+		let wait = market.closed_retention + providers.unbonding_period;
+		for _ in 0..wait.max(providers.max_attestation) + providers.max_downtime + 40 {
+			self.next_block(false);
+		}
+		self.check_all()?;
+		for name in NAMES {
+			ensure(held(name) == 0, "I9: something is still on hold")?;
+		}
+		left_over()
+	}
+}
+
+/// I9: nothing but counters, terms, scores and the agenda's cursors is left.
+fn left_over() -> Result<(), String> {
+	let prefix = |pallet: &str, item: &str| {
+		let hash = |text: &str| sp_io::hashing::twox_128(text.as_bytes());
+		[hash(pallet), hash(item)].concat()
+	};
+	let kept: Vec<Vec<u8>> = [
+		("Agenda", "Cursor"),
+		("Market", "NextOrderId"),
+		("Market", "NextLeaseId"),
+		("Providers", "NextProviderId"),
+		("Providers", "NextAttestationId"),
+		("Reputation", "ProviderScores"),
+		("Reputation", "TenantScores"),
+		("Reputation", "Pairs"),
+		("Reputation", "Sweeping"),
+		("Escrow", "FeeDestination"),
+	]
+	.iter()
+	.map(|(pallet, item)| prefix(pallet, item))
+	.chain(["Market", "Providers", "Escrow", "Reputation"].map(|p| prefix(p, "CurrentTerms")))
+	.chain(
+		["Agenda", "Market", "Providers", "Escrow", "Reputation"]
+			.map(|p| prefix(p, ":__STORAGE_VERSION__:")),
+	)
+	.collect();
+	// The sweep of scores goes on for as long as there are any.
+	let scores = prefix("Agenda", "Pages");
+	let counts = prefix("Agenda", "PageCount");
+	let mut entries = 0;
+	for pallet in ["Agenda", "Market", "Providers", "Escrow", "Reputation"] {
+		let start = sp_io::hashing::twox_128(pallet.as_bytes()).to_vec();
+		let mut key = start.clone();
+		while let Some(next) = sp_io::storage::next_key(&key) {
+			if !next.starts_with(&start) {
+				break;
+			}
+			key = next;
+			if key.starts_with(&scores) {
+				entries += 1;
+			} else if !key.starts_with(&counts) && !kept.iter().any(|k| key.starts_with(k)) {
+				return Err(format!("I9: left in {pallet}: {key:02x?}"));
+			}
+		}
+	}
+	let sweeping = pallet_reputation::Sweeping::<Runtime>::exists();
+	ensure(entries <= usize::from(sweeping), "I9: stale agenda entries")
+}
+
+fn ledger(item: Item) -> Ledger {
+	let mut ledger = Ledger::new();
+	let mut add = |who: &AccountId, reason, amount: Balance| {
+		if amount > 0 {
+			*ledger.entry((who.clone(), reason)).or_default() += amount;
+		}
+	};
+	match item {
+		Item::Order(id) => {
+			if let Some(order) = pallet_market::Orders::<Runtime>::get(id) {
+				let spec = order.spec.v1();
+				let leases = Balance::from(spec.quantity.leases);
+				add(&order.tenant, Reason::Order, spec.deposit * leases);
+				add(&order.tenant, Reason::Record, order.record_deposit * leases);
+			}
+		}
+		Item::Lease(id) => {
+			if let Some(lease) = pallet_market::Leases::<Runtime>::get(id) {
+				add(&lease.tenant, Reason::Record, lease.record_deposit);
+			}
+			if let Some(closed) = pallet_market::ClosedLeases::<Runtime>::get(id) {
+				add(&closed.tenant, Reason::Record, closed.record_deposit);
+			}
+			if let Some(stream) = pallet_escrow::StreamsOf::<Runtime>::get(id) {
+				for funder in &stream.funders {
+					add(&funder.who, Reason::Stream, funder.held);
+				}
+			}
+		}
+		Item::Provider(id) => {
+			if let Some(record) = pallet_providers::Providers::<Runtime>::get(id) {
+				add(&record.owner, Reason::Bond, record.bond);
+			}
+		}
+		Item::Attestation(id) => {
+			if let Some(record) = pallet_providers::Attestations::<Runtime>::get(id) {
+				add(&record.auditor, Reason::Attestation, record.deposit);
+			}
+		}
+	}
+	ledger
+}
+
+fn served(provider: ProviderId) -> u32 {
+	<Providers as leasehold_primitives::ProviderRegistry<AccountId>>::served(provider)
+}
+
+fn ensure(holds: bool, what: &str) -> Result<(), String> {
+	match holds {
+		true => Ok(()),
+		false => Err(what.to_owned()),
+	}
+}

@@ -1,0 +1,520 @@
+//! One random operation: any call of the market's pallets by any account, or a few blocks.
+
+use crate::{harness::*, model::History};
+use frame_support::{dispatch::DispatchResult, storage::with_storage_layer};
+use leasehold_primitives::{
+	receipt, FailureCode, LeaseId, PriceSheet, PriceSheetV1, Resources, WorkloadKind,
+};
+use leasehold_runtime::{
+	AccountId, Escrow, Market, Providers, Reputation, Runtime, RuntimeOrigin, Signature, System,
+	LEASE,
+};
+use pallet_escrow::Refill;
+use pallet_market::{Attestors, LeaseState, Order, OrderV1, Quantity, Selection};
+use pallet_providers::ProviderInfo;
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use sp_core::{Pair, H256};
+use std::collections::BTreeSet;
+
+/// All operations.
+pub const ALL: [&str; 43] = [
+	"pass blocks",
+	"register",
+	"rotate_operator",
+	"update",
+	"set_paused",
+	"raise_bond",
+	"deregister",
+	"heartbeat",
+	"set_offer",
+	"set_served",
+	"attest",
+	"revoke_attestation",
+	"providers set_terms",
+	"place_order",
+	"cancel_order",
+	"place_bid",
+	"withdraw_bid",
+	"pick",
+	"lease_now",
+	"start_lease",
+	"submit_receipt",
+	"report_missing_manifest",
+	"complete_lease",
+	"fail_lease",
+	"close_lease",
+	"pause_lease",
+	"resume_lease",
+	"reclaim_lease",
+	"abandon_lease",
+	"report_offline",
+	"update_manifest",
+	"propose_resize",
+	"accept_resize",
+	"revoke_access",
+	"market set_terms",
+	"deposit",
+	"settle",
+	"withdraw",
+	"set_refill",
+	"escrow set_terms",
+	"set_fee_destination",
+	"reputation set_terms",
+	"somebody else's",
+];
+
+/// How often each is tried, in the order of [`ALL`].
+const WEIGHTS: [u32; 43] = [
+	150, 12, 3, 8, 6, 4, 1, 110, 12, 3, 4, 3, 1, 60, 5, 110, 6, 8, 25, 110, 8, 6, 10, 4, 8, 10, 12,
+	4, 2, 6, 5, 8, 14, 4, 1, 40, 40, 12, 8, 1, 1, 1, 20,
+];
+
+const TENANTS: [&str; 4] = ["tenant", "friend", "stranger", "owner0"];
+const AUDITORS: [&str; 2] = ["f1", "f2"];
+
+fn any<'a, T>(random: &mut ChaCha8Rng, list: &'a [T]) -> &'a T {
+	&list[random.gen_range(0..list.len())]
+}
+
+fn one_of<T: Copy + Ord>(random: &mut ChaCha8Rng, set: &BTreeSet<T>) -> Option<T> {
+	match set.len() {
+		0 => None,
+		n => set.iter().nth(random.gen_range(0..n)).copied(),
+	}
+}
+
+fn by(who: &AccountId) -> RuntimeOrigin {
+	frame_support::dispatch::RawOrigin::Signed(who.clone()).into()
+}
+
+/// Zero, one, the most, or something between.
+fn amount(random: &mut ChaCha8Rng, most: u128) -> u128 {
+	match random.gen_range(0..20) {
+		0 => 0,
+		1 => 1,
+		2 => u128::MAX,
+		_ => random.gen_range(0..=most),
+	}
+}
+
+fn size(random: &mut ChaCha8Rng) -> Resources {
+	let cpu = random.gen_range(1..1_500);
+	let memory = random.gen_range(1..2_000);
+	Resources {
+		cpu,
+		memory,
+		ephemeral: random.gen_range(0..3_000),
+		unit_cpu: cpu,
+		unit_memory: memory,
+		..Default::default()
+	}
+}
+
+fn an_order(random: &mut ChaCha8Rng) -> OrderV1<AccountId> {
+	let max_rate = match random.gen_range(0..20) {
+		0 => 0,
+		1 => u128::MAX,
+		2 => 1,
+		_ => random.gen_range(1..2_000_000),
+	};
+	let least = max_rate.saturating_mul(32).saturating_add(20);
+	let leases = if random.gen_ratio(1, 4) {
+		random.gen_range(1..4)
+	} else {
+		1
+	};
+	let auditor = || vec![account(AUDITORS[0])].try_into().unwrap();
+	OrderV1 {
+		kind: match random.gen() {
+			true => WorkloadKind::Job,
+			false => WorkloadKind::Service,
+		},
+		resources: size(random),
+		max_rate,
+		deposit: least.saturating_add(random.gen_range(0..100_000_000)),
+		max_duration: random.gen_range(1..400),
+		notice: if random.gen() {
+			random.gen_range(0..60)
+		} else {
+			0
+		},
+		bidding: random.gen_range(3..15),
+		selection: match random.gen_ratio(1, 5) {
+			true => Selection::Manual,
+			false => Selection::BestBid,
+		},
+		quantity: Quantity {
+			leases,
+			at_least: random.gen_range(1..=leases),
+			spread: random.gen(),
+		},
+		allowed: match random.gen_ratio(1, 15) {
+			true => vec![random.gen_range(0..4)].try_into().unwrap(),
+			false => Default::default(),
+		},
+		attestors: match random.gen_ratio(1, 15) {
+			true => Attestors {
+				all_of: auditor(),
+				any_of: Default::default(),
+			},
+			false => Default::default(),
+		},
+		access: random.gen_ratio(1, 8).then(|| account("f5")),
+		..order(random.gen())
+	}
+}
+
+/// A lease that is in the wanted state, if there is one among a few.
+fn lease_where(
+	random: &mut ChaCha8Rng,
+	history: &History,
+	wanted: impl Fn(&LeaseState) -> bool,
+) -> Option<LeaseId> {
+	let mut found = one_of(random, &history.leases);
+	for _ in 0..8 {
+		let id = one_of(random, &history.leases)?;
+		if wanted(&lease(id).state) {
+			return Some(id);
+		}
+		found = Some(id);
+	}
+	found
+}
+
+fn operator_of(id: LeaseId) -> RuntimeOrigin {
+	let provider = lease(id).provider;
+	by(&provider_record(provider).operator)
+}
+
+fn provider_record(id: u32) -> pallet_providers::ProviderRecordOf<Runtime> {
+	provider(id)
+}
+
+fn tenant_of(id: LeaseId) -> RuntimeOrigin {
+	by(&lease(id).tenant)
+}
+
+fn starting(state: &LeaseState) -> bool {
+	matches!(state, LeaseState::Starting { .. })
+}
+
+fn active(state: &LeaseState) -> bool {
+	matches!(state, LeaseState::Active { .. })
+}
+
+fn suspended(state: &LeaseState) -> bool {
+	matches!(state, LeaseState::Suspended { .. })
+}
+
+/// Does one operation; its name, and whether the chain accepted it.
+pub fn step(
+	random: &mut ChaCha8Rng,
+	history: &mut History,
+) -> Result<(&'static str, bool), String> {
+	let all: u32 = WEIGHTS.iter().sum();
+	let mut at = random.gen_range(0..all);
+	let nth = WEIGHTS
+		.iter()
+		.position(|weight| match at.checked_sub(*weight) {
+			Some(rest) => {
+				at = rest;
+				false
+			}
+			None => true,
+		})
+		.unwrap();
+	let name = ALL[nth];
+	if name == "pass blocks" {
+		// Now and then nobody does anything for long, and the last blocks are full.
+		let (blocks, full) = match random.gen_ratio(1, 60) {
+			true => (330, 12),
+			false => (random.gen_range(1..8), 0),
+		};
+		for block in 0..blocks {
+			history.next_block(block + full >= blocks && full > 0);
+		}
+		return Ok((name, true));
+	}
+	// What a block does to a call that fails.
+	let accepted = with_storage_layer(|| call(name, random, history)).is_ok();
+	Ok((name, accepted))
+}
+
+fn call(name: &str, random: &mut ChaCha8Rng, history: &History) -> DispatchResult {
+	let nothing = Err(sp_runtime::DispatchError::Other("nothing to do it to"));
+	let root = RuntimeOrigin::root;
+	macro_rules! some {
+		($option:expr) => {
+			match $option {
+				Some(value) => value,
+				None => return nothing,
+			}
+		};
+	}
+	match name {
+		"register" => {
+			let n = random.gen_range(0..3);
+			let operator = account(&format!("operator{n}"));
+			let bond = 100 * LEASE + amount(random, 900 * LEASE).min(2_000 * LEASE);
+			let info = ProviderInfo::V1(info());
+			Providers::register(signed(&format!("owner{n}")), operator, bond, info)
+		}
+		"rotate_operator" => {
+			let id = some!(one_of(random, &history.providers));
+			let new = any(random, &["operator0", "operator1", "operator2", "f3", "f4"]);
+			Providers::rotate_operator(by(&provider(id).owner), account(new))
+		}
+		"update" => {
+			let id = some!(one_of(random, &history.providers));
+			let mut info = info();
+			info.capacity.cpu = random.gen_range(1_000..9_000);
+			info.capacity.unit_cpu = info.capacity.cpu.min(4_000);
+			Providers::update(by(&provider(id).operator), ProviderInfo::V1(info))
+		}
+		"set_paused" => {
+			let id = some!(one_of(random, &history.providers));
+			Providers::set_paused(by(&provider(id).operator), random.gen_ratio(1, 3))
+		}
+		"raise_bond" => {
+			let id = some!(one_of(random, &history.providers));
+			Providers::raise_bond(by(&provider(id).owner), amount(random, LEASE))
+		}
+		"deregister" => {
+			let id = some!(one_of(random, &history.providers));
+			Providers::deregister(by(&provider(id).owner))
+		}
+		"heartbeat" => {
+			let id = some!(one_of(random, &history.providers));
+			let operator = provider(id).operator;
+			let signer = some!(NAMES.iter().find(|name| account(name) == operator));
+			submit(heartbeat_call(id, [1; 16], signer)).map_err(|_| "refused".into())
+		}
+		"set_offer" => {
+			let id = some!(one_of(random, &history.providers));
+			let sheet = PriceSheet::V1(PriceSheetV1 {
+				cpu: amount(random, 1_000_000),
+				memory: random.gen_range(0..100_000),
+				..Default::default()
+			});
+			let sheet = (!random.gen_ratio(1, 8)).then_some(sheet);
+			Providers::set_offer(by(&provider(id).operator), sheet)
+		}
+		"set_served" => {
+			let id = some!(one_of(random, &history.providers));
+			let tenants = vec![account(TENANTS[0]), account(TENANTS[1])]
+				.try_into()
+				.unwrap();
+			Providers::set_served(
+				by(&provider(id).owner),
+				random.gen_ratio(1, 3).then_some(tenants),
+			)
+		}
+		"attest" => {
+			let id = some!(one_of(random, &history.providers));
+			let life = random.gen_range(0..300);
+			let who = any(random, &AUDITORS);
+			Providers::attest(signed(who), id, attributes(&[("region", "eu")]), life)
+		}
+		"revoke_attestation" => {
+			let id = some!(one_of(random, &history.attestations));
+			let record = some!(pallet_providers::Attestations::<Runtime>::get(id));
+			Providers::revoke_attestation(by(&record.auditor), id)
+		}
+		"providers set_terms" => {
+			let mut terms = providers_terms();
+			terms.heartbeat_grace = random.gen_range(9..23);
+			Providers::set_terms(root(), pallet_providers::Terms::V1(terms))
+		}
+		"place_order" => {
+			let who = any(random, &TENANTS);
+			Market::place_order(signed(who), Order::V1(an_order(random)))
+		}
+		"cancel_order" => {
+			let id = some!(one_of(random, &history.orders));
+			let order = some!(pallet_market::Orders::<Runtime>::get(id));
+			Market::cancel_order(by(&order.tenant), id)
+		}
+		"place_bid" => {
+			let id = some!(one_of(random, &history.orders));
+			let order = some!(pallet_market::Orders::<Runtime>::get(id));
+			let provider = some!(one_of(random, &history.providers));
+			let most = order.spec.v1().max_rate.min(2_000_000);
+			let rate = most - random.gen_range(0..=most / 2);
+			Market::place_bid(by(&provider_record(provider).operator), id, rate)
+		}
+		"withdraw_bid" => {
+			let id = some!(one_of(random, &history.orders));
+			let order = some!(pallet_market::Orders::<Runtime>::get(id));
+			let bid = some!(order.bids.first());
+			let record = some!(pallet_providers::Providers::<Runtime>::get(bid.provider));
+			Market::withdraw_bid(by(&record.operator), id)
+		}
+		"pick" => {
+			let manual = |id: &&u64| {
+				pallet_market::Orders::<Runtime>::get(**id).is_some_and(|order| {
+					order.spec.v1().selection == Selection::Manual && !order.bids.is_empty()
+				})
+			};
+			let id = *some!(history.orders.iter().find(manual));
+			let order = some!(pallet_market::Orders::<Runtime>::get(id));
+			let wanted = usize::from(order.spec.v1().quantity.at_least);
+			let picks: Vec<u32> = order.bids.iter().map(|b| b.provider).take(wanted).collect();
+			Market::pick(by(&order.tenant), id, picks.try_into().unwrap())
+		}
+		"lease_now" => {
+			let provider = some!(one_of(random, &history.providers));
+			let mut spec = an_order(random);
+			spec.max_rate = spec.max_rate.max(1_000_000);
+			spec.deposit = 1_000_000 * 40 + u128::from(random.gen::<u32>());
+			spec.quantity = Quantity::ONE;
+			spec.bidding = 0;
+			spec.selection = Selection::Offer {
+				provider,
+				version: provider_record(provider).offer_version,
+			};
+			let who = any(random, &TENANTS);
+			Market::lease_now(signed(who), Order::V1(spec))
+		}
+		"start_lease" => {
+			let id = some!(lease_where(random, history, starting));
+			Market::start_lease(operator_of(id), id)
+		}
+		"submit_receipt" => {
+			let id = some!(lease_where(random, history, starting));
+			let record = lease(id);
+			let operator = provider(record.provider).operator;
+			let signer = some!(NAMES.iter().find(|name| account(name) == operator));
+			let genesis: H256 = System::block_hash(0);
+			let payload = receipt::payload(&genesis, id, &record.manifest_hash, now());
+			let signature = Signature::Sr25519(pair(signer).sign(&payload));
+			Market::submit_receipt(tenant_of(id), id, now(), signature)
+		}
+		"report_missing_manifest" => {
+			let id = some!(lease_where(random, history, starting));
+			Market::report_missing_manifest(operator_of(id), id)
+		}
+		"complete_lease" => {
+			let id = some!(lease_where(random, history, active));
+			Market::complete_lease(operator_of(id), id, random.gen(), [1; 32])
+		}
+		"fail_lease" => {
+			let id = some!(lease_where(random, history, active));
+			Market::fail_lease(operator_of(id), id, FailureCode::Crashed)
+		}
+		"close_lease" => {
+			let id = some!(one_of(random, &history.leases));
+			Market::close_lease(tenant_of(id), id)
+		}
+		"pause_lease" => {
+			let id = some!(lease_where(random, history, active));
+			Market::pause_lease(operator_of(id), id)
+		}
+		"resume_lease" => {
+			let id = some!(lease_where(random, history, suspended));
+			Market::resume_lease(operator_of(id), id)
+		}
+		"reclaim_lease" => {
+			let id = some!(lease_where(random, history, active));
+			Market::reclaim_lease(operator_of(id), id)
+		}
+		"abandon_lease" => {
+			let id = some!(lease_where(random, history, active));
+			Market::abandon_lease(operator_of(id), id)
+		}
+		"report_offline" => {
+			let id = some!(one_of(random, &history.leases));
+			Market::report_offline(signed("stranger"), id)
+		}
+		"update_manifest" => {
+			let id = some!(lease_where(random, history, active));
+			Market::update_manifest(tenant_of(id), id, [random.gen(); 32])
+		}
+		"propose_resize" => {
+			let id = some!(lease_where(random, history, active));
+			Market::propose_resize(tenant_of(id), id, size(random))
+		}
+		"accept_resize" => {
+			let id = some!(pallet_market::Resizes::<Runtime>::iter_keys().next());
+			let proposed = some!(pallet_market::Resizes::<Runtime>::get(id));
+			Market::accept_resize(operator_of(id), id, proposed.resources)
+		}
+		"revoke_access" => {
+			let id = some!(one_of(random, &history.leases));
+			Market::revoke_access(tenant_of(id), id)
+		}
+		"market set_terms" => {
+			let mut terms = market_terms();
+			terms.compensation_blocks = random.gen_range(0..200);
+			terms.low_funds = random.gen_range(1..40);
+			Market::set_terms(root(), pallet_market::Terms::V1(terms))
+		}
+		"deposit" => {
+			let id = some!(one_of(random, &history.leases));
+			let who = *any(random, &NAMES);
+			let who = if random.gen() {
+				tenant_of(id)
+			} else {
+				signed(who)
+			};
+			Escrow::deposit(who, id, amount(random, 60_000_000))
+				.map(|_| ())
+				.map_err(|error| error.error)
+		}
+		"settle" => {
+			let id = some!(one_of(random, &history.leases));
+			Escrow::settle(signed("stranger"), id)
+		}
+		"withdraw" => {
+			let id = some!(lease_where(random, history, active));
+			let stream = stream(id);
+			let funder = any(random, &stream.funders).who.clone();
+			Escrow::withdraw(by(&funder), id, amount(random, stream.withdrawable()))
+		}
+		"set_refill" => {
+			let id = some!(one_of(random, &history.leases));
+			let refill = Refill {
+				amount: amount(random, 10_000_000),
+				budget: amount(random, 50_000_000),
+			};
+			Escrow::set_refill(tenant_of(id), id, random.gen_ratio(4, 5).then_some(refill))
+		}
+		"escrow set_terms" => {
+			let mut terms = escrow_terms();
+			terms.fee = sp_runtime::Perbill::from_percent(random.gen_range(0..70));
+			terms.suspension_period = random.gen_range(0..40);
+			Escrow::set_terms(root(), pallet_escrow::Terms::V1(terms))
+		}
+		"set_fee_destination" => {
+			let destination = leasehold_runtime::configs::ProtocolFees::account();
+			Escrow::set_fee_destination(root(), destination)
+		}
+		"reputation set_terms" => {
+			let terms = pallet_reputation::TermsV1 {
+				half_life: random.gen_range(0..10_000),
+				..Default::default()
+			};
+			Reputation::set_terms(root(), pallet_reputation::Terms::V1(terms))
+		}
+		// Anything by somebody whose it is not; only what anybody may do is accepted.
+		_ => {
+			let who = || signed("f5");
+			let lease = one_of(random, &history.leases).unwrap_or(u64::MAX);
+			let order = one_of(random, &history.orders).unwrap_or(u64::MAX);
+			match random.gen_range(0..12) {
+				0 => Market::cancel_order(who(), order),
+				1 => Market::place_bid(who(), order, 5),
+				2 => Market::withdraw_bid(who(), order),
+				3 => Market::start_lease(who(), lease),
+				4 => Market::complete_lease(who(), lease, 0, [0; 32]),
+				5 => Market::close_lease(who(), lease),
+				6 => Market::pause_lease(who(), lease),
+				7 => Market::abandon_lease(who(), lease),
+				8 => Escrow::withdraw(who(), lease, 1),
+				9 => Providers::set_paused(who(), true),
+				10 => Market::report_offline(who(), lease),
+				_ => Escrow::settle(who(), lease),
+			}
+		}
+	}
+}
