@@ -13,7 +13,7 @@ use std::{
 pub enum Format {
 	/// For people.
 	Table,
-	/// For programs: one JSON value on standard output.
+	/// For programs: one JSON value on standard output; a log is one value a line.
 	Json,
 }
 
@@ -39,6 +39,13 @@ impl From<ChainError> for Failure {
 	fn from(error: ChainError) -> Self {
 		let code = match &error {
 			ChainError::Unreachable { .. } | ChainError::ForeignChain { .. } => 6,
+			ChainError::Refused(why)
+				if ["Funds are unavailable", "balance too low"]
+					.iter()
+					.any(|known| why.contains(known)) =>
+			{
+				3
+			}
 			ChainError::Refused(_) | ChainError::Failed { .. } => 5,
 			ChainError::Password(_) => 2,
 			_ => 1,

@@ -22,7 +22,7 @@ use std::{
 	collections::HashMap,
 	path::Path,
 	sync::{Arc, Mutex},
-	time::Duration,
+	time::{Duration, Instant},
 };
 use tokio::sync::Notify;
 
@@ -154,7 +154,10 @@ impl Shared {
 				// Not again before a block that knows of it has been looked at.
 				Ok(receipt) => {
 					tracing::info!(name, block = receipt.block.0, "told the chain");
-					shared.note(|s| s.bids = s.bids.saturating_add(is_bid.into()));
+					shared.note(|s| {
+						s.bids = s.bids.saturating_add(is_bid.into());
+						s.refusal = None;
+					});
 					receipt.block.0.saturating_add(1)
 				}
 				Err(error) => {
@@ -247,7 +250,14 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 	let stored = store.genesis()?;
 	let chain = Chain::new(&config.node, stored);
 	let heads = chain.follow();
-	let (genesis, provider) = identify(&chain, &store, operator).await?;
+	let mut signals = Signals::new()?;
+	let (genesis, provider) = tokio::select! {
+		found = identify(&chain, &store, operator) => found?,
+		name = signals.next() => {
+			tracing::info!(signal = name, "ending");
+			return Ok(());
+		}
+	};
 	let journal = Journal::open(&folder.join("transactions"))?;
 	let signer = Signer::start(chain.clone(), pair.clone(), journal, heads.clone());
 	let status = Status {
@@ -279,7 +289,6 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 	let gateway = gateway::serve(shared.clone(), stopped.clone()).await?;
 	let socket = crate::socket::serve(shared.clone(), stopped)?;
 	tracing::info!(provider, operator = %operator, "on duty");
-	let mut signals = Signals::new()?;
 	tokio::select! {
 		() = work(shared.clone(), heads.clone()) => {},
 		() = on_duty(shared.clone(), heads) => {},
@@ -313,6 +322,9 @@ impl Signals {
 	}
 }
 
+/// How often it is said what the daemon waits for.
+const REMIND: Duration = Duration::from_secs(30);
+
 /// Learns which chain this is and which provider the operator serves. Waits for the node, and for
 /// the registration.
 async fn identify(
@@ -320,7 +332,7 @@ async fn identify(
 	store: &Store,
 	operator: AccountId32,
 ) -> anyhow::Result<(H256, u32)> {
-	let mut last = String::new();
+	let mut last = (String::new(), Instant::now());
 	loop {
 		let found = async {
 			let connection = chain.connection().await?;
@@ -347,9 +359,9 @@ async fn identify(
 			Ok((_, None)) => format!("no provider is registered with the operator {operator} yet"),
 			Err(error) => error.to_string(),
 		};
-		if waiting != last {
+		if waiting != last.0 || last.1.elapsed() > REMIND {
 			tracing::warn!("waiting: {waiting}");
-			last = waiting;
+			last = (waiting, Instant::now());
 		}
 		tokio::time::sleep(Duration::from_millis(500)).await;
 	}

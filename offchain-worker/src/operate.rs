@@ -124,9 +124,9 @@ impl Init {
 		std::fs::write(&path, text).with_context(|| path.display().to_string())?;
 		println!("wrote {}", path.display());
 		println!("operator: {operator}");
-		println!("next: look through the file, fund the operator for its transaction fees, then");
+		println!("next: look through the file, send the operator 5 LEASE for its fees, then");
 		println!(
-			"  leasehold-provider --dir {} register --owner-key FILE --bond 100",
+			"  leasehold-provider --dir {} register --owner-key FILE --password-file FILE --bond 100",
 			folder.display()
 		);
 		Ok(())

@@ -70,7 +70,7 @@ pub(super) async fn matched(
 						4,
 						format!("order {order} ended without a lease"),
 						"Its deposit is back. If providers fit (`leasehold providers --for FILE`), none \
-						 bid below your ceiling: raise it.",
+						 bid below your ceiling, or their daemons are away: raise it, or try again.",
 					));
 				}
 			}
@@ -91,8 +91,10 @@ fn show_bids(context: &Context, bids: &[(u32, u128)], lease: &OpenLease) {
 			vec![provider.to_string(), units::lease(*rate), won.to_owned()]
 		})
 		.collect();
-	for line in table(&["PROVIDER", "A BLOCK", ""], rows).lines() {
-		context.out.stage(line);
+	if !bids.is_empty() {
+		for line in table(&["PROVIDER", "A BLOCK", ""], rows).lines() {
+			context.out.stage(line);
+		}
 	}
 	context.out.stage(format!(
 		"lease {} with provider {} at {} a block",

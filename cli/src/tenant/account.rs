@@ -22,6 +22,9 @@ pub struct Transfer {
 impl Transfer {
 	pub async fn run(self, context: &Context) -> Result<(), Failure> {
 		let amount = units::parse_amount(&self.amount).map_err(|why| Failure::new(2, why, ""))?;
+		if amount == 0 {
+			return Err(Failure::new(2, "nothing would be sent", "Name an amount."));
+		}
 		let pair = keys::account(context)?;
 		let (chain, _) = connect(context).await?;
 		context.out.waiting("sending");

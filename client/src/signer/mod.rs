@@ -201,6 +201,13 @@ impl Task {
 		}
 	}
 
+	/// Pending transactions of this chain. Those of another wait until its node is back.
+	fn of_chain(&self, genesis: H256) -> impl Iterator<Item = &Pending> {
+		self.pending
+			.iter()
+			.filter(move |pending| pending.stored.genesis == genesis.0)
+	}
+
 	/// Signs the call with the next nonce and stores the bytes.
 	async fn sign(&mut self, call: &Call) -> Result<Stored, ChainError> {
 		let connection = self.chain.connection().await?;
@@ -210,8 +217,7 @@ impl Task {
 			.system_account_next_index(&self.account)
 			.await?;
 		let ours = self
-			.pending
-			.iter()
+			.of_chain(connection.genesis)
 			.map(|p| p.stored.nonce.saturating_add(1))
 			.max();
 		let nonce = on_chain.max(ours.unwrap_or(0));
@@ -268,23 +274,22 @@ impl Task {
 
 	/// Looks for pending transactions in new blocks, and sends again what is not yet in one.
 	async fn follow(&mut self, heads: Heads) -> Result<(), ChainError> {
-		if self.pending.is_empty() {
+		let connection = self.chain.connection().await?;
+		let genesis = connection.genesis;
+		if self.of_chain(genesis).next().is_none() {
 			self.finalized_scanned = Some(heads.finalized.0);
 			self.best_scanned.clear();
 			return Ok(());
 		}
-		let connection = self.chain.connection().await?;
 		let births = self
-			.pending
-			.iter()
+			.of_chain(genesis)
 			.map(|p| p.stored.expires.saturating_sub(LIFE));
 		let from = self
 			.finalized_scanned
 			.or(births.min())
 			.unwrap_or(heads.finalized.0);
 		let last = self
-			.pending
-			.iter()
+			.of_chain(genesis)
 			.map(|p| p.stored.expires)
 			.max()
 			.unwrap_or(0);
@@ -304,7 +309,8 @@ impl Task {
 		self.scan_best(&connection, heads).await?;
 		let mut at = 0;
 		while let Some(pending) = self.pending.get(at) {
-			if pending.stored.expires < heads.finalized.0 {
+			let ours = pending.stored.genesis == genesis.0;
+			if ours && pending.stored.expires < heads.finalized.0 {
 				let mut expired = self.pending.remove(at);
 				self.journal.remove(&expired.stored);
 				tracing::warn!(what = expired.stored.what, "a transaction expired");

@@ -5,6 +5,7 @@
 
 mod attacks;
 mod bids;
+mod documents;
 mod fees;
 mod harness;
 mod heartbeat;

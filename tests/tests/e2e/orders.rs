@@ -4,6 +4,7 @@ use crate::{
 	setting::{text, File},
 	Case,
 };
+use leasehold_client::keystore;
 use leasehold_tests::devnet::Devnet;
 
 pub const CASES: &[Case] = &[
@@ -17,6 +18,10 @@ pub const CASES: &[Case] = &[
 		expires,
 	),
 	("an_input_over_the_storage_is_refused", too_large),
+	(
+		"transactions_of_another_chain_are_no_hindrance",
+		another_chains_transactions,
+	),
 	("a_file_with_faults_is_refused_with_line_and_column", faults),
 ];
 
@@ -25,6 +30,34 @@ fn balance(devnet: &Devnet, who: &str) -> (u128, u128) {
 	assert_eq!(code, 0);
 	let read = |key: &str| json[key].as_str().unwrap().parse().unwrap();
 	(read("free"), read("held"))
+}
+
+/// As after a devnet of yesterday: the account has a transaction on its way to a chain that is gone.
+fn another_chains_transactions(devnet: &Devnet) {
+	let who = "//Provider0";
+	let account = keystore::account(&keystore::from_uri(who).unwrap());
+	let folder = devnet
+		.folder()
+		.join("tenant/transactions")
+		.join(account.to_string());
+	std::fs::create_dir_all(&folder).unwrap();
+	let stored = include_bytes!("../../../client/fixtures/transaction-v1.bin");
+	let file = folder.join("000000000005-00.tx");
+	std::fs::write(&file, stored).unwrap();
+	let tenant = keystore::account(&keystore::from_uri("//Tenant").unwrap());
+	let begun = std::time::Instant::now();
+	let transfer = ["transfer", &tenant.to_string(), "1"];
+	let (json, code) = devnet.json(who, &transfer).unwrap();
+	assert_eq!(code, 0, "{json}");
+	assert!(
+		begun.elapsed().as_secs() < 30,
+		"it did not wait for the other one to expire"
+	);
+	assert_eq!(
+		std::fs::read(&file).unwrap(),
+		stored,
+		"it is that chain's own affair"
+	);
 }
 
 fn without_funds(devnet: &Devnet) {
