@@ -167,13 +167,22 @@ fn main() -> ExitCode {
 	// In a task of its own: it also comes through while a question waits for its answer.
 	if !ends_itself {
 		let interruption = context.out.interruption();
+		let json = context.out.is_json();
 		runtime.spawn(async move {
 			if tokio::signal::ctrl_c().await.is_ok() {
+				let advice = interruption
+					.lock()
+					.map(|text| text.clone())
+					.unwrap_or_default();
+				if json {
+					let value = serde_json::json!({
+						"error": "interrupted", "advice": advice, "code": 130,
+					});
+					println!("{value:#}");
+				}
 				eprintln!("\nerror: interrupted");
-				if let Ok(text) = interruption.lock().map(|text| text.clone()) {
-					if !text.is_empty() {
-						eprintln!("  next: {text}");
-					}
+				if !advice.is_empty() {
+					eprintln!("  next: {advice}");
 				}
 				std::process::exit(130);
 			}

@@ -70,7 +70,7 @@ impl Leases {
 			for l in &leases {
 				let (name, until) = state(l);
 				rows.push(vec![
-					format!("lease {}", l.id),
+					format!("lease {} (order {})", l.id, l.order),
 					name.into(),
 					l.provider.to_string(),
 					units::lease(l.rate),
