@@ -196,37 +196,33 @@ pub(super) async fn until_running(
 			Ok((view.number(), view.lease(lease).await?))
 		})
 		.await?;
-		if let LeaseRecordNow::Open(open) = &record {
-			if let State::Starting {
-				since, deadline, ..
-			} = open.state
-			{
-				let quarter = deadline.saturating_sub(since) / 4;
-				let late = now.saturating_add(quarter) >= deadline;
-				if let Some(Proof { block, signature }) = proof.take_if(|_| late) {
-					context
-						.out
-						.stage("the start is late: the provider's receipt goes on chain");
-					let call = Call::SubmitReceipt {
-						lease,
-						block,
-						signature,
-					};
-					let signer = tenant::signer(context, chain, pair)?;
-					if let Err(error) = signer.submit(call, Wait::Best).await {
-						context
-							.out
-							.stage(format!("the receipt was not taken: {error}"));
-					}
-				}
-			}
-		}
-		let starting = matches!(
-			&record,
-			LeaseRecordNow::Open(open) if matches!(open.state, State::Starting { .. })
-		);
-		if !starting {
+		let waiting = match &record {
+			LeaseRecordNow::Open(open) => open.state,
+			_ => return Ok(record),
+		};
+		let State::Starting {
+			since, deadline, ..
+		} = waiting
+		else {
 			return Ok(record);
+		};
+		let quarter = deadline.saturating_sub(since) / 4;
+		let late = now.saturating_add(quarter) >= deadline;
+		if let Some(Proof { block, signature }) = proof.take_if(|_| late) {
+			context
+				.out
+				.stage("the start is late: the provider's receipt goes on chain");
+			let call = Call::SubmitReceipt {
+				lease,
+				block,
+				signature,
+			};
+			let signer = tenant::signer(context, chain, pair)?;
+			if let Err(error) = signer.submit(call, Wait::Best).await {
+				context
+					.out
+					.stage(format!("the receipt was not taken: {error}"));
+			}
 		}
 		tokio::time::sleep(LOOK).await;
 	}

@@ -1,5 +1,6 @@
 //! SDL: one placement and one service, and what stands under `x-leasehold`.
 
+mod basics;
 mod reader;
 
 use crate::{

@@ -1,13 +1,10 @@
 //! What the escrow stores.
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
-use frame_support::{
-	traits::ConstU32,
-	weights::{constants::RocksDbWeight, Weight},
-	BoundedVec,
-};
+use frame_support::{traits::ConstU32, weights::Weight, BoundedVec};
 use leasehold_primitives::{
 	math::{self, Accrual},
+	terms::{self, hand},
 	Balance, BlockNumber, ProviderId,
 };
 use scale_info::TypeInfo;
@@ -93,10 +90,7 @@ impl TermsV1 {
 			),
 			(self.min_top_up > 0, "min_top_up must not be 0"),
 		];
-		relations
-			.iter()
-			.find(|(holds, _)| !holds)
-			.map_or(Ok(()), |(_, why)| Err(why))
+		terms::all_hold(&relations)
 	}
 }
 
@@ -305,9 +299,4 @@ impl WeightInfo for () {
 	fn close() -> Weight {
 		hand(1_400, 30, 30)
 	}
-}
-
-fn hand(micros: u64, reads: u64, writes: u64) -> Weight {
-	let db = RocksDbWeight::get().reads_writes(reads, writes);
-	Weight::from_parts(micros.saturating_mul(1_000_000), 0).saturating_add(db)
 }

@@ -39,8 +39,7 @@ impl<T: Config> Pallet<T> {
 			matches!(lease.state, LeaseState::Active { .. }),
 			Error::<T>::NotActive
 		);
-		let sound = resources.cpu > 0 && resources.memory > 0 && resources.is_well_formed();
-		ensure!(sound, Error::<T>::InvalidResources);
+		ensure!(resources.is_sound(), Error::<T>::InvalidResources);
 		let until = Self::now().saturating_add(Self::terms().resize_window);
 		Resizes::<T>::insert(
 			id,
@@ -91,8 +90,7 @@ impl<T: Config> Pallet<T> {
 
 	pub(crate) fn do_revoke_access(who: T::AccountId, id: LeaseId) -> DispatchResult {
 		let mut lease = Self::lease(id)?;
-		let may = lease.tenant == who || lease.access.as_ref() == Some(&who);
-		ensure!(may, Error::<T>::NotTenant);
+		ensure!(lease.is_accessed_by(&who), Error::<T>::NotTenant);
 		lease.epoch = lease.epoch.checked_add(1).ok_or(Error::<T>::Overflow)?;
 		let epoch = lease.epoch;
 		Leases::<T>::insert(id, lease);

@@ -97,11 +97,15 @@ impl<T: Config> Pallet<T> {
 		for (place, bid) in order.bids.iter().enumerate() {
 			let most = match picks {
 				Some(picks) => picks.iter().filter(|pick| **pick == bid.provider).count(),
-				None if spec.quantity.spread => 1,
 				None => usize::from(spec.quantity.leases),
 			};
-			for nth in 0..most {
-				if filled >= spec.quantity.leases || (spec.quantity.spread && nth > 0) {
+			let most = if spec.quantity.spread {
+				most.min(1)
+			} else {
+				most
+			};
+			for _ in 0..most {
+				if filled >= spec.quantity.leases {
 					break;
 				}
 				let slice = Self::slice(bid.rate);

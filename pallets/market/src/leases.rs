@@ -1,7 +1,6 @@
 //! Leases from start to sweep.
 
 use crate::{pallet::*, ClosedLease, LeaseRecordOf, LeaseState, Suspension};
-use codec::Encode;
 use frame_support::{dispatch::DispatchResult, ensure};
 use leasehold_primitives::{
 	receipt, Agenda, AgendaItem, BlockNumber, CloseReason, FailureCode, Fault, LeaseId, Outcome,
@@ -106,8 +105,7 @@ impl<T: Config> Pallet<T> {
 		signature: T::Signature,
 	) -> DispatchResult {
 		let mut lease = Self::lease(id)?;
-		let may = lease.tenant == who || lease.access.as_ref() == Some(&who);
-		ensure!(may, Error::<T>::NotTenant);
+		ensure!(lease.is_accessed_by(&who), Error::<T>::NotTenant);
 		let LeaseState::Starting { since, receipt, .. } = &mut lease.state else {
 			return Err(Error::<T>::AlreadyStarted.into());
 		};
@@ -129,13 +127,9 @@ impl<T: Config> Pallet<T> {
 	}
 
 	fn genesis() -> H256 {
-		let genesis = frame_system::Pallet::<T>::block_hash(
+		leasehold_primitives::genesis(frame_system::Pallet::<T>::block_hash(
 			frame_system::pallet_prelude::BlockNumberFor::<T>::zero(),
-		);
-		genesis.using_encoded(|bytes| match <[u8; 32]>::try_from(bytes) {
-			Ok(bytes) => H256(bytes),
-			Err(_) => H256::zero(),
-		})
+		))
 	}
 
 	pub(crate) fn do_report_missing_manifest(
@@ -323,26 +317,23 @@ impl<T: Config> Pallet<T> {
 		}
 		match lease.state {
 			LeaseState::Active { term_end } => {
-				let low = || T::Streams::funded_blocks(id) <= Self::terms().low_funds;
-				if low() {
-					T::Streams::refill(id);
+				let low = Self::terms().low_funds;
+				let mut left = T::Streams::funded_blocks(id);
+				if left <= low && T::Streams::refill(id) {
+					left = T::Streams::funded_blocks(id);
 				}
-				if low() {
-					let left = T::Streams::funded_blocks(id);
-					if left == 0 {
-						let end = lease.ends().map_or(term_end, |(end, _)| end);
-						T::Streams::store(id, end)?;
-						return Self::suspend(id, lease, Suspension::Dry, term_end);
-					}
-					if !lease.low_funds {
-						lease.low_funds = true;
-						Self::deposit_event(Event::FundsLow {
-							lease: id,
-							dry_at: now.saturating_add(left),
-						});
-					}
-				} else {
+				if left > low {
 					lease.low_funds = false;
+				} else if left == 0 {
+					let end = lease.ends().map_or(term_end, |(end, _)| end);
+					T::Streams::store(id, end)?;
+					return Self::suspend(id, lease, Suspension::Dry, term_end);
+				} else if !lease.low_funds {
+					lease.low_funds = true;
+					Self::deposit_event(Event::FundsLow {
+						lease: id,
+						dry_at: now.saturating_add(left),
+					});
 				}
 			}
 			LeaseState::Suspended {

@@ -37,7 +37,9 @@ mod orders;
 pub mod reads;
 mod try_state;
 mod types;
+mod weights;
 pub use types::*;
+pub use weights::WeightInfo;
 
 // FRAME's macros expand to `expect`.
 #[allow(clippy::expect_used)]

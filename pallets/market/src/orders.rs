@@ -101,8 +101,7 @@ impl<T: Config> Pallet<T> {
 		terms: &TermsV1,
 	) -> DispatchResult {
 		let resources = &order.resources;
-		let sound = resources.cpu > 0 && resources.memory > 0 && resources.is_well_formed();
-		ensure!(sound, Error::<T>::InvalidResources);
+		ensure!(resources.is_sound(), Error::<T>::InvalidResources);
 		ensure!(order.max_rate >= 1, Error::<T>::ZeroRate);
 		let quantity = order.quantity;
 		let sound = (1..=MAX_LEASES).contains(&u32::from(quantity.leases))

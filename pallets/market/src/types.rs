@@ -1,14 +1,10 @@
 //! What the market stores.
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
-use frame_support::{
-	traits::ConstU32,
-	weights::{constants::RocksDbWeight, Weight},
-	BoundedVec,
-};
+use frame_support::{traits::ConstU32, BoundedVec};
 use leasehold_primitives::{
-	math, Attributes, Balance, BlockNumber, CloseReason, Fault, LeaseId, ManifestHash, OrderId,
-	Progress, ProviderId, Resources, Score, WorkloadKind,
+	math, terms, Attributes, Balance, BlockNumber, CloseReason, Fault, LeaseId, ManifestHash,
+	OrderId, Progress, ProviderId, Resources, Score, WorkloadKind,
 };
 use scale_info::TypeInfo;
 use sp_runtime::Perbill;
@@ -177,10 +173,7 @@ impl TermsV1 {
 				"start_deadline must be at most closed_retention, or stale entries outlive the lease's record",
 			),
 		];
-		relations
-			.iter()
-			.find(|(holds, _)| !holds)
-			.map_or(Ok(()), |(_, why)| Err(why))
+		terms::all_hold(&relations)
 	}
 }
 
@@ -490,6 +483,13 @@ pub struct LeaseRecord<AccountId> {
 	pub due: BlockNumber,
 }
 
+impl<AccountId: PartialEq> LeaseRecord<AccountId> {
+	/// Whether `who` is the tenant or the access account.
+	pub fn is_accessed_by(&self, who: &AccountId) -> bool {
+		self.tenant == *who || self.access.as_ref() == Some(who)
+	}
+}
+
 impl<AccountId> LeaseRecord<AccountId> {
 	/// What the lease reserves of the provider's capacity at present.
 	pub fn reserved(&self) -> Resources {
@@ -584,86 +584,3 @@ pub struct ClosedLease<AccountId> {
 
 /// [`ClosedLease`] in a runtime.
 pub type ClosedLeaseOf<T> = ClosedLease<<T as frame_system::Config>::AccountId>;
-
-/// Weights of the calls and visits of this pallet.
-pub trait WeightInfo {
-	fn place_order() -> Weight;
-	fn cancel_order() -> Weight;
-	fn place_bid() -> Weight;
-	fn withdraw_bid() -> Weight;
-	fn pick() -> Weight;
-	fn lease_now() -> Weight;
-	fn start_lease() -> Weight;
-	fn submit_receipt() -> Weight;
-	fn change_lease() -> Weight;
-	fn resize_lease() -> Weight;
-	fn resume_lease() -> Weight;
-	fn close_lease() -> Weight;
-	fn set_terms() -> Weight;
-	fn visit_order(leases: u32) -> Weight;
-	fn visit_lease() -> Weight;
-	fn visit_closed() -> Weight;
-	fn visit_watch() -> Weight;
-}
-
-/// Hand figures, not measured: what each call touches at its worst (sixteen bids, eight leases,
-/// eight funders), at RocksDB's prices.
-impl WeightInfo for () {
-	fn place_order() -> Weight {
-		hand(150, 8, 8)
-	}
-	fn cancel_order() -> Weight {
-		hand(250, 25, 25)
-	}
-	fn place_bid() -> Weight {
-		hand(200, 20, 4)
-	}
-	fn withdraw_bid() -> Weight {
-		hand(100, 4, 2)
-	}
-	fn pick() -> Weight {
-		hand(2_000, 150, 100)
-	}
-	fn lease_now() -> Weight {
-		hand(300, 25, 15)
-	}
-	fn start_lease() -> Weight {
-		hand(150, 10, 8)
-	}
-	fn submit_receipt() -> Weight {
-		hand(120, 4, 1)
-	}
-	fn change_lease() -> Weight {
-		hand(900, 30, 28)
-	}
-	fn resize_lease() -> Weight {
-		hand(1_000, 32, 30)
-	}
-	fn resume_lease() -> Weight {
-		hand(150, 8, 6)
-	}
-	fn close_lease() -> Weight {
-		hand(1_900, 54, 54)
-	}
-	fn set_terms() -> Weight {
-		hand(20, 1, 1)
-	}
-	fn visit_order(leases: u32) -> Weight {
-		let lease = hand(300, 20, 14);
-		hand(500, 90, 20).saturating_add(lease.saturating_mul(leases.into()))
-	}
-	fn visit_lease() -> Weight {
-		hand(1_900, 54, 54)
-	}
-	fn visit_closed() -> Weight {
-		hand(80, 3, 3)
-	}
-	fn visit_watch() -> Weight {
-		hand(300, 40, 40)
-	}
-}
-
-fn hand(micros: u64, reads: u64, writes: u64) -> Weight {
-	let db = RocksDbWeight::get().reads_writes(reads, writes);
-	Weight::from_parts(micros.saturating_mul(1_000_000), 0).saturating_add(db)
-}

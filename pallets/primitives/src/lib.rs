@@ -13,6 +13,7 @@ pub mod math;
 pub mod pricing;
 pub mod receipt;
 pub mod resources;
+pub mod terms;
 pub mod traits;
 pub mod types;
 
@@ -29,6 +30,15 @@ pub use types::{
 	AgendaClass, AgendaItem, CloseReason, FailureCode, Fault, ManifestHash, Progress, ResultHash,
 	WorkloadKind,
 };
+
+/// A chain's genesis hash as signatures cover it; a shorter hash is padded with zeros.
+pub fn genesis(hash: impl AsRef<[u8]>) -> sp_core::H256 {
+	let mut bytes = [0u8; 32];
+	for (to, from) in bytes.iter_mut().zip(hash.as_ref()) {
+		*to = *from;
+	}
+	sp_core::H256(bytes)
+}
 
 /// A block number. 32 bits last 400 years at 3 s a block.
 pub type BlockNumber = u32;

@@ -223,6 +223,11 @@ impl Resources {
 			&& self.unit_memory <= self.memory
 	}
 
+	/// Whether something can run on this, and it is well formed.
+	pub fn is_sound(&self) -> bool {
+		self.cpu > 0 && self.memory > 0 && self.is_well_formed()
+	}
+
 	fn persistent_of(&self, class: StorageClass) -> u32 {
 		self.persistent
 			.iter()

@@ -18,7 +18,6 @@ use leasehold_primitives::{
 	heartbeat::{self, Instance},
 	Agenda, AgendaItem, Balance, BlockNumber, PriceSheet, ProviderId, Resources,
 };
-use sp_core::H256;
 use sp_runtime::{
 	traits::{Verify, Zero},
 	DispatchError, SaturatedConversion,
@@ -284,7 +283,7 @@ impl<T: Config> Pallet<T> {
 		let genesis = frame_system::Pallet::<T>::block_hash(
 			frame_system::pallet_prelude::BlockNumberFor::<T>::zero(),
 		);
-		let genesis = H256::from(first_32_bytes(genesis.as_ref()));
+		let genesis = leasehold_primitives::genesis(genesis);
 		let payload = heartbeat::payload(&genesis, provider, instance, last_beat);
 		ensure!(
 			signature.verify(&payload[..], &record.operator),
@@ -365,13 +364,4 @@ impl<T: Config> Pallet<T> {
 		});
 		Ok(())
 	}
-}
-
-/// The first 32 bytes of a hash; shorter ones are padded with zeros.
-fn first_32_bytes(hash: &[u8]) -> [u8; 32] {
-	let mut bytes = [0u8; 32];
-	for (to, from) in bytes.iter_mut().zip(hash) {
-		*to = *from;
-	}
-	bytes
 }

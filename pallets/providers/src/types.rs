@@ -1,13 +1,11 @@
 //! What the registry stores.
 
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
-use frame_support::{
-	traits::ConstU32,
-	weights::{constants::RocksDbWeight, Weight},
-	BoundedVec,
-};
+use frame_support::{traits::ConstU32, weights::Weight, BoundedVec};
 use leasehold_primitives::{
-	heartbeat::Instance, Attributes, Balance, BlockNumber, ProviderId, Resources,
+	heartbeat::Instance,
+	terms::{self, hand},
+	Attributes, Balance, BlockNumber, ProviderId, Resources,
 };
 use scale_info::TypeInfo;
 
@@ -112,10 +110,7 @@ impl TermsV1 {
 			),
 			(self.max_attestation > 0, "max_attestation must not be 0"),
 		];
-		relations
-			.iter()
-			.find(|(holds, _)| !holds)
-			.map_or(Ok(()), |(_, why)| Err(why))
+		terms::all_hold(&relations)
 	}
 }
 
@@ -155,11 +150,7 @@ impl ProviderInfo {
 	pub(crate) fn is_valid(&self) -> bool {
 		let info = self.v1();
 		let readable = |url: &Url| !url.is_empty() && url.iter().all(u8::is_ascii_graphic);
-		!info.gateways.is_empty()
-			&& info.gateways.iter().all(readable)
-			&& info.capacity.cpu > 0
-			&& info.capacity.memory > 0
-			&& info.capacity.is_well_formed()
+		!info.gateways.is_empty() && info.gateways.iter().all(readable) && info.capacity.is_sound()
 	}
 }
 
@@ -338,11 +329,6 @@ impl WeightInfo for () {
 	fn visit_attestation() -> Weight {
 		hand(50, 3, 3)
 	}
-}
-
-fn hand(micros: u64, reads: u64, writes: u64) -> Weight {
-	let db = RocksDbWeight::get().reads_writes(reads, writes);
-	Weight::from_parts(micros.saturating_mul(1_000_000), 0).saturating_add(db)
 }
 
 /// The account id of a runtime, for brevity.

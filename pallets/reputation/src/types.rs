@@ -2,12 +2,11 @@
 
 use crate::score;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
-use frame_support::{
-	traits::ConstU32,
-	weights::{constants::RocksDbWeight, Weight},
-	BoundedVec,
+use frame_support::{traits::ConstU32, weights::Weight, BoundedVec};
+use leasehold_primitives::{
+	terms::{self, hand},
+	Balance, BlockNumber, Score,
 };
-use leasehold_primitives::{Balance, BlockNumber, Score};
 use scale_info::TypeInfo;
 use sp_runtime::Perbill;
 
@@ -72,10 +71,7 @@ impl TermsV1 {
 			(self.reference_value > 0, "reference_value must not be 0"),
 			(self.pair_cap > 0, "pair_cap must not be 0"),
 		];
-		relations
-			.iter()
-			.find(|(holds, _)| !holds)
-			.map_or(Ok(()), |(_, why)| Err(why))
+		terms::all_hold(&relations)
 	}
 }
 
@@ -178,9 +174,4 @@ impl WeightInfo for () {
 	fn visit() -> Weight {
 		hand(200, 20, 20)
 	}
-}
-
-fn hand(micros: u64, reads: u64, writes: u64) -> Weight {
-	let db = RocksDbWeight::get().reads_writes(reads, writes);
-	Weight::from_parts(micros.saturating_mul(1_000_000), 0).saturating_add(db)
 }

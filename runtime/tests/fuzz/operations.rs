@@ -1,6 +1,9 @@
 //! One random operation: any call of the market's pallets by any account, or a few blocks.
 
-use crate::{harness::*, model::History};
+use crate::{
+	harness::{provider as provider_record, *},
+	model::History,
+};
 use frame_support::{dispatch::DispatchResult, storage::with_storage_layer};
 use leasehold_primitives::{
 	receipt, FailureCode, LeaseId, PriceSheet, PriceSheetV1, Resources, WorkloadKind,
@@ -185,10 +188,6 @@ fn lease_where(
 fn operator_of(id: LeaseId) -> RuntimeOrigin {
 	let provider = lease(id).provider;
 	by(&provider_record(provider).operator)
-}
-
-fn provider_record(id: u32) -> pallet_providers::ProviderRecordOf<Runtime> {
-	provider(id)
 }
 
 fn tenant_of(id: LeaseId) -> RuntimeOrigin {

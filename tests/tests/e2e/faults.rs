@@ -1,10 +1,10 @@
 //! Daemons and nodes that die, come back, or are replaced.
 
 use crate::{
-	setting::{closed, sleeper, status, File},
+	setting::{closed, sleeper, status, text, File},
 	Case,
 };
-use leasehold_tests::devnet::{is_alive, program, signal, wait_until, Devnet};
+use leasehold_tests::devnet::{is_alive, last_json, program, signal, wait_until, Devnet};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::{
@@ -216,6 +216,23 @@ fn killed_daemon_and_runner(devnet: &Devnet) {
 	);
 }
 
+/// A `deploy --wait` whose job runs, as lease `lease`.
+fn deploy_and_wait(devnet: &Devnet, lease: u64) -> Child {
+	let file = job(15, 1).write(devnet);
+	let child = devnet
+		.tenant(&["deploy", text(&file), "--wait", "--yes", "--output", "json"])
+		.unwrap()
+		.stdout(Stdio::piped())
+		.stderr(Stdio::null())
+		.spawn()
+		.unwrap();
+	wait_until(Duration::from_secs(60), "the second job runs", || {
+		status(devnet, lease)["chain"]["state"] == "active"
+	})
+	.unwrap();
+	child
+}
+
 fn node_faults(devnet: &Devnet) {
 	let spec = devnet.folder().join("chain.json");
 	let spec = spec.to_str().unwrap();
@@ -231,6 +248,7 @@ fn node_faults(devnet: &Devnet) {
 	];
 	let lease = job(45, 1).start(devnet);
 	let pid = runner(devnet, lease, 1);
+	let waiting = deploy_and_wait(devnet, lease.saturating_add(1));
 	let first = devnet.facts["node_pid"]
 		.as_i64()
 		.and_then(|n| i32::try_from(n).ok())
@@ -253,7 +271,11 @@ fn node_faults(devnet: &Devnet) {
 	.unwrap();
 	assert!(is_alive(pid));
 	assert_eq!(status(devnet, lease)["chain"]["state"], "active");
-	println!("  a killed and restarted node loses nothing: ok");
+	let output = waiting.wait_with_output().unwrap();
+	let told = last_json(&output).unwrap();
+	assert!(output.status.success(), "{told}");
+	assert_eq!(told["close_reason"], "Completed", "{told}");
+	println!("  a killed and restarted node loses nothing, and who waits for a job goes on: ok");
 	node.kill();
 
 	// An empty node of the same chain: it knows no lease.
