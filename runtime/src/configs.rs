@@ -1,7 +1,7 @@
 //! The configuration of each pallet.
 
 use crate::{
-	deadlines::Deadlines, fees, slots, AccountId, Agenda, Babe, Balance, Balances, Block,
+	deadlines::Deadlines, fees, slots, weights, AccountId, Agenda, Babe, Balance, Balances, Block,
 	BlockNumber, Escrow, Hash, Historical, Market, Migrations, Nonce, Offences, OriginCaller,
 	Providers, Reputation, Runtime, RuntimeCall, RuntimeEvent, RuntimeFreezeReason,
 	RuntimeHoldReason, Session, SessionKeys, Signature, System, UncheckedExtrinsic, EPOCH_SLOTS,
@@ -19,7 +19,7 @@ use frame_support::{
 		InstanceFilter, KeyOwnerProofSystem, TypedGet, VariantCountOf,
 	},
 	weights::{
-		constants::{RocksDbWeight, WEIGHT_REF_TIME_PER_MILLIS},
+		constants::{ParityDbWeight, WEIGHT_REF_TIME_PER_MILLIS},
 		Weight,
 	},
 	PalletId,
@@ -45,14 +45,31 @@ parameter_types! {
 	pub const SS58Prefix: u16 = 42;
 	pub const Version: RuntimeVersion = VERSION;
 	/// 1.5 s of a 3 s slot.
-	pub RuntimeBlockWeights: BlockWeights = BlockWeights::with_sensible_defaults(
-		Weight::from_parts(WEIGHT_REF_TIME_PER_MILLIS.saturating_mul(1_500), u64::MAX),
-		NORMAL,
-	);
+	pub RuntimeBlockWeights: BlockWeights = block_weights();
 	pub RuntimeBlockLength: BlockLength = BlockLength::builder()
 		.max_length(5 * 1024 * 1024)
 		.modify_max_length_for_class(DispatchClass::Normal, |max| *max = NORMAL * *max)
 		.build();
+}
+
+/// Ordinary transactions up to their part, operational ones up to the rest as well, of
+/// which the part above the ordinary is theirs alone.
+fn block_weights() -> BlockWeights {
+	let whole = Weight::from_parts(WEIGHT_REF_TIME_PER_MILLIS.saturating_mul(1_500), u64::MAX);
+	BlockWeights::builder()
+		.base_block(weights::overhead::BLOCK_EXECUTION)
+		.for_class(DispatchClass::all(), |class| {
+			class.base_extrinsic = weights::overhead::EXTRINSIC_BASE;
+		})
+		.for_class(DispatchClass::Normal, |class| {
+			class.max_total = Some(NORMAL * whole);
+		})
+		.for_class(DispatchClass::Operational, |class| {
+			class.max_total = Some(whole);
+			class.reserved = Some(whole.saturating_sub(NORMAL * whole));
+		})
+		.avg_block_initialization(Perbill::from_percent(10))
+		.build_or_panic()
 }
 
 #[derive_impl(frame_system::config_preludes::SolochainDefaultConfig)]
@@ -64,7 +81,7 @@ impl frame_system::Config for Runtime {
 	type BlockHashCount = BlockHashCount;
 	type BlockWeights = RuntimeBlockWeights;
 	type BlockLength = RuntimeBlockLength;
-	type DbWeight = RocksDbWeight;
+	type DbWeight = ParityDbWeight;
 	type Version = Version;
 	type SS58Prefix = SS58Prefix;
 	type AccountData = pallet_balances::AccountData<Balance>;
@@ -348,7 +365,13 @@ parameter_types! {
 
 impl pallet_migrations::Config for Runtime {
 	type RuntimeEvent = RuntimeEvent;
-	type Migrations = ();
+	#[cfg(not(feature = "runtime-benchmarks"))]
+	type Migrations = (
+		pallet_providers::migrations::ToV2<Runtime>,
+		pallet_reputation::migrations::ToV2<Runtime>,
+	);
+	#[cfg(feature = "runtime-benchmarks")]
+	type Migrations = pallet_migrations::mock_helpers::MockedMigrations;
 	type CursorMaxLen = ConstU32<65_536>;
 	type IdentifierMaxLen = ConstU32<256>;
 	type MigrationStatusHandler = ();
@@ -383,6 +406,7 @@ parameter_types! {
 impl pallet_agenda::Config for Runtime {
 	type Handler = Deadlines;
 	type BlockShare = AgendaShare;
+	type WeightInfo = weights::pallet_agenda::WeightInfo<Self>;
 }
 
 impl pallet_providers::Config for Runtime {
@@ -392,16 +416,7 @@ impl pallet_providers::Config for Runtime {
 	type Signer = <Signature as Verify>::Signer;
 	type Signature = Signature;
 	type AdminOrigin = EnsureRoot<AccountId>;
-	type WeightInfo = ();
-}
-
-/// What a deposit that resumes its lease costs besides.
-pub struct ResumeWeight;
-impl Get<Weight> for ResumeWeight {
-	fn get() -> Weight {
-		<() as pallet_market::WeightInfo>::resume_lease()
-			.saturating_add(<() as pallet_market::WeightInfo>::visit_lease())
-	}
+	type WeightInfo = weights::pallet_providers::WeightInfo<Self>;
 }
 
 impl pallet_escrow::Config for Runtime {
@@ -410,8 +425,7 @@ impl pallet_escrow::Config for Runtime {
 	type Registry = Providers;
 	type Observer = Market;
 	type AdminOrigin = EnsureRoot<AccountId>;
-	type ResumeWeight = ResumeWeight;
-	type WeightInfo = ();
+	type WeightInfo = weights::pallet_escrow::WeightInfo<Self>;
 }
 
 /// Where the market's fees go: the escrow's fee destination.
@@ -433,7 +447,7 @@ impl pallet_market::Config for Runtime {
 	type Signature = Signature;
 	type AdminOrigin = EnsureRoot<AccountId>;
 	type FeeDestination = FeeDestination;
-	type WeightInfo = ();
+	type WeightInfo = weights::pallet_market::WeightInfo<Self>;
 }
 
 /// A provider's own accounts: its owner and its operator.
@@ -445,9 +459,19 @@ impl Contains<(ProviderId, AccountId)> for SameParty {
 	}
 }
 
+/// When a provider registered; now, if there is none.
+pub struct RegisteredAt;
+impl Convert<ProviderId, BlockNumber> for RegisteredAt {
+	fn convert(provider: ProviderId) -> BlockNumber {
+		pallet_providers::Providers::<Runtime>::get(provider)
+			.map_or_else(System::block_number, |record| record.registered_at)
+	}
+}
+
 impl pallet_reputation::Config for Runtime {
 	type SameParty = SameParty;
+	type RegisteredAt = RegisteredAt;
 	type Agenda = Agenda;
 	type AdminOrigin = EnsureRoot<AccountId>;
-	type WeightInfo = ();
+	type WeightInfo = weights::pallet_reputation::WeightInfo<Self>;
 }

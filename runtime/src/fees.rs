@@ -4,12 +4,11 @@
 //! of exactly the base weight costs 0.001 LEASE. A byte costs 0.000001 LEASE. The weight's price
 //! follows demand slowly, never below a tenth of its value at rest.
 
-use crate::{Balance, Runtime, LEASE};
+use crate::{weights::overhead::EXTRINSIC_BASE, Balance, Runtime, LEASE};
 use frame_support::{
 	parameter_types,
 	weights::{
-		constants::ExtrinsicBaseWeight, ConstantMultiplier, WeightToFeeCoefficient,
-		WeightToFeeCoefficients, WeightToFeePolynomial,
+		ConstantMultiplier, WeightToFeeCoefficient, WeightToFeeCoefficients, WeightToFeePolynomial,
 	},
 };
 use pallet_transaction_payment::{Multiplier, TargetedFeeAdjustment};
@@ -25,7 +24,7 @@ pub struct WeightToFee;
 impl WeightToFeePolynomial for WeightToFee {
 	type Balance = Balance;
 	fn polynomial() -> WeightToFeeCoefficients<Balance> {
-		let base = Balance::from(ExtrinsicBaseWeight::get().ref_time());
+		let base = Balance::from(EXTRINSIC_BASE.ref_time());
 		core::iter::once(WeightToFeeCoefficient {
 			degree: 1,
 			negative: false,

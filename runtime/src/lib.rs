@@ -9,6 +9,8 @@ extern crate alloc;
 include!(concat!(env!("OUT_DIR"), "/wasm_binary.rs"));
 
 pub mod apis;
+#[cfg(feature = "runtime-benchmarks")]
+mod benchmarks;
 pub mod configs;
 pub mod deadlines;
 pub mod fees;
@@ -16,6 +18,7 @@ pub mod invariants;
 pub mod presets;
 pub mod reads;
 pub mod slots;
+pub mod weights;
 
 use alloc::vec::Vec;
 use sp_runtime::{
@@ -99,10 +102,10 @@ pub const VERSION: RuntimeVersion = RuntimeVersion {
 	spec_name: alloc::borrow::Cow::Borrowed("leasehold"),
 	impl_name: alloc::borrow::Cow::Borrowed("leasehold"),
 	authoring_version: 1,
-	spec_version: 1,
+	spec_version: 2,
 	impl_version: 1,
 	apis: apis::RUNTIME_API_VERSIONS,
-	transaction_version: 1,
+	transaction_version: 2,
 	system_version: 1,
 };
 

@@ -56,18 +56,19 @@ pub enum LeaseReportV1 {
 /// A score with its parts.
 #[derive(Encode, Decode, Clone, PartialEq, Eq, Debug, TypeInfo)]
 pub enum ScoreReport {
-	V1(ScoreReportV1),
+	#[codec(index = 1)]
+	V2(ScoreReportV2),
 }
 
 /// A score with its parts.
 #[derive(Encode, Decode, Clone, PartialEq, Eq, Debug, TypeInfo)]
-pub struct ScoreReportV1 {
+pub struct ScoreReportV2 {
 	/// What the market reads.
 	pub score: Score,
-	/// Good outcomes as they count now, in parts per billion of one.
-	pub good: u64,
-	/// Bad outcomes as they count now, in parts per billion of one.
-	pub bad: u64,
+	/// The standing it follows from, in parts per billion of one good outcome.
+	pub standing: u64,
+	/// What the standing may grow by now, in the same unit.
+	pub room: u64,
 }
 
 sp_api::decl_runtime_apis! {
@@ -132,13 +133,11 @@ pub fn tenant_items(tenant: &AccountId) -> (Vec<OrderId>, Vec<LeaseId>) {
 }
 
 /// A score with its parts.
-pub fn score(record: pallet_reputation::ScoreRecord) -> ScoreReport {
-	let now = crate::System::block_number();
-	let pallet_reputation::Terms::V1(terms) = pallet_reputation::CurrentTerms::<Runtime>::get();
-	let (good, bad) = record.decayed(now, terms.half_life);
-	ScoreReport::V1(ScoreReportV1 {
-		score: record.lower_bound(now, terms.half_life),
-		good,
-		bad,
+pub fn score(standing: pallet_reputation::Standing) -> ScoreReport {
+	let pallet_reputation::Terms::V2(terms) = pallet_reputation::CurrentTerms::<Runtime>::get();
+	ScoreReport::V2(ScoreReportV2 {
+		score: standing.score(&terms),
+		standing: standing.value,
+		room: standing.room,
 	})
 }

@@ -88,6 +88,11 @@ impl Devnet {
 		self.facts["node"].as_str().unwrap_or_default().to_owned()
 	}
 
+	/// The port of the node's RPC.
+	pub fn rpc_port(&self) -> u64 {
+		self.facts["rpc_port"].as_u64().unwrap_or_default()
+	}
+
 	/// A provider's folder.
 	pub fn provider_folder(&self, n: usize) -> PathBuf {
 		PathBuf::from(

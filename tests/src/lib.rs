@@ -5,3 +5,4 @@
 
 pub mod devnet;
 pub mod ledger;
+pub mod state;

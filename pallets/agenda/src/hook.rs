@@ -1,8 +1,10 @@
 //! Writing entries down, and working them off.
 
-use crate::{pallet::*, Entry};
+extern crate alloc;
+
+use crate::{pallet::*, Entry, Page, WeightInfo};
+use alloc::vec;
 use frame_support::{
-	defensive,
 	storage::with_storage_layer,
 	traits::Get,
 	weights::{Weight, WeightMeter},
@@ -23,13 +25,8 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// The most that meeting one entry costs: the visit, and putting the item down once more.
-	pub(crate) fn entry_weight(item: AgendaItem) -> Weight {
-		T::Handler::weight(item).saturating_add(T::DbWeight::get().reads_writes(4, 3))
-	}
-
-	/// Reading a block's number of pages and one page, and writing both back.
-	fn page_weight() -> Weight {
-		T::DbWeight::get().reads_writes(3, 3)
+	fn entry_weight(item: AgendaItem) -> Weight {
+		T::Handler::weight(item).saturating_add(T::WeightInfo::retry())
 	}
 
 	fn push(entry: Entry, at: BlockNumber) -> BlockNumber {
@@ -43,11 +40,7 @@ impl<T: Config> Pallet<T> {
 			}
 			return at;
 		};
-		Pages::<T>::mutate(key, pages, |page| {
-			if page.try_push(entry).is_err() {
-				defensive!("a new page has room");
-			}
-		});
+		Pages::<T>::insert(key, pages, Page::truncate_from(vec![entry]));
 		PageCount::<T>::insert(key, pages.saturating_add(1));
 		at
 	}
@@ -82,7 +75,7 @@ impl<T: Config> Pallet<T> {
 		let mut block = start;
 		let mut finished = true;
 		while block <= now {
-			if meter.try_consume(Self::page_weight()).is_err() {
+			if meter.try_consume(T::WeightInfo::turn_page()).is_err() {
 				finished = false;
 				break;
 			}
@@ -120,7 +113,7 @@ impl<T: Config> Pallet<T> {
 		let mut entries = Pages::<T>::get((class, block), page);
 		while let Some(entry) = entries.last() {
 			// A stale entry costs the look at its record only.
-			let looked = meter.try_consume(T::DbWeight::get().reads(1)).is_ok();
+			let looked = meter.try_consume(T::WeightInfo::look()).is_ok();
 			let stale = looked && T::Handler::due(entry.item) != Some(block);
 			let affordable = stale || meter.try_consume(Self::entry_weight(entry.item)).is_ok();
 			if !looked || !affordable {

@@ -140,10 +140,18 @@ impl<T: Config> Pallet<T> {
 		ensure!(Self::is_tenant(&stream, &who), Error::<T>::NotTenant);
 		let sound = refill.is_none_or(|refill| refill.amount > 0 && refill.budget > 0);
 		ensure!(sound, Error::<T>::ZeroAmount);
+		let least = Self::least_refill(stream.rate);
+		let enough = refill.is_none_or(|refill| refill.amount >= least);
+		ensure!(enough, Error::<T>::DepositTooLow);
 		stream.refill = refill;
 		StreamsOf::<T>::insert(lease, stream);
 		Self::deposit_event(Event::RefillSet { lease, refill });
 		Ok(())
+	}
+
+	/// The least amount of a refill at this rate, planck.
+	pub(crate) fn least_refill(rate: Balance) -> Balance {
+		rate.saturating_mul(T::Observer::refill_blocks().into())
 	}
 
 	pub(crate) fn do_set_terms(terms: Terms) -> DispatchResult {

@@ -35,7 +35,8 @@ pub mod pallet {
 	};
 	use frame_system::pallet_prelude::*;
 	use leasehold_primitives::{
-		Balance, BlockNumber, LeaseId, ProviderId, ProviderRegistry, StreamObserver,
+		Balance, BlockNumber, LeaseId, ProviderId, ProviderRegistry, StreamObserver, Streams,
+		MAX_FUNDERS,
 	};
 
 	const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
@@ -59,8 +60,6 @@ pub mod pallet {
 		type AdminOrigin: EnsureOrigin<Self::RuntimeOrigin>;
 		/// Weights of the calls.
 		type WeightInfo: WeightInfo;
-		/// What resuming a suspended lease costs.
-		type ResumeWeight: Get<Weight>;
 	}
 
 	/// Why this pallet holds funds.
@@ -215,9 +214,7 @@ pub mod pallet {
 		/// Puts `amount` planck of the caller on hold for a lease. Anybody may; a stranger's deposit
 		/// is at least `min_top_up`. What is not spent goes back to the caller when the lease ends.
 		#[pallet::call_index(0)]
-		#[pallet::weight(T::WeightInfo::deposit()
-			.saturating_add(T::WeightInfo::settle())
-			.saturating_add(T::ResumeWeight::get()))]
+		#[pallet::weight(Pallet::<T>::depositing(MAX_FUNDERS, true))]
 		pub fn deposit(
 			origin: OriginFor<T>,
 			lease: LeaseId,
@@ -225,31 +222,38 @@ pub mod pallet {
 		) -> DispatchResultWithPostInfo {
 			let who = ensure_signed(origin)?;
 			let resumed = Self::do_deposit(who, lease, amount)?;
-			let less = T::WeightInfo::deposit().saturating_add(T::WeightInfo::settle());
-			Ok((!resumed).then_some(less).into())
+			let funders = <Self as Streams<_>>::funders(lease);
+			Ok(Some(Self::depositing(funders, resumed)).into())
 		}
 
 		/// Pays out what a stream has accrued so far. Anybody may.
 		#[pallet::call_index(1)]
-		#[pallet::weight(T::WeightInfo::settle())]
-		pub fn settle(origin: OriginFor<T>, lease: LeaseId) -> DispatchResult {
+		#[pallet::weight(T::WeightInfo::settle(MAX_FUNDERS))]
+		pub fn settle(origin: OriginFor<T>, lease: LeaseId) -> DispatchResultWithPostInfo {
 			ensure_signed(origin)?;
-			Self::do_settle(lease).map(|_| ())
+			Self::do_settle(lease)?;
+			let funders = <Self as Streams<_>>::funders(lease);
+			Ok(Some(T::WeightInfo::settle(funders)).into())
 		}
 
 		/// Takes back `amount` planck of the caller's deposits: what is unspent beyond the reserve
 		/// and the notice. Funders only; nothing while the lease starts or is suspended.
 		#[pallet::call_index(2)]
-		#[pallet::weight(T::WeightInfo::withdraw()
-			.saturating_add(T::WeightInfo::settle())
-			.saturating_add(T::ResumeWeight::get()))]
-		pub fn withdraw(origin: OriginFor<T>, lease: LeaseId, amount: Balance) -> DispatchResult {
+		#[pallet::weight(Pallet::<T>::withdrawing(MAX_FUNDERS))]
+		pub fn withdraw(
+			origin: OriginFor<T>,
+			lease: LeaseId,
+			amount: Balance,
+		) -> DispatchResultWithPostInfo {
 			let who = ensure_signed(origin)?;
-			Self::do_withdraw(who, lease, amount)
+			let funders = <Self as Streams<_>>::funders(lease);
+			Self::do_withdraw(who, lease, amount)?;
+			Ok(Some(Self::withdrawing(funders)).into())
 		}
 
 		/// Lets the stream take `amount` planck from the caller's free balance whenever it runs
-		/// low, `budget` planck in all; or no longer. Tenant only.
+		/// low, `budget` planck in all; or no longer. Tenant only. An amount must pay for twice the
+		/// blocks at which funds are low; a last one that does not is not taken.
 		#[pallet::call_index(3)]
 		#[pallet::weight(T::WeightInfo::set_refill())]
 		pub fn set_refill(
@@ -275,6 +279,26 @@ pub mod pallet {
 		pub fn set_fee_destination(origin: OriginFor<T>, to: T::AccountId) -> DispatchResult {
 			T::AdminOrigin::ensure_origin(origin)?;
 			Self::do_set_fee_destination(to)
+		}
+	}
+
+	impl<T: Config> Pallet<T> {
+		/// A deposit. It makes the agenda's visits of its lease dearer by one funder; one that resumes
+		/// the lease leaves a visit besides.
+		fn depositing(funders: u32, resumed: bool) -> Weight {
+			let visit = T::Observer::visit_weight;
+			let more = match resumed {
+				true => T::WeightInfo::resume()
+					.saturating_sub(T::WeightInfo::deposit(1))
+					.saturating_add(visit(funders)),
+				false => visit(2).saturating_sub(visit(1)),
+			};
+			T::WeightInfo::deposit(funders).saturating_add(more)
+		}
+
+		/// A withdrawal, and the visit that it leaves to the agenda.
+		fn withdrawing(funders: u32) -> Weight {
+			T::WeightInfo::withdraw(funders).saturating_add(T::Observer::visit_weight(funders))
 		}
 	}
 

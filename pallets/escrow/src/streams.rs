@@ -182,6 +182,11 @@ impl<T: Config> Streams<T::AccountId> for Pallet<T> {
 		StreamsOf::<T>::get(lease).map_or(0, |stream| stream.notice)
 	}
 
+	fn funders(lease: LeaseId) -> u32 {
+		let count = |stream: StreamRecordOf<T>| u32::try_from(stream.funders.len()).ok();
+		StreamsOf::<T>::get(lease).and_then(count).unwrap_or(0)
+	}
+
 	fn funded_blocks(lease: LeaseId) -> BlockNumber {
 		StreamsOf::<T>::get(lease).map_or(0, |stream| stream.funded_blocks())
 	}
@@ -197,6 +202,9 @@ impl<T: Config> Streams<T::AccountId> for Pallet<T> {
 			return false;
 		};
 		let amount = amount.min(budget);
+		if amount < Self::least_refill(stream.rate) {
+			return false;
+		}
 		if Self::add(&mut stream, &who, amount).is_err() {
 			return false;
 		}

@@ -4,17 +4,13 @@ use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::{traits::ConstU32, weights::Weight, BoundedVec};
 use leasehold_primitives::{
 	math::{self, Accrual},
-	terms::{self, hand},
-	Balance, BlockNumber, ProviderId,
+	terms, Balance, BlockNumber, ProviderId, MAX_FUNDERS,
 };
 use scale_info::TypeInfo;
 use sp_runtime::Perbill;
 
 /// One LEASE in planck.
 const LEASE: Balance = 1_000_000_000_000;
-
-/// Most funders of one stream.
-pub const MAX_FUNDERS: u32 = 8;
 
 /// The parameters of this pallet, by version.
 #[derive(
@@ -260,43 +256,14 @@ impl<AccountId> StreamRecord<AccountId> {
 	}
 }
 
-/// Weights of the calls of this pallet, and of what other pallets have it do.
+/// Weights of the calls of this pallet, for streams with `f` funders.
 pub trait WeightInfo {
-	fn deposit() -> Weight;
-	fn settle() -> Weight;
-	fn withdraw() -> Weight;
+	fn deposit(f: u32) -> Weight;
+	/// A deposit that resumes a suspended lease.
+	fn resume() -> Weight;
+	fn settle(f: u32) -> Weight;
+	fn withdraw(f: u32) -> Weight;
 	fn set_refill() -> Weight;
 	fn set_terms() -> Weight;
 	fn set_fee_destination() -> Weight;
-	fn open() -> Weight;
-	fn close() -> Weight;
-}
-
-/// Hand figures, not measured: a stream with eight funders, each with two transfers, at RocksDB's
-/// prices.
-impl WeightInfo for () {
-	fn deposit() -> Weight {
-		hand(60, 4, 3)
-	}
-	fn settle() -> Weight {
-		hand(900, 25, 22)
-	}
-	fn withdraw() -> Weight {
-		hand(60, 4, 3)
-	}
-	fn set_refill() -> Weight {
-		hand(30, 2, 1)
-	}
-	fn set_terms() -> Weight {
-		hand(20, 1, 1)
-	}
-	fn set_fee_destination() -> Weight {
-		hand(20, 2, 1)
-	}
-	fn open() -> Weight {
-		hand(60, 5, 4)
-	}
-	fn close() -> Weight {
-		hand(1_400, 30, 30)
-	}
 }

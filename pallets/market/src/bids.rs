@@ -58,11 +58,12 @@ impl<T: Config> Pallet<T> {
 		});
 	}
 
+	/// How many auditors the order names.
 	pub(crate) fn do_place_bid(
 		operator: T::AccountId,
 		id: OrderId,
 		rate: Balance,
-	) -> DispatchResult {
+	) -> Result<u32, DispatchError> {
 		let provider = Self::operated(&operator)?;
 		let mut order = Orders::<T>::get(id).ok_or(Error::<T>::UnknownOrder)?;
 		let terms = Self::terms();
@@ -97,6 +98,7 @@ impl<T: Config> Pallet<T> {
 		ensure!(place < MAX_BIDS as usize, Error::<T>::OutbidByAll);
 		let evicted = order.bids.force_insert_keep_left(place, bid);
 		let evicted = evicted.map_err(|_| Error::<T>::OutbidByAll)?;
+		let auditors = order.spec.v1().attestors.count();
 		Orders::<T>::insert(id, order);
 		OpenBids::<T>::insert(provider, open.saturating_add(1));
 		if let Some(out) = evicted {
@@ -113,7 +115,7 @@ impl<T: Config> Pallet<T> {
 			score,
 			rank,
 		});
-		Ok(())
+		Ok(auditors)
 	}
 
 	pub(crate) fn do_withdraw_bid(operator: T::AccountId, id: OrderId) -> DispatchResult {

@@ -63,7 +63,12 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
-	pub(crate) fn do_pick(tenant: T::AccountId, id: OrderId, picks: Picks) -> DispatchResult {
+	/// How many bids there were, and how many auditors the order names.
+	pub(crate) fn do_pick(
+		tenant: T::AccountId,
+		id: OrderId,
+		picks: Picks,
+	) -> Result<(u32, u32), DispatchError> {
 		let order = Orders::<T>::get(id).ok_or(Error::<T>::UnknownOrder)?;
 		ensure!(order.tenant == tenant, Error::<T>::NotTenant);
 		let spec = order.spec.v1();
@@ -79,7 +84,7 @@ impl<T: Config> Pallet<T> {
 		ensure!(picks.iter().all(has_bid), Error::<T>::NoBid);
 		let filled = Self::fill(id, &order, Some(&picks), &mut Vec::new())?;
 		ensure!(usize::from(filled) == picks.len(), Error::<T>::NotEligible);
-		Ok(())
+		Ok((order.bid_count(), spec.attestors.count()))
 	}
 
 	/// Removes an order and makes leases of its bids, best first or as picked, until it is filled;

@@ -1,7 +1,7 @@
 //! Leases from start to sweep.
 
-use crate::{pallet::*, ClosedLease, LeaseRecordOf, LeaseState, Suspension};
-use frame_support::{dispatch::DispatchResult, ensure};
+use crate::{pallet::*, ClosedLease, LeaseRecordOf, LeaseState, Suspension, WeightInfo};
+use frame_support::{dispatch::DispatchResult, ensure, weights::Weight};
 use leasehold_primitives::{
 	receipt, Agenda, AgendaItem, BlockNumber, CloseReason, FailureCode, Fault, LeaseId, Outcome,
 	OutcomeObserver, ProviderRegistry, ResultHash, StreamObserver, Streams, WorkloadKind,
@@ -379,8 +379,9 @@ impl<T: Config> Pallet<T> {
 			provider: lease.provider,
 			tenant: lease.tenant.clone(),
 			fault,
-			// What is at stake, where the provider is at fault: it decides how little was paid.
-			value: match fault {
+			paid: totals.paid,
+			// Where the provider is at fault it decides how little was paid.
+			at_stake: match fault {
 				Fault::Provider => totals.paid.max(lease.slice),
 				_ => totals.paid,
 			},
@@ -437,6 +438,14 @@ impl<T: Config> Pallet<T> {
 }
 
 impl<T: Config> StreamObserver for Pallet<T> {
+	fn visit_weight(funders: u32) -> Weight {
+		T::WeightInfo::visit_lease(funders)
+	}
+
+	fn refill_blocks() -> BlockNumber {
+		Self::terms().low_funds.saturating_mul(2)
+	}
+
 	fn funded_again(id: LeaseId) -> DispatchResult {
 		let lease = Self::lease(id)?;
 		match lease.state {

@@ -40,6 +40,7 @@ mod types;
 mod weights;
 pub use types::*;
 pub use weights::WeightInfo;
+use weights::MAX_AUDITORS;
 
 // FRAME's macros expand to `expect`.
 #[allow(clippy::expect_used)]
@@ -54,7 +55,7 @@ pub mod pallet {
 	use leasehold_primitives::{
 		Agenda, Balance, BlockNumber, CloseReason, FailureCode, Fault, LeaseId, ManifestHash,
 		OrderId, OutcomeObserver, ProviderId, ProviderRegistry, Requirement, Resources, ResultHash,
-		Score, Scores, Streams,
+		Score, Scores, Streams, MAX_FUNDERS,
 	};
 	use sp_runtime::traits::{IdentifyAccount, Verify};
 
@@ -378,11 +379,7 @@ pub mod pallet {
 		/// Places an order. Its deposit and the record deposit are put on hold; bidding ends by
 		/// itself. An order with a manifest that the tenant has open already is refused.
 		#[pallet::call_index(0)]
-		// Charged for the leases that it may become, too.
-		#[pallet::weight(T::WeightInfo::place_order()
-			.saturating_add(T::WeightInfo::visit_order(order.v1().quantity.leases.into()))
-			.saturating_add(T::WeightInfo::visit_lease())
-			.saturating_add(T::WeightInfo::visit_closed()))]
+		#[pallet::weight(Pallet::<T>::placing(order.v1()))]
 		pub fn place_order(origin: OriginFor<T>, order: OrderOf<T>) -> DispatchResult {
 			let tenant = ensure_signed(origin)?;
 			Self::do_place_order(tenant, order)
@@ -390,19 +387,25 @@ pub mod pallet {
 
 		/// Takes an open order back. Tenant only. Costs the cancel fee if there are bids.
 		#[pallet::call_index(1)]
-		#[pallet::weight(T::WeightInfo::cancel_order())]
-		pub fn cancel_order(origin: OriginFor<T>, order: OrderId) -> DispatchResult {
+		#[pallet::weight(T::WeightInfo::cancel_order(MAX_BIDS))]
+		pub fn cancel_order(origin: OriginFor<T>, order: OrderId) -> DispatchResultWithPostInfo {
 			let tenant = ensure_signed(origin)?;
-			Self::do_cancel_order(tenant, order)
+			let bids = Self::do_cancel_order(tenant, order)?;
+			Ok(Some(T::WeightInfo::cancel_order(bids)).into())
 		}
 
 		/// Bids `rate` planck per served block. Operator only; the provider must meet the order now
 		/// and again when the chain clears it.
 		#[pallet::call_index(2)]
-		#[pallet::weight(T::WeightInfo::place_bid())]
-		pub fn place_bid(origin: OriginFor<T>, order: OrderId, rate: Balance) -> DispatchResult {
+		#[pallet::weight(Pallet::<T>::bidding(MAX_AUDITORS))]
+		pub fn place_bid(
+			origin: OriginFor<T>,
+			order: OrderId,
+			rate: Balance,
+		) -> DispatchResultWithPostInfo {
 			let operator = ensure_signed(origin)?;
-			Self::do_place_bid(operator, order, rate)
+			let auditors = Self::do_place_bid(operator, order, rate)?;
+			Ok(Some(Self::bidding(auditors)).into())
 		}
 
 		/// Takes a bid back. Operator only; not in the last blocks of bidding.
@@ -416,62 +419,72 @@ pub mod pallet {
 		/// Reports that the workload runs: the stream begins to accrue. Operator only, before the
 		/// start deadline. Counts as a heartbeat.
 		#[pallet::call_index(4)]
-		#[pallet::weight(T::WeightInfo::start_lease().saturating_add(T::WeightInfo::visit_lease()))]
-		pub fn start_lease(origin: OriginFor<T>, lease: LeaseId) -> DispatchResult {
+		#[pallet::weight(Pallet::<T>::with_visit(T::WeightInfo::start_lease(), MAX_FUNDERS))]
+		pub fn start_lease(origin: OriginFor<T>, lease: LeaseId) -> DispatchResultWithPostInfo {
 			let operator = ensure_signed(origin)?;
-			Self::do_start_lease(operator, lease)
+			Self::do_start_lease(operator, lease)?;
+			let funders = T::Streams::funders(lease);
+			Ok(Some(Self::with_visit(T::WeightInfo::start_lease(), funders)).into())
 		}
 
 		/// Reports that a job has exited by itself, whatever its exit code. Operator only.
 		#[pallet::call_index(5)]
-		#[pallet::weight(T::WeightInfo::close_lease().saturating_add(T::WeightInfo::visit_closed()))]
+		#[pallet::weight(T::WeightInfo::complete_lease(MAX_FUNDERS))]
 		pub fn complete_lease(
 			origin: OriginFor<T>,
 			lease: LeaseId,
 			exit_code: i32,
 			result_hash: ResultHash,
-		) -> DispatchResult {
+		) -> DispatchResultWithPostInfo {
 			let operator = ensure_signed(origin)?;
-			Self::do_complete_lease(operator, lease, exit_code, result_hash)
+			let funders = T::Streams::funders(lease);
+			Self::do_complete_lease(operator, lease, exit_code, result_hash)?;
+			Ok(Some(T::WeightInfo::complete_lease(funders)).into())
 		}
 
 		/// Reports that the workload cannot be run. Operator only.
 		#[pallet::call_index(6)]
-		#[pallet::weight(T::WeightInfo::close_lease().saturating_add(T::WeightInfo::visit_closed()))]
+		#[pallet::weight(T::WeightInfo::fail_lease(MAX_FUNDERS))]
 		pub fn fail_lease(
 			origin: OriginFor<T>,
 			lease: LeaseId,
 			code: FailureCode,
-		) -> DispatchResult {
+		) -> DispatchResultWithPostInfo {
 			let operator = ensure_signed(origin)?;
-			Self::do_fail_lease(operator, lease, code)
+			let funders = T::Streams::funders(lease);
+			Self::do_fail_lease(operator, lease, code)?;
+			Ok(Some(T::WeightInfo::fail_lease(funders)).into())
 		}
 
 		/// Ends a lease. Tenant only, at any time.
 		#[pallet::call_index(7)]
-		#[pallet::weight(T::WeightInfo::close_lease().saturating_add(T::WeightInfo::visit_closed()))]
-		pub fn close_lease(origin: OriginFor<T>, lease: LeaseId) -> DispatchResult {
+		#[pallet::weight(T::WeightInfo::close_lease(MAX_FUNDERS))]
+		pub fn close_lease(origin: OriginFor<T>, lease: LeaseId) -> DispatchResultWithPostInfo {
 			let who = ensure_signed(origin)?;
-			Self::do_close_lease(who, lease)
+			let funders = T::Streams::funders(lease);
+			Self::do_close_lease(who, lease)?;
+			Ok(Some(T::WeightInfo::close_lease(funders)).into())
 		}
 
 		/// Picks bids of an order with `Manual` selection: as many as the order needs at least. Tenant
 		/// only, until its time to pick is over.
 		#[pallet::call_index(8)]
-		#[pallet::weight(T::WeightInfo::pick()
-			.saturating_add(T::WeightInfo::visit_lease())
-			.saturating_add(T::WeightInfo::visit_closed()))]
-		pub fn pick(origin: OriginFor<T>, order: OrderId, providers: Picks) -> DispatchResult {
+		#[pallet::weight(Pallet::<T>::picking(MAX_LEASES, MAX_BIDS, MAX_AUDITORS))]
+		pub fn pick(
+			origin: OriginFor<T>,
+			order: OrderId,
+			providers: Picks,
+		) -> DispatchResultWithPostInfo {
 			let who = ensure_signed(origin)?;
-			Self::do_pick(who, order, providers)
+			let chosen = u32::try_from(providers.len()).unwrap_or(MAX_LEASES);
+			let (bids, auditors) = Self::do_pick(who, order, providers)?;
+			Ok(Some(Self::picking(chosen, bids, auditors)).into())
 		}
 
 		/// Makes a lease at once: the order names a provider, the version of its offer, and by its price
 		/// ceiling the most it may cost.
 		#[pallet::call_index(9)]
-		#[pallet::weight(T::WeightInfo::lease_now()
-			.saturating_add(T::WeightInfo::visit_lease())
-			.saturating_add(T::WeightInfo::visit_closed()))]
+		#[pallet::weight(Pallet::<T>::leasing(order.v1()))]
 		pub fn lease_now(origin: OriginFor<T>, order: OrderOf<T>) -> DispatchResult {
 			let who = ensure_signed(origin)?;
 			Self::do_lease_now(who, order)
@@ -494,56 +507,79 @@ pub mod pallet {
 		/// Ends a lease that was never handed its manifest. Operator only, after the manifest deadline,
 		/// and not against a receipt on chain.
 		#[pallet::call_index(11)]
-		#[pallet::weight(T::WeightInfo::close_lease().saturating_add(T::WeightInfo::visit_closed()))]
-		pub fn report_missing_manifest(origin: OriginFor<T>, lease: LeaseId) -> DispatchResult {
+		#[pallet::weight(T::WeightInfo::report_missing_manifest(MAX_FUNDERS))]
+		pub fn report_missing_manifest(
+			origin: OriginFor<T>,
+			lease: LeaseId,
+		) -> DispatchResultWithPostInfo {
 			let who = ensure_signed(origin)?;
-			Self::do_report_missing_manifest(who, lease)
+			let funders = T::Streams::funders(lease);
+			Self::do_report_missing_manifest(who, lease)?;
+			Ok(Some(T::WeightInfo::report_missing_manifest(funders)).into())
 		}
 
 		/// Suspends a lease whose workload is down: nothing accrues. Operator only. After the longest
 		/// downtime the lease ends as `Offline`.
 		#[pallet::call_index(12)]
-		#[pallet::weight(T::WeightInfo::change_lease().saturating_add(T::WeightInfo::visit_lease()))]
-		pub fn pause_lease(origin: OriginFor<T>, lease: LeaseId) -> DispatchResult {
+		#[pallet::weight(Pallet::<T>::with_visit(T::WeightInfo::pause_lease(MAX_FUNDERS), MAX_FUNDERS))]
+		pub fn pause_lease(origin: OriginFor<T>, lease: LeaseId) -> DispatchResultWithPostInfo {
 			let who = ensure_signed(origin)?;
-			Self::do_pause_lease(who, lease)
+			let funders = T::Streams::funders(lease);
+			Self::do_pause_lease(who, lease)?;
+			Ok(Some(Self::with_visit(
+				T::WeightInfo::pause_lease(funders),
+				funders,
+			))
+			.into())
 		}
 
 		/// Resumes a lease that its provider paused. Operator only.
 		#[pallet::call_index(13)]
-		#[pallet::weight(T::WeightInfo::resume_lease().saturating_add(T::WeightInfo::visit_lease()))]
-		pub fn resume_lease(origin: OriginFor<T>, lease: LeaseId) -> DispatchResult {
+		#[pallet::weight(Pallet::<T>::with_visit(T::WeightInfo::resume_lease(), MAX_FUNDERS))]
+		pub fn resume_lease(origin: OriginFor<T>, lease: LeaseId) -> DispatchResultWithPostInfo {
 			let who = ensure_signed(origin)?;
-			Self::do_resume_lease(who, lease)
+			Self::do_resume_lease(who, lease)?;
+			let funders = T::Streams::funders(lease);
+			Ok(Some(Self::with_visit(T::WeightInfo::resume_lease(), funders)).into())
 		}
 
 		/// Gives the notice that the order agreed; then the lease ends as `Reclaimed`. Operator only.
 		#[pallet::call_index(14)]
-		#[pallet::weight(T::WeightInfo::change_lease().saturating_add(T::WeightInfo::visit_lease()))]
-		pub fn reclaim_lease(origin: OriginFor<T>, lease: LeaseId) -> DispatchResult {
+		#[pallet::weight(Pallet::<T>::with_visit(T::WeightInfo::reclaim_lease(MAX_FUNDERS), MAX_FUNDERS))]
+		pub fn reclaim_lease(origin: OriginFor<T>, lease: LeaseId) -> DispatchResultWithPostInfo {
 			let who = ensure_signed(origin)?;
-			Self::do_reclaim_lease(who, lease)
+			let funders = T::Streams::funders(lease);
+			Self::do_reclaim_lease(who, lease)?;
+			Ok(Some(Self::with_visit(
+				T::WeightInfo::reclaim_lease(funders),
+				funders,
+			))
+			.into())
 		}
 
 		/// Ends a lease without notice; the tenant is compensated out of the bond. Operator only.
 		#[pallet::call_index(15)]
-		#[pallet::weight(T::WeightInfo::close_lease().saturating_add(T::WeightInfo::visit_closed()))]
-		pub fn abandon_lease(origin: OriginFor<T>, lease: LeaseId) -> DispatchResult {
+		#[pallet::weight(T::WeightInfo::abandon_lease(MAX_FUNDERS))]
+		pub fn abandon_lease(origin: OriginFor<T>, lease: LeaseId) -> DispatchResultWithPostInfo {
 			let who = ensure_signed(origin)?;
-			Self::do_abandon_lease(who, lease)
+			let funders = T::Streams::funders(lease);
+			Self::do_abandon_lease(who, lease)?;
+			Ok(Some(T::WeightInfo::abandon_lease(funders)).into())
 		}
 
 		/// Ends a lease whose provider was away, or kept it paused, for too long. Anybody may.
 		#[pallet::call_index(16)]
-		#[pallet::weight(T::WeightInfo::close_lease().saturating_add(T::WeightInfo::visit_closed()))]
-		pub fn report_offline(origin: OriginFor<T>, lease: LeaseId) -> DispatchResult {
+		#[pallet::weight(T::WeightInfo::report_offline(MAX_FUNDERS))]
+		pub fn report_offline(origin: OriginFor<T>, lease: LeaseId) -> DispatchResultWithPostInfo {
 			ensure_signed(origin)?;
-			Self::do_report_offline(lease)
+			let funders = T::Streams::funders(lease);
+			Self::do_report_offline(lease)?;
+			Ok(Some(T::WeightInfo::report_offline(funders)).into())
 		}
 
 		/// Runs another manifest in a lease that has started. Tenant only.
 		#[pallet::call_index(17)]
-		#[pallet::weight(T::WeightInfo::start_lease())]
+		#[pallet::weight(T::WeightInfo::update_manifest())]
 		pub fn update_manifest(
 			origin: OriginFor<T>,
 			lease: LeaseId,
@@ -555,7 +591,7 @@ pub mod pallet {
 
 		/// Proposes another size for an active lease, at its own unit prices. Tenant only.
 		#[pallet::call_index(18)]
-		#[pallet::weight(T::WeightInfo::start_lease())]
+		#[pallet::weight(T::WeightInfo::propose_resize())]
 		pub fn propose_resize(
 			origin: OriginFor<T>,
 			lease: LeaseId,
@@ -567,19 +603,25 @@ pub mod pallet {
 
 		/// Accepts the size that the tenant proposed. Operator only.
 		#[pallet::call_index(19)]
-		#[pallet::weight(T::WeightInfo::resize_lease().saturating_add(T::WeightInfo::visit_lease()))]
+		#[pallet::weight(Pallet::<T>::with_visit(T::WeightInfo::accept_resize(MAX_FUNDERS), MAX_FUNDERS))]
 		pub fn accept_resize(
 			origin: OriginFor<T>,
 			lease: LeaseId,
 			resources: Resources,
-		) -> DispatchResult {
+		) -> DispatchResultWithPostInfo {
 			let who = ensure_signed(origin)?;
-			Self::do_accept_resize(who, lease, resources)
+			let funders = T::Streams::funders(lease);
+			Self::do_accept_resize(who, lease, resources)?;
+			Ok(Some(Self::with_visit(
+				T::WeightInfo::accept_resize(funders),
+				funders,
+			))
+			.into())
 		}
 
 		/// Makes every access grant issued so far void. Tenant or access account.
 		#[pallet::call_index(20)]
-		#[pallet::weight(T::WeightInfo::submit_receipt())]
+		#[pallet::weight(T::WeightInfo::revoke_access())]
 		pub fn revoke_access(origin: OriginFor<T>, lease: LeaseId) -> DispatchResult {
 			let who = ensure_signed(origin)?;
 			Self::do_revoke_access(who, lease)

@@ -181,12 +181,13 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
-	pub(crate) fn do_cancel_order(tenant: T::AccountId, id: OrderId) -> DispatchResult {
+	/// How many bids there were.
+	pub(crate) fn do_cancel_order(tenant: T::AccountId, id: OrderId) -> Result<u32, DispatchError> {
 		let order = Orders::<T>::get(id).ok_or(Error::<T>::UnknownOrder)?;
 		ensure!(order.tenant == tenant, Error::<T>::NotTenant);
 		let fee = Self::end_order(id, &order, true)?;
 		Self::deposit_event(Event::OrderCancelled { order: id, fee });
-		Ok(())
+		Ok(order.bid_count())
 	}
 
 	/// Ends an order that has come to nothing: everything goes back, less the cancel fee if `charge`

@@ -127,7 +127,7 @@ impl Default for TermsV1 {
 			// A day.
 			closed_retention: 28_800,
 			agenda_horizon: 28_800,
-			rank_weight: Perbill::from_percent(50),
+			rank_weight: Perbill::from_percent(10),
 		}
 	}
 }
@@ -231,6 +231,14 @@ pub struct Attestors<AccountId> {
 	pub all_of: BoundedVec<AccountId, ConstU32<MAX_ATTESTORS>>,
 	/// One of these, unless there are none.
 	pub any_of: BoundedVec<AccountId, ConstU32<MAX_ATTESTORS>>,
+}
+
+impl<AccountId> Attestors<AccountId> {
+	/// How many auditors are named.
+	pub(crate) fn count(&self) -> u32 {
+		let count = self.all_of.len().saturating_add(self.any_of.len());
+		u32::try_from(count).unwrap_or(u32::MAX)
+	}
 }
 
 impl<AccountId> Default for Attestors<AccountId> {
@@ -380,6 +388,13 @@ pub struct OrderRecord<AccountId> {
 	pub due: BlockNumber,
 	/// Best first.
 	pub bids: BoundedVec<Bid, ConstU32<MAX_BIDS>>,
+}
+
+impl<AccountId> OrderRecord<AccountId> {
+	/// How many bids there are.
+	pub(crate) fn bid_count(&self) -> u32 {
+		u32::try_from(self.bids.len()).unwrap_or(MAX_BIDS)
+	}
 }
 
 /// [`OrderRecord`] in a runtime.

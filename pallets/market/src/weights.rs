@@ -1,82 +1,114 @@
-//! What the calls and visits cost.
+//! What the calls and visits cost, from the parts that were measured.
 
+use crate::{pallet::*, OrderV1, MAX_ATTESTORS, MAX_BIDS};
 use frame_support::weights::Weight;
-use leasehold_primitives::terms::hand;
 
-/// Weights of the calls and visits of this pallet.
+/// Weights of the calls and visits of this pallet: of orders for `l` leases with `b` bids, and of
+/// leases with `f` funders.
 pub trait WeightInfo {
 	fn place_order() -> Weight;
-	fn cancel_order() -> Weight;
+	fn cancel_order(b: u32) -> Weight;
 	fn place_bid() -> Weight;
 	fn withdraw_bid() -> Weight;
-	fn pick() -> Weight;
+	/// `l` bids are picked, and `b` are not.
+	fn pick(l: u32, b: u32) -> Weight;
 	fn lease_now() -> Weight;
 	fn start_lease() -> Weight;
 	fn submit_receipt() -> Weight;
-	fn change_lease() -> Weight;
-	fn resize_lease() -> Weight;
+	fn complete_lease(f: u32) -> Weight;
+	fn fail_lease(f: u32) -> Weight;
+	fn close_lease(f: u32) -> Weight;
+	fn report_missing_manifest(f: u32) -> Weight;
+	fn pause_lease(f: u32) -> Weight;
 	fn resume_lease() -> Weight;
-	fn close_lease() -> Weight;
+	fn reclaim_lease(f: u32) -> Weight;
+	fn abandon_lease(f: u32) -> Weight;
+	fn report_offline(f: u32) -> Weight;
+	fn update_manifest() -> Weight;
+	fn propose_resize() -> Weight;
+	fn accept_resize(f: u32) -> Weight;
+	fn revoke_access() -> Weight;
 	fn set_terms() -> Weight;
-	fn visit_order(leases: u32) -> Weight;
-	fn visit_lease() -> Weight;
+	/// `l` leases are made, and `b` better bids passed over.
+	fn visit_order(l: u32, b: u32) -> Weight;
+	fn visit_lease(f: u32) -> Weight;
 	fn visit_closed() -> Weight;
 	fn visit_watch() -> Weight;
+	/// The check of one bid, with the statements of `a` auditors.
+	fn eligible(a: u32) -> Weight;
 }
 
-/// Hand figures, not measured: what each call touches at its worst (sixteen bids, eight leases,
-/// eight funders), at RocksDB's prices.
-impl WeightInfo for () {
-	fn place_order() -> Weight {
-		hand(150, 8, 8)
+/// Auditors that an order may name, of both sorts.
+pub(crate) const MAX_AUDITORS: u32 = MAX_ATTESTORS * 2;
+
+impl<T: Config> Pallet<T> {
+	/// What `auditors` add to each check of a bid.
+	fn auditing(auditors: u32) -> Weight {
+		T::WeightInfo::eligible(auditors).saturating_sub(T::WeightInfo::eligible(0))
 	}
-	fn cancel_order() -> Weight {
-		hand(250, 25, 25)
+
+	/// Clearing an order for `leases` that has `bids`. Each lease may take a check of its own besides
+	/// those of all bids, where one provider may serve several.
+	pub fn clearing(leases: u32, bids: u32, auditors: u32) -> Weight {
+		let checks = leases.saturating_add(bids);
+		T::WeightInfo::visit_order(leases, bids)
+			.saturating_add(Self::auditing(auditors).saturating_mul(checks.into()))
 	}
-	fn place_bid() -> Weight {
-		hand(200, 20, 4)
+
+	/// What a lease leaves to the agenda: a visit, should it never start, its sweep, and the watch of its
+	/// provider, should it be the first.
+	fn aftermath() -> Weight {
+		T::WeightInfo::visit_lease(1)
+			.saturating_add(T::WeightInfo::visit_closed())
+			.saturating_add(T::WeightInfo::visit_watch())
 	}
-	fn withdraw_bid() -> Weight {
-		hand(100, 4, 2)
+
+	/// Placing an order, clearing it, and what its leases leave. Bids pay for their own part.
+	pub(crate) fn placing(order: &OrderV1<T::AccountId>) -> Weight {
+		let leases = order.quantity.leases.into();
+		T::WeightInfo::place_order()
+			.saturating_add(Self::clearing(leases, 0, order.attestors.count()))
+			.saturating_add(Self::aftermath().saturating_mul(leases.into()))
 	}
-	fn pick() -> Weight {
-		hand(2_000, 150, 100)
+
+	/// A bid, and its part in clearing.
+	pub(crate) fn bidding(auditors: u32) -> Weight {
+		let passed_over =
+			T::WeightInfo::visit_order(1, 1).saturating_sub(T::WeightInfo::visit_order(1, 0));
+		T::WeightInfo::place_bid()
+			.saturating_add(passed_over)
+			.saturating_add(Self::auditing(auditors).saturating_mul(2))
 	}
-	fn lease_now() -> Weight {
-		hand(300, 25, 15)
+
+	/// Picking `picks` of `bids`.
+	pub(crate) fn picking(picks: u32, bids: u32, auditors: u32) -> Weight {
+		T::WeightInfo::pick(picks, bids.saturating_sub(picks))
+			.saturating_add(Self::auditing(auditors).saturating_mul(picks.into()))
 	}
-	fn start_lease() -> Weight {
-		hand(150, 10, 8)
+
+	/// A lease at once, and what it leaves.
+	pub(crate) fn leasing(order: &OrderV1<T::AccountId>) -> Weight {
+		T::WeightInfo::lease_now()
+			.saturating_add(Self::auditing(order.attestors.count()))
+			.saturating_add(Self::aftermath())
 	}
-	fn submit_receipt() -> Weight {
-		hand(120, 4, 1)
+
+	/// A call that leaves another visit of its lease to the agenda.
+	pub(crate) fn with_visit(call: Weight, funders: u32) -> Weight {
+		call.saturating_add(T::WeightInfo::visit_lease(funders))
 	}
-	fn change_lease() -> Weight {
-		hand(900, 30, 28)
+
+	/// The most that clearing any order costs.
+	pub fn dearest_order() -> Weight {
+		Self::clearing(crate::MAX_LEASES, MAX_BIDS, MAX_AUDITORS)
 	}
-	fn resize_lease() -> Weight {
-		hand(1_000, 32, 30)
-	}
-	fn resume_lease() -> Weight {
-		hand(150, 8, 6)
-	}
-	fn close_lease() -> Weight {
-		hand(1_900, 54, 54)
-	}
-	fn set_terms() -> Weight {
-		hand(20, 1, 1)
-	}
-	fn visit_order(leases: u32) -> Weight {
-		let lease = hand(300, 20, 14);
-		hand(500, 90, 20).saturating_add(lease.saturating_mul(leases.into()))
-	}
-	fn visit_lease() -> Weight {
-		hand(1_900, 54, 54)
-	}
-	fn visit_closed() -> Weight {
-		hand(80, 3, 3)
-	}
-	fn visit_watch() -> Weight {
-		hand(300, 40, 40)
+
+	/// What clearing this order costs.
+	pub fn order_weight(id: leasehold_primitives::OrderId) -> Weight {
+		Orders::<T>::get(id).map_or_else(Weight::zero, |order| {
+			let spec = order.spec.v1();
+			let leases = spec.quantity.leases.into();
+			Self::clearing(leases, order.bid_count(), spec.attestors.count())
+		})
 	}
 }

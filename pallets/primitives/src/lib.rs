@@ -10,6 +10,7 @@ extern crate alloc;
 
 pub mod heartbeat;
 pub mod math;
+pub mod migration;
 pub mod pricing;
 pub mod receipt;
 pub mod resources;
@@ -24,7 +25,7 @@ pub use resources::{
 };
 pub use traits::{
 	Agenda, AgendaHandler, Demand, Outcome, OutcomeObserver, ProviderRegistry, Scores,
-	StreamObserver, StreamOpening, StreamTotals, Streams,
+	StreamObserver, StreamOpening, StreamTotals, Streams, MAX_FUNDERS,
 };
 pub use types::{
 	AgendaClass, AgendaItem, CloseReason, FailureCode, Fault, ManifestHash, Progress, ResultHash,

@@ -23,8 +23,10 @@ pub trait AgendaHandler {
 	fn visit(item: AgendaItem) -> DispatchResult;
 	/// Moves the `due` of an item whose visit failed, without putting it on the list.
 	fn postpone(item: AgendaItem, due: BlockNumber);
-	/// The most that one visit of the item costs.
+	/// The most that one visit of the item costs, as it stands.
 	fn weight(item: AgendaItem) -> Weight;
+	/// The most that one visit of any item can cost.
+	fn dearest() -> Weight;
 }
 
 /// What a tenant wants of a provider.
@@ -88,6 +90,9 @@ pub trait ProviderRegistry<AccountId> {
 	fn max_downtime() -> BlockNumber;
 }
 
+/// Most accounts whose money is in one stream.
+pub const MAX_FUNDERS: u32 = 8;
+
 /// What a stream is opened with.
 pub struct StreamOpening<AccountId> {
 	pub lease: LeaseId,
@@ -142,6 +147,8 @@ pub trait Streams<AccountId> {
 	fn rate(lease: LeaseId) -> Balance;
 	/// Blocks of notice that were agreed; 0 if none were.
 	fn notice(lease: LeaseId) -> BlockNumber;
+	/// Accounts whose money is in the stream; 0 if there is no such stream.
+	fn funders(lease: LeaseId) -> u32;
 	/// Blocks that the balance still pays for as it accrues now (above the reserve unless stored).
 	fn funded_blocks(lease: LeaseId) -> BlockNumber;
 	/// Takes the next refill from the tenant's free balance, if one was agreed and the balance
@@ -154,6 +161,10 @@ pub trait Streams<AccountId> {
 
 /// Hears of deposits and withdrawals.
 pub trait StreamObserver {
+	/// The most that the agenda's next visit of a lease with so many funders costs.
+	fn visit_weight(funders: u32) -> Weight;
+	/// Blocks that a refill must at least pay for, so that it does not call for visit after visit.
+	fn refill_blocks() -> BlockNumber;
 	/// A suspended stream is funded again as a new one would be: its lease resumes.
 	fn funded_again(lease: LeaseId) -> DispatchResult;
 	/// Funds were withdrawn: the stream may run dry sooner than was noted.
@@ -165,8 +176,10 @@ pub struct Outcome<AccountId> {
 	pub provider: ProviderId,
 	pub tenant: AccountId,
 	pub fault: Fault,
-	/// Gross amount paid, planck.
-	pub value: Balance,
+	/// Gross amount paid, planck: what a good outcome counts.
+	pub paid: Balance,
+	/// What a fault weighs by, planck; at least what was paid.
+	pub at_stake: Balance,
 }
 
 /// Hears of each lease that has ended, once.

@@ -117,6 +117,7 @@ impl<T: Config> Pallet<T> {
 				leases: 0,
 				reserved: Resources::default(),
 				offer_version: 0,
+				registered_at: Self::now(),
 			},
 		);
 		Self::deposit_event(Event::Registered {
@@ -335,9 +336,9 @@ impl<T: Config> Pallet<T> {
 			return Ok(());
 		};
 		if record.leases > 0 || Self::now() < until {
-			let next = Self::now()
-				.saturating_add(Self::terms().heartbeat_grace)
-				.max(until);
+			// Leases may last long: not every few blocks.
+			let wait = (Self::terms().unbonding_period / 8).max(1);
+			let next = Self::now().saturating_add(wait).max(until);
 			let due = T::Agenda::schedule(AgendaItem::Provider(provider), next);
 			return Self::change(provider, |record| {
 				record.status = Status::Unbonding { until, due };

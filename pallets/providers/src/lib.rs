@@ -27,6 +27,7 @@ pub use pallet::*;
 
 mod attestations;
 mod dispatchable_impls;
+pub mod migrations;
 mod registry;
 mod try_state;
 mod types;
@@ -48,7 +49,7 @@ pub mod pallet {
 	};
 	use sp_runtime::traits::{IdentifyAccount, Verify};
 
-	const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+	const STORAGE_VERSION: StorageVersion = StorageVersion::new(2);
 
 	#[pallet::pallet]
 	#[pallet::storage_version(STORAGE_VERSION)]
@@ -370,7 +371,7 @@ pub mod pallet {
 		/// Names the tenants that the provider serves; `None`: all. Owner or operator. Running leases
 		/// go on.
 		#[pallet::call_index(8)]
-		#[pallet::weight(T::WeightInfo::set_tenants())]
+		#[pallet::weight(T::WeightInfo::set_served())]
 		pub fn set_served(
 			origin: OriginFor<T>,
 			tenants: Option<Tenants<T::AccountId>>,

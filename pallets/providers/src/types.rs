@@ -3,9 +3,7 @@
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::{traits::ConstU32, weights::Weight, BoundedVec};
 use leasehold_primitives::{
-	heartbeat::Instance,
-	terms::{self, hand},
-	Attributes, Balance, BlockNumber, ProviderId, Resources,
+	heartbeat::Instance, terms, Attributes, Balance, BlockNumber, ProviderId, Resources,
 };
 use scale_info::TypeInfo;
 
@@ -201,6 +199,8 @@ pub struct ProviderRecord<AccountId> {
 	/// Price sheets so far; the last one's number.
 	#[codec(compact)]
 	pub offer_version: u32,
+	#[codec(compact)]
+	pub registered_at: BlockNumber,
 }
 
 /// [`ProviderRecord`] in a runtime.
@@ -273,62 +273,12 @@ pub trait WeightInfo {
 	fn heartbeat() -> Weight;
 	fn authorize_heartbeat() -> Weight;
 	fn set_offer() -> Weight;
-	fn set_tenants() -> Weight;
+	fn set_served() -> Weight;
 	fn attest() -> Weight;
 	fn revoke_attestation() -> Weight;
 	fn set_terms() -> Weight;
 	fn visit() -> Weight;
 	fn visit_attestation() -> Weight;
-}
-
-/// Hand figures, not measured: 50 µs a call (150 µs with a signature check) and the database
-/// accesses at RocksDB's prices, counted generously.
-impl WeightInfo for () {
-	fn register() -> Weight {
-		hand(50, 8, 8)
-	}
-	fn rotate_operator() -> Weight {
-		hand(50, 4, 4)
-	}
-	fn update() -> Weight {
-		hand(50, 4, 2)
-	}
-	fn set_paused() -> Weight {
-		hand(50, 3, 1)
-	}
-	fn raise_bond() -> Weight {
-		hand(50, 5, 4)
-	}
-	fn deregister() -> Weight {
-		hand(50, 5, 4)
-	}
-	fn heartbeat() -> Weight {
-		hand(50, 3, 1)
-	}
-	fn authorize_heartbeat() -> Weight {
-		hand(150, 4, 0)
-	}
-	fn set_offer() -> Weight {
-		hand(50, 4, 2)
-	}
-	fn set_tenants() -> Weight {
-		hand(50, 3, 1)
-	}
-	fn attest() -> Weight {
-		hand(80, 8, 8)
-	}
-	fn revoke_attestation() -> Weight {
-		hand(50, 3, 3)
-	}
-	fn set_terms() -> Weight {
-		hand(20, 1, 1)
-	}
-	fn visit() -> Weight {
-		hand(100, 8, 11)
-	}
-	fn visit_attestation() -> Weight {
-		hand(50, 3, 3)
-	}
 }
 
 /// The account id of a runtime, for brevity.

@@ -1,12 +1,13 @@
 //! # Reputation: scores that move on outcomes
 //!
-//! Glossary: an *outcome* is a lease that ended. A *score* is a number in [0, 1] for a provider or a
-//! tenant: the lower confidence bound of a beta distribution over good and bad outcomes. Outcomes
-//! decay exponentially in time, so that a score drifts back to the *newcomer's*; each weighs
-//! v / (v + reference value) for v planck paid. Dealings with oneself count nothing.
+//! Glossary: an *outcome* is a lease that ended. A *standing* is a number from 0 upwards for a
+//! provider or a tenant ([`score`]): good outcomes add what was paid, in units of the reference value,
+//! as far as the terms let it grow; a fault takes off up to one half; it halves in a half-life. A *score* in
+//! [0, 1] is what the market reads of it, from a half-life after the party began. A newcomer's is 0,
+//! and nobody's is lower: throwing an identity away never pays. Dealings with oneself count nothing good.
 //!
-//! Of what one tenant and one provider have with each other, good and bad outcomes count up to a cap
-//! each. Records that have decayed to next to nothing are swept.
+//! Of what one tenant and one provider blame on each other, faults weigh up to a cap. Records that
+//! have decayed to next to nothing are swept.
 //!
 //! Outcomes come through [`leasehold_primitives::OutcomeObserver`].
 
@@ -15,6 +16,7 @@
 
 pub use pallet::*;
 
+pub mod migrations;
 pub mod score;
 mod sweep;
 mod types;
@@ -34,11 +36,11 @@ pub mod pallet {
 	use frame_support::{pallet_prelude::*, traits::Contains};
 	use frame_system::pallet_prelude::*;
 	use leasehold_primitives::{
-		Agenda, Balance, BlockNumber, Fault, Outcome, OutcomeObserver, ProviderId, Score, Scores,
+		Agenda, BlockNumber, Fault, Outcome, OutcomeObserver, ProviderId, Score, Scores,
 	};
-	use sp_runtime::{Perbill, SaturatedConversion};
+	use sp_runtime::{traits::Convert, Perbill, SaturatedConversion};
 
-	const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+	const STORAGE_VERSION: StorageVersion = StorageVersion::new(2);
 
 	#[pallet::pallet]
 	#[pallet::storage_version(STORAGE_VERSION)]
@@ -48,6 +50,8 @@ pub mod pallet {
 	pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
 		/// Providers with the accounts of their own.
 		type SameParty: Contains<(ProviderId, Self::AccountId)>;
+		/// The block in which a provider registered.
+		type RegisteredAt: Convert<ProviderId, BlockNumber>;
 		/// Where the sweep is written down.
 		type Agenda: Agenda;
 		/// Who may set terms.
@@ -60,17 +64,15 @@ pub mod pallet {
 	#[pallet::storage]
 	pub type CurrentTerms<T: Config> = StorageValue<_, Terms, ValueQuery>;
 
-	/// Outcomes of providers. Who has none is a newcomer.
+	/// Standings of providers. Who has none is a newcomer.
 	#[pallet::storage]
-	pub type ProviderScores<T: Config> =
-		StorageMap<_, Twox64Concat, ProviderId, ScoreRecord, ValueQuery>;
+	pub type ProviderScores<T: Config> = StorageMap<_, Twox64Concat, ProviderId, Standing>;
 
-	/// Outcomes of tenants. Who has none is a newcomer.
+	/// Standings of tenants. Who has none is a newcomer.
 	#[pallet::storage]
-	pub type TenantScores<T: Config> =
-		StorageMap<_, Blake2_128Concat, T::AccountId, ScoreRecord, ValueQuery>;
+	pub type TenantScores<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, Standing>;
 
-	/// What a tenant and a provider have counted with each other.
+	/// Faults between a tenant and a provider.
 	#[pallet::storage]
 	pub type Pairs<T: Config> = StorageDoubleMap<
 		_,
@@ -78,7 +80,7 @@ pub mod pallet {
 		ProviderId,
 		Blake2_128Concat,
 		T::AccountId,
-		ScoreRecord,
+		PairFaults,
 		ValueQuery,
 	>;
 
@@ -89,7 +91,7 @@ pub mod pallet {
 	#[pallet::genesis_config]
 	#[derive(frame_support::DefaultNoBound)]
 	pub struct GenesisConfig<T: Config> {
-		pub terms: TermsV1,
+		pub terms: TermsV2,
 		#[serde(skip)]
 		pub _config: core::marker::PhantomData<T>,
 	}
@@ -98,7 +100,7 @@ pub mod pallet {
 	impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
 		fn build(&self) {
 			assert_eq!(self.terms.check(), Ok(()), "terms of reputation");
-			CurrentTerms::<T>::put(Terms::V1(self.terms.clone()));
+			CurrentTerms::<T>::put(Terms::V2(self.terms.clone()));
 		}
 	}
 
@@ -121,12 +123,12 @@ pub mod pallet {
 
 	#[pallet::call]
 	impl<T: Config> Pallet<T> {
-		/// Sets the terms, whole. Outcomes so far decay by the new half-life from now on.
+		/// Sets the terms, whole. Standings decay by the new half-life from their last outcome on.
 		#[pallet::call_index(0)]
 		#[pallet::weight(T::WeightInfo::set_terms())]
 		pub fn set_terms(origin: OriginFor<T>, terms: Terms) -> DispatchResult {
 			T::AdminOrigin::ensure_origin(origin)?;
-			let Terms::V1(new) = &terms;
+			let Terms::V2(new) = &terms;
 			new.check().map_err(|_| Error::<T>::TermsContradict)?;
 			CurrentTerms::<T>::put(&terms);
 			Self::deposit_event(Event::TermsSet { terms });
@@ -138,7 +140,7 @@ pub mod pallet {
 	impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
 		fn integrity_test() {
 			assert_eq!(
-				TermsV1::default().check(),
+				TermsV2::default().check(),
 				Ok(()),
 				"default terms of reputation"
 			);
@@ -155,28 +157,61 @@ pub mod pallet {
 			frame_system::Pallet::<T>::block_number().saturated_into()
 		}
 
-		pub(crate) fn terms() -> TermsV1 {
-			let Terms::V1(terms) = CurrentTerms::<T>::get();
+		pub(crate) fn terms() -> TermsV2 {
+			let Terms::V2(terms) = CurrentTerms::<T>::get();
 			terms
 		}
 
-		/// What an outcome of `value` planck weighs: value / (value + reference value).
-		fn weight(value: Balance) -> Perbill {
-			let sum = value.saturating_add(Self::terms().reference_value);
-			Perbill::from_rational(value, sum)
+		/// A provider's standing now. It begins with the registration.
+		pub fn provider_standing(provider: ProviderId) -> Standing {
+			ProviderScores::<T>::get(provider)
+				.unwrap_or_else(|| Standing::new(T::RegisteredAt::convert(provider)))
+				.at(Self::now(), &Self::terms())
+		}
+
+		/// A tenant's standing now. It begins with the first outcome.
+		pub fn tenant_standing(tenant: &T::AccountId) -> Standing {
+			let now = Self::now();
+			TenantScores::<T>::get(tenant)
+				.unwrap_or(Standing::new(now))
+				.at(now, &Self::terms())
 		}
 
 		/// I8: each score is in [0, 1].
 		pub fn do_try_state() -> Result<(), sp_runtime::TryRuntimeError> {
-			let (now, half_life) = (Self::now(), Self::terms().half_life);
+			let (now, terms) = (Self::now(), Self::terms());
 			let providers = ProviderScores::<T>::iter_values();
-			for record in providers.chain(TenantScores::<T>::iter_values()) {
-				let bound = record.lower_bound(now, half_life);
-				ensure!(bound <= Perbill::one(), "I8: a score is not in [0, 1]");
-				ensure!(record.at <= now, "a score from the future");
+			for standing in providers.chain(TenantScores::<T>::iter_values()) {
+				let current = standing.at(now, &terms);
+				ensure!(
+					current.room <= terms.growth,
+					"more room than the terms allow"
+				);
+				let score = current.score(&terms);
+				ensure!(score <= Perbill::one(), "I8: a score is not in [0, 1]");
+				ensure!(
+					standing.since <= standing.at,
+					"a standing from before its party"
+				);
+				ensure!(standing.at <= now, "a standing from the future");
 			}
 			Ok(())
 		}
+
+		fn moved(standing: Standing, moves: Moves) -> Standing {
+			match moves {
+				Moves::Good(weight) => standing.after_good(weight),
+				Moves::Fault(weight) => standing.after_fault(weight),
+			}
+		}
+	}
+
+	/// What an outcome does to a standing.
+	enum Moves {
+		/// Adds so much, in parts per billion of one outcome.
+		Good(u64),
+		/// A fault of this weight.
+		Fault(Perbill),
 	}
 
 	impl<T: Config> OutcomeObserver<T::AccountId> for Pallet<T> {
@@ -185,62 +220,69 @@ pub mod pallet {
 				provider,
 				tenant,
 				fault,
-				value,
+				paid,
+				at_stake,
 			} = outcome;
-			if T::SameParty::contains(&(provider, tenant.clone())) {
-				return;
-			}
-			let full = Self::weight(value);
+			let terms = Self::terms();
+			let sum = at_stake.saturating_add(terms.reference_value);
+			let full = Perbill::from_rational(at_stake, sum);
 			// What weighs nothing leaves no record.
 			if full.is_zero() {
 				return;
 			}
-			let (half, quarter) = (full / 2, full / 4);
-			let none = Perbill::zero();
-			// (good, bad) for the provider, (good, bad) for the tenant.
-			let (for_provider, for_tenant) = match fault {
-				Fault::Nobody => ((full, none), (full, none)),
-				Fault::Mishap => ((none, half), (none, none)),
-				Fault::Tenant => ((full, none), (none, full)),
-				Fault::Provider => ((none, full), (full, none)),
-				Fault::Undecided => ((none, quarter), (none, quarter)),
+			// Nobody earns a standing by dealing with oneself. Faults count all the same: who operates a
+			// provider can change, and a tenant must not become one's own to hide them.
+			let own = T::SameParty::contains(&(provider, tenant.clone()));
+			let good = paid
+				.saturating_mul(score::ONE.into())
+				.checked_div(terms.reference_value)
+				.and_then(|good| u64::try_from(good).ok())
+				.unwrap_or(u64::MAX);
+			let blamed = match fault {
+				Fault::Nobody => None,
+				Fault::Mishap => Some(full / 2),
+				Fault::Tenant | Fault::Provider => Some(full),
+				Fault::Undecided => Some(full / 4),
 			};
-			let TermsV1 {
-				half_life,
-				pair_cap,
-				..
-			} = Self::terms();
 			let now = Self::now();
-			// (good, bad) between the two, as far as the cap leaves room.
-			let (for_provider, for_tenant) = Pairs::<T>::mutate(provider, &tenant, |pair| {
-				let good = for_provider.0.max(for_tenant.0);
-				let bad = for_provider.1.max(for_tenant.1);
-				let (good, bad) = pair.room((good, bad), pair_cap, now, half_life);
-				pair.add((good, bad), now, half_life);
-				let capped = |of: (Perbill, Perbill)| (of.0.min(good), of.1.min(bad));
-				(capped(for_provider), capped(for_tenant))
+			let blamed = blamed.map(|weight| {
+				Pairs::<T>::mutate(provider, &tenant, |pair| pair.count(weight, now, &terms))
 			});
+			let good = || (!own).then_some(Moves::Good(good));
+			let bad = || blamed.map(Moves::Fault);
+			let (for_provider, for_tenant) = match fault {
+				Fault::Nobody => (good(), good()),
+				Fault::Mishap => (bad(), None),
+				Fault::Tenant => (good(), bad()),
+				Fault::Provider => (bad(), good()),
+				Fault::Undecided => (bad(), bad()),
+			};
+			if for_provider.is_none() && for_tenant.is_none() {
+				return;
+			}
 			Self::begin_sweeping();
-			let score = ProviderScores::<T>::mutate(provider, |record| {
-				record.add(for_provider, now, half_life);
-				record.lower_bound(now, half_life)
-			});
-			Self::deposit_event(Event::ProviderScored { provider, score });
-			let score = TenantScores::<T>::mutate(&tenant, |record| {
-				record.add(for_tenant, now, half_life);
-				record.lower_bound(now, half_life)
-			});
-			Self::deposit_event(Event::TenantScored { tenant, score });
+			if let Some(moves) = for_provider {
+				let moved = Self::moved(Self::provider_standing(provider), moves);
+				ProviderScores::<T>::insert(provider, moved);
+				let score = moved.score(&terms);
+				Self::deposit_event(Event::ProviderScored { provider, score });
+			}
+			if let Some(moves) = for_tenant {
+				let moved = Self::moved(Self::tenant_standing(&tenant), moves);
+				TenantScores::<T>::insert(&tenant, moved);
+				let score = moved.score(&terms);
+				Self::deposit_event(Event::TenantScored { tenant, score });
+			}
 		}
 	}
 
 	impl<T: Config> Scores<T::AccountId> for Pallet<T> {
 		fn provider(provider: ProviderId) -> Score {
-			ProviderScores::<T>::get(provider).lower_bound(Self::now(), Self::terms().half_life)
+			Self::provider_standing(provider).score(&Self::terms())
 		}
 
 		fn tenant(tenant: &T::AccountId) -> Score {
-			TenantScores::<T>::get(tenant).lower_bound(Self::now(), Self::terms().half_life)
+			Self::tenant_standing(tenant).score(&Self::terms())
 		}
 	}
 }

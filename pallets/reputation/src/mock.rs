@@ -1,9 +1,9 @@
 //! A runtime with reputation and a registry of one provider.
 
 use crate as pallet_reputation;
-use frame_support::{derive_impl, traits::Contains};
+use frame_support::{derive_impl, traits::Contains, weights::Weight};
 use leasehold_primitives::{Agenda, AgendaItem, BlockNumber, ProviderId};
-use sp_runtime::BuildStorage;
+use sp_runtime::{traits::Convert, BuildStorage};
 
 type Block = frame_system::mocking::MockBlock<Test>;
 
@@ -32,6 +32,14 @@ impl Contains<(ProviderId, u64)> for OneOwner {
 	}
 }
 
+/// Every provider registered in block 0.
+pub struct AtGenesis;
+impl Convert<ProviderId, BlockNumber> for AtGenesis {
+	fn convert(_: ProviderId) -> BlockNumber {
+		0
+	}
+}
+
 /// Everything is due in the block it was put down for.
 pub struct Punctual;
 impl Agenda for Punctual {
@@ -40,11 +48,22 @@ impl Agenda for Punctual {
 	}
 }
 
+pub struct Free;
+impl pallet_reputation::WeightInfo for Free {
+	fn set_terms() -> Weight {
+		Weight::zero()
+	}
+	fn visit() -> Weight {
+		Weight::zero()
+	}
+}
+
 impl pallet_reputation::Config for Test {
 	type SameParty = OneOwner;
+	type RegisteredAt = AtGenesis;
 	type Agenda = Punctual;
 	type AdminOrigin = frame_system::EnsureRoot<u64>;
-	type WeightInfo = ();
+	type WeightInfo = Free;
 }
 
 pub fn run(test: impl FnOnce()) {

@@ -2,7 +2,7 @@
 
 extern crate alloc;
 
-use crate::{pallet::*, ScoreRecord, Sweep};
+use crate::{pallet::*, PairFaults, Standing, Sweep, TermsV2};
 use alloc::vec::Vec;
 use codec::Codec;
 use leasehold_primitives::{Agenda, AgendaItem, BlockNumber};
@@ -54,6 +54,7 @@ impl<T: Config> Pallet<T> {
 					Some(key) => ProviderScores::<T>::iter_from(key.clone()),
 					None => ProviderScores::<T>::iter(),
 				},
+				Standing::is_spent,
 				|id| ProviderScores::<T>::remove(id),
 				|id| ProviderScores::<T>::hashed_key_for(id),
 			),
@@ -62,6 +63,7 @@ impl<T: Config> Pallet<T> {
 					Some(key) => TenantScores::<T>::iter_from(key.clone()),
 					None => TenantScores::<T>::iter(),
 				},
+				Standing::is_spent,
 				|who| TenantScores::<T>::remove(who),
 				|who| TenantScores::<T>::hashed_key_for(who),
 			),
@@ -71,6 +73,7 @@ impl<T: Config> Pallet<T> {
 					None => Pairs::<T>::iter(),
 				}
 				.map(|(provider, tenant, pair)| ((provider, tenant), pair)),
+				PairFaults::is_spent,
 				|(provider, tenant)| Pairs::<T>::remove(provider, tenant),
 				|(provider, tenant)| Pairs::<T>::hashed_key_for(provider, tenant),
 			),
@@ -92,15 +95,16 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Removes what is spent of the next records; the last one's key, if there may be more.
-	fn look<K: Codec>(
-		records: impl Iterator<Item = (K, ScoreRecord)>,
+	fn look<K: Codec, R>(
+		records: impl Iterator<Item = (K, R)>,
+		is_spent: impl Fn(&R, BlockNumber, &TermsV2) -> bool,
 		remove: impl Fn(&K),
 		key: impl Fn(&K) -> Vec<u8>,
 	) -> Option<Vec<u8>> {
-		let (now, half_life) = (Self::now(), Self::terms().half_life);
+		let (now, terms) = (Self::now(), Self::terms());
 		let next: Vec<_> = records.take(LOOKED_AT).collect();
 		for (id, record) in &next {
-			if record.is_spent(now, half_life) {
+			if is_spent(record, now, &terms) {
 				remove(id);
 			}
 		}

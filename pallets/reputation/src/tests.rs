@@ -1,16 +1,18 @@
 //! Outcomes move scores.
 
-use crate::{mock::*, Event, ProviderScores, TenantScores, TermsV1};
+use crate::{mock::*, score::ONE, Event, Pairs, ProviderScores, Standing, TenantScores, TermsV2};
 use leasehold_primitives::{Fault, Outcome, OutcomeObserver, Scores};
 
 const TENANT: u64 = 7;
+const LEASE: u128 = 1_000_000_000_000;
 
 fn ended(fault: Fault, value: u128) {
 	Reputation::observe(Outcome {
 		provider: 0,
 		tenant: TENANT,
 		fault,
-		value,
+		paid: value,
+		at_stake: value,
 	});
 }
 
@@ -21,13 +23,29 @@ fn scores() -> (u32, u32) {
 	)
 }
 
+fn half_lives(n: u64) {
+	System::set_block_number(u64::from(TermsV2::default().half_life) * n);
+}
+
+/// Both parties have served with each other for long.
+fn known() {
+	let standing = Standing {
+		value: 5 * ONE,
+		..Default::default()
+	};
+	ProviderScores::<Test>::insert(0, standing);
+	TenantScores::<Test>::insert(TENANT, standing);
+	half_lives(1);
+}
+
 #[test]
 fn each_fault_moves_the_right_party() {
 	let moved = |fault| {
 		let mut signs = (0, 0);
 		run(|| {
+			known();
 			let before = scores();
-			ended(fault, 1_000_000_000_000_000);
+			ended(fault, 1_000 * LEASE);
 			let after = scores();
 			signs = (
 				(after.0 > before.0) as i8 - (after.0 < before.0) as i8,
@@ -44,13 +62,58 @@ fn each_fault_moves_the_right_party() {
 }
 
 #[test]
+fn what_was_paid_counts_as_far_as_there_is_room() {
+	run(|| {
+		half_lives(1);
+		ended(Fault::Nobody, 3 * LEASE / 2);
+		assert_eq!(Reputation::provider_standing(0).value, 3 * ONE / 2);
+		ended(Fault::Nobody, u128::MAX);
+		// All that a half-life allows.
+		let standing = Reputation::provider_standing(0);
+		assert_eq!((standing.value, standing.room), (20 * ONE, 0));
+		ended(Fault::Nobody, u128::MAX);
+		assert_eq!(Reputation::provider_standing(0).value, 20 * ONE);
+	});
+}
+
+#[test]
+fn the_first_half_life_has_no_score() {
+	run(|| {
+		System::set_block_number(u64::from(TermsV2::default().half_life) - 1);
+		ended(Fault::Nobody, 1_000 * LEASE);
+		assert!(Reputation::provider_standing(0).value > 0);
+		assert_eq!(scores(), (0, 0));
+		half_lives(1);
+		// The provider's began with its registration, the tenant's with its first lease.
+		assert!(scores().0 > 0);
+		assert_eq!(scores().1, 0);
+	});
+}
+
+#[test]
+fn faults_between_two_weigh_up_to_a_cap() {
+	run(|| {
+		known();
+		for _ in 0..10 {
+			ended(Fault::Provider, 1_000_000_000 * LEASE);
+		}
+		let pair = Pairs::<Test>::get(0, TENANT);
+		assert_eq!(pair.weight, 2 * ONE);
+		// Two full faults: a quarter of the 2.5 that were left after a half-life.
+		let left = Reputation::provider_standing(0).value;
+		assert!((620_000_000..=625_000_001).contains(&left), "{left}");
+	});
+}
+
+#[test]
 fn dust_weighs_next_to_nothing() {
 	run(|| {
-		let before = scores();
+		half_lives(1);
 		for _ in 0..100 {
-			ended(Fault::Nobody, 1_000);
+			ended(Fault::Nobody, 1_000_000);
 		}
-		assert!(scores().0 - before.0 < 1_000);
+		assert!(Reputation::provider_standing(0).value < ONE / 1_000);
+		assert!(scores().0 < 100_000);
 	});
 }
 
@@ -61,7 +124,8 @@ fn dealings_with_oneself_count_nothing() {
 			provider: 0,
 			tenant: 1,
 			fault: Fault::Nobody,
-			value: u128::MAX,
+			paid: u128::MAX,
+			at_stake: u128::MAX,
 		});
 		assert_eq!(ProviderScores::<Test>::iter().count(), 0);
 		assert_eq!(TenantScores::<Test>::iter().count(), 0);
@@ -71,10 +135,8 @@ fn dealings_with_oneself_count_nothing() {
 #[test]
 fn a_score_drifts_back_to_the_newcomers() {
 	run(|| {
-		let newcomer = scores().0;
-		for _ in 0..20 {
-			ended(Fault::Nobody, u128::MAX);
-		}
+		half_lives(1);
+		ended(Fault::Nobody, u128::MAX);
 		let high = scores().0;
 		System::assert_has_event(
 			Event::ProviderScored {
@@ -83,8 +145,10 @@ fn a_score_drifts_back_to_the_newcomers() {
 			}
 			.into(),
 		);
-		System::set_block_number(u64::from(TermsV1::default().half_life) * 40);
-		assert!(high > newcomer);
-		assert_eq!(scores().0, newcomer);
+		assert!(high > 800_000_000);
+		half_lives(2);
+		assert!(scores().0 < high);
+		half_lives(40);
+		assert_eq!(scores().0, 0);
 	});
 }

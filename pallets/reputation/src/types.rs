@@ -3,10 +3,7 @@
 use crate::score;
 use codec::{Decode, DecodeWithMemTracking, Encode, MaxEncodedLen};
 use frame_support::{traits::ConstU32, weights::Weight, BoundedVec};
-use leasehold_primitives::{
-	terms::{self, hand},
-	Balance, BlockNumber, Score,
-};
+use leasehold_primitives::{terms, Balance, BlockNumber, Score};
 use scale_info::TypeInfo;
 use sp_runtime::Perbill;
 
@@ -18,12 +15,13 @@ const LEASE: Balance = 1_000_000_000_000;
 	Encode, Decode, DecodeWithMemTracking, Clone, PartialEq, Eq, Debug, TypeInfo, MaxEncodedLen,
 )]
 pub enum Terms {
-	V1(TermsV1),
+	#[codec(index = 1)]
+	V2(TermsV2),
 }
 
 impl Default for Terms {
 	fn default() -> Self {
-		Self::V1(TermsV1::default())
+		Self::V2(TermsV2::default())
 	}
 }
 
@@ -42,33 +40,38 @@ impl Default for Terms {
 	serde::Deserialize,
 )]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct TermsV1 {
-	/// Blocks after which an outcome counts half.
+pub struct TermsV2 {
+	/// Blocks after which a standing is half of what it was.
 	pub half_life: BlockNumber,
-	/// The amount at which an outcome weighs one half, planck.
+	/// What must be paid for one good outcome, planck. A fault over as much weighs one half.
 	pub reference_value: Balance,
-	/// The most that good, and that bad outcomes of one tenant with one provider count in a
-	/// half-life, in parts per billion of one outcome.
+	/// What a standing may grow by in a half-life, in parts per billion of one outcome. Room that nobody
+	/// uses adds up for one half-life.
+	pub growth: u64,
+	/// The most that faults between one tenant and one provider weigh in a half-life, in parts per
+	/// billion of one outcome.
 	pub pair_cap: u64,
 }
 
-impl Default for TermsV1 {
+impl Default for TermsV2 {
 	fn default() -> Self {
 		// Thirty days of 3 s blocks.
 		Self {
 			half_life: 864_000,
-			reference_value: 10 * LEASE,
+			reference_value: LEASE,
+			growth: 20 * score::ONE,
 			pair_cap: 2 * score::ONE,
 		}
 	}
 }
 
-impl TermsV1 {
+impl TermsV2 {
 	/// The relations that must hold between the parameters.
 	pub fn check(&self) -> Result<(), &'static str> {
 		let relations = [
 			(self.half_life > 0, "half_life must not be 0"),
 			(self.reference_value > 0, "reference_value must not be 0"),
+			(self.growth > 0, "growth must not be 0"),
 			(self.pair_cap > 0, "pair_cap must not be 0"),
 		];
 		terms::all_hold(&relations)
@@ -89,12 +92,13 @@ pub struct Sweep {
 	pub key: Option<BoundedVec<u8, ConstU32<160>>>,
 }
 
-/// Outcomes so far, in parts per billion of one outcome, as of block `at`.
+/// How a party stands, in parts per billion of one outcome, as of block `at`.
 #[derive(
 	Encode,
 	Decode,
 	DecodeWithMemTracking,
 	Clone,
+	Copy,
 	PartialEq,
 	Eq,
 	Debug,
@@ -102,61 +106,102 @@ pub struct Sweep {
 	TypeInfo,
 	MaxEncodedLen,
 )]
-pub struct ScoreRecord {
-	pub good: u64,
-	pub bad: u64,
+pub struct Standing {
+	pub value: u64,
+	/// What it may grow by now.
+	pub room: u64,
+	pub at: BlockNumber,
+	/// Block in which the party began. Its score counts from a half-life later on.
+	pub since: BlockNumber,
+}
+
+impl Standing {
+	/// That of a party that began in block `since`.
+	pub fn new(since: BlockNumber) -> Self {
+		Self {
+			at: since,
+			since,
+			..Default::default()
+		}
+	}
+
+	/// The standing at block `now`. Room that nobody uses adds up for a half-life.
+	pub fn at(&self, now: BlockNumber, terms: &TermsV2) -> Self {
+		let age = now.saturating_sub(self.at);
+		let more = u128::from(terms.growth)
+			.saturating_mul(age.into())
+			.checked_div(terms.half_life.into())
+			.and_then(|more| u64::try_from(more).ok())
+			.unwrap_or(u64::MAX);
+		Self {
+			value: score::decay(self.value, age, terms.half_life),
+			room: self.room.saturating_add(more).min(terms.growth),
+			at: now,
+			since: self.since,
+		}
+	}
+
+	/// The standing after a good outcome of this weight, as far as there is room.
+	pub fn after_good(self, weight: u64) -> Self {
+		let weight = weight.min(self.room);
+		Self {
+			value: self.value.saturating_add(weight),
+			room: self.room.saturating_sub(weight),
+			..self
+		}
+	}
+
+	/// The standing after a fault.
+	pub fn after_fault(self, weight: Perbill) -> Self {
+		Self {
+			value: score::after_fault(self.value, weight),
+			..self
+		}
+	}
+
+	/// The score that the market reads: none in the first half-life, so that nothing can be bought
+	/// before those who serve have earned theirs.
+	pub fn score(&self, terms: &TermsV2) -> Score {
+		if self.at.saturating_sub(self.since) < terms.half_life {
+			return Score::zero();
+		}
+		score::lower_bound(self.value)
+	}
+
+	/// Whether it has decayed to next to nothing.
+	pub(crate) fn is_spent(&self, now: BlockNumber, terms: &TermsV2) -> bool {
+		let idle = now.saturating_sub(self.at) >= terms.half_life;
+		idle && self.at(now, terms).value < EPSILON
+	}
+}
+
+/// What faults between a tenant and a provider have weighed, as of block `at`.
+#[derive(Encode, Decode, Clone, Copy, PartialEq, Eq, Debug, Default, TypeInfo, MaxEncodedLen)]
+pub struct PairFaults {
+	/// Parts per billion of one outcome.
+	pub weight: u64,
 	pub at: BlockNumber,
 }
 
-impl ScoreRecord {
-	/// The outcomes as they count at block `now`.
-	pub fn decayed(&self, now: BlockNumber, half_life: BlockNumber) -> (u64, u64) {
-		let age = now.saturating_sub(self.at);
-		(
-			score::decay(self.good, age, half_life),
-			score::decay(self.bad, age, half_life),
-		)
+impl PairFaults {
+	fn weight_at(&self, now: BlockNumber, terms: &TermsV2) -> u64 {
+		score::decay(self.weight, now.saturating_sub(self.at), terms.half_life)
 	}
 
-	/// What of an outcome still counts, if good and bad ones count up to `cap` each.
-	pub(crate) fn room(
-		&self,
-		(good, bad): (Perbill, Perbill),
-		cap: u64,
-		now: BlockNumber,
-		half_life: BlockNumber,
-	) -> (Perbill, Perbill) {
-		let (old_good, old_bad) = self.decayed(now, half_life);
-		let within = |weight: Perbill, old: u64| {
-			let room = u32::try_from(cap.saturating_sub(old)).unwrap_or(u32::MAX);
-			weight.min(Perbill::from_parts(room))
+	/// Counts a fault; what of its weight the cap leaves.
+	pub(crate) fn count(&mut self, weight: Perbill, now: BlockNumber, terms: &TermsV2) -> Perbill {
+		let old = self.weight_at(now, terms);
+		let room = u32::try_from(terms.pair_cap.saturating_sub(old)).unwrap_or(u32::MAX);
+		let weight = weight.min(Perbill::from_parts(room));
+		*self = Self {
+			weight: old.saturating_add(weight.deconstruct().into()),
+			at: now,
 		};
-		(within(good, old_good), within(bad, old_bad))
+		weight
 	}
 
-	/// Whether the outcomes have decayed to next to nothing.
-	pub(crate) fn is_spent(&self, now: BlockNumber, half_life: BlockNumber) -> bool {
-		let (good, bad) = self.decayed(now, half_life);
-		good.max(bad) < EPSILON
-	}
-
-	/// Adds one outcome.
-	pub(crate) fn add(
-		&mut self,
-		(good, bad): (Perbill, Perbill),
-		now: BlockNumber,
-		half_life: BlockNumber,
-	) {
-		let (old_good, old_bad) = self.decayed(now, half_life);
-		self.good = old_good.saturating_add(good.deconstruct().into());
-		self.bad = old_bad.saturating_add(bad.deconstruct().into());
-		self.at = now;
-	}
-
-	/// The score that the market reads at block `now`.
-	pub fn lower_bound(&self, now: BlockNumber, half_life: BlockNumber) -> Score {
-		let (good, bad) = self.decayed(now, half_life);
-		score::lower_bound(good, bad)
+	pub(crate) fn is_spent(&self, now: BlockNumber, terms: &TermsV2) -> bool {
+		self.weight_at(now, terms) < EPSILON
 	}
 }
 
@@ -164,14 +209,4 @@ impl ScoreRecord {
 pub trait WeightInfo {
 	fn set_terms() -> Weight;
 	fn visit() -> Weight;
-}
-
-/// Hand figures, not measured, at RocksDB's prices.
-impl WeightInfo for () {
-	fn set_terms() -> Weight {
-		hand(20, 1, 1)
-	}
-	fn visit() -> Weight {
-		hand(200, 20, 20)
-	}
 }

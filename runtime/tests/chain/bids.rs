@@ -107,7 +107,7 @@ fn the_cheapest_of_equals_wins_and_the_event_says_why() {
 		bid(2, id, 500).unwrap();
 		to_block(6);
 		let rank = |rate: u128| {
-			let newcomer = pallet_reputation::score::lower_bound(0, 0);
+			let newcomer = pallet_reputation::score::lower_bound(0);
 			leasehold_primitives::math::rank(rate, newcomer, market_terms().rank_weight)
 		};
 		let matched = market_events()
@@ -144,23 +144,23 @@ fn a_good_score_beats_a_slightly_lower_price() {
 	run(|| {
 		register(0);
 		register(1);
-		for n in 0..30 {
-			Reputation::observe(Outcome {
-				provider: 1,
-				tenant: account(&format!("customer{n}")),
-				fault: leasehold_primitives::Fault::Nobody,
-				value: u128::MAX,
-			});
-		}
+		leap(pallet_reputation::TermsV2::default().half_life + 1);
+		Reputation::observe(Outcome {
+			provider: 1,
+			tenant: account("customer"),
+			fault: leasehold_primitives::Fault::Nobody,
+			paid: 100 * leasehold_runtime::LEASE,
+			at_stake: 100 * leasehold_runtime::LEASE,
+		});
 		let id = place(order(1));
 		bid(0, id, 1_000).unwrap();
-		bid(1, id, 1_200).unwrap();
-		to_block(6);
+		bid(1, id, 1_050).unwrap();
+		to_block(now() + 5);
 		assert_eq!(Leases::<Runtime>::get(0).unwrap().provider, 1);
 		let id = place(order(2));
 		bid(0, id, 1_000).unwrap();
-		bid(1, id, 1_400).unwrap();
-		to_block(11);
+		bid(1, id, 1_100).unwrap();
+		to_block(now() + 5);
 		assert_eq!(Leases::<Runtime>::get(1).unwrap().provider, 0);
 	});
 }

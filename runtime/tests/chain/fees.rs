@@ -2,13 +2,12 @@
 
 use crate::harness::*;
 use codec::Encode;
-use frame_support::dispatch::{DispatchInfo, GetDispatchInfo};
-use leasehold_primitives::FailureCode;
+use frame_support::dispatch::{DispatchInfo, GetDispatchInfo, PostDispatchInfo};
 use leasehold_runtime::{
 	AccountId, Runtime, RuntimeCall, TransactionPayment, TxExtension, UncheckedExtrinsic, LEASE,
 };
-use pallet_market::Order;
-use sp_runtime::{generic::Era, MultiAddress};
+use pallet_market::{Call, Order};
+use sp_runtime::{generic::Era, traits::Dispatchable, MultiAddress};
 use std::path::Path;
 
 fn extension(hash: Option<[u8; 32]>) -> TxExtension {
@@ -31,8 +30,9 @@ fn extension(hash: Option<[u8; 32]>) -> TxExtension {
 	)
 }
 
-/// The fee of a signed transaction of this call at rest, planck.
-fn fee(call: RuntimeCall) -> u128 {
+/// The fee of a signed transaction of this call at rest, planck: up front, and what is kept of it after
+/// this result.
+fn fees(call: RuntimeCall, result: PostDispatchInfo) -> (u128, u128) {
 	use sp_runtime::traits::TransactionExtension;
 	let mut info: DispatchInfo = call.get_dispatch_info();
 	let extension = extension(None);
@@ -40,74 +40,98 @@ fn fee(call: RuntimeCall) -> u128 {
 	let signature = leasehold_runtime::Signature::Sr25519([0; 64].into());
 	let address = MultiAddress::<AccountId, ()>::Id(account("tenant"));
 	let length = UncheckedExtrinsic::new_signed(call, address, signature, extension).encoded_size();
-	TransactionPayment::compute_fee(u32::try_from(length).unwrap(), &info, 0)
+	let length = u32::try_from(length).unwrap();
+	// The extensions keep theirs.
+	let whole = PostDispatchInfo {
+		actual_weight: result
+			.actual_weight
+			.map(|call| call.saturating_add(info.extension_weight)),
+		..result
+	};
+	(
+		TransactionPayment::compute_fee(length, &info, 0),
+		TransactionPayment::compute_actual_fee(length, &info, &whole, 0),
+	)
+}
+
+/// A transaction and what it costs: up front, and what is kept.
+type Line = (&'static str, u128, u128);
+
+/// The transactions of a job's life, both sides, at the least that the price of weight falls to, planck.
+pub fn least_for_a_job() -> u128 {
+	let part = |name| {
+		["order", "bid", "start", "complete"]
+			.iter()
+			.any(|w| str::contains(name, w))
+	};
+	let of_a_job = life().into_iter().filter(|(name, ..)| part(name));
+	of_a_job.map(|(_, _, kept)| kept).sum::<u128>() / 10
 }
 
 fn table() -> String {
-	use pallet_market::Call;
-	let calls: [(&str, RuntimeCall); 7] = [
-		(
-			"transfer",
-			pallet_balances::Call::transfer_keep_alive {
-				dest: account("friend").into(),
-				value: LEASE,
-			}
-			.into(),
-		),
-		(
-			"tenant: place an order",
-			Call::place_order {
-				order: Order::V1(order(1)),
-			}
-			.into(),
-		),
-		(
-			"tenant: close a lease",
-			Call::close_lease { lease: 0 }.into(),
-		),
-		(
-			"tenant: deposit",
-			pallet_escrow::Call::deposit {
-				lease: 0,
+	let text = |fee: u128| {
+		let parts = fee.div_ceil(LEASE / 100_000);
+		format!("{}.{:05}", parts / 100_000, parts % 100_000)
+	};
+	life()
+		.into_iter()
+		.map(|(name, up_front, kept)| format!("| {name} | {} | {} |\n", text(up_front), text(kept)))
+		.collect()
+}
+
+/// A lease's life, with what each of its transactions costs.
+fn life() -> Vec<Line> {
+	let mut lines = Vec::new();
+	let mut line = |name: &'static str, who: &str, call: RuntimeCall| {
+		let result = call.clone().dispatch(signed(who)).unwrap();
+		let (up_front, kept) = fees(call, result);
+		lines.push((name, up_front, kept));
+	};
+	let transfer = pallet_balances::Call::transfer_keep_alive {
+		dest: account("friend").into(),
+		value: LEASE,
+	};
+	line("transfer", "tenant", transfer.into());
+	register(0);
+	for manifest in [1, 2] {
+		let (order, lease) = (u64::from(manifest) - 1, u64::from(manifest) - 1);
+		let place = Call::place_order {
+			order: Order::V1(self::order(manifest)),
+		};
+		let (bid, start) = (
+			Call::place_bid { order, rate: 5 },
+			Call::start_lease { lease },
+		);
+		if manifest == 1 {
+			line("tenant: place an order", "tenant", place.into());
+			line("provider: bid", "operator0", bid.into());
+			to_block(now() + 5);
+			line("provider: start a lease", "operator0", start.into());
+			let deposit = pallet_escrow::Call::deposit {
+				lease,
 				amount: LEASE,
-			}
-			.into(),
-		),
-		(
-			"provider: bid",
-			Call::place_bid {
-				order: 0,
-				rate: LEASE,
-			}
-			.into(),
-		),
-		(
-			"provider: start a lease",
-			Call::start_lease { lease: 0 }.into(),
-		),
-		(
-			"provider: complete a job",
-			Call::complete_lease {
-				lease: 0,
+			};
+			line("tenant: deposit", "tenant", deposit.into());
+			let close = Call::close_lease { lease };
+			line("tenant: close a lease", "tenant", close.into());
+		} else {
+			let _ = RuntimeCall::from(place).dispatch(signed("tenant")).unwrap();
+			let _ = RuntimeCall::from(bid)
+				.dispatch(signed("operator0"))
+				.unwrap();
+			to_block(now() + 5);
+			let _ = RuntimeCall::from(start)
+				.dispatch(signed("operator0"))
+				.unwrap();
+			let complete = Call::complete_lease {
+				lease,
 				exit_code: 0,
 				result_hash: [0; 32],
-			}
-			.into(),
-		),
-	];
-	let fail = fee(Call::fail_lease {
-		lease: 0,
-		code: FailureCode::Crashed,
+			};
+			line("provider: complete a job", "operator0", complete.into());
+		}
 	}
-	.into());
-	assert!(fail > 0);
-	calls
-		.into_iter()
-		.map(|(name, call)| {
-			let milli = fee(call).div_ceil(LEASE / 100_000);
-			format!("| {name} | {}.{:05} |\n", milli / 100_000, milli % 100_000)
-		})
-		.collect()
+	lines
 }
 
 #[test]

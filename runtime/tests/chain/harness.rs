@@ -1,13 +1,13 @@
 //! A chain in memory: accounts, providers and tenants, and blocks that pass.
 
 use frame_support::{
-	dispatch::{DispatchResult, RawOrigin},
+	dispatch::{DispatchResult, DispatchResultWithPostInfo, RawOrigin},
 	traits::{Authorize, Hooks},
 	weights::{Weight, WeightMeter},
 };
 use leasehold_primitives::{
-	heartbeat, resources::Attributes, Attribute, Balance, LeaseId, OrderId, ProviderId, Resources,
-	Score, WorkloadKind,
+	heartbeat, resources::Attributes, AgendaClass, Attribute, Balance, LeaseId, OrderId,
+	ProviderId, Resources, Score, WorkloadKind,
 };
 use leasehold_runtime::{
 	configs::{ProtocolFees, TransactionFees},
@@ -154,6 +154,18 @@ pub fn now() -> u32 {
 	System::block_number()
 }
 
+/// Goes to a block far ahead, while nothing waits in the agenda.
+pub fn leap(block: u32) {
+	System::set_block_number(block);
+	for class in [
+		AgendaClass::Money,
+		AgendaClass::Clearing,
+		AgendaClass::Sweeping,
+	] {
+		pallet_agenda::Cursor::<Runtime>::insert(class, block);
+	}
+}
+
 /// Lets one block pass: the agenda works, nothing else does.
 pub fn next_block() {
 	let next = now() + 1;
@@ -265,8 +277,17 @@ pub fn place(order: OrderV1<AccountId>) -> OrderId {
 	id
 }
 
+/// The result of a call, without what it is charged.
+pub fn plain(result: DispatchResultWithPostInfo) -> DispatchResult {
+	result.map(|_| ()).map_err(|error| error.error)
+}
+
 pub fn bid(n: u32, order: OrderId, rate: Balance) -> DispatchResult {
-	Market::place_bid(signed(&format!("operator{n}")), order, rate)
+	plain(Market::place_bid(
+		signed(&format!("operator{n}")),
+		order,
+		rate,
+	))
 }
 
 /// Registers provider 0 and brings a lease at `rate` to `Starting`.

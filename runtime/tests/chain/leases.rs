@@ -13,11 +13,11 @@ type E = Error<Runtime>;
 const HASH: [u8; 32] = [9; 32];
 
 fn start(who: &str, lease: u64) -> frame_support::dispatch::DispatchResult {
-	Market::start_lease(signed(who), lease)
+	plain(Market::start_lease(signed(who), lease))
 }
 
 fn complete(who: &str, lease: u64) -> frame_support::dispatch::DispatchResult {
-	Market::complete_lease(signed(who), lease, 3, HASH)
+	plain(Market::complete_lease(signed(who), lease, 3, HASH))
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod agenda;
 mod attacks;
 mod bids;
 mod documents;
@@ -16,7 +17,9 @@ mod orders;
 mod providers;
 mod proxies;
 mod reads;
+mod reputation;
 mod scores;
 mod states;
 mod streams;
 mod terms;
+mod upgrade;

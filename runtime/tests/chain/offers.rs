@@ -173,7 +173,8 @@ fn private_pools_bind_both_sides() {
 }
 
 fn pick(who: &str, order: OrderId, providers: &[u32]) -> DispatchResult {
-	Market::pick(signed(who), order, providers.to_vec().try_into().unwrap())
+	let picks = providers.to_vec().try_into().unwrap();
+	plain(Market::pick(signed(who), order, picks))
 }
 
 #[test]

@@ -106,8 +106,8 @@ fn a_lease_is_shown_with_what_it_owes() {
 #[test]
 fn a_newcomers_score_has_no_parts() {
 	run(|| {
-		let ScoreReport::V1(report) = leasehold_runtime::reads::score(Default::default());
-		assert_eq!((report.good, report.bad), (0, 0));
-		assert_eq!(report.score.deconstruct(), 211_324_866);
+		let ScoreReport::V2(report) = leasehold_runtime::reads::score(Default::default());
+		assert_eq!((report.standing, report.room), (0, 0));
+		assert_eq!(report.score.deconstruct(), 0);
 	});
 }

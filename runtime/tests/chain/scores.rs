@@ -1,27 +1,46 @@
-//! Outcomes reach the scores of both parties.
+//! Outcomes reach the standings of both parties.
 
 use crate::harness::*;
-use leasehold_primitives::Scores;
-use leasehold_runtime::{AccountId, Market, Reputation};
+use leasehold_runtime::{Market, Reputation, LEASE};
 
-fn provider() -> u32 {
-	<Reputation as Scores<AccountId>>::provider(0).deconstruct()
+fn provider() -> u64 {
+	Reputation::provider_standing(0).value
 }
 
-fn tenant() -> u32 {
-	<Reputation as Scores<AccountId>>::tenant(&account("tenant")).deconstruct()
+fn tenant() -> u64 {
+	Reputation::tenant_standing(&account("tenant")).value
+}
+
+/// Both have been here for a half-life, and have a standing.
+fn known() {
+	register(0);
+	let standing = pallet_reputation::Standing {
+		value: 4_000_000_000,
+		..Default::default()
+	};
+	pallet_reputation::ProviderScores::<leasehold_runtime::Runtime>::insert(0, standing);
+	pallet_reputation::TenantScores::<leasehold_runtime::Runtime>::insert(
+		account("tenant"),
+		standing,
+	);
+	leap(pallet_reputation::TermsV2::default().half_life);
+}
+
+fn dear(deposit: u128) -> u64 {
+	let mut dear = order(1);
+	dear.max_rate = LEASE;
+	dear.deposit = deposit * dear.max_rate;
+	let lease = lease_from(dear, LEASE);
+	Market::start_lease(signed("operator0"), lease).unwrap();
+	lease
 }
 
 #[test]
-fn a_completed_job_raises_both_scores() {
+fn a_completed_job_raises_both_standings() {
 	run(|| {
-		let mut dear = order(1);
-		dear.max_rate = leasehold_runtime::LEASE;
-		dear.deposit = 100 * dear.max_rate;
-		register(0);
+		known();
+		let lease = dear(100);
 		let before = (provider(), tenant());
-		let lease = lease_from(dear, leasehold_runtime::LEASE);
-		Market::start_lease(signed("operator0"), lease).unwrap();
 		to_block(now() + 10);
 		Market::complete_lease(signed("operator0"), lease, 0, [0; 32]).unwrap();
 		assert!(provider() > before.0 && tenant() > before.1);
@@ -29,15 +48,11 @@ fn a_completed_job_raises_both_scores() {
 }
 
 #[test]
-fn running_dry_lowers_the_tenants_score_only() {
+fn running_dry_lowers_the_tenants_standing_only() {
 	run(|| {
-		let mut dear = order(1);
-		dear.max_rate = leasehold_runtime::LEASE;
-		dear.deposit = 32 * dear.max_rate;
-		register(0);
+		known();
+		let lease = dear(32);
 		let before = (provider(), tenant());
-		let lease = lease_from(dear, leasehold_runtime::LEASE);
-		Market::start_lease(signed("operator0"), lease).unwrap();
 		to_block_on_duty(now() + 60, 0);
 		assert_eq!(
 			closed(lease).reason,

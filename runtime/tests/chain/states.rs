@@ -29,11 +29,11 @@ fn service(edit: impl FnOnce(&mut OrderV1<leasehold_runtime::AccountId>)) -> Lea
 }
 
 fn pause(who: &str, id: LeaseId) -> DispatchResult {
-	Market::pause_lease(signed(who), id)
+	plain(Market::pause_lease(signed(who), id))
 }
 
 fn resume(who: &str, id: LeaseId) -> DispatchResult {
-	Market::resume_lease(signed(who), id)
+	plain(Market::resume_lease(signed(who), id))
 }
 
 #[test]
@@ -351,7 +351,7 @@ fn a_stream_refills_itself_within_its_budget() {
 		let id = service(|order| order.deposit = 32 * MAX_RATE);
 		let refill = |amount, budget| Some(Refill { amount, budget });
 		let set = |who: &str, refill| Escrow::set_refill(signed(who), id, refill);
-		let good = refill(20 * MAX_RATE, 30 * MAX_RATE);
+		let good = refill(30 * MAX_RATE, 30 * MAX_RATE);
 		assert_noop!(
 			Escrow::set_refill(RuntimeOrigin::root(), id, good),
 			BadOrigin
@@ -363,6 +363,9 @@ fn a_stream_refills_itself_within_its_budget() {
 		assert_noop!(set("friend", good), S::NotTenant);
 		assert_noop!(set("tenant", refill(0, 1)), S::ZeroAmount);
 		assert_noop!(set("tenant", refill(1, 0)), S::ZeroAmount);
+		// Twice the fifteen blocks at which funds are low.
+		let less = refill(30 * MAX_RATE - 1, 60 * MAX_RATE);
+		assert_noop!(set("tenant", less), S::DepositTooLow);
 		assert_ok!(set("tenant", good));
 		let begin = now();
 		to_block_on_duty(begin + 59, 0);

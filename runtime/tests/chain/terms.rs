@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 type M = pallet_market::TermsV1;
 type P = pallet_providers::TermsV1;
 type S = pallet_escrow::TermsV1;
-type R = pallet_reputation::TermsV1;
+type R = pallet_reputation::TermsV2;
 
 fn market(origin: RuntimeOrigin, terms: M) -> DispatchResult {
 	Market::set_terms(origin, pallet_market::Terms::V1(terms))
@@ -26,7 +26,7 @@ fn escrow(origin: RuntimeOrigin, terms: S) -> DispatchResult {
 }
 
 fn reputation(origin: RuntimeOrigin, terms: R) -> DispatchResult {
-	Reputation::set_terms(origin, pallet_reputation::Terms::V1(terms))
+	Reputation::set_terms(origin, pallet_reputation::Terms::V2(terms))
 }
 
 #[test]

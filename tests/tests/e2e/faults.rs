@@ -302,6 +302,8 @@ fn node_faults(devnet: &Devnet) {
 
 	let _node = start_node(devnet, &own, &validator);
 	let record = closed(devnet, lease, 150);
+	let keys = leasehold_tests::state::check(devnet.rpc_port()).unwrap();
+	println!("  the state of {keys} keys keeps all invariants: ok");
 	assert_eq!(record["close_reason"], "Completed", "{record}");
 	assert_eq!(dots(devnet, lease), 45);
 	assert_eq!(status(devnet, lease)["workload"]["attempts"], 1);

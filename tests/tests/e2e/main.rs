@@ -12,7 +12,7 @@ mod jobs;
 mod orders;
 mod setting;
 
-use leasehold_tests::devnet::Devnet;
+use leasehold_tests::{devnet::Devnet, state};
 use std::{
 	panic::{catch_unwind, AssertUnwindSafe},
 	process::ExitCode,
@@ -66,11 +66,21 @@ fn suite(name: &str, arguments: &[&str], at_once: usize, cases: &[Case]) -> (usi
 			});
 		}
 	});
-	let failed = failed.into_inner().unwrap();
+	let mut failed = failed.into_inner().unwrap();
+	// The faults end their node, and look for themselves.
+	if name != "faults" {
+		match state::check(devnet.rpc_port()) {
+			Ok(keys) => println!("the state of {keys} keys keeps all invariants"),
+			Err(error) => {
+				println!("the state: {error:#}");
+				failed += 1;
+			}
+		}
+	}
 	if failed > 0 {
 		setting::show_logs(&devnet);
 	}
-	(chosen.len() - failed, failed)
+	(chosen.len().saturating_sub(failed), failed)
 }
 
 fn main() -> ExitCode {

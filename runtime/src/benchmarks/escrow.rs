@@ -1,0 +1,107 @@
+//! Streams.
+
+use super::setting::{
+	active_lease, caller, held, rich, root, run_dry, serve, short_terms, signed, MAX_RATE,
+};
+use crate::{configs::ProtocolFees, Escrow, Market, Runtime};
+use frame_benchmarking::v2::*;
+use leasehold_primitives::AgendaItem;
+use pallet_escrow::{Refill, StreamsOf, Terms, TermsV1};
+
+pub struct Pallet<T: Config>(core::marker::PhantomData<T>);
+pub trait Config: frame_system::Config {}
+impl Config for Runtime {}
+
+#[benchmarks]
+mod benchmarks {
+	use super::*;
+
+	/// The deposit of the last of `f` funders, when the money of all others is owed.
+	#[benchmark]
+	fn deposit(f: Linear<1, 8>) {
+		let (tenant, operator) = (rich("tenant", 0), rich("operator", 0));
+		let lease = active_lease(&tenant, operator, f.saturating_sub(1).max(1));
+		run_dry(lease);
+		let who = if f == 1 { tenant } else { caller() };
+		#[block]
+		{
+			Escrow::deposit(signed(&who), lease, MAX_RATE).unwrap();
+		}
+		let stream = StreamsOf::<Runtime>::get(lease).unwrap();
+		assert_eq!(stream.funders.len(), f as usize);
+	}
+
+	/// A deposit that resumes a suspended lease.
+	#[benchmark]
+	fn resume() {
+		let tenant = caller();
+		let lease = active_lease(&tenant, rich("operator", 0), 1);
+		run_dry(lease);
+		Market::visit(AgendaItem::Lease(lease)).unwrap();
+		#[block]
+		{
+			Escrow::deposit(signed(&tenant), lease, 100 * MAX_RATE).unwrap();
+		}
+		let state = pallet_market::Leases::<Runtime>::get(lease).unwrap().state;
+		assert!(matches!(state, pallet_market::LeaseState::Active { .. }));
+	}
+
+	#[benchmark]
+	fn settle(f: Linear<1, 8>) {
+		let lease = active_lease(&rich("tenant", 0), rich("operator", 0), f);
+		let who = caller();
+		run_dry(lease);
+		#[block]
+		{
+			Escrow::settle(signed(&who), lease).unwrap();
+		}
+		assert_eq!(StreamsOf::<Runtime>::get(lease).unwrap().funded_blocks(), 0);
+	}
+
+	#[benchmark]
+	fn withdraw(f: Linear<1, 8>) {
+		let (tenant, who) = (rich("tenant", 0), caller());
+		let lease = active_lease(&tenant, rich("operator", 0), f.saturating_sub(1).max(1));
+		let who = if f == 1 { tenant } else { who };
+		let before = held(lease);
+		Escrow::deposit(signed(&who), lease, 1_000 * MAX_RATE).unwrap();
+		serve(lease, before);
+		#[block]
+		{
+			Escrow::withdraw(signed(&who), lease, MAX_RATE).unwrap();
+		}
+	}
+
+	#[benchmark]
+	fn set_refill() {
+		let tenant = caller();
+		let lease = active_lease(&tenant, rich("operator", 0), 8);
+		let refill = Refill {
+			amount: 1,
+			budget: 1,
+		};
+		#[block]
+		{
+			Escrow::set_refill(signed(&tenant), lease, Some(refill)).unwrap();
+		}
+	}
+
+	#[benchmark]
+	fn set_terms() {
+		#[block]
+		{
+			Escrow::set_terms(root(), Terms::V1(TermsV1::default())).unwrap();
+		}
+	}
+
+	#[benchmark]
+	fn set_fee_destination() {
+		short_terms();
+		let to = rich("destination", 0);
+		#[block]
+		{
+			Escrow::set_fee_destination(root(), to.clone()).unwrap();
+		}
+		assert_ne!(to, ProtocolFees::account());
+	}
+}

@@ -1,0 +1,63 @@
+//! What calls and visits cost, measured.
+//!
+//! The measurements are the runtime's, not the pallets': what a call of one pallet costs depends on
+//! how the runtime ties it to the others. `scripts/bench-weights` runs them and writes
+//! `runtime/src/weights/`.
+
+#![allow(
+	clippy::unwrap_used,
+	clippy::expect_used,
+	clippy::panic,
+	clippy::arithmetic_side_effects
+)]
+
+pub mod agenda;
+pub mod escrow;
+pub mod market;
+pub mod providers;
+pub mod reputation;
+mod setting;
+
+frame_benchmarking::define_benchmarks!(
+	[frame_system, frame_system_benchmarking::Pallet::<Runtime>]
+	[frame_system_extensions, frame_system_benchmarking::extensions::Pallet::<Runtime>]
+	[pallet_timestamp, Timestamp]
+	[pallet_balances, Balances]
+	[pallet_transaction_payment, pallet_transaction_payment::Pallet::<Runtime>]
+	[pallet_utility, Utility]
+	[pallet_proxy, Proxy]
+	[pallet_multisig, Multisig]
+	[pallet_sudo, Sudo]
+	[pallet_migrations, Migrations]
+	[pallet_agenda, crate::benchmarks::agenda::Pallet::<Runtime>]
+	[pallet_providers, crate::benchmarks::providers::Pallet::<Runtime>]
+	[pallet_market, crate::benchmarks::market::Pallet::<Runtime>]
+	[pallet_escrow, crate::benchmarks::escrow::Pallet::<Runtime>]
+	[pallet_reputation, crate::benchmarks::reputation::Pallet::<Runtime>]
+);
+
+use crate::{
+	AllPalletsWithSystem, Balances, Migrations, Multisig, Proxy, Runtime, Sudo, Timestamp, Utility,
+};
+use alloc::{string::String, vec::Vec};
+use frame_benchmarking::{BenchmarkBatch, BenchmarkConfig, BenchmarkList};
+use frame_support::traits::{StorageInfo, StorageInfoTrait, WhitelistedStorageKeys};
+
+impl frame_system_benchmarking::Config for Runtime {}
+impl pallet_transaction_payment::BenchmarkConfig for Runtime {}
+
+/// What can be measured.
+pub fn metadata(extra: bool) -> (Vec<BenchmarkList>, Vec<StorageInfo>) {
+	let mut list = Vec::new();
+	list_benchmarks!(list, extra);
+	(list, AllPalletsWithSystem::storage_info())
+}
+
+/// Measures.
+pub fn dispatch(config: BenchmarkConfig) -> Result<Vec<BenchmarkBatch>, String> {
+	let whitelist = AllPalletsWithSystem::whitelisted_storage_keys();
+	let mut batches = Vec::new();
+	let params = (&config, &whitelist);
+	add_benchmarks!(params, batches);
+	Ok(batches)
+}
