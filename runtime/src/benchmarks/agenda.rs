@@ -76,4 +76,10 @@ mod benchmarks {
 		let key = (AgendaClass::Clearing, block);
 		assert_eq!(pallet_agenda::PageCount::<Runtime>::get(key), 2);
 	}
+
+	impl_benchmark_test_suite!(
+		Pallet,
+		crate::benchmarks::setting::externalities(),
+		crate::Runtime
+	);
 }

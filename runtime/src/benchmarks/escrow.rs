@@ -77,8 +77,8 @@ mod benchmarks {
 		let tenant = caller();
 		let lease = active_lease(&tenant, rich("operator", 0), 8);
 		let refill = Refill {
-			amount: 1,
-			budget: 1,
+			amount: 100 * MAX_RATE,
+			budget: 100 * MAX_RATE,
 		};
 		#[block]
 		{
@@ -104,4 +104,10 @@ mod benchmarks {
 		}
 		assert_ne!(to, ProtocolFees::account());
 	}
+
+	impl_benchmark_test_suite!(
+		Pallet,
+		crate::benchmarks::setting::externalities(),
+		crate::Runtime
+	);
 }

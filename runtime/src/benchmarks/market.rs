@@ -432,4 +432,10 @@ mod benchmarks {
 		}
 		assert!(found.is_ok());
 	}
+
+	impl_benchmark_test_suite!(
+		Pallet,
+		crate::benchmarks::setting::externalities(),
+		crate::Runtime
+	);
 }

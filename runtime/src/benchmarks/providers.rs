@@ -229,4 +229,10 @@ mod benchmarks {
 			statement
 		));
 	}
+
+	impl_benchmark_test_suite!(
+		Pallet,
+		crate::benchmarks::setting::externalities(),
+		crate::Runtime
+	);
 }

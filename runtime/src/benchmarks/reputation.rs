@@ -43,4 +43,10 @@ mod benchmarks {
 		}
 		assert_eq!(Pairs::<Runtime>::iter().count(), 16);
 	}
+
+	impl_benchmark_test_suite!(
+		Pallet,
+		crate::benchmarks::setting::externalities(),
+		crate::Runtime
+	);
 }

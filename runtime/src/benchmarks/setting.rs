@@ -362,3 +362,31 @@ pub fn provider_of_lease(lease: LeaseId) -> ProviderId {
 		.unwrap()
 		.provider
 }
+
+/// A new chain in memory, in which keys can be made.
+#[cfg(test)]
+pub fn externalities() -> sp_io::TestExternalities {
+	use crate::configs::{ProtocolFees, TransactionFees};
+	use sp_runtime::BuildStorage;
+	let storage = crate::RuntimeGenesisConfig {
+		balances: crate::BalancesConfig {
+			balances: vec![
+				(ProtocolFees::account(), crate::EXISTENTIAL_DEPOSIT),
+				(TransactionFees::account(), crate::EXISTENTIAL_DEPOSIT),
+			],
+			..Default::default()
+		},
+		escrow: crate::EscrowConfig {
+			fee_destination: Some(ProtocolFees::account()),
+			..Default::default()
+		},
+		..Default::default()
+	}
+	.build_storage()
+	.unwrap();
+	let mut new = sp_io::TestExternalities::new(storage);
+	new.register_extension(sp_keystore::KeystoreExt::new(
+		sp_keystore::testing::MemoryKeystore::new(),
+	));
+	new
+}

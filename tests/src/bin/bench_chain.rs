@@ -24,7 +24,7 @@ use serde_json::{json, Value};
 use sp_core::{crypto::Ss58Codec, sr25519, Pair};
 use sp_runtime::{generic::Era, traits::TransactionExtension, MultiAddress};
 use std::{
-	collections::HashSet,
+	collections::{HashMap, HashSet},
 	path::{Path, PathBuf},
 	process::{Child, Command, ExitCode, Stdio},
 	time::{Duration, Instant},
@@ -551,6 +551,25 @@ impl Bench {
 		Ok(())
 	}
 
+	/// Whose order is which.
+	async fn placed(&self, (first, last): (u32, u32)) -> anyhow::Result<HashMap<u64, AccountId>> {
+		let mut placed = HashMap::new();
+		for number in first..=last {
+			let block = self.node.block(number).await?;
+			for event in self.node.events(&block).await? {
+				if let RuntimeEvent::Market(pallet_market::Event::OrderPlaced {
+					order,
+					tenant,
+					..
+				}) = event
+				{
+					placed.insert(order, tenant);
+				}
+			}
+		}
+		Ok(placed)
+	}
+
 	/// Signs one call each, includes them and measures them.
 	async fn kind<C: Into<RuntimeCall> + Clone>(
 		&mut self,
@@ -807,7 +826,8 @@ async fn life(
 		order: order(0, Selection::BestBid, bidding),
 	};
 	let calls = tenants.iter_mut().map(|who| (who, place.clone())).collect();
-	let (first, _) = bench.kind("place an order", calls).await?;
+	let (first, last) = bench.kind("place an order", calls).await?;
+	let placed = bench.placed((first, last)).await?;
 	let genesis = bench.node.genesis;
 	let mut by_operator = |calls: Vec<RuntimeCall>| -> Vec<Vec<u8>> {
 		calls
@@ -830,7 +850,13 @@ async fn life(
 		.node
 		.pass((first + bidding + 25).saturating_sub(blocks.1))
 		.await?;
-	clearing(bench, (first + bidding, last), some).await?;
+	let matched = clearing(bench, (first + bidding, last), some).await?;
+	// Tenant n has lease n from now on.
+	let lease_of: HashMap<&AccountId, u64> = matched
+		.iter()
+		.filter_map(|(lease, order)| Some((placed.get(order)?, *lease)))
+		.collect();
+	tenants.sort_by_key(|who| lease_of.get(&who.account()).copied());
 	let starts: Vec<RuntimeCall> = ids()
 		.map(|lease| Call::start_lease { lease }.into())
 		.collect();
@@ -901,32 +927,29 @@ async fn life(
 	Ok(())
 }
 
-/// Measures the blocks in which the agenda cleared orders.
+/// Measures the blocks in which the agenda cleared orders; (lease, order) of each.
 async fn clearing(
 	bench: &mut Bench,
 	(first, last): (u32, u32),
 	orders: usize,
-) -> anyhow::Result<()> {
-	let (mut seconds, mut count) = (0.0, 0usize);
+) -> anyhow::Result<Vec<(u64, u64)>> {
+	let (mut seconds, mut all) = (0.0, Vec::new());
 	for number in first..=last {
 		let block = bench.node.block(number).await?;
-		let matched = bench
-			.node
-			.events(&block)
-			.await?
-			.iter()
-			.filter(|event| {
-				matches!(
-					event,
-					RuntimeEvent::Market(pallet_market::Event::OrderMatched { .. })
-				)
-			})
-			.count();
-		if matched > 0 {
+		let before = all.len();
+		for event in bench.node.events(&block).await? {
+			if let RuntimeEvent::Market(pallet_market::Event::OrderMatched {
+				lease, order, ..
+			}) = event
+			{
+				all.push((lease, order));
+			}
+		}
+		if all.len() > before {
 			seconds += bench.node.execution(&block, bench.times()).await? - bench.empty;
-			count += matched;
 		}
 	}
+	let count = all.len();
 	ensure!(count == orders, "{count} of {orders} orders were cleared");
 	let weight = leasehold_runtime::Market::clearing(1, 1, 0).ref_time() as f64;
 	bench.measured.push((
@@ -941,7 +964,7 @@ async fn clearing(
 		"clear an order: {:.0} µs",
 		seconds / count as f64 * 1e6
 	));
-	Ok(())
+	Ok(all)
 }
 
 fn now(manifest: u64) -> pallet_market::Call<Runtime> {
