@@ -3,9 +3,9 @@
 use super::{
 	providers::{sign, signer},
 	setting::{
-		active_lease, at, attest, attestors, bid, caller, go_offline, held, now, order,
-		order_with_bids, place, provider, provider_of_lease, resources, rich, root, run_dry, serve,
-		short_terms, signed, starting_lease, MAX_RATE,
+		active_lease, at, attest, attestors, bid, caller, go_offline, held, now, operator, order,
+		order_with_bids, place, provider, provider_of, provider_of_lease, resources, rich, root,
+		run_dry, serve, short_terms, signed, starting_lease, MAX_RATE,
 	},
 };
 use crate::{Market, Providers, Runtime, System};
@@ -67,7 +67,7 @@ mod benchmarks {
 		let tenant = rich("tenant", 0);
 		let (id, _) = order_with_bids(&tenant, 8, 8, Selection::Manual);
 		let operator = caller();
-		let last = super::super::setting::provider_of(17, operator.clone(), &tenant);
+		let last = provider_of(17, operator.clone(), &tenant);
 		pallet_market::Orders::<Runtime>::mutate(id, |order| {
 			let pallet_market::Order::V1(spec) = &mut order.as_mut().unwrap().spec;
 			*spec.allowed.last_mut().unwrap() = last;
@@ -86,7 +86,7 @@ mod benchmarks {
 		short_terms();
 		let tenant = rich("tenant", 0);
 		let (id, providers) = order_with_bids(&tenant, 8, 8, Selection::Manual);
-		let operator = super::super::setting::operator(*providers.last().unwrap());
+		let operator = operator(*providers.last().unwrap());
 		#[block]
 		{
 			Market::withdraw_bid(signed(&operator), id).unwrap();
@@ -388,7 +388,7 @@ mod benchmarks {
 			let order = place(&tenant, spec);
 			bid(id, order, MAX_RATE);
 			Market::visit(AgendaItem::Order(order)).unwrap();
-			let operator = super::super::setting::operator(id);
+			let operator = operator(id);
 			Market::start_lease(signed(&operator), lease).unwrap();
 			pallet_market::Leases::<Runtime>::mutate(lease, |lease| {
 				lease.as_mut().unwrap().due = now() + 100_000;
