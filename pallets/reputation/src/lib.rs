@@ -164,17 +164,25 @@ pub mod pallet {
 
 		/// A provider's standing now. It begins with the registration.
 		pub fn provider_standing(provider: ProviderId) -> Standing {
-			ProviderScores::<T>::get(provider)
-				.unwrap_or_else(|| Standing::new(T::RegisteredAt::convert(provider)))
-				.at(Self::now(), &Self::terms())
+			Self::provider_under(provider, &Self::terms())
 		}
 
 		/// A tenant's standing now. It begins with the first outcome.
 		pub fn tenant_standing(tenant: &T::AccountId) -> Standing {
+			Self::tenant_under(tenant, &Self::terms())
+		}
+
+		fn provider_under(provider: ProviderId, terms: &TermsV2) -> Standing {
+			ProviderScores::<T>::get(provider)
+				.unwrap_or_else(|| Standing::new(T::RegisteredAt::convert(provider)))
+				.at(Self::now(), terms)
+		}
+
+		fn tenant_under(tenant: &T::AccountId, terms: &TermsV2) -> Standing {
 			let now = Self::now();
 			TenantScores::<T>::get(tenant)
 				.unwrap_or(Standing::new(now))
-				.at(now, &Self::terms())
+				.at(now, terms)
 		}
 
 		/// I8: each score is in [0, 1].
@@ -262,13 +270,13 @@ pub mod pallet {
 			}
 			Self::begin_sweeping();
 			if let Some(moves) = for_provider {
-				let moved = Self::moved(Self::provider_standing(provider), moves);
+				let moved = Self::moved(Self::provider_under(provider, &terms), moves);
 				ProviderScores::<T>::insert(provider, moved);
 				let score = moved.score(&terms);
 				Self::deposit_event(Event::ProviderScored { provider, score });
 			}
 			if let Some(moves) = for_tenant {
-				let moved = Self::moved(Self::tenant_standing(&tenant), moves);
+				let moved = Self::moved(Self::tenant_under(&tenant, &terms), moves);
 				TenantScores::<T>::insert(&tenant, moved);
 				let score = moved.score(&terms);
 				Self::deposit_event(Event::TenantScored { tenant, score });
@@ -278,11 +286,13 @@ pub mod pallet {
 
 	impl<T: Config> Scores<T::AccountId> for Pallet<T> {
 		fn provider(provider: ProviderId) -> Score {
-			Self::provider_standing(provider).score(&Self::terms())
+			let terms = Self::terms();
+			Self::provider_under(provider, &terms).score(&terms)
 		}
 
 		fn tenant(tenant: &T::AccountId) -> Score {
-			Self::tenant_standing(tenant).score(&Self::terms())
+			let terms = Self::terms();
+			Self::tenant_under(tenant, &terms).score(&terms)
 		}
 	}
 }

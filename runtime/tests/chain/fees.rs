@@ -93,44 +93,30 @@ fn life() -> Vec<Line> {
 	};
 	line("transfer", "tenant", transfer.into());
 	register(0);
-	for manifest in [1, 2] {
-		let (order, lease) = (u64::from(manifest) - 1, u64::from(manifest) - 1);
-		let place = Call::place_order {
-			order: Order::V1(self::order(manifest)),
-		};
-		let (bid, start) = (
-			Call::place_bid { order, rate: 5 },
-			Call::start_lease { lease },
-		);
-		if manifest == 1 {
-			line("tenant: place an order", "tenant", place.into());
-			line("provider: bid", "operator0", bid.into());
-			to_block(now() + 5);
-			line("provider: start a lease", "operator0", start.into());
-			let deposit = pallet_escrow::Call::deposit {
-				lease,
-				amount: LEASE,
-			};
-			line("tenant: deposit", "tenant", deposit.into());
-			let close = Call::close_lease { lease };
-			line("tenant: close a lease", "tenant", close.into());
-		} else {
-			let _ = RuntimeCall::from(place).dispatch(signed("tenant")).unwrap();
-			let _ = RuntimeCall::from(bid)
-				.dispatch(signed("operator0"))
-				.unwrap();
-			to_block(now() + 5);
-			let _ = RuntimeCall::from(start)
-				.dispatch(signed("operator0"))
-				.unwrap();
-			let complete = Call::complete_lease {
-				lease,
-				exit_code: 0,
-				result_hash: [0; 32],
-			};
-			line("provider: complete a job", "operator0", complete.into());
-		}
-	}
+	let place = Call::place_order {
+		order: Order::V1(order(1)),
+	};
+	line("tenant: place an order", "tenant", place.into());
+	let bid = Call::place_bid { order: 0, rate: 5 };
+	line("provider: bid", "operator0", bid.into());
+	to_block(now() + 5);
+	let start = Call::start_lease { lease: 0 };
+	line("provider: start a lease", "operator0", start.into());
+	let deposit = pallet_escrow::Call::deposit {
+		lease: 0,
+		amount: LEASE,
+	};
+	line("tenant: deposit", "tenant", deposit.into());
+	let close = Call::close_lease { lease: 0 };
+	line("tenant: close a lease", "tenant", close.into());
+	let lease = lease_from(order(2), 5);
+	leasehold_runtime::Market::start_lease(signed("operator0"), lease).unwrap();
+	let complete = Call::complete_lease {
+		lease,
+		exit_code: 0,
+		result_hash: [0; 32],
+	};
+	line("provider: complete a job", "operator0", complete.into());
 	lines
 }
 
