@@ -101,9 +101,9 @@ pub fn lease(id: LeaseId) -> Option<LeaseReport> {
 		Some(record) => {
 			let stream = pallet_escrow::StreamsOf::<Runtime>::get(id)?;
 			let served = <crate::Providers as ProviderRegistry<AccountId>>::served(stream.provider);
-			let (blocks, accrued) = stream.owed(served);
+			let (_, accrued) = stream.owed(served);
 			let now = crate::System::block_number();
-			let left = stream.funded_blocks().saturating_sub(blocks);
+			let left = stream.funded_blocks(served);
 			LeaseReportV1::Open {
 				record,
 				rate: stream.rate,

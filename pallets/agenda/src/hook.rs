@@ -34,12 +34,9 @@ impl<T: Config> Pallet<T> {
 		let key = (entry.item.class(), at);
 		let pages = PageCount::<T>::get(key);
 		let last = pages.saturating_sub(1);
-		let Err(entry) = Pages::<T>::mutate(key, last, |page| page.try_push(entry)) else {
-			if pages == 0 {
-				PageCount::<T>::insert(key, 1);
-			}
+		if pages > 0 && Pages::<T>::try_append(key, last, &entry).is_ok() {
 			return at;
-		};
+		}
 		Pages::<T>::insert(key, pages, Page::truncate_from(vec![entry]));
 		PageCount::<T>::insert(key, pages.saturating_add(1));
 		at

@@ -5,9 +5,10 @@ use frame_support::{
 	dispatch::DispatchResult,
 	ensure,
 	traits::{
-		fungible::{Inspect, InspectHold, MutateHold},
+		fungible::{Inspect, MutateHold},
 		tokens::{Fortitude, Precision, Provenance, Restriction},
 	},
+	weights::Weight,
 };
 use leasehold_primitives::{math, Balance, BlockNumber, LeaseId, ProviderRegistry, StreamObserver};
 use sp_runtime::{DispatchError, SaturatedConversion};
@@ -27,12 +28,8 @@ impl<T: Config> Pallet<T> {
 	}
 
 	pub(crate) fn hold(who: &T::AccountId, amount: Balance) -> DispatchResult {
-		let reason = HoldReason::Stream.into();
-		ensure!(
-			T::Currency::can_hold(&reason, who, amount),
-			Error::<T>::InsufficientFunds
-		);
-		T::Currency::hold(&reason, who, amount)
+		T::Currency::hold(&HoldReason::Stream.into(), who, amount)
+			.map_err(|_| Error::<T>::InsufficientFunds.into())
 	}
 
 	fn is_tenant(stream: &StreamRecordOf<T>, who: &T::AccountId) -> bool {
@@ -70,65 +67,75 @@ impl<T: Config> Pallet<T> {
 		Self::hold(who, amount)
 	}
 
-	/// Whether the lease resumed.
+	/// What it cost.
 	pub(crate) fn do_deposit(
 		who: T::AccountId,
 		lease: LeaseId,
 		amount: Balance,
-	) -> Result<bool, DispatchError> {
+	) -> Result<Weight, DispatchError> {
 		let mut stream = Self::stream(lease)?;
 		let least = match Self::is_tenant(&stream, &who) {
 			true => 1,
 			false => Self::terms().min_top_up,
 		};
 		ensure!(amount >= least, Error::<T>::DepositTooLow);
-		// What was served past dry is not owed, and does not become so by a top-up.
-		Self::settle_record(lease, &mut stream)?;
+		let stored = matches!(stream.phase, Phase::Stored(_));
+		let dry = stored || stream.funded_blocks(T::Registry::served(stream.provider)) == 0;
+		if dry {
+			// What was served past dry is not owed, and does not become so by a top-up.
+			Self::settle_record(lease, &mut stream)?;
+		}
 		Self::add(&mut stream, &who, amount)?;
-		let funded_again = matches!(stream.phase, Phase::Stored(_))
+		let funded_again = stored
 			&& math::funded_blocks(stream.rate, stream.spendable())
 				>= Self::terms().min_funded_blocks;
+		let funders = stream.funder_count();
 		StreamsOf::<T>::insert(lease, stream);
 		Self::deposit_event(Event::Deposited { lease, who, amount });
 		if funded_again {
 			T::Observer::funded_again(lease)?;
 		}
-		Ok(funded_again)
+		Ok(Self::depositing(funders, dry, funded_again))
 	}
 
+	/// How many funders are left.
 	pub(crate) fn do_withdraw(
 		who: T::AccountId,
 		lease: LeaseId,
 		amount: Balance,
-	) -> DispatchResult {
+	) -> Result<u32, DispatchError> {
 		let mut stream = Self::stream(lease)?;
 		ensure!(amount > 0, Error::<T>::ZeroAmount);
-		Self::settle_record(lease, &mut stream)?;
-		ensure!(amount <= stream.withdrawable(), Error::<T>::NotWithdrawable);
-		let tenant = Self::is_tenant(&stream, &who);
-		let funder = stream
+		// What has accrued stays where it is owed from: it need not be paid out first.
+		let (_, owed) = stream.owed(T::Registry::served(stream.provider));
+		let place = stream
 			.funders
-			.iter_mut()
-			.find(|funder| funder.who == who)
+			.iter()
+			.position(|funder| funder.who == who)
 			.ok_or(Error::<T>::NotFunder)?;
-		funder.held = funder
-			.held
-			.checked_sub(amount)
-			.ok_or(Error::<T>::NotWithdrawable)?;
-		// The tenant keeps its place.
-		if !tenant {
-			stream
-				.funders
-				.retain(|funder| funder.who != who || funder.held > 0);
+		let left = stream.left(owed).nth(place).unwrap_or(0);
+		ensure!(
+			amount <= stream.withdrawable(owed).min(left),
+			Error::<T>::NotWithdrawable
+		);
+		if let Some(funder) = stream.funders.get_mut(place) {
+			funder.held = funder.held.saturating_sub(amount);
 		}
+		// The tenant keeps its place.
+		let tenant = stream.funders.first().map(|funder| funder.who.clone());
+		stream
+			.funders
+			.retain(|funder| funder.held > 0 || Some(&funder.who) == tenant.as_ref());
 		stream.withdrawn = stream
 			.withdrawn
 			.checked_add(amount)
 			.ok_or(Error::<T>::Overflow)?;
+		let funders = stream.funder_count();
 		StreamsOf::<T>::insert(lease, stream);
 		T::Currency::release(&HoldReason::Stream.into(), &who, amount, Precision::Exact)?;
 		Self::deposit_event(Event::Withdrawn { lease, who, amount });
-		T::Observer::funds_left(lease)
+		T::Observer::funds_left(lease)?;
+		Ok(funders)
 	}
 
 	pub(crate) fn do_set_refill(
@@ -173,12 +180,13 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
-	/// The blocks that were paid.
-	pub(crate) fn do_settle(lease: LeaseId) -> Result<BlockNumber, DispatchError> {
+	/// The blocks that were paid, and the funders that paid them.
+	pub(crate) fn do_settle(lease: LeaseId) -> Result<(BlockNumber, u32), DispatchError> {
 		let mut stream = Self::stream(lease)?;
 		let blocks = Self::settle_record(lease, &mut stream)?;
+		let funders = stream.funder_count();
 		StreamsOf::<T>::insert(lease, stream);
-		Ok(blocks)
+		Ok((blocks, funders))
 	}
 
 	/// Pays what is owed and moves the base of the accrual to now. The caller stores the record.

@@ -35,8 +35,7 @@ pub mod pallet {
 	};
 	use frame_system::pallet_prelude::*;
 	use leasehold_primitives::{
-		Balance, BlockNumber, LeaseId, ProviderId, ProviderRegistry, StreamObserver, Streams,
-		MAX_FUNDERS,
+		Balance, BlockNumber, LeaseId, ProviderId, ProviderRegistry, StreamObserver, MAX_FUNDERS,
 	};
 
 	const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
@@ -214,16 +213,15 @@ pub mod pallet {
 		/// Puts `amount` planck of the caller on hold for a lease. Anybody may; a stranger's deposit
 		/// is at least `min_top_up`. What is not spent goes back to the caller when the lease ends.
 		#[pallet::call_index(0)]
-		#[pallet::weight(Pallet::<T>::depositing(MAX_FUNDERS, true))]
+		#[pallet::weight(Pallet::<T>::depositing(MAX_FUNDERS, true, true))]
 		pub fn deposit(
 			origin: OriginFor<T>,
 			lease: LeaseId,
 			amount: Balance,
 		) -> DispatchResultWithPostInfo {
 			let who = ensure_signed(origin)?;
-			let resumed = Self::do_deposit(who, lease, amount)?;
-			let funders = <Self as Streams<_>>::funders(lease);
-			Ok(Some(Self::depositing(funders, resumed)).into())
+			let weight = Self::do_deposit(who, lease, amount)?;
+			Ok(Some(weight).into())
 		}
 
 		/// Pays out what a stream has accrued so far. Anybody may.
@@ -231,8 +229,7 @@ pub mod pallet {
 		#[pallet::weight(T::WeightInfo::settle(MAX_FUNDERS))]
 		pub fn settle(origin: OriginFor<T>, lease: LeaseId) -> DispatchResultWithPostInfo {
 			ensure_signed(origin)?;
-			Self::do_settle(lease)?;
-			let funders = <Self as Streams<_>>::funders(lease);
+			let (_, funders) = Self::do_settle(lease)?;
 			Ok(Some(T::WeightInfo::settle(funders)).into())
 		}
 
@@ -246,8 +243,7 @@ pub mod pallet {
 			amount: Balance,
 		) -> DispatchResultWithPostInfo {
 			let who = ensure_signed(origin)?;
-			let funders = <Self as Streams<_>>::funders(lease);
-			Self::do_withdraw(who, lease, amount)?;
+			let funders = Self::do_withdraw(who, lease, amount)?;
 			Ok(Some(Self::withdrawing(funders)).into())
 		}
 
@@ -285,20 +281,24 @@ pub mod pallet {
 	impl<T: Config> Pallet<T> {
 		/// A deposit. It makes the agenda's visits of its lease dearer by one funder; one that resumes
 		/// the lease leaves a visit besides.
-		fn depositing(funders: u32, resumed: bool) -> Weight {
+		pub(crate) fn depositing(funders: u32, dry: bool, resumed: bool) -> Weight {
 			let visit = T::Observer::visit_weight;
+			let deposit = match dry {
+				true => T::WeightInfo::deposit_dry(funders),
+				false => T::WeightInfo::deposit(),
+			};
 			let more = match resumed {
 				true => T::WeightInfo::resume()
-					.saturating_sub(T::WeightInfo::deposit(1))
+					.saturating_sub(T::WeightInfo::deposit_dry(1))
 					.saturating_add(visit(funders)),
 				false => visit(2).saturating_sub(visit(1)),
 			};
-			T::WeightInfo::deposit(funders).saturating_add(more)
+			deposit.saturating_add(more)
 		}
 
 		/// A withdrawal, and the visit that it leaves to the agenda.
 		fn withdrawing(funders: u32) -> Weight {
-			T::WeightInfo::withdraw(funders).saturating_add(T::Observer::visit_weight(funders))
+			T::WeightInfo::withdraw().saturating_add(T::Observer::visit_weight(funders))
 		}
 	}
 

@@ -1,6 +1,8 @@
 //! Streams as the market sees them.
 
-use crate::{pallet::*, Funder, Phase, Refill, StoredAccrual, StreamRecord, StreamRecordOf};
+use crate::{
+	pallet::*, Funder, Phase, Refill, StoredAccrual, StreamRecord, StreamRecordOf, TermsV1,
+};
 use frame_support::{
 	dispatch::DispatchResult,
 	ensure,
@@ -14,9 +16,8 @@ use sp_runtime::DispatchError;
 
 impl<T: Config> Pallet<T> {
 	/// (storage rate, reserve) of a stream at `rate`, planck.
-	fn reserve_of(rate: Balance) -> Result<(Balance, Balance), DispatchError> {
+	fn reserve_of(rate: Balance, terms: &TermsV1) -> Result<(Balance, Balance), DispatchError> {
 		ensure!(rate >= 1, Error::<T>::ZeroRate);
-		let terms = Self::terms();
 		let storage_rate = math::storage_rate(rate, terms.storage_rate);
 		let reserve = storage_rate
 			.checked_mul(terms.suspension_period.into())
@@ -51,14 +52,10 @@ impl<T: Config> Streams<T::AccountId> for Pallet<T> {
 		rate: Balance,
 		start_deadline: BlockNumber,
 	) -> Result<Balance, DispatchError> {
-		let (_, reserve) = Self::reserve_of(rate)?;
-		math::minimal_deposit(
-			rate,
-			Self::terms().min_funded_blocks,
-			start_deadline,
-			reserve,
-		)
-		.ok_or_else(|| Error::<T>::Overflow.into())
+		let terms = Self::terms();
+		let (_, reserve) = Self::reserve_of(rate, &terms)?;
+		math::minimal_deposit(rate, terms.min_funded_blocks, start_deadline, reserve)
+			.ok_or_else(|| Error::<T>::Overflow.into())
 	}
 
 	fn open(opening: StreamOpening<T::AccountId>) -> DispatchResult {
@@ -75,7 +72,8 @@ impl<T: Config> Streams<T::AccountId> for Pallet<T> {
 			!StreamsOf::<T>::contains_key(lease),
 			Error::<T>::StreamExists
 		);
-		let (storage_rate, reserve) = Self::reserve_of(rate)?;
+		let terms = Self::terms();
+		let (storage_rate, reserve) = Self::reserve_of(rate, &terms)?;
 		ensure!(deposit > reserve, Error::<T>::DepositTooLow);
 		Self::hold(&tenant, deposit)?;
 		let mut funders = BoundedVec::new();
@@ -93,7 +91,7 @@ impl<T: Config> Streams<T::AccountId> for Pallet<T> {
 				storage_rate,
 				reserve,
 				notice,
-				fee: Self::terms().fee,
+				fee: terms.fee,
 				funders,
 				deposited: deposit,
 				withdrawn: 0,
@@ -156,7 +154,7 @@ impl<T: Config> Streams<T::AccountId> for Pallet<T> {
 
 	fn resize(lease: LeaseId, rate: Balance) -> DispatchResult {
 		Self::change(lease, |stream| {
-			let (storage_rate, reserve) = Self::reserve_of(rate)?;
+			let (storage_rate, reserve) = Self::reserve_of(rate, &Self::terms())?;
 			let least = Self::minimal_deposit(rate, 0)?;
 			ensure!(stream.held() >= least, Error::<T>::DepositTooLow);
 			(stream.rate, stream.storage_rate, stream.reserve) = (rate, storage_rate, reserve);
@@ -171,7 +169,7 @@ impl<T: Config> Streams<T::AccountId> for Pallet<T> {
 	}
 
 	fn settle(lease: LeaseId) -> Result<BlockNumber, DispatchError> {
-		Self::do_settle(lease)
+		Self::do_settle(lease).map(|(blocks, _)| blocks)
 	}
 
 	fn rate(lease: LeaseId) -> Balance {
@@ -183,12 +181,13 @@ impl<T: Config> Streams<T::AccountId> for Pallet<T> {
 	}
 
 	fn funders(lease: LeaseId) -> u32 {
-		let count = |stream: StreamRecordOf<T>| u32::try_from(stream.funders.len()).ok();
-		StreamsOf::<T>::get(lease).and_then(count).unwrap_or(0)
+		StreamsOf::<T>::get(lease).map_or(0, |stream| stream.funder_count())
 	}
 
 	fn funded_blocks(lease: LeaseId) -> BlockNumber {
-		StreamsOf::<T>::get(lease).map_or(0, |stream| stream.funded_blocks())
+		StreamsOf::<T>::get(lease).map_or(0, |stream| {
+			stream.funded_blocks(T::Registry::served(stream.provider))
+		})
 	}
 
 	fn refill(lease: LeaseId) -> bool {

@@ -213,19 +213,34 @@ impl<AccountId> StreamRecord<AccountId> {
 			.fold(0, |sum, funder| sum.saturating_add(funder.held))
 	}
 
+	/// How many funders there are.
+	pub(crate) fn funder_count(&self) -> u32 {
+		u32::try_from(self.funders.len()).unwrap_or(MAX_FUNDERS)
+	}
+
 	/// What a running workload may still use up, planck.
 	pub fn spendable(&self) -> Balance {
 		self.held().saturating_sub(self.reserve)
 	}
 
-	/// What funders may take back, planck.
-	pub fn withdrawable(&self) -> Balance {
+	/// What funders may take back when `owed` planck have accrued, planck.
+	pub fn withdrawable(&self, owed: Balance) -> Balance {
 		match self.phase {
 			Phase::Running(_) | Phase::Resting => self
 				.spendable()
+				.saturating_sub(owed)
 				.saturating_sub(self.rate.saturating_mul(self.notice.into())),
 			Phase::Starting { .. } | Phase::Stored(_) => 0,
 		}
+	}
+
+	/// What each funder has left when `owed` planck are paid, planck: the first are consumed first.
+	pub fn left(&self, mut owed: Balance) -> impl Iterator<Item = Balance> + '_ {
+		self.funders.iter().map(move |funder| {
+			let part = funder.held.min(owed);
+			owed = owed.saturating_sub(part);
+			funder.held.saturating_sub(part)
+		})
 	}
 
 	/// (accrual, planck a block, planck it may use up), while something accrues.
@@ -237,14 +252,14 @@ impl<AccountId> StreamRecord<AccountId> {
 		}
 	}
 
-	/// Blocks that the balance still pays for as it accrues now; as it would if it ran, while
-	/// nothing accrues.
-	pub fn funded_blocks(&self) -> BlockNumber {
+	/// Blocks that the balance still pays for as it accrues now, beyond those owed when the
+	/// provider's counter stands at `served_now`; as it would if it ran, while nothing accrues.
+	pub fn funded_blocks(&self, served_now: BlockNumber) -> BlockNumber {
 		let (rate, left) = match self.accrual() {
 			Some((_, rate, left)) => (rate, left),
 			None => (self.rate, self.spendable()),
 		};
-		math::funded_blocks(rate, left)
+		math::funded_blocks(rate, left).saturating_sub(self.owed(served_now).0)
 	}
 
 	/// (blocks, planck) owed when the provider's counter stands at `served_now`.
@@ -258,11 +273,13 @@ impl<AccountId> StreamRecord<AccountId> {
 
 /// Weights of the calls of this pallet, for streams with `f` funders.
 pub trait WeightInfo {
-	fn deposit(f: u32) -> Weight;
+	fn deposit() -> Weight;
+	/// A deposit into a stream that is dry or stored: it is settled first.
+	fn deposit_dry(f: u32) -> Weight;
 	/// A deposit that resumes a suspended lease.
 	fn resume() -> Weight;
 	fn settle(f: u32) -> Weight;
-	fn withdraw(f: u32) -> Weight;
+	fn withdraw() -> Weight;
 	fn set_refill() -> Weight;
 	fn set_terms() -> Weight;
 	fn set_fee_destination() -> Weight;

@@ -1,6 +1,6 @@
 //! Bidding.
 
-use crate::{pallet::*, Bid, OrderV1, MAX_BIDS};
+use crate::{pallet::*, Bid, OrderV1, TermsV1, MAX_BIDS};
 use frame_support::{dispatch::DispatchResult, ensure};
 use leasehold_primitives::{
 	math, Balance, Demand, OrderId, ProviderId, ProviderRegistry, Requirement, Resources, Scores,
@@ -13,8 +13,7 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// The part of the provider's bond that a lease at `rate` reserves.
-	pub(crate) fn slice(rate: Balance) -> Balance {
-		let terms = Self::terms();
+	pub(crate) fn slice(rate: Balance, terms: &TermsV1) -> Balance {
 		math::bond_slice(rate, terms.compensation_blocks, terms.max_slice)
 	}
 
@@ -80,7 +79,7 @@ impl<T: Config> Pallet<T> {
 			&order.tenant,
 			order.spec.v1(),
 			provider,
-			Self::slice(rate),
+			Self::slice(rate, &terms),
 			false,
 		)
 		.map_err(Self::refusal)?;

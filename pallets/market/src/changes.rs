@@ -73,7 +73,7 @@ impl<T: Config> Pallet<T> {
 			T::Registry::pin(lease.provider, &lease.taken, &resources).map_err(Self::refusal)?;
 		let rate = pricing::resized_rate(T::Streams::rate(id), &lease.taken, &taken)
 			.ok_or(Error::<T>::Overflow)?;
-		let slice = Self::slice(rate);
+		let slice = Self::slice(rate, &Self::terms());
 		T::Registry::exchange(lease.provider, (&lease.taken, lease.slice), (&taken, slice))?;
 		T::Streams::resize(id, rate)?;
 		(lease.taken, lease.slice) = (taken.clone(), slice);

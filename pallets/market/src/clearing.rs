@@ -3,19 +3,20 @@
 extern crate alloc;
 
 use crate::{
-	pallet::*, Bid, LeaseRecord, LeaseState, OrderOf, OrderRecordOf, OrderV1, Picks, RunnerUp,
-	Selection, Watch,
+	pallet::*, LeaseRecord, LeaseState, OrderOf, OrderRecordOf, OrderV1, Picks, RunnerUp,
+	Selection, TermsV1, Watch,
 };
 use alloc::vec::Vec;
 use frame_support::{dispatch::DispatchResult, ensure, storage::with_storage_layer};
 use leasehold_primitives::{
 	Agenda, AgendaItem, Balance, OrderId, ProviderId, ProviderRegistry, Requirement, Resources,
-	Scores, StreamOpening, Streams,
+	StreamOpening, Streams,
 };
 use sp_runtime::DispatchError;
 
 /// What a lease is made of.
 struct Match<'a, AccountId> {
+	terms: &'a TermsV1,
 	order: OrderId,
 	tenant: &'a AccountId,
 	spec: &'a OrderV1<AccountId>,
@@ -96,7 +97,8 @@ impl<T: Config> Pallet<T> {
 		skipped: &mut Vec<(ProviderId, Requirement)>,
 	) -> Result<u8, DispatchError> {
 		let spec = order.spec.v1();
-		let weight = Self::terms().rank_weight;
+		let terms = Self::terms();
+		let weight = terms.rank_weight;
 		Self::remove_order(id, order)?;
 		let mut filled = 0u8;
 		for (place, bid) in order.bids.iter().enumerate() {
@@ -113,7 +115,7 @@ impl<T: Config> Pallet<T> {
 				if filled >= spec.quantity.leases {
 					break;
 				}
-				let slice = Self::slice(bid.rate);
+				let slice = Self::slice(bid.rate, &terms);
 				let tenant = &order.tenant;
 				let taken = match Self::eligible(tenant, spec, bid.provider, slice, true) {
 					Ok(taken) => taken,
@@ -124,6 +126,7 @@ impl<T: Config> Pallet<T> {
 				};
 				let next = order.bids.get(place.saturating_add(1));
 				Self::make_lease(Match {
+					terms: &terms,
 					order: id,
 					tenant,
 					spec,
@@ -163,7 +166,7 @@ impl<T: Config> Pallet<T> {
 			Self::now() <= T::Registry::on_duty_until(provider),
 			Error::<T>::NotOnDuty
 		);
-		let slice = Self::slice(1);
+		let slice = Self::slice(1, &terms);
 		let taken =
 			Self::eligible(&tenant, order, provider, slice, false).map_err(Self::refusal)?;
 		let rate = sheet.rate(&taken).ok_or(Error::<T>::NotOffered)?;
@@ -180,6 +183,7 @@ impl<T: Config> Pallet<T> {
 			bidding_ends: Self::now(),
 		});
 		Self::make_lease(Match {
+			terms: &terms,
 			order: id,
 			tenant: &tenant,
 			spec: order,
@@ -187,19 +191,16 @@ impl<T: Config> Pallet<T> {
 			provider,
 			rate,
 			taken,
-			slice: Self::slice(rate),
-			rank: Bid {
-				provider,
-				rate,
-				score: T::Reputation::provider(provider),
-			}
-			.rank(terms.rank_weight),
+			slice: Self::slice(rate, &terms),
+			// Nobody bid, so nothing was ranked.
+			rank: rate,
 			runner_up: None,
 		})
 	}
 
 	fn make_lease(made: Match<T::AccountId>) -> DispatchResult {
 		let Match {
+			terms,
 			order,
 			tenant,
 			spec,
@@ -211,7 +212,6 @@ impl<T: Config> Pallet<T> {
 			rank,
 			runner_up,
 		} = made;
-		let terms = Self::terms();
 		let lease = NextLeaseId::<T>::get();
 		NextLeaseId::<T>::put(lease.checked_add(1).ok_or(Error::<T>::Overflow)?);
 		T::Registry::reserve(provider, &taken, slice)?;

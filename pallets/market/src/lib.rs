@@ -207,7 +207,8 @@ pub mod pallet {
 			requirement: Requirement,
 		},
 		/// An order, or a part of it, became a lease: it is `Starting`, and its workload must run by
-		/// block `start_deadline`. The runner-up is the next bid in order of rank.
+		/// block `start_deadline`. The runner-up is the next bid in order of rank; with an offer nothing
+		/// is ranked, and the rank is the rate.
 		OrderMatched {
 			order: OrderId,
 			lease: LeaseId,

@@ -8,7 +8,7 @@ use frame_support::{
 	dispatch::DispatchResult,
 	ensure,
 	traits::{
-		fungible::{Inspect, InspectHold, MutateHold},
+		fungible::{Inspect, MutateHold},
 		tokens::{Fortitude, Precision, Provenance, Restriction},
 		Get,
 	},
@@ -38,12 +38,8 @@ impl<T: Config> Pallet<T> {
 	}
 
 	pub(crate) fn hold(reason: HoldReason, who: &T::AccountId, amount: Balance) -> DispatchResult {
-		let reason = reason.into();
-		ensure!(
-			T::Currency::can_hold(&reason, who, amount),
-			Error::<T>::InsufficientFunds
-		);
-		T::Currency::hold(&reason, who, amount)
+		T::Currency::hold(&reason.into(), who, amount)
+			.map_err(|_| Error::<T>::InsufficientFunds.into())
 	}
 
 	pub(crate) fn release(

@@ -39,7 +39,7 @@ impl<T: Config> Pallet<T> {
 		after: Option<OrderId>,
 		limit: u32,
 	) -> Page<(OrderId, OrderRecordOf<T>), OrderId> {
-		let now = Self::now();
+		let (now, terms) = (Self::now(), Self::terms());
 		let mut orders = match after {
 			Some(id) => Orders::<T>::iter_from(Orders::<T>::hashed_key_for(id)),
 			None => Orders::<T>::iter(),
@@ -50,7 +50,7 @@ impl<T: Config> Pallet<T> {
 			|(id, _)| *id,
 			|(_, order)| {
 				let spec = order.spec.v1();
-				let slice = Self::slice(spec.max_rate);
+				let slice = Self::slice(spec.max_rate, &terms);
 				now < order.bidding_ends
 					&& order.bids.iter().all(|bid| bid.provider != provider)
 					&& Self::eligible(&order.tenant, spec, provider, slice, false).is_ok()
@@ -65,9 +65,9 @@ impl<T: Config> Pallet<T> {
 		after: Option<ProviderId>,
 		limit: u32,
 	) -> Page<Candidate, ProviderId> {
+		let slice = Self::slice(1, &Self::terms());
 		page(
 			&mut T::Registry::all(after).map(|provider| {
-				let slice = Self::slice(1);
 				let fits = Self::eligible(tenant, order, provider, slice, false);
 				let offer = T::Registry::offer(provider).and_then(|(version, sheet)| {
 					let rate = sheet.rate(fits.as_ref().ok()?)?;

@@ -4,10 +4,7 @@ use crate::{pallet::*, AccountIdOf, AttestationRecord};
 use frame_support::{
 	dispatch::DispatchResult,
 	ensure,
-	traits::{
-		fungible::{InspectHold, MutateHold},
-		tokens::Precision,
-	},
+	traits::{fungible::MutateHold, tokens::Precision},
 };
 use leasehold_primitives::{
 	resources::has_attributes, Agenda, AgendaItem, AttestationId, Attributes, BlockNumber,
@@ -36,12 +33,9 @@ impl<T: Config> Pallet<T> {
 		}
 		let id = NextAttestationId::<T>::get();
 		NextAttestationId::<T>::put(id.checked_add(1).ok_or(Error::<T>::Overflow)?);
-		let (reason, deposit) = (HoldReason::Attestation.into(), terms.attestation_deposit);
-		ensure!(
-			T::Currency::can_hold(&reason, &auditor, deposit),
-			Error::<T>::InsufficientFunds
-		);
-		T::Currency::hold(&reason, &auditor, deposit)?;
+		let deposit = terms.attestation_deposit;
+		T::Currency::hold(&HoldReason::Attestation.into(), &auditor, deposit)
+			.map_err(|_| Error::<T>::InsufficientFunds)?;
 		AttestedBy::<T>::insert(provider, &auditor, id);
 		Attestations::<T>::insert(
 			id,

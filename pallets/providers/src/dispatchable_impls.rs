@@ -9,10 +9,7 @@ use frame_support::{
 	pallet_prelude::{
 		DispatchResult, InvalidTransaction, TransactionValidityError, ValidTransaction,
 	},
-	traits::{
-		fungible::{InspectHold, MutateHold},
-		tokens::Precision,
-	},
+	traits::{fungible::MutateHold, tokens::Precision},
 };
 use leasehold_primitives::{
 	heartbeat::{self, Instance},
@@ -42,12 +39,8 @@ impl<T: Config> Pallet<T> {
 	}
 
 	fn hold(owner: &AccountIdOf<T>, amount: Balance) -> DispatchResult {
-		let reason = HoldReason::Bond.into();
-		ensure!(
-			T::Currency::can_hold(&reason, owner, amount),
-			Error::<T>::InsufficientFunds
-		);
-		T::Currency::hold(&reason, owner, amount)
+		T::Currency::hold(&HoldReason::Bond.into(), owner, amount)
+			.map_err(|_| Error::<T>::InsufficientFunds.into())
 	}
 
 	fn owned(owner: &AccountIdOf<T>) -> Result<ProviderId, DispatchError> {

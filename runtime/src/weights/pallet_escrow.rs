@@ -7,7 +7,10 @@ use frame_support::{traits::Get, weights::Weight};
 pub struct WeightInfo<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> pallet_escrow::WeightInfo for WeightInfo<T> {
-	fn deposit(f: u32) -> Weight {
+	fn deposit() -> Weight {
+		Weight::from_parts(150_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(8, 5))
+	}
+	fn deposit_dry(f: u32) -> Weight {
 		Weight::from_parts(150_000_000, 0)
 			.saturating_add(T::DbWeight::get().reads_writes(8, 5))
 			.saturating_add(
@@ -28,14 +31,8 @@ impl<T: frame_system::Config> pallet_escrow::WeightInfo for WeightInfo<T> {
 					.saturating_mul(f.into()),
 			)
 	}
-	fn withdraw(f: u32) -> Weight {
-		Weight::from_parts(150_000_000, 0)
-			.saturating_add(T::DbWeight::get().reads_writes(8, 5))
-			.saturating_add(
-				Weight::from_parts(90_000_000, 0)
-					.saturating_add(T::DbWeight::get().reads_writes(3, 3))
-					.saturating_mul(f.into()),
-			)
+	fn withdraw() -> Weight {
+		Weight::from_parts(150_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(8, 5))
 	}
 	fn set_refill() -> Weight {
 		Weight::from_parts(30_000_000, 0).saturating_add(T::DbWeight::get().reads_writes(2, 1))

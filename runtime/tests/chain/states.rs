@@ -430,6 +430,26 @@ fn funders_take_back_what_is_unspent_beyond_reserve_and_notice() {
 }
 
 #[test]
+fn what_has_accrued_is_not_withdrawn_from_under_others() {
+	run(|| {
+		let id = service(|order| order.notice = 0);
+		Escrow::deposit(signed("friend"), id, 60 * MAX_RATE).unwrap();
+		to_block_on_duty(now() + 90, 0);
+		let withdraw = |who: &str, amount| Escrow::withdraw(signed(who), id, amount);
+		// Of the tenant's 100, 90 are owed; not all of that is paid.
+		assert!(stream(id).paid < 90 * MAX_RATE);
+		assert_noop!(withdraw("tenant", 10 * MAX_RATE + 1), S::NotWithdrawable);
+		assert_ok!(withdraw("tenant", 10 * MAX_RATE));
+		// The reserve is the friend's now.
+		assert_noop!(withdraw("friend", 58 * MAX_RATE + 1), S::NotWithdrawable);
+		assert_ok!(withdraw("friend", 58 * MAX_RATE));
+		Market::close_lease(signed("tenant"), id).unwrap();
+		assert_eq!(closed(id).paid, 90 * MAX_RATE);
+		assert_eq!(free("friend"), ENDOWMENT);
+	});
+}
+
+#[test]
 fn a_suspended_lease_still_ends_with_its_term() {
 	run(|| {
 		let id = service(|order| order.max_duration = 50);

@@ -496,7 +496,7 @@ fn call(name: &str, random: &mut ChaCha8Rng, history: &History) -> DispatchResul
 			plain(Escrow::withdraw(
 				by(&funder),
 				id,
-				amount(random, stream.withdrawable()),
+				amount(random, stream.withdrawable(0)),
 			))
 		}
 		"set_refill" => {
