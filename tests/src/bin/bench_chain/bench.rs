@@ -1,0 +1,223 @@
+//! How blocks are measured.
+
+use crate::{
+	figures::{median, say, Figure},
+	node::Node,
+	signer::{extension, Signer},
+};
+use anyhow::{bail, ensure, Context as _};
+use frame_support::dispatch::GetDispatchInfo;
+use leasehold_runtime::{weights::overhead::EXTRINSIC_BASE, AccountId, RuntimeCall, RuntimeEvent};
+use sp_runtime::traits::TransactionExtension;
+use std::collections::HashMap;
+
+/// The measured kinds of transactions, with their blocks.
+pub struct Measured {
+	pub seconds: f64,
+	/// Declared, in picoseconds: before the call, and what the chain kept of it.
+	pub declared: f64,
+	pub kept: f64,
+}
+
+pub struct Bench {
+	pub node: Node,
+	pub quick: bool,
+	pub empty: f64,
+	/// No two orders of a tenant have the same manifest.
+	pub next_manifest: u64,
+	pub measured: Vec<(String, Measured)>,
+	pub figures: Vec<Figure>,
+}
+
+impl Bench {
+	pub fn times(&self) -> u32 {
+		if self.quick {
+			3
+		} else {
+			7
+		}
+	}
+
+	/// Executes the fullest blocks between two numbers again.
+	pub async fn measure(
+		&mut self,
+		name: &str,
+		(first, last): (u32, u32),
+		call: &RuntimeCall,
+	) -> anyhow::Result<()> {
+		let mut blocks = Vec::new();
+		for number in first..=last {
+			blocks.push(self.node.block(number).await?);
+		}
+		blocks.sort_by_key(|block| std::cmp::Reverse(block.transactions.len()));
+		blocks.truncate(if self.quick { 2 } else { 5 });
+		let (mut seconds, mut count, mut kept, mut charged) = (0.0, 0usize, 0.0, 0usize);
+		for block in &blocks {
+			seconds += self.node.execution(block, self.times()).await? - self.empty;
+			// One is the timestamp.
+			count += block.transactions.len() - 1;
+			for event in self.node.events(block).await? {
+				match event {
+					RuntimeEvent::System(frame_system::Event::ExtrinsicSuccess {
+						dispatch_info,
+					}) if dispatch_info.class == frame_support::dispatch::DispatchClass::Normal => {
+						kept += dispatch_info.weight.ref_time() as f64;
+						charged += 1;
+					}
+					RuntimeEvent::System(frame_system::Event::ExtrinsicFailed {
+						dispatch_error,
+						..
+					}) => {
+						bail!("{name}: a call failed: {dispatch_error:?}");
+					}
+					_ => {}
+				}
+			}
+		}
+		ensure!(count > 0 && charged > 0, "{name}: no blocks");
+		let base = EXTRINSIC_BASE.ref_time() as f64;
+		let mut declared = call.get_dispatch_info();
+		declared.extension_weight = extension(0).weight(call);
+		self.measured.push((
+			name.to_owned(),
+			Measured {
+				seconds: seconds / count as f64,
+				declared: declared.total_weight().ref_time() as f64 + base,
+				// With its base.
+				kept: kept / charged as f64,
+			},
+		));
+		say(format!("{name}: {:.0} µs", seconds / count as f64 * 1e6));
+		Ok(())
+	}
+
+	/// Whose order is which.
+	pub async fn placed(
+		&self,
+		(first, last): (u32, u32),
+	) -> anyhow::Result<HashMap<u64, AccountId>> {
+		let mut placed = HashMap::new();
+		for number in first..=last {
+			let block = self.node.block(number).await?;
+			for event in self.node.events(&block).await? {
+				if let RuntimeEvent::Market(pallet_market::Event::OrderPlaced {
+					order,
+					tenant,
+					..
+				}) = event
+				{
+					placed.insert(order, tenant);
+				}
+			}
+		}
+		Ok(placed)
+	}
+
+	/// Signs one call each, includes them and measures them.
+	pub async fn kind<C: Into<RuntimeCall> + Clone>(
+		&mut self,
+		name: &str,
+		calls: Vec<(&mut Signer, C)>,
+	) -> anyhow::Result<(u32, u32)> {
+		let genesis = self.node.genesis;
+		let first: RuntimeCall = calls.first().context("no calls")?.1.clone().into();
+		let signed: Vec<_> = calls
+			.into_iter()
+			.map(|(signer, call)| signer.sign(call, genesis))
+			.collect();
+		let blocks = self.node.include(&signed).await?;
+		self.measure(name, blocks, &first).await?;
+		Ok(blocks)
+	}
+
+	pub fn cost(&self, name: &str) -> f64 {
+		self.measured
+			.iter()
+			.find(|(other, _)| other == name)
+			.map_or(f64::NAN, |(_, measured)| measured.seconds)
+	}
+}
+
+/// What a call may cost at most, in transfers.
+pub const GOALS: &[(&str, f64)] = &[
+	("place an order", 2.0),
+	("bid", 2.0),
+	("start a lease", 2.0),
+	("settle", 2.0),
+	("deposit", 2.0),
+	("withdraw", 2.0),
+	("close a lease", 3.0),
+	("complete a job", 3.0),
+	("instant lease", 2.0),
+];
+
+impl Bench {
+	/// Seconds that an empty block takes: the median of the next `count` blocks.
+	pub async fn empty_blocks(&self, count: u32) -> anyhow::Result<f64> {
+		let last = self.node.pass(count).await?;
+		let mut all = Vec::new();
+		for number in last + 1 - count..=last {
+			let block = self.node.block(number).await?;
+			for _ in 0..self.times() {
+				all.push(self.node.execution(&block, 1).await?);
+			}
+		}
+		Ok(median(all))
+	}
+
+	pub fn report(&mut self) {
+		let transfer = self.cost("transfer");
+		let declared = |measured: &Measured| (measured.declared, measured.kept);
+		let base = self
+			.measured
+			.iter()
+			.find(|(name, _)| name == "transfer")
+			.map(|(_, measured)| declared(measured));
+		for (name, measured) in &self.measured {
+			let goal = GOALS
+				.iter()
+				.find(|(other, _)| other == name)
+				.map(|(_, goal)| *goal);
+			self.figures.push(Figure {
+				figure: format!("{name}: execution"),
+				value: measured.seconds * 1e6,
+				unit: "µs",
+				baseline: Some(transfer * 1e6),
+				goal,
+				rising: false,
+			});
+			if let Some((before, kept)) = base {
+				for (what, value, baseline) in [
+					("weight up front", measured.declared, before),
+					("weight kept", measured.kept, kept),
+				] {
+					self.figures.push(Figure {
+						figure: format!("{name}: {what}"),
+						value: value / 1e6,
+						unit: "µs",
+						baseline: Some(baseline / 1e6),
+						goal: None,
+						rising: false,
+					});
+				}
+			}
+			self.figures.push(Figure {
+				figure: format!("{name}: execution against its weight"),
+				value: measured.seconds * 1e6,
+				unit: "µs",
+				baseline: Some(measured.kept / 1e6),
+				goal: Some(1.0),
+				rising: false,
+			});
+		}
+		let way = ["place an order", "bid", "clear an order"];
+		self.figures.push(Figure {
+			figure: "order, one bid and clearing: execution".into(),
+			value: way.iter().map(|name| self.cost(name)).sum::<f64>() * 1e6,
+			unit: "µs",
+			baseline: Some(transfer * 1e6),
+			goal: Some(4.0),
+			rising: false,
+		});
+	}
+}

@@ -1,0 +1,61 @@
+//! What is called.
+
+use leasehold_primitives::{Balance, Resources, Score, WorkloadKind};
+use leasehold_runtime::{AccountId, Runtime, LEASE};
+use pallet_market::{Asset, Order, OrderV1, Quantity, Selection};
+
+pub fn resources(share: u32) -> Resources {
+	Resources {
+		cpu: 100 * share,
+		memory: 128 * share,
+		ephemeral: 100 * share,
+		unit_cpu: 100,
+		unit_memory: 128,
+		..Default::default()
+	}
+}
+
+pub const RATE: Balance = 1_000_000;
+
+pub fn order(manifest: u64, selection: Selection, bidding: u32) -> Order<AccountId> {
+	let mut manifest_hash = [0; 32];
+	manifest_hash[..8].copy_from_slice(&manifest.to_be_bytes());
+	Order::V1(OrderV1 {
+		access: None,
+		manifest_hash,
+		kind: WorkloadKind::Job,
+		resources: resources(1),
+		attributes: Default::default(),
+		attestors: Default::default(),
+		max_rate: RATE,
+		asset: Asset::Native,
+		quantity: Quantity::ONE,
+		min_score: Score::zero(),
+		allowed: Default::default(),
+		max_duration: 1_000_000,
+		notice: 0,
+		selection,
+		bidding,
+		deposit: 10_000 * RATE,
+	})
+}
+
+pub fn transfer(dest: &AccountId) -> pallet_balances::Call<Runtime> {
+	pallet_balances::Call::transfer_keep_alive {
+		dest: dest.clone().into(),
+		value: LEASE / 1_000,
+	}
+}
+
+pub fn now(manifest: u64) -> pallet_market::Call<Runtime> {
+	pallet_market::Call::lease_now {
+		order: order(
+			manifest,
+			Selection::Offer {
+				provider: 0,
+				version: 1,
+			},
+			0,
+		),
+	}
+}

@@ -1,0 +1,265 @@
+//! Leases from order to close, and transfers.
+
+use crate::{
+	bench::{Bench, Measured},
+	calls::{now, order, resources, transfer, RATE},
+	figures::{say, Figure},
+	signer::Signer,
+};
+use anyhow::ensure;
+use leasehold_primitives::{PriceSheet, PriceSheetV1};
+use leasehold_runtime::{AccountId, RuntimeCall, RuntimeEvent, LEASE};
+use pallet_market::Selection;
+use std::{
+	collections::HashMap,
+	time::{Duration, Instant},
+};
+
+pub async fn transfers(bench: &mut Bench, tenants: &mut [Signer]) -> anyhow::Result<()> {
+	let to: Vec<_> = tenants.iter().map(Signer::account).rev().collect();
+	let calls = |tenants: &mut [Signer], genesis, rounds: usize| {
+		let mut signed = Vec::new();
+		for _ in 0..rounds {
+			for (who, dest) in tenants.iter_mut().zip(&to) {
+				let call = transfer(dest);
+				signed.push(who.sign(call, genesis));
+			}
+		}
+		signed
+	};
+	let rounds = if bench.quick { 5 } else { 10 };
+	let signed = calls(tenants, bench.node.genesis, rounds);
+	let begun = Instant::now();
+	let (first, last) = bench.node.include(&signed).await?;
+	while bench.node.finalized().await? < last {
+		tokio::time::sleep(Duration::from_millis(100)).await;
+	}
+	let seconds = begun.elapsed().as_secs_f64();
+	let mut fullest = 0;
+	for number in first..=last {
+		fullest = fullest.max(bench.node.block(number).await?.transactions.len() - 1);
+	}
+	let call: RuntimeCall = transfer(&to[0]).into();
+	bench.measure("transfer", (first, last), &call).await?;
+	bench.figures.push(Figure {
+		figure: "transfers finalized, from the first submission on".into(),
+		value: signed.len() as f64 / seconds,
+		unit: "1/s",
+		baseline: None,
+		goal: None,
+		rising: true,
+	});
+	bench.figures.push(Figure {
+		figure: "transfers in the fullest block, a second of its slot".into(),
+		value: fullest as f64 / 3.0,
+		unit: "1/s",
+		baseline: None,
+		goal: Some(1_500.0),
+		rising: true,
+	});
+	Ok(())
+}
+
+pub async fn provider(
+	bench: &mut Bench,
+	owner: &mut Signer,
+	operator: &mut Signer,
+) -> anyhow::Result<()> {
+	use pallet_providers::{Call, ProviderInfo, ProviderInfoV1};
+	let genesis = bench.node.genesis;
+	let url = b"http://127.0.0.1:1"
+		.to_vec()
+		.try_into()
+		.map_err(|_| anyhow::anyhow!("a long URL"))?;
+	let info = ProviderInfo::V1(ProviderInfoV1 {
+		gateways: vec![url]
+			.try_into()
+			.map_err(|_| anyhow::anyhow!("many URLs"))?,
+		tls_keys: Default::default(),
+		sealing_key: None,
+		attributes: Default::default(),
+		capacity: resources(1_000_000),
+	});
+	let sheet = PriceSheet::V1(PriceSheetV1 {
+		cpu: 0,
+		memory: 1_000 * RATE / 128,
+		ephemeral: 0,
+		persistent: Default::default(),
+		gpu: Default::default(),
+		port: 0,
+		ip: 0,
+	});
+	let register = owner.sign(
+		Call::register {
+			operator: operator.account(),
+			bond: 900_000 * LEASE,
+			info,
+		},
+		genesis,
+	);
+	bench.node.include(&[register]).await?;
+	let offer = operator.sign(Call::set_offer { sheet: Some(sheet) }, genesis);
+	bench.node.include(&[offer]).await?;
+	Ok(())
+}
+
+/// Leases from order to close.
+pub async fn life(
+	bench: &mut Bench,
+	tenants: &mut [Signer],
+	operator: &mut Signer,
+) -> anyhow::Result<()> {
+	use pallet_market::Call;
+	let some = tenants.len().min(if bench.quick { 600 } else { 2_000 });
+	let tenants = &mut tenants[..some];
+	let bidding = if bench.quick { 25 } else { 50 };
+	let place = Call::place_order {
+		order: order(0, Selection::BestBid, bidding),
+	};
+	let calls = tenants.iter_mut().map(|who| (who, place.clone())).collect();
+	let (first, last) = bench.kind("place an order", calls).await?;
+	let placed = bench.placed((first, last)).await?;
+	let genesis = bench.node.genesis;
+	let mut by_operator = |calls: Vec<RuntimeCall>| -> Vec<Vec<u8>> {
+		calls
+			.into_iter()
+			.map(|call| operator.sign(call, genesis))
+			.collect()
+	};
+	let ids = || 0..some as u64;
+	let bids: Vec<RuntimeCall> = ids()
+		.map(|order| Call::place_bid { order, rate: RATE }.into())
+		.collect();
+	let blocks = bench.node.include(&by_operator(bids.clone())).await?;
+	bench.measure("bid", blocks, &bids[0]).await?;
+	ensure!(
+		blocks.1 < first + bidding,
+		"bidding ended before all bids were in: this machine is too slow for so many"
+	);
+	// Clearing: in the hooks of blocks without transactions.
+	let last = bench
+		.node
+		.pass((first + bidding + 25).saturating_sub(blocks.1))
+		.await?;
+	let matched = clearing(bench, (first + bidding, last), some).await?;
+	// Tenant n has lease n from now on.
+	let lease_of: HashMap<&AccountId, u64> = matched
+		.iter()
+		.filter_map(|(lease, order)| Some((placed.get(order)?, *lease)))
+		.collect();
+	tenants.sort_by_key(|who| lease_of.get(&who.account()).copied());
+	let starts: Vec<RuntimeCall> = ids()
+		.map(|lease| Call::start_lease { lease }.into())
+		.collect();
+	let blocks = bench.node.include(&by_operator(starts.clone())).await?;
+	bench.measure("start a lease", blocks, &starts[0]).await?;
+	let each = |calls: &dyn Fn(u64) -> RuntimeCall| -> Vec<(usize, RuntimeCall)> {
+		ids().map(|id| (id as usize, calls(id))).collect()
+	};
+	for (name, calls) in [
+		(
+			"settle",
+			each(&|lease| pallet_escrow::Call::settle { lease }.into()),
+		),
+		(
+			"deposit",
+			each(&|lease| {
+				pallet_escrow::Call::deposit {
+					lease,
+					amount: LEASE,
+				}
+				.into()
+			}),
+		),
+		(
+			"withdraw",
+			each(&|lease| {
+				pallet_escrow::Call::withdraw {
+					lease,
+					amount: LEASE / 2,
+				}
+				.into()
+			}),
+		),
+	] {
+		let calls = tenants
+			.iter_mut()
+			.zip(calls)
+			.map(|(who, (_, call))| (who, call))
+			.collect();
+		bench.kind(name, calls).await?;
+	}
+	let half = some / 2;
+	let calls = tenants[..half]
+		.iter_mut()
+		.enumerate()
+		.map(|(lease, who)| {
+			(
+				who,
+				Call::close_lease {
+					lease: lease as u64,
+				},
+			)
+		})
+		.collect();
+	bench.kind("close a lease", calls).await?;
+	let ends: Vec<RuntimeCall> = (half..some)
+		.map(|lease| {
+			Call::complete_lease {
+				lease: lease as u64,
+				exit_code: 0,
+				result_hash: [7; 32],
+			}
+			.into()
+		})
+		.collect();
+	let blocks = bench.node.include(&by_operator(ends.clone())).await?;
+	bench.measure("complete a job", blocks, &ends[0]).await?;
+	Ok(())
+}
+
+/// Measures the blocks in which the agenda cleared orders; (lease, order) of each.
+pub async fn clearing(
+	bench: &mut Bench,
+	(first, last): (u32, u32),
+	orders: usize,
+) -> anyhow::Result<Vec<(u64, u64)>> {
+	let (mut seconds, mut all) = (0.0, Vec::new());
+	for number in first..=last {
+		let block = bench.node.block(number).await?;
+		let before = all.len();
+		for event in bench.node.events(&block).await? {
+			if let RuntimeEvent::Market(pallet_market::Event::OrderMatched {
+				lease, order, ..
+			}) = event
+			{
+				all.push((lease, order));
+			}
+		}
+		if all.len() > before {
+			seconds += bench.node.execution(&block, bench.times()).await? - bench.empty;
+		}
+	}
+	let count = all.len();
+	ensure!(count == orders, "{count} of {orders} orders were cleared");
+	let weight = leasehold_runtime::Market::clearing(1, 1, 0).ref_time() as f64;
+	bench.measured.push((
+		"clear an order".into(),
+		Measured {
+			seconds: seconds / count as f64,
+			declared: weight,
+			kept: weight,
+		},
+	));
+	say(format!(
+		"clear an order: {:.0} µs",
+		seconds / count as f64 * 1e6
+	));
+	Ok(all)
+}
+
+pub async fn instant(bench: &mut Bench, tenants: &mut [Signer]) -> anyhow::Result<()> {
+	let calls = tenants.iter_mut().map(|who| (who, now(1))).collect();
+	bench.kind("instant lease", calls).await?;
+	Ok(())
+}

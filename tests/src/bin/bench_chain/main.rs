@@ -1,0 +1,117 @@
+//! Measures the chain on one node of its own: see `scripts/bench-chain`.
+//!
+//! What a call costs is the time that a node takes to execute full blocks of it again
+//! (`Core_execute_block` on the state before the block), less that of an empty block, by the number of
+//! calls. Every ratio is against transfers in the same run on the same node.
+
+mod bench;
+mod calls;
+mod figures;
+mod life;
+mod many;
+mod node;
+mod signer;
+
+use bench::Bench;
+use clap::Parser;
+use figures::{say, table, Figure};
+use leasehold_runtime::LEASE;
+use node::Node;
+use signer::Signer;
+use std::{path::PathBuf, process::ExitCode};
+
+/// Measures calls, states of many leases, and how many transfers the chain finalizes.
+#[derive(Parser)]
+struct Arguments {
+	/// Few of everything, and no dry streams unless they are asked for: an answer in five minutes.
+	#[arg(long)]
+	quick: bool,
+	/// What to measure; everything, if nothing is named.
+	parts: Vec<Part>,
+	/// Where the table goes.
+	#[arg(long, default_value = "bench-out")]
+	out: PathBuf,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Part {
+	/// What each call of a lease's life costs, against a transfer.
+	Calls,
+	/// Many streams that run dry in one block, while transfers go on.
+	Dry,
+	/// Blocks beside more and more active leases.
+	Growth,
+}
+
+impl Arguments {
+	fn asks_for(&self, part: Part) -> bool {
+		match self.parts.is_empty() {
+			true => !self.quick || part != Part::Dry,
+			false => self.parts.contains(&part),
+		}
+	}
+}
+
+async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Figure>> {
+	let many = if arguments.quick { 1_200 } else { 4_000 };
+	let mut tenants: Vec<Signer> = (0..many).map(|n| Signer::new("tenant", n)).collect();
+	let mut owner = Signer::new("owner", 0);
+	let mut operator = Signer::new("operator", 0);
+	let funded: Vec<_> = tenants
+		.iter()
+		.chain([&operator])
+		.map(|who| (who.account(), 1_000 * LEASE))
+		.chain([(owner.account(), 1_000_000 * LEASE)])
+		.collect();
+	say("starting a node");
+	let node = Node::start(&funded).await?;
+	node.pass(3).await?;
+	let mut bench = Bench {
+		node,
+		quick: arguments.quick,
+		empty: 0.0,
+		next_manifest: 2,
+		measured: Vec::new(),
+		figures: Vec::new(),
+	};
+	bench.empty = bench.empty_blocks(5).await?;
+	say(format!("an empty block: {:.0} µs", bench.empty * 1e6));
+
+	life::provider(&mut bench, &mut owner, &mut operator).await?;
+	if arguments.asks_for(Part::Calls) {
+		life::transfers(&mut bench, &mut tenants).await?;
+		life::life(&mut bench, &mut tenants, &mut operator).await?;
+		life::instant(&mut bench, &mut tenants).await?;
+		bench.report();
+	}
+	if arguments.asks_for(Part::Dry) {
+		many::dry(&mut bench, &mut tenants, &mut operator).await?;
+	}
+	if arguments.asks_for(Part::Growth) {
+		many::growth(&mut bench, &mut tenants, &mut operator).await?;
+	}
+	Ok(bench.figures)
+}
+
+fn main() -> ExitCode {
+	let arguments = Arguments::parse();
+	let outcome = tokio::runtime::Runtime::new()
+		.map_err(Into::into)
+		.and_then(|runtime| runtime.block_on(run(&arguments)));
+	let written = outcome.and_then(|figures| {
+		println!("{}", table(&figures));
+		std::fs::create_dir_all(&arguments.out)?;
+		let path = arguments.out.join("chain.json");
+		let all: Vec<_> = figures.iter().map(Figure::json).collect();
+		std::fs::write(&path, serde_json::to_vec_pretty(&all)?)?;
+		println!("written to {}", path.display());
+		Ok(())
+	});
+	match written {
+		Ok(()) => ExitCode::SUCCESS,
+		Err(error) => {
+			eprintln!("error: {error:#}");
+			ExitCode::FAILURE
+		}
+	}
+}

@@ -1,0 +1,371 @@
+//! Many leases at once.
+
+use crate::{
+	bench::Bench,
+	calls::{now, transfer, RATE},
+	figures::{median, say, Figure},
+	node::Block,
+	signer::Signer,
+};
+use anyhow::{ensure, Context as _};
+use codec::Decode;
+use frame_support::{dispatch::PerDispatchClass, weights::Weight};
+use leasehold_primitives::{LeaseId, StreamObserver};
+use leasehold_runtime::{
+	configs::{AgendaShare, RuntimeBlockWeights},
+	AccountId, Market, Runtime, RuntimeCall, RuntimeEvent,
+};
+use pallet_agenda::WeightInfo as _;
+use std::{collections::HashMap, ops::RangeInclusive};
+
+/// Blocks between two beats of the provider: well within its grace.
+const BEAT: u32 = 15;
+
+/// A lease that runs: whose it is, and since which block.
+struct Running {
+	tenant: AccountId,
+	since: u32,
+}
+
+impl Bench {
+	/// Makes `count` active leases, and says what they are.
+	async fn active(
+		&mut self,
+		tenants: &mut [Signer],
+		operator: &mut Signer,
+		count: usize,
+	) -> anyhow::Result<HashMap<LeaseId, Running>> {
+		let genesis = self.node.genesis;
+		let mut all = HashMap::new();
+		while all.len() < count {
+			let part = (count - all.len()).min(tenants.len());
+			let signed: Vec<_> = tenants[..part]
+				.iter_mut()
+				.map(|who| {
+					let manifest = self.next_manifest;
+					self.next_manifest += 1;
+					who.sign(now(manifest), genesis)
+				})
+				.collect();
+			let (first, last) = self.node.include(&signed).await?;
+			let mut whose = HashMap::new();
+			let mut made = HashMap::new();
+			for event in self.events(first..=last).await?.into_iter().map(|(_, e)| e) {
+				match event {
+					RuntimeEvent::Market(pallet_market::Event::OrderPlaced {
+						order,
+						tenant,
+						..
+					}) => {
+						whose.insert(order, tenant);
+					}
+					RuntimeEvent::Market(pallet_market::Event::OrderMatched {
+						order,
+						lease,
+						..
+					}) => {
+						made.insert(lease, whose.remove(&order).context("an order of nobody")?);
+					}
+					_ => {}
+				}
+			}
+			let signed: Vec<_> = made
+				.keys()
+				.map(|lease| {
+					let lease = *lease;
+					operator.sign(pallet_market::Call::start_lease { lease }, genesis)
+				})
+				.collect();
+			let (first, last) = self.node.include(&signed).await?;
+			for (since, event) in self.events(first..=last).await? {
+				if let RuntimeEvent::Market(pallet_market::Event::LeaseStarted { lease, .. }) =
+					event
+				{
+					if let Some(tenant) = made.remove(&lease) {
+						all.insert(lease, Running { tenant, since });
+					}
+				}
+			}
+			ensure!(made.is_empty(), "{} leases did not start", made.len());
+		}
+		Ok(all)
+	}
+
+	/// All events of some blocks, each with its block.
+	async fn events(
+		&self,
+		blocks: RangeInclusive<u32>,
+	) -> anyhow::Result<Vec<(u32, RuntimeEvent)>> {
+		let mut all = Vec::new();
+		for number in blocks {
+			let block = self.node.block(number).await?;
+			let events = self.node.events(&block).await?;
+			all.extend(events.into_iter().map(|event| (number, event)));
+		}
+		Ok(all)
+	}
+
+	/// The medians of executing earlier and later blocks, a pair in turn, so that both meet the same
+	/// machine.
+	async fn compare(
+		&self,
+		early: &[Block],
+		late: &[Block],
+		rounds: usize,
+	) -> anyhow::Result<(f64, f64)> {
+		let (mut before, mut after) = (Vec::new(), Vec::new());
+		for _ in 0..rounds {
+			for (early, late) in early.iter().zip(late) {
+				before.push(self.node.execution(early, 2).await?);
+				after.push(self.node.execution(late, 2).await?);
+			}
+		}
+		Ok((median(before), median(after)))
+	}
+
+	/// The next blocks, with nothing in them.
+	async fn quiet(&self, count: u32) -> anyhow::Result<Vec<Block>> {
+		let last = self.node.pass(count).await?;
+		let mut blocks = Vec::new();
+		for number in last + 1 - count..=last {
+			blocks.push(self.node.block(number).await?);
+		}
+		Ok(blocks)
+	}
+
+	/// The fullest of the blocks with a transfer of each tenant.
+	async fn loaded(&self, tenants: &mut [Signer]) -> anyhow::Result<Vec<Block>> {
+		let signed = transfers(tenants, self.node.genesis);
+		let (first, last) = self.node.include(&signed).await?;
+		let mut blocks = Vec::new();
+		for number in first..=last {
+			blocks.push(self.node.block(number).await?);
+		}
+		blocks.sort_by_key(|block| std::cmp::Reverse(block.transactions.len()));
+		blocks.truncate(1);
+		Ok(blocks)
+	}
+}
+
+/// A transfer of each tenant to another.
+fn transfers(tenants: &mut [Signer], genesis: leasehold_runtime::Hash) -> Vec<Vec<u8>> {
+	let to: Vec<_> = tenants.iter().map(Signer::account).rev().collect();
+	tenants
+		.iter_mut()
+		.zip(&to)
+		.map(|(who, dest)| who.sign(transfer(dest), genesis))
+		.collect()
+}
+
+/// Seconds for each transaction of a block, the timestamp aside.
+fn each(seconds: f64, empty: f64, block: &[Block]) -> anyhow::Result<f64> {
+	let block = block.first().context("no block")?;
+	Ok((seconds - empty) / (block.transactions.len() - 1) as f64)
+}
+
+/// Empty and full blocks beside more and more active leases, and what these take of the state.
+pub async fn growth(
+	bench: &mut Bench,
+	tenants: &mut [Signer],
+	operator: &mut Signer,
+) -> anyhow::Result<()> {
+	let steps: &[usize] = if bench.quick {
+		&[1_000, 4_000]
+	} else {
+		&[1_000, 10_000, 100_000]
+	};
+	let (count, rounds) = if bench.quick { (5, 8) } else { (20, 10) };
+	let begin = bench.node.state_bytes().await?;
+	let empty_before = bench.quiet(count).await?;
+	let full_before = bench.loaded(tenants).await?;
+	let mut active = 0;
+	for &goal in steps {
+		bench.active(tenants, operator, goal - active).await?;
+		active = goal;
+		say(format!("{active} active leases"));
+		let empty_after = bench.quiet(count).await?;
+		let full_after = bench.loaded(tenants).await?;
+		let (early, late) = bench.compare(&empty_before, &empty_after, rounds).await?;
+		bench.figures.push(Figure {
+			figure: format!("an empty block beside {active} active leases: execution"),
+			value: late * 1e6,
+			unit: "µs",
+			baseline: Some(early * 1e6),
+			goal: Some(1.05),
+			rising: false,
+		});
+		let (full_early, full_late) = bench.compare(&full_before, &full_after, 5).await?;
+		bench.figures.push(Figure {
+			figure: format!("a transfer beside {active} active leases: execution"),
+			value: each(full_late, late, &full_after)? * 1e6,
+			unit: "µs",
+			baseline: Some(each(full_early, early, &full_before)? * 1e6),
+			goal: Some(1.25),
+			rising: false,
+		});
+	}
+	let bytes = bench.node.state_bytes().await?;
+	bench.figures.push(Figure {
+		figure: "state of an active lease, one funder".into(),
+		value: (bytes - begin) as f64 / active as f64,
+		unit: "bytes",
+		baseline: None,
+		goal: Some(512.0),
+		rising: false,
+	});
+	Ok(())
+}
+
+/// Many streams that run dry in the same block, while transfers fill the blocks.
+pub async fn dry(
+	bench: &mut Bench,
+	tenants: &mut [Signer],
+	operator: &mut Signer,
+) -> anyhow::Result<()> {
+	let count = if bench.quick { 1_000 } else { 10_000 };
+	let genesis = bench.node.genesis;
+	let spare = bench.active(tenants, operator, 1).await?;
+	let spare = *spare.keys().next().context("no lease")?;
+	let leases = bench.active(tenants, operator, count).await?;
+	let mut signers: HashMap<_, _> = tenants.iter_mut().map(|who| (who.account(), who)).collect();
+	// Time for the withdrawals, and for the visits at which funds are said to run low.
+	let at = bench.node.head().await? + if bench.quick { 75 } else { 100 };
+	let mut signed = Vec::new();
+	for (lease, running) in &leases {
+		let who = signers
+			.get_mut(&running.tenant)
+			.context("a tenant of nobody")?;
+		let (deposit, reserve) = (10_000 * RATE, RATE);
+		let needed = RATE * u128::from(at - running.since) + reserve;
+		let withdraw = pallet_escrow::Call::withdraw {
+			lease: *lease,
+			amount: deposit.checked_sub(needed).context("a short deposit")?,
+		};
+		signed.push(who.sign(withdraw, genesis));
+	}
+	drop(signers);
+	beat(bench, operator, spare).await?;
+	bench.node.include(&signed).await?;
+	say(format!("{count} streams run dry in block {at}"));
+	while bench.node.head().await? + BEAT < at {
+		beat(bench, operator, spare).await?;
+		bench.node.pass(BEAT - 3).await?;
+	}
+	beat(bench, operator, spare).await?;
+	// Transfers for all the blocks in which the agenda will be at work.
+	let rounds = if bench.quick { 8 } else { 14 };
+	let transfers: Vec<_> = (0..rounds)
+		.flat_map(|_| transfers(tenants, genesis))
+		.collect();
+	while bench.node.head().await? + 2 < at {
+		bench.node.pass(1).await?;
+	}
+	let (first, last) = bench.node.include(&transfers).await?;
+	let mut suspended = 0;
+	let (mut work, mut longest, mut most, mut moved) = (0u32, 0f64, 0u64, 0usize);
+	for number in first..=last.max(at + 100) {
+		while bench.node.head().await? < number {
+			bench.node.pass(1).await?;
+		}
+		let block = bench.node.block(number).await?;
+		let here = bench
+			.node
+			.events(&block)
+			.await?
+			.iter()
+			.filter(|event| {
+				matches!(
+					event,
+					RuntimeEvent::Market(pallet_market::Event::LeaseSuspended { .. })
+				)
+			})
+			.count();
+		if here == 0 {
+			continue;
+		}
+		suspended += here;
+		work += 1;
+		moved += block.transactions.len() - 1;
+		longest = longest.max(bench.node.execution(&block, 3).await?);
+		let key = frame_support::storage::storage_prefix(b"System", b"BlockWeight");
+		let weight = bench.node.storage(&key, block.hash).await?;
+		let weight = PerDispatchClass::<Weight>::decode(&mut &weight[..])?;
+		most = most.max(weight.total().ref_time());
+		if suspended == count {
+			break;
+		}
+	}
+	ensure!(
+		suspended == count,
+		"{suspended} of {count} streams were suspended"
+	);
+	let whole = RuntimeBlockWeights::get().max_block;
+	let budget = (AgendaShare::get() * whole).ref_time() as f64;
+	let visit = <Market as StreamObserver>::visit_weight(1)
+		.saturating_add(leasehold_runtime::weights::pallet_agenda::WeightInfo::<
+			Runtime,
+		>::retry())
+		.saturating_add(leasehold_runtime::weights::pallet_agenda::WeightInfo::<
+			Runtime,
+		>::look());
+	let predicted = (visit.ref_time() as f64 * count as f64 / budget).ceil();
+	for (figure, value, unit, baseline, goal, rising) in [
+		(
+			format!(
+				"blocks in which {count} dry streams were handled, against the weights' prediction"
+			),
+			f64::from(work),
+			"blocks",
+			Some(predicted),
+			Some(1.0),
+			false,
+		),
+		(
+			"the heaviest of these blocks, against the limit".into(),
+			most as f64 / 1e6,
+			"µs",
+			Some(whole.ref_time() as f64 / 1e6),
+			Some(1.0),
+			false,
+		),
+		(
+			"execution of the longest of these blocks, against the limit".into(),
+			longest * 1e6,
+			"µs",
+			Some(whole.ref_time() as f64 / 1e6),
+			Some(1.0),
+			false,
+		),
+		(
+			"transfers in these blocks, a second".into(),
+			moved as f64 / f64::from(work) / 3.0,
+			"1/s",
+			None,
+			None,
+			true,
+		),
+	] {
+		bench.figures.push(Figure {
+			figure,
+			value,
+			unit,
+			baseline,
+			goal,
+			rising,
+		});
+	}
+	Ok(())
+}
+
+/// Keeps the provider on duty: each of its calls on a lease counts.
+async fn beat(bench: &Bench, operator: &mut Signer, lease: LeaseId) -> anyhow::Result<()> {
+	let genesis = bench.node.genesis;
+	let pause: RuntimeCall = pallet_market::Call::pause_lease { lease }.into();
+	let resume: RuntimeCall = pallet_market::Call::resume_lease { lease }.into();
+	let signed = [
+		operator.sign(pause, genesis),
+		operator.sign(resume, genesis),
+	];
+	bench.node.include(&signed).await?;
+	Ok(())
+}
