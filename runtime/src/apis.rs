@@ -243,7 +243,7 @@ impl_runtime_apis! {
 			after: Option<ProviderId>,
 			limit: u32,
 		) -> reads::Candidates {
-			reads::Candidates::V1(Market::candidates(&tenant, order.v1(), after, limit))
+			reads::Candidates::V1(Market::candidates(tenant, order, after, limit))
 		}
 		fn lease(id: LeaseId) -> Option<reads::LeaseReport> {
 			reads::lease(id)
@@ -255,7 +255,7 @@ impl_runtime_apis! {
 			reads::score(Reputation::provider_standing(provider))
 		}
 		fn tenant_score(tenant: AccountId) -> reads::ScoreReport {
-			reads::score(Reputation::tenant_standing(&tenant))
+			reads::score(Reputation::tenant_standing(tenant))
 		}
 	}
 

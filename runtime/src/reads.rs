@@ -6,7 +6,7 @@
 use crate::{AccountId, Balance, BlockNumber, Runtime};
 use alloc::vec::Vec;
 use codec::{Decode, Encode};
-use leasehold_primitives::{LeaseId, OrderId, ProviderId, ProviderRegistry, Score};
+use leasehold_primitives::{LeaseId, OrderId, ProviderId, Score};
 use pallet_market::{
 	reads::{Candidate, Page},
 	ClosedLeaseOf, LeaseRecordOf, Order, OrderRecordOf,
@@ -99,20 +99,14 @@ sp_api::decl_runtime_apis! {
 pub fn lease(id: LeaseId) -> Option<LeaseReport> {
 	let report = match pallet_market::Leases::<Runtime>::get(id) {
 		Some(record) => {
-			let stream = pallet_escrow::StreamsOf::<Runtime>::get(id)?;
-			let served = <crate::Providers as ProviderRegistry<AccountId>>::served(stream.provider);
-			let (_, accrued) = stream.owed(served);
-			let now = crate::System::block_number();
-			let left = stream.funded_blocks(served);
+			let stream = crate::Escrow::balance(id)?;
 			LeaseReportV1::Open {
 				record,
 				rate: stream.rate,
-				accrued,
+				accrued: stream.accrued,
 				paid: stream.paid,
-				remaining: stream.held().saturating_sub(accrued),
-				dry_at: stream
-					.accrual()
-					.map(|(accrual, _, _)| now.saturating_add(left).min(accrual.deadline)),
+				remaining: stream.remaining,
+				dry_at: stream.dry_at,
 			}
 		}
 		None => LeaseReportV1::Closed(pallet_market::ClosedLeases::<Runtime>::get(id)?),

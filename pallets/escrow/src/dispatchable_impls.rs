@@ -39,6 +39,14 @@ impl<T: Config> Pallet<T> {
 			.is_some_and(|funder| funder.who == *who)
 	}
 
+	/// What a funder has left when `owed` planck are paid; `None` if it is none.
+	fn left_of(stream: &StreamRecordOf<T>, who: &T::AccountId, owed: Balance) -> Option<Balance> {
+		let mut funders = stream.funders.iter().zip(stream.left(owed));
+		funders
+			.find(|(funder, _)| funder.who == *who)
+			.map(|(_, left)| left)
+	}
+
 	/// Puts `amount` planck of `who` on hold and into the record.
 	pub(crate) fn add(
 		stream: &mut StreamRecordOf<T>,
@@ -80,9 +88,14 @@ impl<T: Config> Pallet<T> {
 		};
 		ensure!(amount >= least, Error::<T>::DepositTooLow);
 		let stored = matches!(stream.phase, Phase::Stored(_));
-		let dry = stored || stream.funded_blocks(T::Registry::served(stream.provider)) == 0;
-		if dry {
-			// What was served past dry is not owed, and does not become so by a top-up.
+		let served = T::Registry::served(stream.provider);
+		let (_, owed) = stream.owed(served);
+		// What was served past dry is not owed, and does not become so by a top-up. And who has used up
+		// what it had must not take over what those after it owe already.
+		let dry = stored || stream.funded_blocks(served) == 0;
+		let used_up = owed > 0 && Self::left_of(&stream, &who, owed) == Some(0);
+		let first = dry || used_up;
+		if first {
 			Self::settle_record(lease, &mut stream)?;
 		}
 		Self::add(&mut stream, &who, amount)?;
@@ -95,7 +108,7 @@ impl<T: Config> Pallet<T> {
 		if funded_again {
 			T::Observer::funded_again(lease)?;
 		}
-		Ok(Self::depositing(funders, dry, funded_again))
+		Ok(Self::depositing(funders, first, funded_again))
 	}
 
 	/// How many funders are left.
@@ -108,24 +121,27 @@ impl<T: Config> Pallet<T> {
 		ensure!(amount > 0, Error::<T>::ZeroAmount);
 		// What has accrued stays where it is owed from: it need not be paid out first.
 		let (_, owed) = stream.owed(T::Registry::served(stream.provider));
-		let place = stream
-			.funders
-			.iter()
-			.position(|funder| funder.who == who)
-			.ok_or(Error::<T>::NotFunder)?;
-		let left = stream.left(owed).nth(place).unwrap_or(0);
+		let left = Self::left_of(&stream, &who, owed).ok_or(Error::<T>::NotFunder)?;
 		ensure!(
 			amount <= stream.withdrawable(owed).min(left),
 			Error::<T>::NotWithdrawable
 		);
-		if let Some(funder) = stream.funders.get_mut(place) {
-			funder.held = funder.held.saturating_sub(amount);
-		}
-		// The tenant keeps its place.
-		let tenant = stream.funders.first().map(|funder| funder.who.clone());
-		stream
+		let tenant = Self::is_tenant(&stream, &who);
+		let funder = stream
 			.funders
-			.retain(|funder| funder.held > 0 || Some(&funder.who) == tenant.as_ref());
+			.iter_mut()
+			.find(|funder| funder.who == who)
+			.ok_or(Error::<T>::NotFunder)?;
+		funder.held = funder
+			.held
+			.checked_sub(amount)
+			.ok_or(Error::<T>::NotWithdrawable)?;
+		// The tenant keeps its place.
+		if !tenant {
+			stream
+				.funders
+				.retain(|funder| funder.who != who || funder.held > 0);
+		}
 		stream.withdrawn = stream
 			.withdrawn
 			.checked_add(amount)

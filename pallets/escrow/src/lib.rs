@@ -302,6 +302,26 @@ pub mod pallet {
 		}
 	}
 
+	#[pallet::view_functions]
+	impl<T: Config> Pallet<T> {
+		/// Where the stream of a lease stands now; `None` if there is none.
+		pub fn balance(lease: LeaseId) -> Option<StreamBalance> {
+			let stream = StreamsOf::<T>::get(lease)?;
+			let served = T::Registry::served(stream.provider);
+			let (_, accrued) = stream.owed(served);
+			let left = stream.funded_blocks(served);
+			Some(StreamBalance {
+				rate: stream.rate,
+				accrued,
+				paid: stream.paid,
+				remaining: stream.held().saturating_sub(accrued),
+				dry_at: stream
+					.accrual()
+					.map(|(accrual, _, _)| Self::now().saturating_add(left).min(accrual.deadline)),
+			})
+		}
+	}
+
 	#[pallet::hooks]
 	impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
 		fn integrity_test() {

@@ -126,6 +126,21 @@ pub struct Refill {
 	pub budget: Balance,
 }
 
+/// Where a stream stands now.
+#[derive(Encode, Decode, Clone, PartialEq, Eq, Debug, TypeInfo)]
+pub struct StreamBalance {
+	/// Planck a block, at the full rate.
+	pub rate: Balance,
+	/// Owed and not yet paid, planck.
+	pub accrued: Balance,
+	/// Paid so far, gross of fees, planck.
+	pub paid: Balance,
+	/// On hold, less what is owed, planck.
+	pub remaining: Balance,
+	/// The block in which it runs dry if the provider stays on duty; `None` while nothing accrues.
+	pub dry_at: Option<BlockNumber>,
+}
+
 /// What a stream pays for at present.
 #[derive(Encode, Decode, Clone, Copy, PartialEq, Eq, Debug, TypeInfo, MaxEncodedLen)]
 pub enum Phase {
@@ -274,7 +289,8 @@ impl<AccountId> StreamRecord<AccountId> {
 /// Weights of the calls of this pallet, for streams with `f` funders.
 pub trait WeightInfo {
 	fn deposit() -> Weight;
-	/// A deposit into a stream that is dry or stored: it is settled first.
+	/// A deposit before which the stream is settled: it is dry or stored, or the depositor has used up
+	/// what it had.
 	fn deposit_dry(f: u32) -> Weight;
 	/// A deposit that resumes a suspended lease.
 	fn resume() -> Weight;

@@ -637,6 +637,30 @@ pub mod pallet {
 		}
 	}
 
+	#[pallet::view_functions]
+	impl<T: Config> Pallet<T> {
+		/// Open orders that a provider could bid on now, at the order's own ceiling: a page of at most
+		/// 100, after an order of the page before.
+		pub fn biddable(
+			provider: ProviderId,
+			after: Option<OrderId>,
+			limit: u32,
+		) -> reads::Page<(OrderId, OrderRecordOf<T>), OrderId> {
+			Self::read_biddable(provider, after, limit)
+		}
+
+		/// All providers, with what each lacks for an order of `tenant` and what its offer asks: a page
+		/// of at most 100, after a provider of the page before.
+		pub fn candidates(
+			tenant: T::AccountId,
+			order: OrderOf<T>,
+			after: Option<ProviderId>,
+			limit: u32,
+		) -> reads::Page<reads::Candidate, ProviderId> {
+			Self::read_candidates(&tenant, order.v1(), after, limit)
+		}
+	}
+
 	#[pallet::hooks]
 	impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
 		fn integrity_test() {

@@ -33,8 +33,7 @@ pub struct Candidate {
 }
 
 impl<T: Config> Pallet<T> {
-	/// Open orders that a provider could bid on now, at the order's own ceiling.
-	pub fn biddable(
+	pub(crate) fn read_biddable(
 		provider: ProviderId,
 		after: Option<OrderId>,
 		limit: u32,
@@ -58,8 +57,7 @@ impl<T: Config> Pallet<T> {
 		)
 	}
 
-	/// All providers, with what each lacks for an order and what its offer asks.
-	pub fn candidates(
+	pub(crate) fn read_candidates(
 		tenant: &T::AccountId,
 		order: &OrderV1<T::AccountId>,
 		after: Option<ProviderId>,

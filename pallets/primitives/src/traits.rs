@@ -149,10 +149,12 @@ pub trait Streams<AccountId> {
 	fn notice(lease: LeaseId) -> BlockNumber;
 	/// Accounts whose money is in the stream; 0 if there is no such stream.
 	fn funders(lease: LeaseId) -> u32;
-	/// Blocks that the balance still pays for as it accrues now (above the reserve unless stored).
+	/// Blocks that the balance still pays for as it accrues now (above the reserve unless stored),
+	/// beyond those that are owed.
 	fn funded_blocks(lease: LeaseId) -> BlockNumber;
 	/// Takes the next refill from the tenant's free balance, if one was agreed and the balance
-	/// covers it; whether something was taken.
+	/// covers it; whether something was taken. The stream must have been settled in this block, or blocks
+	/// past dry would become owed.
 	fn refill(lease: LeaseId) -> bool;
 	/// Settles, charges for `waited` blocks of a start that came to nothing, returns the rest to the
 	/// funders and removes the stream.

@@ -152,6 +152,19 @@ pub mod pallet {
 		}
 	}
 
+	#[pallet::view_functions]
+	impl<T: Config> Pallet<T> {
+		/// A provider's standing now. It begins with the registration.
+		pub fn provider_standing(provider: ProviderId) -> Standing {
+			Self::provider_under(provider, &Self::terms())
+		}
+
+		/// A tenant's standing now. It begins with the first outcome.
+		pub fn tenant_standing(tenant: T::AccountId) -> Standing {
+			Self::tenant_under(&tenant, &Self::terms())
+		}
+	}
+
 	impl<T: Config> Pallet<T> {
 		pub(crate) fn now() -> BlockNumber {
 			frame_system::Pallet::<T>::block_number().saturated_into()
@@ -160,16 +173,6 @@ pub mod pallet {
 		pub(crate) fn terms() -> TermsV2 {
 			let Terms::V2(terms) = CurrentTerms::<T>::get();
 			terms
-		}
-
-		/// A provider's standing now. It begins with the registration.
-		pub fn provider_standing(provider: ProviderId) -> Standing {
-			Self::provider_under(provider, &Self::terms())
-		}
-
-		/// A tenant's standing now. It begins with the first outcome.
-		pub fn tenant_standing(tenant: &T::AccountId) -> Standing {
-			Self::tenant_under(tenant, &Self::terms())
 		}
 
 		fn provider_under(provider: ProviderId, terms: &TermsV2) -> Standing {

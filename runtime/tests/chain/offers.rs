@@ -622,3 +622,30 @@ fn a_lease_at_rest_is_small() {
 		Market::close_lease(signed("tenant"), id).unwrap();
 	});
 }
+
+#[test]
+fn a_closed_record_takes_at_most_160_bytes() {
+	use codec::Encode;
+	// A thousand million LEASE: more than there are.
+	let all = 1_000_000_000 * LEASE;
+	let record = pallet_market::ClosedLease {
+		tenant: account("tenant"),
+		order: u64::MAX,
+		provider: u32::MAX,
+		reason: leasehold_primitives::CloseReason::Completed {
+			exit_code: -1,
+			result_hash: [255; 32],
+		},
+		fault: leasehold_primitives::Fault::Undecided,
+		served_blocks: u32::MAX,
+		paid: all,
+		fees: all,
+		refunded: all,
+		compensation: all,
+		epoch: u32::MAX,
+		record_deposit: all,
+		closed_at: u32::MAX,
+		due: u32::MAX,
+	};
+	assert!(record.encoded_size() <= 160, "{}", record.encoded_size());
+}

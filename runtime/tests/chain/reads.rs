@@ -7,6 +7,37 @@ use leasehold_runtime::{
 	Market, Providers, Runtime,
 };
 
+fn wanted() -> pallet_market::OrderOf<Runtime> {
+	pallet_market::Order::V1(order(1))
+}
+
+#[test]
+fn view_functions_answer_by_their_id() {
+	use codec::{Decode, Encode};
+	use frame_support::view_functions::ViewFunction;
+	run(|| {
+		let id = active_lease(1_000);
+		to_block_on_duty(now() + 5, 0);
+		let call = pallet_escrow::BalanceViewFunction::<Runtime>::id();
+		let answer = Runtime::execute_view_function(call, id.encode()).unwrap();
+		let balance = Option::<pallet_escrow::StreamBalance>::decode(&mut &answer[..])
+			.unwrap()
+			.unwrap();
+		assert_eq!(
+			(balance.rate, balance.accrued, balance.paid),
+			(1_000, 5_000, 0)
+		);
+		assert_eq!(balance.remaining, stream(id).held() - 5_000);
+		let call = pallet_reputation::ProviderStandingViewFunction::<Runtime>::id();
+		let answer = Runtime::execute_view_function(call, 0u32.encode()).unwrap();
+		let standing = pallet_reputation::Standing::decode(&mut &answer[..]).unwrap();
+		assert_eq!(
+			standing,
+			leasehold_runtime::Reputation::provider_standing(0)
+		);
+	});
+}
+
 #[test]
 fn a_provider_is_shown_what_it_could_bid_on() {
 	run(|| {
@@ -48,7 +79,7 @@ fn a_tenant_is_shown_who_fits_and_what_it_asks() {
 		};
 		Providers::set_offer(signed("operator1"), Some(PriceSheet::V1(sheet))).unwrap();
 		Providers::set_paused(signed("operator2"), true).unwrap();
-		let page = Market::candidates(&account("tenant"), &order(1), None, 100);
+		let page = Market::candidates(account("tenant"), wanted(), None, 100);
 		let mut all = page.items;
 		all.sort_by_key(|candidate| candidate.provider);
 		assert_eq!((all[0].lacks, all[0].offer), (None, None));
@@ -57,7 +88,7 @@ fn a_tenant_is_shown_who_fits_and_what_it_asks() {
 		let mut seen = Vec::new();
 		let mut after = None;
 		loop {
-			let page = Market::candidates(&account("tenant"), &order(1), after, 1);
+			let page = Market::candidates(account("tenant"), wanted(), after, 1);
 			seen.extend(page.items.iter().map(|candidate| candidate.provider));
 			after = page.next;
 			if after.is_none() {

@@ -8,7 +8,7 @@ fn provider() -> u64 {
 }
 
 fn tenant() -> u64 {
-	Reputation::tenant_standing(&account("tenant")).value
+	Reputation::tenant_standing(account("tenant")).value
 }
 
 /// Both have been here for a half-life, and have a standing.

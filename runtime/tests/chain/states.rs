@@ -450,6 +450,25 @@ fn what_has_accrued_is_not_withdrawn_from_under_others() {
 }
 
 #[test]
+fn a_deposit_takes_over_nothing_that_others_owe() {
+	run(|| {
+		let id = service(|order| order.notice = 0);
+		Escrow::deposit(signed("friend"), id, 60 * MAX_RATE).unwrap();
+		let begin = now();
+		to_block_on_duty(begin + 100, 0);
+		Escrow::settle(signed("stranger"), id).unwrap();
+		assert_eq!(stream(id).funders[0].held, 0);
+		to_block_on_duty(begin + 130, 0);
+		// The 30 blocks since are the friend's to pay.
+		Escrow::deposit(signed("tenant"), id, 50 * MAX_RATE).unwrap();
+		let held: Vec<u128> = stream(id).funders.iter().map(|f| f.held).collect();
+		assert_eq!(held, [50 * MAX_RATE, 30 * MAX_RATE]);
+		let withdraw = Escrow::withdraw(signed("friend"), id, 30 * MAX_RATE + 1);
+		assert_eq!(withdraw.unwrap_err().error, S::NotWithdrawable.into());
+	});
+}
+
+#[test]
 fn a_suspended_lease_still_ends_with_its_term() {
 	run(|| {
 		let id = service(|order| order.max_duration = 50);

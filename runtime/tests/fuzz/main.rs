@@ -5,6 +5,10 @@
 //! any. After each operation the items and accounts that its events name are checked, the whole state
 //! every thousand operations; at the end of each history everything is closed, retention passes, and
 //! the state must be that of genesis, counters and scores aside.
+//!
+//! A step draws from its history's seed and its own number only, so that steps can be left out. A history
+//! that violates an invariant is made as short as may be; its line belongs into `regressions.txt`, whose
+//! histories are run first, always.
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
@@ -17,10 +21,18 @@ mod operations;
 use model::History;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use std::{collections::BTreeMap, process::ExitCode};
+use std::{
+	collections::BTreeMap,
+	process::ExitCode,
+	time::{Duration, Instant},
+};
 
 /// Operations of one history.
 const HISTORY: u64 = 10_000;
+/// Histories that once violated an invariant, or would if a certain fault came back.
+const REGRESSIONS: &str = include_str!("regressions.txt");
+/// How long a history is shortened for.
+const SHRINKING: Duration = Duration::from_secs(300);
 /// What `cargo test` runs.
 const IN_TEST: u64 = 200_000;
 
@@ -44,19 +56,31 @@ fn main() -> ExitCode {
 	println!("seed {seed}");
 	let mut tally = Tally::default();
 	let (mut done, mut violations) = (0u64, 0u64);
-	let begun = std::time::Instant::now();
+	let begun = Instant::now();
+	for line in REGRESSIONS.lines() {
+		let Some((seed, steps)) = parse(line) else {
+			continue;
+		};
+		if let Err(violation) = history(seed, &steps, &mut Tally::default()) {
+			violations += 1;
+			println!("VIOLATION, a regression: {}\n{line}", violation.why);
+		}
+	}
 	for nth in 0u64.. {
 		if done >= total {
 			break;
 		}
 		let steps = HISTORY.min(total - done);
-		let mut random = ChaCha8Rng::seed_from_u64(seed.wrapping_add(nth));
-		if let Err(why) = history(&mut random, steps, &mut tally) {
+		let seed = seed.wrapping_add(nth);
+		let all: Vec<u64> = (0..steps).collect();
+		if let Err(violation) = history(seed, &all, &mut tally) {
 			violations += 1;
-			println!(
-				"VIOLATION in the history of seed {}: {why}",
-				seed.wrapping_add(nth)
-			);
+			println!("VIOLATION in the history of seed {seed}: {}", violation.why);
+			println!("leaving out what does not matter, for {SHRINKING:?} at most");
+			let upto = violation.place.map_or(&all[..], |place| &all[..=place]);
+			let (steps, why) = shrink(seed, upto, violation.why);
+			let steps: Vec<String> = steps.iter().map(u64::to_string).collect();
+			println!("{why}\n# for regressions.txt:\n{seed}: {}", steps.join(" "));
 		}
 		done += steps;
 		if nth % 100 == 99 {
@@ -108,13 +132,68 @@ fn report(tally: &Tally, all: bool) -> bool {
 	!all || missing.is_empty()
 }
 
-fn history(random: &mut ChaCha8Rng, steps: u64, tally: &mut Tally) -> Result<(), String> {
+/// The seed and the steps of a line; `None` if there are none.
+fn parse(line: &str) -> Option<(u64, Vec<u64>)> {
+	let line = line.split('#').next()?.trim();
+	if line.is_empty() {
+		return None;
+	}
+	let (seed, steps) = line.split_once(':').expect("SEED: STEP...");
+	let number = |text: &str| text.parse().expect("a number");
+	let steps = steps.split_whitespace().map(number).collect();
+	Some((number(seed.trim()), steps))
+}
+
+/// A violation, and the place of the step after which it showed; `None` if only in the end.
+struct Violation {
+	place: Option<usize>,
+	why: String,
+}
+
+/// Leaves out steps for as long as some invariant is still violated: parts of half the history, of a
+/// quarter, down to single steps.
+fn shrink(seed: u64, steps: &[u64], why: String) -> (Vec<u64>, String) {
+	let begun = Instant::now();
+	let (mut steps, mut why) = (steps.to_vec(), why);
+	let mut part = steps.len().div_ceil(2);
+	let hook = std::panic::take_hook();
+	std::panic::set_hook(Box::new(|_| ()));
+	while part > 0 && begun.elapsed() < SHRINKING {
+		let before = steps.len();
+		let mut place = 0;
+		while place < steps.len() && begun.elapsed() < SHRINKING {
+			let end = steps.len().min(place + part);
+			let fewer = [&steps[..place], &steps[end..]].concat();
+			match history(seed, &fewer, &mut Tally::default()) {
+				Ok(()) => place = end,
+				Err(violation) => {
+					let upto = violation.place.map_or(fewer.len(), |place| place + 1);
+					steps = fewer[..upto].to_vec();
+					why = violation.why;
+				}
+			}
+		}
+		// Single steps again and again, until none can go.
+		if part > 1 || steps.len() == before {
+			part /= 2;
+		}
+	}
+	std::panic::set_hook(hook);
+	(steps, why)
+}
+
+fn history(seed: u64, steps: &[u64], tally: &mut Tally) -> Result<(), Violation> {
 	let mut externalities = harness::externalities();
+	let source = ChaCha8Rng::seed_from_u64(seed);
+	let mut at = None;
 	let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
 		externalities.execute_with(|| {
 			let mut history = History::new();
-			for step in 0..steps {
-				let (name, accepted) = operations::step(random, &mut history)?;
+			for (place, step) in steps.iter().enumerate() {
+				at = Some(place);
+				let mut random = source.clone();
+				random.set_stream(*step);
+				let (name, accepted) = operations::step(&mut random, &mut history)?;
 				let counted = tally.operations.entry(name).or_default();
 				if accepted {
 					counted.0 += 1;
@@ -124,12 +203,13 @@ fn history(random: &mut ChaCha8Rng, steps: u64, tally: &mut Tally) -> Result<(),
 				history
 					.check()
 					.map_err(|why| format!("step {step}, {name}: {why}"))?;
-				if step % 1_000 == 999 {
+				if place % 1_000 == 999 {
 					history
 						.check_all()
 						.map_err(|why| format!("step {step}: {why}"))?;
 				}
 			}
+			at = None;
 			history.check_all()?;
 			history.wind_up()?;
 			for (reason, times) in &history.reasons {
@@ -138,12 +218,14 @@ fn history(random: &mut ChaCha8Rng, steps: u64, tally: &mut Tally) -> Result<(),
 			Ok(())
 		})
 	}));
-	match result {
-		Ok(result) => result,
-		Err(panic) => Err(panic
+	let why = match result {
+		Ok(Ok(())) => return Ok(()),
+		Ok(Err(why)) => why,
+		Err(panic) => panic
 			.downcast_ref::<String>()
 			.cloned()
 			.or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string()))
-			.unwrap_or_else(|| "a panic".into())),
-	}
+			.unwrap_or_else(|| "a panic".into()),
+	};
+	Err(Violation { place: at, why })
 }

@@ -207,6 +207,32 @@ fn suspended(state: &LeaseState) -> bool {
 }
 
 /// Does one operation; its name, and whether the chain accepted it.
+/// What one account does to a stream changes nothing of what the other funders have left in it.
+fn leaving_others_alone(
+	id: LeaseId,
+	who: &AccountId,
+	operation: impl FnOnce() -> DispatchResult,
+) -> DispatchResult {
+	let others = || {
+		let stream = pallet_escrow::StreamsOf::<Runtime>::get(id)?;
+		let served = <Providers as leasehold_primitives::ProviderRegistry<AccountId>>::served(
+			stream.provider,
+		);
+		let (_, owed) = stream.owed(served);
+		let all = stream.funders.iter().zip(stream.left(owed));
+		let others = all.filter(|(funder, _)| funder.who != *who);
+		Some(
+			others
+				.map(|(funder, left)| (funder.who.clone(), left))
+				.collect::<Vec<_>>(),
+		)
+	};
+	let before = others();
+	let result = operation();
+	assert_eq!(others(), before, "another funder's money was touched");
+	result
+}
+
 pub fn step(
 	random: &mut ChaCha8Rng,
 	history: &mut History,
@@ -479,25 +505,26 @@ fn call(name: &str, random: &mut ChaCha8Rng, history: &History) -> DispatchResul
 			let id = some!(one_of(random, &history.leases));
 			let who = *any(random, &NAMES);
 			let who = if random.gen() {
-				tenant_of(id)
+				pallet_market::Leases::<Runtime>::get(id).unwrap().tenant
 			} else {
-				signed(who)
+				account(who)
 			};
-			plain(Escrow::deposit(who, id, amount(random, 60_000_000)))
+			let amount = amount(random, 60_000_000);
+			leaving_others_alone(id, &who, || plain(Escrow::deposit(by(&who), id, amount)))
 		}
 		"settle" => {
 			let id = some!(one_of(random, &history.leases));
-			plain(Escrow::settle(signed("stranger"), id))
+			let who = account("stranger");
+			leaving_others_alone(id, &who, || plain(Escrow::settle(by(&who), id)))
 		}
 		"withdraw" => {
 			let id = some!(lease_where(random, history, active));
 			let stream = stream(id);
 			let funder = any(random, &stream.funders).who.clone();
-			plain(Escrow::withdraw(
-				by(&funder),
-				id,
-				amount(random, stream.withdrawable(0)),
-			))
+			let amount = amount(random, stream.withdrawable(0));
+			leaving_others_alone(id, &funder, || {
+				plain(Escrow::withdraw(by(&funder), id, amount))
+			})
 		}
 		"set_refill" => {
 			let id = some!(one_of(random, &history.leases));
