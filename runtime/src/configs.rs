@@ -18,10 +18,7 @@ use frame_support::{
 		tokens::imbalance::ResolveTo, ConstU128, ConstU32, ConstU64, ConstU8, Contains, Get,
 		InstanceFilter, KeyOwnerProofSystem, TypedGet, VariantCountOf,
 	},
-	weights::{
-		constants::{ParityDbWeight, WEIGHT_REF_TIME_PER_MILLIS},
-		Weight,
-	},
+	weights::{constants::WEIGHT_REF_TIME_PER_MILLIS, RuntimeDbWeight, Weight},
 	PalletId,
 };
 use frame_system::{
@@ -44,6 +41,7 @@ parameter_types! {
 	pub const BlockHashCount: BlockNumber = 2400;
 	pub const SS58Prefix: u16 = 42;
 	pub const Version: RuntimeVersion = VERSION;
+	pub const DatabaseWeight: RuntimeDbWeight = weights::database::DATABASE;
 	/// 1.5 s of a 3 s slot.
 	pub RuntimeBlockWeights: BlockWeights = block_weights();
 	pub RuntimeBlockLength: BlockLength = BlockLength::builder()
@@ -81,7 +79,7 @@ impl frame_system::Config for Runtime {
 	type BlockHashCount = BlockHashCount;
 	type BlockWeights = RuntimeBlockWeights;
 	type BlockLength = RuntimeBlockLength;
-	type DbWeight = ParityDbWeight;
+	type DbWeight = DatabaseWeight;
 	type Version = Version;
 	type SS58Prefix = SS58Prefix;
 	type AccountData = pallet_balances::AccountData<Balance>;

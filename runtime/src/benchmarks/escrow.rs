@@ -53,10 +53,14 @@ mod benchmarks {
 		let lease = active_lease(&tenant, rich("operator", 0), 1);
 		run_dry(lease);
 		Market::visit(AgendaItem::Lease(lease)).unwrap();
+		let paid = |lease| StreamsOf::<Runtime>::get(lease).unwrap().paid;
+		let before = paid(lease);
+		serve(lease, 5 * MAX_RATE);
 		#[block]
 		{
 			Escrow::deposit(signed(&tenant), lease, 100 * MAX_RATE).unwrap();
 		}
+		assert!(paid(lease) > before);
 		let state = pallet_market::Leases::<Runtime>::get(lease).unwrap().state;
 		assert!(matches!(state, pallet_market::LeaseState::Active { .. }));
 	}

@@ -12,10 +12,13 @@
 )]
 
 pub mod agenda;
+pub mod babe;
 pub mod escrow;
+pub mod grandpa;
 pub mod market;
 pub mod providers;
 pub mod reputation;
+pub mod session;
 mod setting;
 
 frame_benchmarking::define_benchmarks!(
@@ -23,6 +26,9 @@ frame_benchmarking::define_benchmarks!(
 	[frame_system_extensions, frame_system_benchmarking::extensions::Pallet::<Runtime>]
 	[pallet_timestamp, Timestamp]
 	[pallet_balances, Balances]
+	[pallet_babe, crate::benchmarks::babe::Pallet::<Runtime>]
+	[pallet_grandpa, crate::benchmarks::grandpa::Pallet::<Runtime>]
+	[pallet_session, crate::benchmarks::session::Pallet::<Runtime>]
 	[pallet_transaction_payment, pallet_transaction_payment::Pallet::<Runtime>]
 	[pallet_utility, Utility]
 	[pallet_proxy, Proxy]

@@ -2,9 +2,11 @@
 //! as large as they may be.
 
 use crate::{
-	AccountId, Balance, Balances, Escrow, Market, Providers, Runtime, RuntimeOrigin, System, LEASE,
+	AccountId, Balance, Balances, Escrow, Market, Providers, Runtime, RuntimeOrigin, Session,
+	SessionKeys, System, LEASE,
 };
 use alloc::{vec, vec::Vec};
+use codec::Encode;
 use frame_benchmarking::{account, whitelisted_caller};
 use frame_support::{dispatch::RawOrigin, traits::fungible::Mutate};
 use leasehold_primitives::{
@@ -361,6 +363,27 @@ pub fn provider_of_lease(lease: LeaseId) -> ProviderId {
 	pallet_market::Leases::<Runtime>::get(lease)
 		.unwrap()
 		.provider
+}
+
+/// New session keys, and the proof that `who` has them.
+pub fn session_keys(who: &AccountId) -> (SessionKeys, Vec<u8>) {
+	let made = SessionKeys::generate(&who.encode(), None);
+	(made.keys, made.proof.encode())
+}
+
+/// Makes `count` validators of the session; the keys of the last.
+pub fn validators(count: u32) -> SessionKeys {
+	let mut last = None;
+	let all = (0..count).map(|n| {
+		let who = rich("validator", n);
+		let (keys, proof) = session_keys(&who);
+		Session::set_keys(signed(&who), keys.clone(), proof).unwrap();
+		last = Some(keys);
+		who
+	});
+	let all: Vec<_> = all.collect();
+	pallet_session::Validators::<Runtime>::put(all);
+	last.unwrap()
 }
 
 /// A new chain in memory, in which keys can be made.

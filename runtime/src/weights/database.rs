@@ -1,0 +1,9 @@
+//! What a read and a write of the database cost; written by `scripts/bench-weights`.
+
+use frame_support::weights::{constants::WEIGHT_REF_TIME_PER_NANOS, RuntimeDbWeight};
+
+/// ParityDB with a million items: see `leasehold-bench-database`.
+pub const DATABASE: RuntimeDbWeight = RuntimeDbWeight {
+	read: WEIGHT_REF_TIME_PER_NANOS * 8_000,
+	write: WEIGHT_REF_TIME_PER_NANOS * 50_000,
+};
