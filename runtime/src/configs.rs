@@ -35,7 +35,7 @@ use sp_runtime::{
 use sp_version::RuntimeVersion;
 
 /// The part of a block that ordinary transactions may fill.
-const NORMAL: Perbill = Perbill::from_percent(75);
+const NORMAL: Perbill = Perbill::from_percent(85);
 
 parameter_types! {
 	pub const BlockHashCount: BlockNumber = 2400;
@@ -83,8 +83,8 @@ impl frame_system::Config for Runtime {
 	type Version = Version;
 	type SS58Prefix = SS58Prefix;
 	type AccountData = pallet_balances::AccountData<Balance>;
-	type SystemWeightInfo = frame_system::weights::SubstrateWeight<Runtime>;
-	type ExtensionsWeightInfo = frame_system::SubstrateExtensionsWeight<Runtime>;
+	type SystemWeightInfo = weights::frame_system::WeightInfo<Self>;
+	type ExtensionsWeightInfo = weights::frame_system_extensions::WeightInfo<Self>;
 	type SingleBlockMigrations = ();
 	type MultiBlockMigrator = Migrations;
 }
@@ -93,7 +93,7 @@ impl pallet_timestamp::Config for Runtime {
 	type Moment = u64;
 	type OnTimestampSet = Babe;
 	type MinimumPeriod = slots::HalfSlot;
-	type WeightInfo = pallet_timestamp::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = weights::pallet_timestamp::WeightInfo<Self>;
 }
 
 parameter_types! {
@@ -110,7 +110,7 @@ impl pallet_babe::Config for Runtime {
 	type ExpectedBlockTime = slots::Slot;
 	type EpochChangeTrigger = pallet_babe::ExternalTrigger;
 	type DisabledValidators = Session;
-	type WeightInfo = ();
+	type WeightInfo = weights::pallet_babe::WeightInfo<Self>;
 	type MaxAuthorities = MaxAuthorities;
 	type MaxNominators = ConstU32<0>;
 	type KeyOwnerProof =
@@ -121,7 +121,7 @@ impl pallet_babe::Config for Runtime {
 
 impl pallet_grandpa::Config for Runtime {
 	type RuntimeEvent = RuntimeEvent;
-	type WeightInfo = ();
+	type WeightInfo = weights::pallet_grandpa::WeightInfo<Self>;
 	type MaxAuthorities = MaxAuthorities;
 	type MaxNominators = ConstU32<0>;
 	type MaxSetIdSessionEntries = ConstU64<168>;
@@ -189,7 +189,7 @@ impl pallet_session::Config for Runtime {
 	type SessionHandler = <SessionKeys as OpaqueKeys>::KeyTypeIdProviders;
 	type Keys = SessionKeys;
 	type DisablingStrategy = ();
-	type WeightInfo = pallet_session::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = weights::pallet_session::WeightInfo<Self>;
 	type Currency = Balances;
 	type KeyDeposit = ConstU128<{ LEASE / 10 }>;
 }
@@ -215,7 +215,7 @@ impl pallet_balances::Config for Runtime {
 	type RuntimeEvent = RuntimeEvent;
 	type RuntimeHoldReason = RuntimeHoldReason;
 	type RuntimeFreezeReason = RuntimeFreezeReason;
-	type WeightInfo = pallet_balances::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = weights::pallet_balances::WeightInfo<Self>;
 	type Balance = Balance;
 	type DustRemoval = ();
 	type ExistentialDeposit = ConstU128<EXISTENTIAL_DEPOSIT>;
@@ -260,14 +260,14 @@ impl pallet_transaction_payment::Config for Runtime {
 	type WeightToFee = fees::WeightToFee;
 	type LengthToFee = fees::LengthToFee;
 	type FeeMultiplierUpdate = fees::FeeMultiplierUpdate;
-	type WeightInfo = pallet_transaction_payment::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = weights::pallet_transaction_payment::WeightInfo<Self>;
 }
 
 impl pallet_utility::Config for Runtime {
 	type RuntimeEvent = RuntimeEvent;
 	type RuntimeCall = RuntimeCall;
 	type PalletsOrigin = OriginCaller;
-	type WeightInfo = pallet_utility::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = weights::pallet_utility::WeightInfo<Self>;
 }
 
 /// What a proxy may do for its account.
@@ -332,7 +332,7 @@ impl pallet_proxy::Config for Runtime {
 	type ProxyDepositBase = ConstU128<{ deposit(1, 8) }>;
 	type ProxyDepositFactor = ConstU128<{ deposit(0, 33) }>;
 	type MaxProxies = ConstU32<32>;
-	type WeightInfo = pallet_proxy::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = weights::pallet_proxy::WeightInfo<Self>;
 	type MaxPending = ConstU32<32>;
 	type CallHasher = BlakeTwo256;
 	type AnnouncementDepositBase = ConstU128<{ deposit(1, 8) }>;
@@ -347,14 +347,14 @@ impl pallet_multisig::Config for Runtime {
 	type DepositBase = ConstU128<{ deposit(1, 88) }>;
 	type DepositFactor = ConstU128<{ deposit(0, 32) }>;
 	type MaxSignatories = ConstU32<100>;
-	type WeightInfo = pallet_multisig::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = weights::pallet_multisig::WeightInfo<Self>;
 	type BlockNumberProvider = System;
 }
 
 impl pallet_sudo::Config for Runtime {
 	type RuntimeEvent = RuntimeEvent;
 	type RuntimeCall = RuntimeCall;
-	type WeightInfo = pallet_sudo::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = weights::pallet_sudo::WeightInfo<Self>;
 }
 
 parameter_types! {
@@ -375,7 +375,7 @@ impl pallet_migrations::Config for Runtime {
 	type MigrationStatusHandler = ();
 	type FailedMigrationHandler = frame_support::migrations::FreezeChainOnFailedMigration;
 	type MaxServiceWeight = MigrationWeight;
-	type WeightInfo = pallet_migrations::weights::SubstrateWeight<Runtime>;
+	type WeightInfo = weights::pallet_migrations::WeightInfo<Self>;
 }
 
 impl<C> frame_system::offchain::CreateTransactionBase<C> for Runtime

@@ -1,10 +1,10 @@
 //! What transactions cost.
 //!
-//! A fee is the weight's price plus the length's price. The weight's price is linear: an extrinsic
-//! of exactly the base weight costs 0.001 LEASE. A byte costs 0.000001 LEASE. The weight's price
-//! follows demand slowly, never below a tenth of its value at rest.
+//! A fee is the weight's price plus the length's price. The weight's price is linear: a microsecond
+//! costs 0.00001 LEASE. A byte costs 0.000001 LEASE. The weight's price follows demand slowly, never
+//! below a tenth of its value at rest.
 
-use crate::{weights::overhead::EXTRINSIC_BASE, Balance, Runtime, LEASE};
+use crate::{Balance, Runtime, LEASE};
 use frame_support::{
 	parameter_types,
 	weights::{
@@ -14,22 +14,22 @@ use frame_support::{
 use pallet_transaction_payment::{Multiplier, TargetedFeeAdjustment};
 use sp_runtime::{traits::Bounded, FixedPointNumber, Perbill, Perquintill};
 
-/// The price of the weight of an empty extrinsic, planck.
-pub const BASE_FEE: Balance = LEASE / 1_000;
+/// The price of a picosecond of weight, planck.
+pub const WEIGHT_FEE: Balance = LEASE / 100_000 / 1_000_000;
 /// The price of one byte, planck.
 pub const BYTE_FEE: Balance = LEASE / 1_000_000;
 
-/// Weight to fee: linear through [`BASE_FEE`] at the base weight.
+/// Weight to fee: linear. It does not follow from any measurement, so that measuring again on another
+/// machine changes no prices by itself.
 pub struct WeightToFee;
 impl WeightToFeePolynomial for WeightToFee {
 	type Balance = Balance;
 	fn polynomial() -> WeightToFeeCoefficients<Balance> {
-		let base = Balance::from(EXTRINSIC_BASE.ref_time());
 		core::iter::once(WeightToFeeCoefficient {
 			degree: 1,
 			negative: false,
-			coeff_frac: Perbill::from_rational(BASE_FEE % base, base),
-			coeff_integer: BASE_FEE / base,
+			coeff_frac: Perbill::zero(),
+			coeff_integer: WEIGHT_FEE,
 		})
 		.collect()
 	}

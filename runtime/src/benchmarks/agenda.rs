@@ -49,7 +49,7 @@ mod benchmarks {
 		let tenant = caller();
 		let (order, _) = order_with_bids(&tenant, 8, 8, Selection::BestBid);
 		let item = AgendaItem::Order(order);
-		let mut found = (None, Weight::zero());
+		let found;
 		#[block]
 		{
 			found = (Deadlines::due(item), Deadlines::weight(item));

@@ -82,14 +82,15 @@ mod benchmarks {
 	fn withdraw() {
 		let (tenant, who) = (rich("tenant", 0), caller());
 		let lease = active_lease(&tenant, rich("operator", 0), 7);
-		Escrow::deposit(signed(&who), lease, 1_000 * MAX_RATE).unwrap();
+		Escrow::deposit(signed(&who), lease, 5_000 * MAX_RATE).unwrap();
+		serve(lease, MAX_RATE);
 		Market::visit(AgendaItem::Lease(lease)).unwrap();
 		serve(lease, MAX_RATE);
 		let due = |lease| pallet_market::Leases::<Runtime>::get(lease).unwrap().due;
 		let before = due(lease);
 		#[block]
 		{
-			Escrow::withdraw(signed(&who), lease, 1_000 * MAX_RATE).unwrap();
+			Escrow::withdraw(signed(&who), lease, 5_000 * MAX_RATE).unwrap();
 		}
 		assert!(due(lease) < before);
 		assert_eq!(StreamsOf::<Runtime>::get(lease).unwrap().funders.len(), 7);

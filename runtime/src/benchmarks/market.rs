@@ -425,7 +425,7 @@ mod benchmarks {
 			slice: 1,
 			standing: true,
 		};
-		let mut found = Err(leasehold_primitives::Requirement::Accepting);
+		let found;
 		#[block]
 		{
 			found = Providers::eligible(id, &demand);

@@ -16,6 +16,7 @@ pub mod babe;
 pub mod escrow;
 pub mod grandpa;
 pub mod market;
+pub mod payment;
 pub mod providers;
 pub mod reputation;
 pub mod session;
@@ -29,7 +30,7 @@ frame_benchmarking::define_benchmarks!(
 	[pallet_babe, crate::benchmarks::babe::Pallet::<Runtime>]
 	[pallet_grandpa, crate::benchmarks::grandpa::Pallet::<Runtime>]
 	[pallet_session, crate::benchmarks::session::Pallet::<Runtime>]
-	[pallet_transaction_payment, pallet_transaction_payment::Pallet::<Runtime>]
+	[pallet_transaction_payment, crate::benchmarks::payment::Pallet::<Runtime>]
 	[pallet_utility, Utility]
 	[pallet_proxy, Proxy]
 	[pallet_multisig, Multisig]
@@ -43,6 +44,7 @@ frame_benchmarking::define_benchmarks!(
 );
 
 use crate::{
+	configs::{ProtocolFees, TransactionFees},
 	AllPalletsWithSystem, Balances, Migrations, Multisig, Proxy, Runtime, Sudo, Timestamp, Utility,
 };
 use alloc::{string::String, vec::Vec};
@@ -50,7 +52,6 @@ use frame_benchmarking::{BenchmarkBatch, BenchmarkConfig, BenchmarkList};
 use frame_support::traits::{StorageInfo, StorageInfoTrait, WhitelistedStorageKeys};
 
 impl frame_system_benchmarking::Config for Runtime {}
-impl pallet_transaction_payment::BenchmarkConfig for Runtime {}
 
 /// What can be measured.
 pub fn metadata(extra: bool) -> (Vec<BenchmarkList>, Vec<StorageInfo>) {
@@ -61,7 +62,11 @@ pub fn metadata(extra: bool) -> (Vec<BenchmarkList>, Vec<StorageInfo>) {
 
 /// Measures.
 pub fn dispatch(config: BenchmarkConfig) -> Result<Vec<BenchmarkBatch>, String> {
-	let whitelist = AllPalletsWithSystem::whitelisted_storage_keys();
+	let mut whitelist = AllPalletsWithSystem::whitelisted_storage_keys();
+	// Every transaction pays into one of these: they are read and written once a block.
+	for pot in [TransactionFees::account(), ProtocolFees::account()] {
+		whitelist.push(frame_system::Account::<Runtime>::hashed_key_for(pot).into());
+	}
 	let mut batches = Vec::new();
 	let params = (&config, &whitelist);
 	add_benchmarks!(params, batches);

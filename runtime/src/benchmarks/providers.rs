@@ -121,7 +121,7 @@ mod benchmarks {
 		let id = provider_of(0, who.clone(), &who);
 		at(now() + 100);
 		let call = beat_call(id, &key);
-		let mut valid = None;
+		let valid;
 		#[block]
 		{
 			valid = call.authorize(TransactionSource::External);

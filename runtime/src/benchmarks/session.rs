@@ -16,9 +16,9 @@ mod benchmarks {
 	#[benchmark]
 	fn set_keys() {
 		let who = caller();
-		let (keys, proof) = session_keys(&who);
+		let (keys, proof) = session_keys(&who, 0);
 		Session::set_keys(signed(&who), keys, proof).unwrap();
-		let (keys, proof) = session_keys(&who);
+		let (keys, proof) = session_keys(&who, 1);
 		#[block]
 		{
 			Session::set_keys(signed(&who), keys.clone(), proof).unwrap();
@@ -32,7 +32,7 @@ mod benchmarks {
 	#[benchmark]
 	fn purge_keys() {
 		let who = caller();
-		let (keys, proof) = session_keys(&who);
+		let (keys, proof) = session_keys(&who, 0);
 		Session::set_keys(signed(&who), keys, proof).unwrap();
 		#[block]
 		{

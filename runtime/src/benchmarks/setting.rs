@@ -5,7 +5,7 @@ use crate::{
 	AccountId, Balance, Balances, Escrow, Market, Providers, Runtime, RuntimeOrigin, Session,
 	SessionKeys, System, LEASE,
 };
-use alloc::{vec, vec::Vec};
+use alloc::{format, vec, vec::Vec};
 use codec::Encode;
 use frame_benchmarking::{account, whitelisted_caller};
 use frame_support::{dispatch::RawOrigin, traits::fungible::Mutate};
@@ -16,6 +16,8 @@ use leasehold_primitives::{
 };
 use pallet_market::{Asset, Attestors, Order, OrderV1, Quantity, Selection};
 use pallet_providers::{ProviderInfo, ProviderInfoV1};
+use sp_core::H256;
+use sp_io::hashing::blake2_256;
 use sp_runtime::BoundedVec;
 
 /// Price ceiling of all orders, planck a block.
@@ -365,9 +367,11 @@ pub fn provider_of_lease(lease: LeaseId) -> ProviderId {
 		.provider
 }
 
-/// New session keys, and the proof that `who` has them.
-pub fn session_keys(who: &AccountId) -> (SessionKeys, Vec<u8>) {
-	let made = SessionKeys::generate(&who.encode(), None);
+/// The `nth` session keys of `who`, and the proof that it has them.
+pub fn session_keys(who: &AccountId, nth: u32) -> (SessionKeys, Vec<u8>) {
+	// A seed in hex: to derive one from words takes long.
+	let seed = H256::from(blake2_256(&(who, nth).encode()));
+	let made = SessionKeys::generate(&who.encode(), Some(format!("{seed:?}").into_bytes()));
 	(made.keys, made.proof.encode())
 }
 
@@ -376,7 +380,7 @@ pub fn validators(count: u32) -> SessionKeys {
 	let mut last = None;
 	let all = (0..count).map(|n| {
 		let who = rich("validator", n);
-		let (keys, proof) = session_keys(&who);
+		let (keys, proof) = session_keys(&who, 0);
 		Session::set_keys(signed(&who), keys.clone(), proof).unwrap();
 		last = Some(keys);
 		who
