@@ -54,8 +54,11 @@ parameter_types! {
 /// which the part above the ordinary is theirs alone.
 fn block_weights() -> BlockWeights {
 	let whole = Weight::from_parts(WEIGHT_REF_TIME_PER_MILLIS.saturating_mul(1_500), u64::MAX);
+	// What each block has of its own: number, hashes, slot and randomness, time, the agenda's cursors, and
+	// the pots that all its transactions pay into. No more than these.
+	let block_items = DatabaseWeight::get().reads_writes(25, 25);
 	BlockWeights::builder()
-		.base_block(weights::overhead::BLOCK_EXECUTION)
+		.base_block(weights::overhead::BLOCK_EXECUTION.saturating_add(block_items))
 		.for_class(DispatchClass::all(), |class| {
 			class.base_extrinsic = weights::overhead::EXTRINSIC_BASE;
 		})
@@ -105,12 +108,36 @@ parameter_types! {
 /// Most validators.
 type MaxAuthorities = ConstU32<100>;
 
+/// Weights of reports of equivocations. The trie of all validators is made before it is looked at how many
+/// the reporter says there are, so each costs what it would with as many as there may be.
+pub struct Reports;
+
+impl pallet_babe::WeightInfo for Reports {
+	fn plan_config_change() -> Weight {
+		weights::pallet_babe::WeightInfo::<Runtime>::plan_config_change()
+	}
+	fn report_equivocation(validators: u32, _nominators: u32) -> Weight {
+		let validators = validators.max(<MaxAuthorities as Get<u32>>::get());
+		weights::pallet_babe::WeightInfo::<Runtime>::report_equivocation(validators, 1)
+	}
+}
+
+impl pallet_grandpa::WeightInfo for Reports {
+	fn note_stalled() -> Weight {
+		weights::pallet_grandpa::WeightInfo::<Runtime>::note_stalled()
+	}
+	fn report_equivocation(validators: u32, _nominators: u32) -> Weight {
+		let validators = validators.max(<MaxAuthorities as Get<u32>>::get());
+		weights::pallet_grandpa::WeightInfo::<Runtime>::report_equivocation(validators, 1)
+	}
+}
+
 impl pallet_babe::Config for Runtime {
 	type EpochDuration = EpochDuration;
 	type ExpectedBlockTime = slots::Slot;
 	type EpochChangeTrigger = pallet_babe::ExternalTrigger;
 	type DisabledValidators = Session;
-	type WeightInfo = weights::pallet_babe::WeightInfo<Self>;
+	type WeightInfo = Reports;
 	type MaxAuthorities = MaxAuthorities;
 	type MaxNominators = ConstU32<0>;
 	type KeyOwnerProof =
@@ -121,7 +148,7 @@ impl pallet_babe::Config for Runtime {
 
 impl pallet_grandpa::Config for Runtime {
 	type RuntimeEvent = RuntimeEvent;
-	type WeightInfo = weights::pallet_grandpa::WeightInfo<Self>;
+	type WeightInfo = Reports;
 	type MaxAuthorities = MaxAuthorities;
 	type MaxNominators = ConstU32<0>;
 	type MaxSetIdSessionEntries = ConstU64<168>;

@@ -217,7 +217,7 @@ mod benchmarks {
 
 	#[benchmark]
 	fn visit_attestation() {
-		let auditor = caller();
+		let auditor = rich("auditor", 0);
 		let id = provider(0, &auditor);
 		let statement = pallet_providers::NextAttestationId::<Runtime>::get();
 		Providers::attest(signed(&auditor), id, attributes(), 1_000).unwrap();

@@ -170,3 +170,19 @@ fn a_metadata_hash_is_part_of_what_is_signed() {
 	assert_eq!(signed, Some([7u8; 32]).encode());
 	assert_eq!(implicit(None).unwrap(), None::<[u8; 32]>.encode());
 }
+
+#[test]
+fn a_report_is_charged_for_all_validators_whatever_it_says() {
+	type Babe = <Runtime as pallet_babe::Config>::WeightInfo;
+	type Grandpa = <Runtime as pallet_grandpa::Config>::WeightInfo;
+	let all = <Babe as pallet_babe::WeightInfo>::report_equivocation(100, 0);
+	assert_eq!(
+		<Babe as pallet_babe::WeightInfo>::report_equivocation(0, 0),
+		all
+	);
+	let all = <Grandpa as pallet_grandpa::WeightInfo>::report_equivocation(100, 0);
+	assert_eq!(
+		<Grandpa as pallet_grandpa::WeightInfo>::report_equivocation(0, 0),
+		all
+	);
+}

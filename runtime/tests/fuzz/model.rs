@@ -338,7 +338,7 @@ impl History {
 		if let Some(closed) = pallet_market::ClosedLeases::<Runtime>::get(id) {
 			ensure(record.is_none(), "open and closed")?;
 			// What a failed start costs goes whole to the fee destination.
-			let failed_start = closed.paid == closed.fees;
+			let failed_start = closed.paid > 0 && closed.paid == closed.fees;
 			if !failed_start {
 				earned.ensure(closed.paid)?;
 			}

@@ -206,7 +206,6 @@ fn suspended(state: &LeaseState) -> bool {
 	matches!(state, LeaseState::Suspended { .. })
 }
 
-/// Does one operation; its name, and whether the chain accepted it.
 /// What one account does to a stream changes nothing of what the other funders have left in it.
 fn leaving_others_alone(
 	id: LeaseId,
@@ -233,6 +232,7 @@ fn leaving_others_alone(
 	result
 }
 
+/// Does one operation; its name, and whether the chain accepted it.
 pub fn step(
 	random: &mut ChaCha8Rng,
 	history: &mut History,
@@ -514,8 +514,8 @@ fn call(name: &str, random: &mut ChaCha8Rng, history: &History) -> DispatchResul
 		}
 		"settle" => {
 			let id = some!(one_of(random, &history.leases));
-			let who = account("stranger");
-			leaving_others_alone(id, &who, || plain(Escrow::settle(by(&who), id)))
+			let settle = || plain(Escrow::settle(signed("stranger"), id));
+			leaving_others_alone(id, &account("nobody"), settle)
 		}
 		"withdraw" => {
 			let id = some!(lease_where(random, history, active));
