@@ -70,6 +70,11 @@ impl Bench {
 					_ => {}
 				}
 			}
+			ensure!(
+				made.len() == part,
+				"{} of {part} leases were made: is the provider on duty?",
+				made.len()
+			);
 			let signed: Vec<_> = made
 				.keys()
 				.map(|lease| {
