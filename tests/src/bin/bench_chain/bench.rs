@@ -15,7 +15,7 @@ use leasehold_runtime::{
 use pallet_escrow::WeightInfo as _;
 use pallet_market::WeightInfo as _;
 use sp_runtime::traits::TransactionExtension;
-use std::collections::HashMap;
+use std::{collections::HashMap, ops::RangeInclusive};
 
 /// Seconds of a slot.
 pub const SLOT: f64 = 3.0;
@@ -56,12 +56,8 @@ impl Bench {
 		(first, last): (u32, u32),
 		call: &RuntimeCall,
 	) -> anyhow::Result<()> {
-		let mut blocks = Vec::new();
-		for number in first..=last {
-			blocks.push(self.node.block(number).await?);
-		}
-		blocks.sort_by_key(|block| std::cmp::Reverse(block.transactions.len()));
-		blocks.truncate(if self.quick { 2 } else { 5 });
+		let most = if self.quick { 2 } else { 5 };
+		let blocks = self.node.fullest((first, last), most).await?;
 		let (mut seconds, mut count, mut kept, mut charged) = (0.0, 0usize, 0.0, 0usize);
 		for block in &blocks {
 			seconds += self.node.execution(block, self.times()).await? - self.empty;
@@ -71,7 +67,7 @@ impl Bench {
 				match event {
 					RuntimeEvent::System(frame_system::Event::ExtrinsicSuccess {
 						dispatch_info,
-					}) if dispatch_info.class == frame_support::dispatch::DispatchClass::Normal => {
+					}) if dispatch_info.class == DispatchClass::Normal => {
 						kept += dispatch_info.weight.ref_time() as f64;
 						charged += 1;
 					}
@@ -104,26 +100,34 @@ impl Bench {
 		Ok(())
 	}
 
+	/// All events of some blocks, each with its block.
+	pub async fn events(
+		&self,
+		blocks: RangeInclusive<u32>,
+	) -> anyhow::Result<Vec<(u32, RuntimeEvent)>> {
+		let mut all = Vec::new();
+		for number in blocks {
+			let block = self.node.block(number).await?;
+			let events = self.node.events(&block).await?;
+			all.extend(events.into_iter().map(|event| (number, event)));
+		}
+		Ok(all)
+	}
+
 	/// Whose order is which.
 	pub async fn placed(
 		&self,
 		(first, last): (u32, u32),
 	) -> anyhow::Result<HashMap<u64, AccountId>> {
-		let mut placed = HashMap::new();
-		for number in first..=last {
-			let block = self.node.block(number).await?;
-			for event in self.node.events(&block).await? {
-				if let RuntimeEvent::Market(pallet_market::Event::OrderPlaced {
-					order,
-					tenant,
-					..
-				}) = event
-				{
-					placed.insert(order, tenant);
-				}
-			}
-		}
-		Ok(placed)
+		let events = self.events(first..=last).await?.into_iter();
+		Ok(events
+			.filter_map(|(_, event)| match event {
+				RuntimeEvent::Market(pallet_market::Event::OrderPlaced {
+					order, tenant, ..
+				}) => Some((order, tenant)),
+				_ => None,
+			})
+			.collect())
 	}
 
 	/// Signs one call each, includes them and measures them.
@@ -265,7 +269,7 @@ impl Bench {
 				rising: false,
 			});
 		}
-		let way = ["place an order", "bid", "clear an order"];
+		let way = ["place an order", "bid", CLEAR];
 		self.figures.push(Figure {
 			figure: "order, one bid and clearing: execution".into(),
 			value: way.iter().map(|name| self.cost(name)).sum::<f64>() * 1e6,

@@ -1,7 +1,8 @@
 //! What is called.
 
+use crate::signer::Signer;
 use leasehold_primitives::{Balance, Resources, Score, WorkloadKind};
-use leasehold_runtime::{AccountId, Runtime, LEASE};
+use leasehold_runtime::{AccountId, Hash, Runtime, LEASE};
 use pallet_market::{Asset, Order, OrderV1, Quantity, Selection};
 
 pub fn resources(share: u32) -> Resources {
@@ -45,6 +46,16 @@ pub fn transfer(dest: &AccountId) -> pallet_balances::Call<Runtime> {
 		dest: dest.clone().into(),
 		value: LEASE / 1_000,
 	}
+}
+
+/// A transfer of each tenant to another.
+pub fn transfers(tenants: &mut [Signer], genesis: Hash) -> Vec<Vec<u8>> {
+	let to: Vec<_> = tenants.iter().map(Signer::account).rev().collect();
+	tenants
+		.iter_mut()
+		.zip(&to)
+		.map(|(who, dest)| who.sign(transfer(dest), genesis))
+		.collect()
 }
 
 pub fn now(manifest: u64) -> pallet_market::Call<Runtime> {

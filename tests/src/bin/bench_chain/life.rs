@@ -2,7 +2,7 @@
 
 use crate::{
 	bench::{Bench, Measured, CLEAR, SLOT},
-	calls::{now, order, resources, transfer, RATE},
+	calls::{self, now, order, resources, transfer, RATE},
 	figures::{say, Figure},
 	signer::Signer,
 };
@@ -16,30 +16,22 @@ use std::{
 };
 
 pub async fn transfers(bench: &mut Bench, tenants: &mut [Signer]) -> anyhow::Result<()> {
-	let to: Vec<_> = tenants.iter().map(Signer::account).rev().collect();
-	let calls = |tenants: &mut [Signer], genesis, rounds: usize| {
-		let mut signed = Vec::new();
-		for _ in 0..rounds {
-			for (who, dest) in tenants.iter_mut().zip(&to) {
-				let call = transfer(dest);
-				signed.push(who.sign(call, genesis));
-			}
-		}
-		signed
-	};
 	let rounds = if bench.quick { 5 } else { 10 };
-	let signed = calls(tenants, bench.node.genesis, rounds);
+	let genesis = bench.node.genesis;
+	let signed: Vec<_> = (0..rounds)
+		.flat_map(|_| calls::transfers(tenants, genesis))
+		.collect();
 	let begun = Instant::now();
 	let (first, last) = bench.node.include(&signed).await?;
 	while bench.node.finalized().await? < last {
 		tokio::time::sleep(Duration::from_millis(100)).await;
 	}
 	let seconds = begun.elapsed().as_secs_f64();
-	let mut fullest = 0;
-	for number in first..=last {
-		fullest = fullest.max(bench.node.block(number).await?.transactions.len() - 1);
-	}
-	let call: RuntimeCall = transfer(&to[0]).into();
+	let fullest = bench.node.fullest((first, last), 1).await?;
+	let fullest = fullest
+		.first()
+		.map_or(0, |block| block.transactions.len() - 1);
+	let call: RuntimeCall = transfer(&tenants[0].account()).into();
 	bench.measure("transfer", (first, last), &call).await?;
 	bench.figures.push(Figure {
 		figure: "transfers finalized, from the first submission on".into(),
@@ -253,10 +245,7 @@ pub async fn clearing(
 			extension: 0.0,
 		},
 	));
-	say(format!(
-		"clear an order: {:.0} µs",
-		seconds / count as f64 * 1e6
-	));
+	say(format!("{CLEAR}: {:.0} µs", seconds / count as f64 * 1e6));
 	Ok(all)
 }
 

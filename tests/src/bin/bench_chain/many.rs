@@ -2,7 +2,7 @@
 
 use crate::{
 	bench::{Bench, SLOT},
-	calls::{now, transfer, RATE},
+	calls::{now, transfers, RATE},
 	figures::{median, say, Figure},
 	node::Block,
 	signer::Signer,
@@ -16,7 +16,7 @@ use leasehold_runtime::{
 	AccountId, Market, Runtime, RuntimeCall, RuntimeEvent,
 };
 use pallet_agenda::WeightInfo as _;
-use std::{collections::HashMap, ops::RangeInclusive};
+use std::collections::HashMap;
 
 /// Blocks between two beats of the provider: well within its grace.
 const BEAT: u32 = 15;
@@ -97,20 +97,6 @@ impl Bench {
 		Ok(all)
 	}
 
-	/// All events of some blocks, each with its block.
-	async fn events(
-		&self,
-		blocks: RangeInclusive<u32>,
-	) -> anyhow::Result<Vec<(u32, RuntimeEvent)>> {
-		let mut all = Vec::new();
-		for number in blocks {
-			let block = self.node.block(number).await?;
-			let events = self.node.events(&block).await?;
-			all.extend(events.into_iter().map(|event| (number, event)));
-		}
-		Ok(all)
-	}
-
 	/// The medians of executing earlier and later blocks, a pair in turn, so that both meet the same
 	/// machine.
 	async fn compare(
@@ -151,25 +137,9 @@ impl Bench {
 	/// The fullest of the blocks with a transfer of each tenant.
 	async fn loaded(&self, tenants: &mut [Signer]) -> anyhow::Result<Vec<Block>> {
 		let signed = transfers(tenants, self.node.genesis);
-		let (first, last) = self.node.include(&signed).await?;
-		let mut blocks = Vec::new();
-		for number in first..=last {
-			blocks.push(self.node.block(number).await?);
-		}
-		blocks.sort_by_key(|block| std::cmp::Reverse(block.transactions.len()));
-		blocks.truncate(1);
-		Ok(blocks)
+		let blocks = self.node.include(&signed).await?;
+		self.node.fullest(blocks, 1).await
 	}
-}
-
-/// A transfer of each tenant to another.
-fn transfers(tenants: &mut [Signer], genesis: leasehold_runtime::Hash) -> Vec<Vec<u8>> {
-	let to: Vec<_> = tenants.iter().map(Signer::account).rev().collect();
-	tenants
-		.iter_mut()
-		.zip(&to)
-		.map(|(who, dest)| who.sign(transfer(dest), genesis))
-		.collect()
 }
 
 /// Seconds for each transaction of a block, the timestamp aside.

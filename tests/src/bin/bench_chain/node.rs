@@ -184,6 +184,21 @@ impl Node {
 		})
 	}
 
+	/// The blocks with the most transactions between two numbers.
+	pub async fn fullest(
+		&self,
+		(first, last): (u32, u32),
+		most: usize,
+	) -> anyhow::Result<Vec<Block>> {
+		let mut blocks = Vec::new();
+		for number in first..=last {
+			blocks.push(self.block(number).await?);
+		}
+		blocks.sort_by_key(|block| std::cmp::Reverse(block.transactions.len()));
+		blocks.truncate(most);
+		Ok(blocks)
+	}
+
 	/// Seconds that executing the block once more takes: the least of some times.
 	pub async fn execution(&self, block: &Block, times: u32) -> anyhow::Result<f64> {
 		let bytes = hex_of(&block.bytes);
