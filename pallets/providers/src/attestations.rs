@@ -34,8 +34,7 @@ impl<T: Config> Pallet<T> {
 		let id = NextAttestationId::<T>::get();
 		NextAttestationId::<T>::put(id.checked_add(1).ok_or(Error::<T>::Overflow)?);
 		let deposit = terms.attestation_deposit;
-		T::Currency::hold(&HoldReason::Attestation.into(), &auditor, deposit)
-			.map_err(|_| Error::<T>::InsufficientFunds)?;
+		Self::hold(HoldReason::Attestation, &auditor, deposit)?;
 		AttestedBy::<T>::insert(provider, &auditor, id);
 		Attestations::<T>::insert(
 			id,

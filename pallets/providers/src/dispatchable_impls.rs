@@ -38,8 +38,12 @@ impl<T: Config> Pallet<T> {
 		terms
 	}
 
-	fn hold(owner: &AccountIdOf<T>, amount: Balance) -> DispatchResult {
-		T::Currency::hold(&HoldReason::Bond.into(), owner, amount)
+	pub(crate) fn hold(
+		reason: HoldReason,
+		who: &AccountIdOf<T>,
+		amount: Balance,
+	) -> DispatchResult {
+		T::Currency::hold(&reason.into(), who, amount)
 			.map_err(|_| Error::<T>::InsufficientFunds.into())
 	}
 
@@ -88,7 +92,7 @@ impl<T: Config> Pallet<T> {
 		ensure!(info.is_valid(), Error::<T>::InvalidInfo);
 		let provider = NextProviderId::<T>::get();
 		NextProviderId::<T>::put(provider.checked_add(1).ok_or(Error::<T>::Overflow)?);
-		Self::hold(&owner, bond)?;
+		Self::hold(HoldReason::Bond, &owner, bond)?;
 		ByOwner::<T>::insert(&owner, provider);
 		ByOperator::<T>::insert(&operator, provider);
 		Infos::<T>::insert(provider, &info);
@@ -227,7 +231,7 @@ impl<T: Config> Pallet<T> {
 				.ok_or(Error::<T>::Overflow)?;
 			Ok(record.bond)
 		})?;
-		Self::hold(&owner, amount)?;
+		Self::hold(HoldReason::Bond, &owner, amount)?;
 		Self::deposit_event(Event::BondRaised {
 			provider,
 			amount,
