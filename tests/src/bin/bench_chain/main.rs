@@ -6,6 +6,7 @@
 
 mod bench;
 mod calls;
+mod duty;
 mod figures;
 mod life;
 mod many;
@@ -14,6 +15,7 @@ mod signer;
 
 use bench::Bench;
 use clap::Parser;
+use duty::Duty;
 use figures::{say, table, Figure};
 use leasehold_runtime::LEASE;
 use node::Node;
@@ -60,9 +62,9 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Figure>> {
 	let mut operator = Signer::new("operator", 0);
 	let funded: Vec<_> = tenants
 		.iter()
-		.chain([&operator])
 		.map(|who| (who.account(), 1_000 * LEASE))
-		.chain([(owner.account(), 1_000_000 * LEASE)])
+		// The operator pays for the start of each lease.
+		.chain([&owner, &operator].map(|who| (who.account(), 1_000_000 * LEASE)))
 		.collect();
 	say("starting a node");
 	let node = Node::start(&funded).await?;
@@ -79,6 +81,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Figure>> {
 	say(format!("an empty block: {:.0} µs", bench.empty * 1e6));
 
 	life::provider(&mut bench, &mut owner, &mut operator).await?;
+	let _duty = Duty::begin(&bench.node.url, bench.node.genesis, 0, &operator).await?;
 	if arguments.asks_for(Part::Calls) {
 		life::transfers(&mut bench, &mut tenants).await?;
 		life::life(&mut bench, &mut tenants, &mut operator).await?;

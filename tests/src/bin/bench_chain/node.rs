@@ -32,6 +32,7 @@ pub struct Block {
 pub struct Node {
 	child: Child,
 	pub client: WsClient,
+	pub url: String,
 	pub genesis: Hash,
 	_folder: tempfile::TempDir,
 }
@@ -106,13 +107,14 @@ impl Node {
 			.stdout(Stdio::null())
 			.stderr(log)
 			.spawn()?;
+		let url = format!("ws://127.0.0.1:{port}");
 		let begun = Instant::now();
 		let client = loop {
 			let client = WsClientBuilder::default()
 				.max_request_size(200 << 20)
 				.max_response_size(200 << 20)
 				.request_timeout(Duration::from_secs(120))
-				.build(format!("ws://127.0.0.1:{port}"))
+				.build(&url)
 				.await;
 			match client {
 				Ok(client) => break client,
@@ -124,6 +126,7 @@ impl Node {
 		Ok(Self {
 			child,
 			client,
+			url,
 			genesis: hash_of(&genesis)?,
 			_folder: folder,
 		})
