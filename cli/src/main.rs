@@ -8,6 +8,7 @@ mod gateway;
 mod keys;
 mod output;
 mod tenant;
+mod validate;
 
 use clap::{Parser, Subcommand};
 use output::{Failure, Format, Out};
@@ -82,6 +83,10 @@ enum Command {
 	Keys(keys::Command),
 	/// Order capacity for a manifest file, hand it to the winner, and see it run.
 	Deploy(deploy::Deploy),
+	/// Check manifest files, without a chain.
+	Validate(validate::Validate),
+	/// Show what a manifest file would cost at most, without a chain.
+	Price(validate::Price),
 	/// List orders and leases of the account.
 	Leases(tenant::Leases),
 	/// Show a job's log.
@@ -152,6 +157,8 @@ fn main() -> ExitCode {
 		match arguments.command {
 			Command::Keys(command) => command.run(&context),
 			Command::Deploy(deploy) => deploy.run(&context).await,
+			Command::Validate(validate) => validate.run(&context),
+			Command::Price(price) => price.run(&context),
 			Command::Leases(leases) => leases.run(&context).await,
 			Command::Logs(logs) => logs.run(&context).await,
 			Command::Status(status) => status.run(&context).await,

@@ -90,6 +90,19 @@ impl Out {
 		}
 	}
 
+	/// Prints one of several results: a JSON object on a line of its own, or text.
+	pub fn one_of_many(&self, json: serde_json::Value, text: impl FnOnce() -> String) {
+		self.answered.set(true);
+		if self.is_json() {
+			println!("{json}");
+		} else {
+			let text = text();
+			if !text.is_empty() {
+				println!("{}", text.trim_end());
+			}
+		}
+	}
+
 	/// A stage that has passed.
 	pub fn stage(&self, text: impl AsRef<str>) {
 		self.done();

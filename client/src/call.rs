@@ -37,6 +37,10 @@ pub struct OrderRequest {
 	pub kind: WorkloadKind,
 	pub resources: Resources,
 	pub attributes: Vec<Attribute>,
+	/// Auditors of whom one must have attested the attributes; at most four.
+	pub any_of: Vec<AccountId32>,
+	/// Auditors who all must have attested them; at most four.
+	pub all_of: Vec<AccountId32>,
 	/// Planck per served block.
 	pub max_rate: u128,
 	/// Parts per billion.
@@ -139,8 +143,8 @@ fn order(request: &OrderRequest) -> types::pallet_market::types::Order<AccountId
 		resources: Static(request.resources.clone()),
 		attributes: attributes(&request.attributes),
 		attestors: Attestors {
-			all_of: BoundedVec(Vec::new()),
-			any_of: BoundedVec(Vec::new()),
+			all_of: BoundedVec(request.all_of.clone()),
+			any_of: BoundedVec(request.any_of.clone()),
 		},
 		max_rate: request.max_rate,
 		asset: Asset::Native,

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod compose;
 pub mod files;
 mod manifest;
 pub mod quantity;
@@ -13,8 +14,12 @@ pub mod result;
 pub mod sdl;
 mod yaml;
 
-pub use manifest::{FileEntry, Manifest, ManifestError, Service, Totals, MAX_BYTES, MAX_SECONDS};
-pub use sdl::{Fault, Input, Level, Sdl};
+pub use manifest::{
+	totals, Credentials, Expose, FileEntry, Gpu, GpuModel, GpuTotal, Health, HttpOptions, Manifest,
+	ManifestError, Medium, Probe, Program, Protocol, Service, Totals, Unit, Volume, MAX_BYTES,
+	MAX_SECONDS,
+};
+pub use sdl::{Fault, Level, LocalFile, Placement, Sdl, Sums};
 
 /// How long a workload runs.
 #[derive(

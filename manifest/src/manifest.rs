@@ -6,9 +6,10 @@ use crate::{
 	Kind,
 };
 use codec::{Decode, Encode};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Version of the manifest's bytes.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// Length of the salt.
 const SALT: usize = 32;
 /// Most attempts of a job.
@@ -17,6 +18,10 @@ pub const MAX_ATTEMPTS: u32 = 10;
 pub const MAX_SECONDS: u64 = 30 * 86_400;
 /// Longest manifest, bytes.
 pub const MAX_BYTES: usize = 1 << 20;
+/// Most services of a manifest.
+pub const MAX_SERVICES: usize = 64;
+/// Most replicas of a service.
+pub const MAX_COUNT: u32 = 1_000;
 
 /// A file that the tenant hands in, named by its content.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
@@ -28,30 +33,235 @@ pub struct FileEntry {
 	pub sha256: [u8; 32],
 }
 
-/// One service of a manifest.
+/// An account at a registry.
+#[derive(Clone, PartialEq, Eq, Encode, Decode)]
+pub struct Credentials {
+	pub host: String,
+	pub username: String,
+	pub password: String,
+}
+
+impl core::fmt::Debug for Credentials {
+	fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+		write!(f, "Credentials for {} at {}", self.username, self.host)
+	}
+}
+
+/// What a service runs; `F` stands for a file.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
-pub struct Service {
+pub enum Program<F = FileEntry> {
+	/// A WASM module that the tenant hands in.
+	Module(F),
+	/// A container image that the provider pulls.
+	Image {
+		reference: String,
+		/// In place of the image's entry point; the image's own, if empty.
+		command: Vec<String>,
+		credentials: Option<Credentials>,
+	},
+}
+
+/// Where a volume's data lives.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Medium {
+	/// On disk, gone with the replica.
+	Ephemeral,
+	/// In memory, gone with the replica.
+	Memory,
+	/// On disk of this class; outlives restart, update and suspension.
+	Persistent(String),
+}
+
+/// A volume of a replica.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Volume {
+	pub name: String,
+	/// MiB.
+	pub size: u32,
+	pub medium: Medium,
+	/// Absolute path in the replica; `None`: it is not mounted.
+	pub mount: Option<String>,
+	pub read_only: bool,
+}
+
+/// GPUs of a replica.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Gpu {
+	pub units: u32,
+	/// `nvidia` or `amd`.
+	pub vendor: String,
+	/// Any of these will do; any of the vendor, if there are none.
+	pub models: Vec<GpuModel>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct GpuModel {
+	pub name: String,
+	/// MiB; 0: any.
+	pub memory: u32,
+}
+
+/// What one replica takes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Unit {
+	/// milli-CPU.
+	pub cpu: u32,
+	/// MiB.
+	pub memory: u32,
+	/// MiB on disk for image layers written to, files and logs; named volumes aside.
+	pub storage: u32,
+	pub volumes: Vec<Volume>,
+	pub gpu: Option<Gpu>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Protocol {
+	Tcp,
+	Udp,
+}
+
+/// A port that a service opens.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Expose {
+	/// Inside the replica.
+	pub port: u16,
+	/// What others see it as.
+	pub external: u16,
+	pub protocol: Protocol,
+	/// To the world; otherwise to the lease's other services.
+	pub global: bool,
+	/// Name of a leased address.
+	pub ip: Option<String>,
+	/// Host names under which it is to be had.
+	pub hosts: Vec<String>,
+	pub http: HttpOptions,
+}
+
+impl Expose {
+	/// Whether it goes by host name through the provider's proxy.
+	pub fn is_http(&self) -> bool {
+		self.global && self.protocol == Protocol::Tcp && self.external == 80
+	}
+}
+
+/// What the proxy in front of an HTTP service allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct HttpOptions {
+	/// Bytes.
+	pub max_body_size: u32,
+	/// Milliseconds.
+	pub read_timeout: u32,
+	/// Milliseconds.
+	pub send_timeout: u32,
+}
+
+impl Default for HttpOptions {
+	fn default() -> Self {
+		Self {
+			max_body_size: 1 << 20,
+			read_timeout: 60_000,
+			send_timeout: 60_000,
+		}
+	}
+}
+
+/// How it is found out whether a replica is well.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Health {
+	pub probe: Probe,
+	/// Seconds between two probes.
+	pub interval: u32,
+	/// Seconds that a probe may take.
+	pub timeout: u32,
+	/// Failures in a row after which the replica is restarted.
+	pub retries: u32,
+	/// Seconds after the start during which failures do not count.
+	pub start_period: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub enum Probe {
+	/// A command in the replica; well, if it exits with 0.
+	Exec(Vec<String>),
+	/// Well, if the port takes a connection.
+	Tcp(u16),
+	/// Well, if the answer's status is 200 to 399.
+	Http { port: u16, path: String },
+}
+
+/// One service of a manifest; `F` stands for a file.
+#[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
+pub struct Service<F = FileEntry> {
 	pub name: String,
 	pub kind: Kind,
-	/// The WASM module.
-	pub module: FileEntry,
+	pub program: Program<F>,
 	pub args: Vec<String>,
 	pub env: Vec<(String, String)>,
 	/// Replicas.
 	pub count: u32,
-	/// milli-CPU of one replica.
-	pub cpu: u32,
-	/// MiB of one replica.
-	pub memory: u32,
-	/// MiB of one replica; what module, inputs, outputs and logs count against.
-	pub storage: u32,
-	pub inputs: Vec<FileEntry>,
+	pub unit: Unit,
+	pub expose: Vec<Expose>,
+	/// Services that are started first.
+	pub depends_on: Vec<String>,
+	pub health: Option<Health>,
+	pub inputs: Vec<F>,
 	/// Patterns of the files in `/out` that are results.
 	pub outputs: Vec<String>,
-	/// Seconds that one attempt may take.
+	/// Seconds that one attempt of a job may take.
 	pub max_duration: u64,
-	/// Attempts before the job counts as crashed.
+	/// Attempts before a job counts as crashed.
 	pub attempts: u32,
+}
+
+impl<F> Service<F> {
+	/// The module, if it runs one.
+	pub fn module(&self) -> Option<&F> {
+		match &self.program {
+			Program::Module(file) => Some(file),
+			Program::Image { .. } => None,
+		}
+	}
+
+	/// The files that the tenant hands in: a module first.
+	pub fn files(&self) -> impl Iterator<Item = &F> + Clone {
+		self.module().into_iter().chain(&self.inputs)
+	}
+
+	/// The same service with other files; `each` is told whether one is the module.
+	pub fn with_files<G, E>(
+		self,
+		mut each: impl FnMut(F, bool) -> Result<G, E>,
+	) -> Result<Service<G>, E> {
+		let program = match self.program {
+			Program::Module(file) => Program::Module(each(file, true)?),
+			Program::Image {
+				reference,
+				command,
+				credentials,
+			} => Program::Image {
+				reference,
+				command,
+				credentials,
+			},
+		};
+		let inputs = self.inputs.into_iter().map(|file| each(file, false));
+		Ok(Service {
+			program,
+			inputs: inputs.collect::<Result<_, _>>()?,
+			name: self.name,
+			kind: self.kind,
+			args: self.args,
+			env: self.env,
+			count: self.count,
+			unit: self.unit,
+			expose: self.expose,
+			depends_on: self.depends_on,
+			health: self.health,
+			outputs: self.outputs,
+			max_duration: self.max_duration,
+			attempts: self.attempts,
+		})
+	}
 }
 
 /// What to run.
@@ -60,15 +270,33 @@ pub struct Manifest {
 	pub services: Vec<Service>,
 }
 
+/// GPUs that are asked for in one piece.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GpuTotal {
+	pub vendor: String,
+	/// `None`: any.
+	pub model: Option<String>,
+	/// MiB; 0: any.
+	pub memory: u32,
+	pub units: u32,
+}
+
 /// Sums over all replicas.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
 	/// milli-CPU.
 	pub cpu: u32,
-	/// MiB.
+	/// MiB, with volumes in memory.
 	pub memory: u32,
 	/// MiB.
-	pub storage: u32,
+	pub ephemeral: u32,
+	/// MiB by class.
+	pub persistent: BTreeMap<String, u32>,
+	pub gpu: Vec<GpuTotal>,
+	/// Ports of the provider's address.
+	pub ports: u32,
+	/// Addresses of their own.
+	pub ips: u32,
 	/// milli-CPU of the largest replica.
 	pub unit_cpu: u32,
 	/// MiB of the largest replica.
@@ -122,14 +350,15 @@ impl Manifest {
 		let (version, rest) = bytes
 			.split_first()
 			.ok_or(ManifestError::Malformed("it is empty"))?;
-		if *version != VERSION {
-			return Err(ManifestError::UnknownVersion(*version));
-		}
 		let mut body = rest
 			.get(SALT..)
 			.ok_or(ManifestError::Malformed("it is cut off"))?;
-		let manifest = Self::decode(&mut body)
-			.map_err(|_| ManifestError::Malformed("it is cut off or damaged"))?;
+		let manifest = match *version {
+			1 => v1::decode(&mut body),
+			VERSION => Self::decode(&mut body),
+			other => return Err(ManifestError::UnknownVersion(other)),
+		}
+		.map_err(|_| ManifestError::Malformed("it is cut off or damaged"))?;
 		if !body.is_empty() {
 			return Err(ManifestError::Malformed("bytes follow its end"));
 		}
@@ -139,168 +368,279 @@ impl Manifest {
 
 	fn check(&self) -> Result<(), ManifestError> {
 		let malformed = |why| Err(ManifestError::Malformed(why));
-		if self.services.is_empty() {
-			return malformed("it has no service");
+		if self.services.is_empty() || self.services.len() > MAX_SERVICES {
+			return malformed("it has no service, or too many");
+		}
+		let names: BTreeSet<_> = self.services.iter().map(|s| &s.name).collect();
+		if names.len() < self.services.len() {
+			return malformed("two services have the same name");
+		}
+		let jobs = self.services.iter().filter(|s| s.kind == Kind::Job).count();
+		if jobs > 0 && self.services.len() > 1 {
+			return malformed("a job stands beside other services");
 		}
 		for service in &self.services {
-			let files = service.inputs.iter().chain([&service.module]);
-			if !files.clone().all(|file| is_safe_path(&file.path)) {
-				return malformed("a file's path leaves its folder");
-			}
-			let mut paths: Vec<_> = service.inputs.iter().map(|file| &file.path).collect();
-			paths.sort();
-			if paths.windows(2).any(|pair| pair.first() == pair.last()) {
-				return malformed("two inputs have the same path");
-			}
-			if service
-				.env
-				.iter()
-				.any(|(k, v)| k.contains(['=', '\0']) || v.contains('\0'))
-				|| service.args.iter().any(|arg| arg.contains('\0'))
-			{
-				return malformed("a variable or an argument contains a forbidden character");
-			}
-			if service.count == 0 || service.attempts == 0 || service.max_duration == 0 {
-				return malformed("a count is 0");
-			}
-			if service.attempts > MAX_ATTEMPTS || service.max_duration > MAX_SECONDS {
-				return malformed("too many attempts, or too long a time");
-			}
-			if service.outputs.len() > MAX_PATTERNS
-				|| service
-					.outputs
-					.iter()
-					.any(|pattern| pattern.len() > MAX_PATTERN)
-			{
-				return malformed("too many or too long patterns of outputs");
-			}
-			if service.name.len() > 63 || service.inputs.len() > 10_000 {
-				return malformed("too long a name, or too many inputs");
+			service.check()?;
+			let others = |other: &&String| names.contains(other) && **other != service.name;
+			if !service.depends_on.iter().all(|name| others(&name)) {
+				return malformed("a service depends on one that is not there");
 			}
 		}
-		Ok(())
+		self.in_order().map(|_| ())
+	}
+
+	/// The services, each after those that it depends on.
+	pub fn in_order(&self) -> Result<Vec<&Service>, ManifestError> {
+		in_order(&self.services).ok_or(ManifestError::Malformed("services depend on each other"))
 	}
 
 	/// Sums over all replicas. `None` on overflow.
 	pub fn totals(&self) -> Option<Totals> {
-		self.services
+		totals(&self.services)
+	}
+}
+
+/// Services, each after those that it depends on; `None` if they depend on each other in a circle.
+pub(crate) fn in_order<F>(services: &[Service<F>]) -> Option<Vec<&Service<F>>> {
+	let mut sorted: Vec<&Service<F>> = Vec::new();
+	let mut rest: Vec<&Service<F>> = services.iter().collect();
+	while !rest.is_empty() {
+		let there = |name: &String| sorted.iter().any(|service| service.name == *name);
+		let (ready, waiting): (Vec<_>, Vec<_>) = rest
+			.into_iter()
+			.partition(|service| service.depends_on.iter().all(there));
+		if ready.is_empty() {
+			return None;
+		}
+		sorted.extend(ready);
+		rest = waiting;
+	}
+	Some(sorted)
+}
+
+/// Sums over all replicas. `None` on overflow.
+pub fn totals<F>(services: &[Service<F>]) -> Option<Totals> {
+	let mut sum = Totals::default();
+	let mut addresses = BTreeSet::new();
+	for Service {
+		count,
+		unit,
+		expose,
+		..
+	} in services
+	{
+		let times = |each: u32| each.checked_mul(*count);
+		let (mut memory, mut disk) = (unit.memory, unit.storage);
+		for volume in &unit.volumes {
+			match &volume.medium {
+				Medium::Ephemeral => disk = disk.checked_add(volume.size)?,
+				Medium::Memory => memory = memory.checked_add(volume.size)?,
+				Medium::Persistent(class) => {
+					let all = sum.persistent.entry(class.clone()).or_default();
+					*all = all.checked_add(times(volume.size)?)?;
+				}
+			}
+		}
+		sum.cpu = sum.cpu.checked_add(times(unit.cpu)?)?;
+		sum.memory = sum.memory.checked_add(times(memory)?)?;
+		sum.ephemeral = sum.ephemeral.checked_add(times(disk)?)?;
+		sum.unit_cpu = sum.unit_cpu.max(unit.cpu);
+		sum.unit_memory = sum.unit_memory.max(memory);
+		if let Some(gpu) = &unit.gpu {
+			// The chain matches one model: of several any of the vendor is asked for.
+			let only = match gpu.models.as_slice() {
+				[model] => Some(model),
+				_ => None,
+			};
+			let wanted = GpuTotal {
+				vendor: gpu.vendor.clone(),
+				model: only.map(|model| model.name.clone()),
+				memory: only.map_or(0, |model| model.memory),
+				units: times(gpu.units)?,
+			};
+			let alike = |other: &&mut GpuTotal| {
+				(&other.vendor, &other.model, other.memory)
+					== (&wanted.vendor, &wanted.model, wanted.memory)
+			};
+			match sum.gpu.iter_mut().find(alike) {
+				Some(same) => same.units = same.units.checked_add(wanted.units)?,
+				None => sum.gpu.push(wanted),
+			}
+		}
+		for port in expose.iter().filter(|port| port.global) {
+			match &port.ip {
+				Some(ip) => {
+					addresses.insert(ip);
+				}
+				None if port.is_http() => {}
+				None => sum.ports = sum.ports.checked_add(1)?,
+			}
+		}
+	}
+	sum.ips = u32::try_from(addresses.len()).ok()?;
+	Some(sum)
+}
+
+impl Service {
+	fn check(&self) -> Result<(), ManifestError> {
+		let malformed = |why| Err(ManifestError::Malformed(why));
+		if !is_label(&self.name) {
+			return malformed("a service's name is no label");
+		}
+		if !self.files().all(|file| is_safe_path(&file.path)) {
+			return malformed("a file's path leaves its folder");
+		}
+		let mut paths: Vec<_> = self.inputs.iter().map(|file| &file.path).collect();
+		paths.sort();
+		if paths.windows(2).any(|pair| pair.first() == pair.last()) {
+			return malformed("two inputs have the same path");
+		}
+		let command = match &self.program {
+			Program::Image {
+				reference, command, ..
+			} => {
+				if reference.is_empty() || reference.len() > 512 || reference.contains('\0') {
+					return malformed("an image's name is empty or too long");
+				}
+				command.as_slice()
+			}
+			Program::Module(_) => &[],
+		};
+		if self
+			.env
 			.iter()
-			.try_fold(Totals::default(), |sum, service| {
-				let times = |each: u32| each.checked_mul(service.count);
-				Some(Totals {
-					cpu: sum.cpu.checked_add(times(service.cpu)?)?,
-					memory: sum.memory.checked_add(times(service.memory)?)?,
-					storage: sum.storage.checked_add(times(service.storage)?)?,
-					unit_cpu: sum.unit_cpu.max(service.cpu),
-					unit_memory: sum.unit_memory.max(service.memory),
-				})
-			})
+			.any(|(k, v)| k.contains(['=', '\0']) || v.contains('\0'))
+			|| self
+				.args
+				.iter()
+				.chain(command)
+				.any(|arg| arg.contains('\0'))
+		{
+			return malformed("a variable or an argument contains a forbidden character");
+		}
+		if self.count == 0 || self.attempts == 0 || self.max_duration == 0 {
+			return malformed("a count is 0");
+		}
+		if self.count > MAX_COUNT || (self.kind == Kind::Job && self.count > 1) {
+			return malformed("too many replicas");
+		}
+		if self.attempts > MAX_ATTEMPTS || self.max_duration > MAX_SECONDS {
+			return malformed("too many attempts, or too long a time");
+		}
+		let long = |pattern: &String| pattern.len() > MAX_PATTERN;
+		if self.outputs.len() > MAX_PATTERNS || self.outputs.iter().any(long) {
+			return malformed("too many or too long patterns of outputs");
+		}
+		if self.inputs.len() > 10_000 || self.expose.len() > 256 || self.unit.volumes.len() > 64 {
+			return malformed("too many inputs, ports or volumes");
+		}
+		let mut mounts = BTreeSet::new();
+		let mut names = BTreeSet::new();
+		for volume in &self.unit.volumes {
+			let safe = |mount: &String| is_mount(mount) && mounts.insert(mount.clone());
+			if !volume.mount.as_ref().is_none_or(safe) {
+				return malformed("a volume's mount is no path of its own");
+			}
+			if !is_volume_name(&volume.name) || !names.insert(&volume.name) {
+				return malformed("a volume's name is no name of its own");
+			}
+		}
+		if let Some(health) = &self.health {
+			if health.interval == 0 || health.timeout == 0 || health.retries == 0 {
+				return malformed("a health check's number is 0");
+			}
+		}
+		if self
+			.expose
+			.iter()
+			.any(|port| port.port == 0 || port.external == 0)
+		{
+			return malformed("a port is 0");
+		}
+		Ok(())
+	}
+}
+
+/// Whether a name can be a DNS label that begins with a letter.
+pub fn is_label(name: &str) -> bool {
+	name.len() <= 63
+		&& name.starts_with(|c: char| c.is_ascii_lowercase())
+		&& !name.ends_with('-')
+		&& name
+			.bytes()
+			.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+/// Whether a volume may have this name.
+pub fn is_volume_name(name: &str) -> bool {
+	(1..=63).contains(&name.len())
+		&& !name.starts_with('.')
+		&& name
+			.bytes()
+			.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}
+
+/// Whether something can be mounted there: an absolute path without `.` and `..`, not the root, and
+/// not where the system's own files live.
+pub fn is_mount(path: &str) -> bool {
+	let Some(inner) = path.strip_prefix('/') else {
+		return false;
+	};
+	let inner = inner.strip_suffix('/').unwrap_or(inner);
+	let first = inner.split('/').next();
+	let system = matches!(first, Some("proc" | "sys" | "dev")) && inner != "dev/shm";
+	is_safe_path(inner) && !system && !inner.contains(':')
+}
+
+/// Bytes of version 1: one WASM module a service.
+mod v1 {
+	use super::*;
+
+	#[derive(Decode)]
+	struct Service {
+		name: String,
+		kind: Kind,
+		module: FileEntry,
+		args: Vec<String>,
+		env: Vec<(String, String)>,
+		count: u32,
+		cpu: u32,
+		memory: u32,
+		storage: u32,
+		inputs: Vec<FileEntry>,
+		outputs: Vec<String>,
+		max_duration: u64,
+		attempts: u32,
+	}
+
+	pub(super) fn decode(body: &mut &[u8]) -> Result<Manifest, codec::Error> {
+		let services = Vec::<Service>::decode(body)?;
+		let services = services.into_iter().map(|old| super::Service {
+			name: old.name,
+			kind: old.kind,
+			program: Program::Module(old.module),
+			args: old.args,
+			env: old.env,
+			count: old.count,
+			unit: Unit {
+				cpu: old.cpu,
+				memory: old.memory,
+				storage: old.storage,
+				..Default::default()
+			},
+			expose: Vec::new(),
+			depends_on: Vec::new(),
+			health: None,
+			inputs: old.inputs,
+			outputs: old.outputs,
+			max_duration: old.max_duration,
+			attempts: old.attempts,
+		});
+		Ok(Manifest {
+			services: services.collect(),
+		})
 	}
 }
 
 #[cfg(test)]
-mod tests {
-	use super::*;
-	use proptest::prelude::*;
-
-	fn manifest() -> Manifest {
-		let file = |path: &str| FileEntry {
-			path: path.into(),
-			size: 3,
-			sha256: [9; 32],
-		};
-		Manifest {
-			services: vec![Service {
-				name: "render".into(),
-				kind: Kind::Job,
-				module: file("render.wasm"),
-				args: vec!["scene.json".into()],
-				env: vec![("QUALITY".into(), "high".into())],
-				count: 1,
-				cpu: 1_000,
-				memory: 256,
-				storage: 512,
-				inputs: vec![file("scene.json")],
-				outputs: vec!["**".into()],
-				max_duration: 600,
-				attempts: 3,
-			}],
-		}
-	}
-
-	#[test]
-	fn bytes_of_version_1_are_still_read() {
-		let fixture = include_bytes!("../fixtures/manifest-v1.bin");
-		assert_eq!(Manifest::open(fixture), Ok(manifest()));
-		assert_eq!(manifest().with_salt([7; 32]), fixture);
-		assert_eq!(
-			hex::encode(Manifest::hash(fixture)),
-			include_str!("../fixtures/manifest-v1.hash").trim()
-		);
-	}
-
-	#[test]
-	fn each_sealing_has_another_hash() {
-		let (a, b) = (manifest().seal().unwrap(), manifest().seal().unwrap());
-		assert_ne!(Manifest::hash(&a), Manifest::hash(&b));
-		assert_eq!(Manifest::open(&a), Manifest::open(&b));
-	}
-
-	#[test]
-	fn damaged_bytes_are_refused() {
-		let good = manifest().with_salt([7; 32]);
-		for length in 0..good.len() {
-			assert!(Manifest::open(&good[..length]).is_err(), "cut at {length}");
-		}
-		let mut longer = good.clone();
-		longer.push(0);
-		assert_eq!(
-			Manifest::open(&longer),
-			Err(ManifestError::Malformed("bytes follow its end"))
-		);
-		let mut newer = good.clone();
-		newer[0] = 2;
-		assert_eq!(
-			Manifest::open(&newer),
-			Err(ManifestError::UnknownVersion(2))
-		);
-		assert_eq!(
-			Manifest::open(&vec![1; MAX_BYTES + 1]),
-			Err(ManifestError::TooLong)
-		);
-	}
-
-	#[test]
-	fn a_manifest_that_would_leave_its_folder_is_refused() {
-		let refused = |edit: fn(&mut Service)| {
-			let mut bad = manifest();
-			edit(&mut bad.services[0]);
-			assert!(Manifest::open(&bad.with_salt([0; 32])).is_err());
-		};
-		refused(|s| s.inputs[0].path = "../x".into());
-		refused(|s| s.module.path = "/etc/passwd".into());
-		refused(|s| s.inputs.push(s.inputs[0].clone()));
-		refused(|s| s.env[0].0 = "A=B".into());
-		refused(|s| s.args[0] = "a\0b".into());
-		refused(|s| s.count = 0);
-		refused(|s| s.attempts = 0);
-		assert!(Manifest::open(&Manifest { services: vec![] }.with_salt([0; 32])).is_err());
-	}
-
-	#[test]
-	fn totals_do_not_wrap() {
-		let mut big = manifest();
-		big.services[0].count = 2;
-		assert_eq!(big.totals().unwrap().cpu, 2_000);
-		assert_eq!(big.totals().unwrap().unit_cpu, 1_000);
-		big.services[0].count = u32::MAX;
-		assert_eq!(big.totals(), None);
-	}
-
-	proptest! {
-		#[test]
-		fn no_bytes_make_the_reader_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-			let _ = Manifest::open(&bytes);
-		}
-	}
-}
+mod tests;

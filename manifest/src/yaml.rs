@@ -1,10 +1,14 @@
-//! A YAML document as a tree that knows where everything stands. Refused: duplicate keys, anchors,
-//! aliases, tags and deep nesting, which a manifest does not need and an attacker would.
+//! A YAML document as a tree that knows where everything stands. Aliases and merge keys are expanded,
+//! up to a size; refused are duplicate keys, tags beyond YAML's own, and deep nesting, which a manifest
+//! does not need and an attacker would.
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
+use std::collections::HashMap;
 
 /// Deepest nesting of a manifest.
 const MAX_DEPTH: usize = 32;
+/// Most nodes of a manifest, aliases expanded.
+const MAX_NODES: usize = 50_000;
 
 /// Where something stands: line and column, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,104 +43,213 @@ pub(crate) enum NodeKind {
 	Map(Vec<(String, Place, Node)>),
 }
 
+impl Node {
+	/// Whether nothing stands here.
+	pub fn is_null(&self) -> bool {
+		let NodeKind::Scalar { text, plain: true } = &self.kind else {
+			return false;
+		};
+		matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL")
+	}
+
+	/// This node and all below it.
+	fn size(&self) -> usize {
+		let below: usize = match &self.kind {
+			NodeKind::Scalar { .. } => 0,
+			NodeKind::List(items) => items.iter().map(Node::size).sum(),
+			NodeKind::Map(items) => items.iter().map(|(_, _, node)| node.size()).sum(),
+		};
+		below.saturating_add(1)
+	}
+}
+
 #[derive(Debug)]
 pub(crate) struct YamlError {
 	pub at: Place,
 	pub what: String,
 }
 
-enum Open {
-	List(Place, Vec<Node>),
-	Map(Place, Vec<(String, Place, Node)>, Option<(String, Place)>),
+fn bad<T>(at: Place, what: impl Into<String>) -> Result<T, YamlError> {
+	Err(YamlError {
+		at,
+		what: what.into(),
+	})
 }
 
-/// Parses exactly one document.
-pub(crate) fn parse(source: &str) -> Result<Node, YamlError> {
-	let source = source.strip_prefix('\u{feff}').unwrap_or(source);
-	let bad = |at: Place, what: &str| {
-		Err(YamlError {
-			at,
-			what: what.to_owned(),
-		})
-	};
-	let mut documents: Vec<Node> = Vec::new();
-	let mut stack: Vec<Open> = Vec::new();
-	for item in Parser::new_from_str(source) {
-		let (event, span) = match item {
-			Ok(item) => item,
-			Err(error) => return bad((*error.marker()).into(), error.info()),
+/// A list or mapping that has not ended yet, with its anchor.
+struct Open {
+	anchor: usize,
+	at: Place,
+	what: Items,
+}
+
+enum Items {
+	List(Vec<Node>),
+	Map(Vec<(String, Place, Node)>, Option<(String, Place)>),
+}
+
+#[derive(Default)]
+struct Tree {
+	open: Vec<Open>,
+	anchors: HashMap<usize, Node>,
+	nodes: usize,
+}
+
+/// Puts what a mapping takes over by `<<` where it names nothing itself.
+fn merge(items: Vec<(String, Place, Node)>) -> Result<Vec<(String, Place, Node)>, YamlError> {
+	let (merges, mut own): (Vec<_>, Vec<_>) =
+		items.into_iter().partition(|(key, _, _)| key == "<<");
+	for (_, at, node) in merges {
+		let sources = match node.kind {
+			NodeKind::Map(items) => vec![items],
+			NodeKind::List(list) => list
+				.into_iter()
+				.map(|node| match node.kind {
+					NodeKind::Map(items) => Ok(items),
+					_ => bad(at, "`<<` merges mappings only"),
+				})
+				.collect::<Result<_, _>>()?,
+			NodeKind::Scalar { .. } => return bad(at, "`<<` merges mappings only"),
 		};
-		let at = Place::from(span.start);
-		let done = match event {
-			Event::Alias(_) => return bad(at, "aliases are not allowed"),
-			Event::Scalar(_, _, anchor, _)
-			| Event::SequenceStart(anchor, _)
-			| Event::MappingStart(anchor, _)
-				if anchor > 0 =>
-			{
-				return bad(at, "anchors are not allowed")
+		for (key, key_at, value) in sources.into_iter().flatten() {
+			if !own.iter().any(|(other, _, _)| *other == key) {
+				own.push((key, key_at, value));
 			}
-			Event::Scalar(_, _, _, Some(_))
-			| Event::SequenceStart(_, Some(_))
-			| Event::MappingStart(_, Some(_)) => return bad(at, "tags are not allowed"),
-			Event::Scalar(text, style, _, None) => {
-				let plain = style == ScalarStyle::Plain;
-				Node {
-					at,
-					kind: NodeKind::Scalar {
-						text: text.into_owned(),
-						plain,
-					},
-				}
-			}
-			Event::SequenceStart(..) | Event::MappingStart(..) => {
-				if stack.len() >= MAX_DEPTH {
-					return bad(at, "nested too deeply");
-				}
-				if let Some(Open::Map(_, _, None)) = stack.last() {
-					return bad(at, "a key must be plain text");
-				}
-				stack.push(match event {
-					Event::SequenceStart(..) => Open::List(at, Vec::new()),
-					_ => Open::Map(at, Vec::new(), None),
-				});
-				continue;
-			}
-			Event::SequenceEnd | Event::MappingEnd => match stack.pop() {
-				Some(Open::List(at, items)) => Node {
-					at,
-					kind: NodeKind::List(items),
-				},
-				Some(Open::Map(at, items, _)) => Node {
-					at,
-					kind: NodeKind::Map(items),
-				},
-				None => return bad(at, "unbalanced document"),
-			},
-			_ => continue,
+		}
+	}
+	Ok(own)
+}
+
+impl Tree {
+	/// Takes a whole node; the document, if nothing is open any more.
+	fn take(&mut self, node: Node, anchor: usize) -> Result<Option<Node>, YamlError> {
+		if anchor > 0 {
+			self.count(&node, node.size())?;
+			self.anchors.insert(anchor, node.clone());
+		}
+		let Some(open) = self.open.last_mut() else {
+			return Ok(Some(node));
 		};
-		match stack.last_mut() {
-			None => documents.push(done),
-			Some(Open::List(_, items)) => items.push(done),
-			Some(Open::Map(_, items, key)) => match key.take() {
-				Some((key, key_at)) => items.push((key, key_at, done)),
+		match &mut open.what {
+			Items::List(items) => items.push(node),
+			Items::Map(items, key) => match key.take() {
+				Some((key, key_at)) => items.push((key, key_at, node)),
 				None => {
-					let NodeKind::Scalar { text, .. } = done.kind else {
-						return bad(done.at, "a key must be plain text");
+					let NodeKind::Scalar { text, .. } = node.kind else {
+						return bad(node.at, "a key must be plain text");
 					};
-					if items.iter().any(|(key, _, _)| *key == text) {
-						return bad(done.at, &format!("the key `{text}` stands twice"));
+					if text != "<<" && items.iter().any(|(key, _, _)| *key == text) {
+						return bad(node.at, format!("the key `{text}` stands twice"));
 					}
-					*key = Some((text, done.at));
+					*key = Some((text, node.at));
 				}
 			},
 		}
+		Ok(None)
 	}
-	let start = Place { line: 1, column: 1 };
-	let mut documents = documents.into_iter();
-	match (documents.next(), documents.next()) {
-		(Some(document), None) => Ok(document),
-		(None, _) => bad(start, "the file is empty"),
-		(Some(_), Some(second)) => bad(second.at, "only one document is allowed"),
+
+	fn count(&mut self, node: &Node, more: usize) -> Result<(), YamlError> {
+		self.nodes = self.nodes.saturating_add(more);
+		match self.nodes > MAX_NODES {
+			true => bad(node.at, "too large, with its aliases expanded"),
+			false => Ok(()),
+		}
+	}
+
+	fn begin(&mut self, at: Place, anchor: usize, what: Items) -> Result<(), YamlError> {
+		if self.open.len() >= MAX_DEPTH {
+			return bad(at, "nested too deeply");
+		}
+		if let Some(Open {
+			what: Items::Map(_, None),
+			..
+		}) = self.open.last()
+		{
+			return bad(at, "a key must be plain text");
+		}
+		self.open.push(Open { anchor, at, what });
+		Ok(())
+	}
+
+	fn end(&mut self, at: Place) -> Result<Option<Node>, YamlError> {
+		let Some(Open { anchor, at, what }) = self.open.pop() else {
+			return bad(at, "unbalanced document");
+		};
+		let kind = match what {
+			Items::List(items) => NodeKind::List(items),
+			Items::Map(items, _) => NodeKind::Map(merge(items)?),
+		};
+		let node = Node { at, kind };
+		self.count(&node, 1)?;
+		self.take(node, anchor)
+	}
+
+	fn event(&mut self, event: Event, at: Place) -> Result<Option<Node>, YamlError> {
+		match event {
+			Event::Alias(anchor) => {
+				let Some(node) = self.anchors.get(&anchor).cloned() else {
+					return bad(at, "an alias of what has not ended yet");
+				};
+				self.count(&node, node.size())?;
+				self.take(node, 0)
+			}
+			Event::Scalar(text, style, anchor, tag) => {
+				let own = tag.as_ref().is_none_or(|tag| tag.is_yaml_core_schema());
+				if !own {
+					return bad(at, "tags other than YAML's own are not allowed");
+				}
+				let text = text.into_owned();
+				// A tag says what it is as quotes do.
+				let plain = style == ScalarStyle::Plain && tag.is_none();
+				let node = Node {
+					at,
+					kind: NodeKind::Scalar { text, plain },
+				};
+				self.count(&node, 1)?;
+				self.take(node, anchor)
+			}
+			Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag)
+				if tag.as_ref().is_some_and(|tag| !tag.is_yaml_core_schema()) =>
+			{
+				let _ = anchor;
+				bad(at, "tags other than YAML's own are not allowed")
+			}
+			Event::SequenceStart(anchor, _) => {
+				self.begin(at, anchor, Items::List(Vec::new()))?;
+				Ok(None)
+			}
+			Event::MappingStart(anchor, _) => {
+				self.begin(at, anchor, Items::Map(Vec::new(), None))?;
+				Ok(None)
+			}
+			Event::SequenceEnd | Event::MappingEnd => self.end(at),
+			_ => Ok(None),
+		}
+	}
+}
+
+/// Parses the first document; says where another one begins, which is not read.
+pub(crate) fn parse(source: &str) -> Result<(Node, Option<Place>), YamlError> {
+	let source = source.strip_prefix('\u{feff}').unwrap_or(source);
+	let mut tree = Tree::default();
+	let mut document = None;
+	for item in Parser::new_from_str(source) {
+		let (event, at) = match item {
+			Ok((event, span)) => (event, Place::from(span.start)),
+			// Beyond the first document nothing is read.
+			Err(_) if document.is_some() => break,
+			Err(error) => return bad((*error.marker()).into(), error.info()),
+		};
+		match document {
+			Some(first) if matches!(event, Event::DocumentStart(_)) => {
+				return Ok((first, Some(at)))
+			}
+			Some(_) => {}
+			None => document = tree.event(event, at)?,
+		}
+	}
+	match document {
+		Some(document) => Ok((document, None)),
+		None => bad(Place { line: 1, column: 1 }, "the file is empty"),
 	}
 }

@@ -39,7 +39,7 @@ pub fn service(shared: &Shared, row: &LeaseRow) -> anyhow::Result<Option<Service
 
 /// Where a file that the tenant hands in stands.
 pub fn input_path(folder: &Path, service: &Service, entry: &FileEntry) -> PathBuf {
-	if *entry == service.module {
+	if Some(entry) == service.module() {
 		folder.join("module.wasm")
 	} else {
 		folder.join("in").join(&entry.path)
@@ -49,9 +49,7 @@ pub fn input_path(folder: &Path, service: &Service, entry: &FileEntry) -> PathBu
 /// Files that are still to be handed in.
 pub fn missing<'a>(folder: &Path, service: &'a Service) -> Vec<&'a FileEntry> {
 	service
-		.inputs
-		.iter()
-		.chain([&service.module])
+		.files()
 		.filter(|entry| {
 			let there = std::fs::metadata(input_path(folder, service, entry));
 			!there.is_ok_and(|meta| meta.is_file() && meta.len() == entry.size)

@@ -126,7 +126,7 @@ pub(super) async fn deliver(
 			let missing = receipt["missing"].as_array().cloned().unwrap_or_default();
 			for (place, disk) in &deployment.files {
 				let entry = match place.split_once('/') {
-					Some(("module", _)) => Some(&service.module),
+					Some(("module", path)) => service.files().find(|file| file.path == path),
 					Some((_, path)) => service.inputs.iter().find(|input| input.path == path),
 					None => None,
 				};

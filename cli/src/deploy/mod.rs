@@ -3,7 +3,7 @@
 mod follow;
 mod prepare;
 
-pub use prepare::understand;
+pub use prepare::{read, understand};
 
 use crate::{keys, output::Failure, tenant, Context};
 use clap::Args;
@@ -15,7 +15,7 @@ use leasehold_client::{
 	view::{LeaseRecordNow, Provider, State, Terms, View},
 	Attribute, Call, Chain, OrderRequest, Resources, WorkloadKind,
 };
-use leasehold_manifest::{Kind, Manifest, Sdl};
+use leasehold_manifest::{Kind, Manifest};
 use prepare::{Deployment, Prepared};
 use serde_json::json;
 use std::{io::IsTerminal as _, path::PathBuf, time::Duration};
@@ -30,6 +30,9 @@ pub struct Deploy {
 	/// The manifest file (SDL).
 	#[arg(required_unless_present = "resume")]
 	file: Option<PathBuf>,
+	/// Which placement of the file, if it has several: each is an order of its own.
+	#[arg(long, value_name = "NAME")]
+	placement: Option<String>,
 	/// Stay until the job has ended, and show its log.
 	#[arg(long)]
 	wait: bool,
@@ -73,7 +76,11 @@ async fn hash_on_chain(
 impl Deploy {
 	pub async fn run(self, context: &Context) -> Result<(), Failure> {
 		let prepared = match &self.file {
-			Some(file) if self.resume.is_none() => Some(understand(context, file)?),
+			Some(file) if self.resume.is_none() => {
+				let prepared = understand(context, file, self.placement.as_deref())?;
+				prepared.can_be_run()?;
+				Some(prepared)
+			}
 			_ => None,
 		};
 		let pair = keys::account(context)?;
@@ -160,7 +167,8 @@ impl Deploy {
 			return Err(Failure::new(2, what, "Change --bidding."));
 		}
 		let (resources, attributes) = prepared.requirements()?;
-		let max_rate = self.ceiling(&prepared.sdl, &terms)?;
+		let (any_of, all_of) = prepared.auditors()?;
+		let max_rate = self.ceiling(prepared.placement.max_rate, &terms)?;
 		let providers = view.providers().await?;
 		if !fits(
 			context,
@@ -183,9 +191,11 @@ impl Deploy {
 				.div_ceil(u128::from(terms.slot_millis.max(1)));
 			u32::try_from(slots).unwrap_or(u32::MAX)
 		};
-		let attempt = slots(prepared.sdl.max_duration);
+		let first = prepared.manifest.services.first();
+		let first = first.ok_or_else(|| Failure::new(2, "no service", ""))?;
+		let attempt = slots(Duration::from_secs(first.max_duration));
 		let max_duration = attempt
-			.saturating_mul(prepared.sdl.attempts)
+			.saturating_mul(first.attempts)
 			.saturating_add(20)
 			.min(terms.max_duration);
 		let least = terms.minimal_deposit(max_rate);
@@ -276,16 +286,18 @@ impl Deploy {
 		let request = OrderRequest {
 			access: None,
 			manifest_hash: Manifest::hash(&bytes),
-			kind: match prepared.sdl.kind {
+			kind: match first.kind {
 				Kind::Job => WorkloadKind::Job,
 				Kind::Service => WorkloadKind::Service,
 			},
 			resources,
 			attributes,
+			any_of,
+			all_of,
 			max_rate,
 			min_score: 0,
 			max_duration,
-			notice: 0,
+			notice: prepared.notice.map_or(0, slots),
 			bidding: self.bidding,
 			deposit,
 		};
@@ -317,22 +329,17 @@ impl Deploy {
 	}
 
 	/// The price ceiling, planck a block.
-	fn ceiling(&self, sdl: &Sdl, terms: &Terms) -> Result<u128, Failure> {
+	fn ceiling(&self, in_file: Option<u128>, terms: &Terms) -> Result<u128, Failure> {
 		if let Some(text) = &self.max_price {
 			let hour = units::parse_amount(text).map_err(|why| Failure::new(2, why, ""))?;
 			let blocks = units::blocks_per_hour(terms.slot_millis).max(1);
 			return Ok(hour.checked_div(blocks).unwrap_or(0).max(1));
 		}
-		sdl.max_rate
-			.and_then(|rate| rate.checked_mul(sdl.count.into()))
-			.ok_or_else(|| {
-				let what = "the file sets no price ceiling in `ulease`";
-				Failure::new(
-					2,
-					what,
-					"Say what you would pay at most: --max-price LEASE-AN-HOUR.",
-				)
-			})
+		in_file.ok_or_else(|| {
+			let what = "the file sets no price ceiling in `ulease`";
+			let advice = "Say what you would pay at most: --max-price LEASE-AN-HOUR.";
+			Failure::new(2, what, advice)
+		})
 	}
 }
 

@@ -1,17 +1,82 @@
 //! A manifest file with the files it names, and what is kept of a deployment on this disk.
 
 use crate::{output::Failure, Context};
-use leasehold_client::{Attribute, Resources};
-use leasehold_manifest::{files, sdl, FileEntry, Level, Manifest, Sdl, Service};
+use leasehold_client::{
+	primitives::{GpuUnits, GpuVendor, PersistentStorage, StorageClass},
+	AccountId32, Attribute, Resources,
+};
+use leasehold_manifest::{files, sdl, FileEntry, Level, Manifest, Placement, Program, Sdl, Totals};
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
+use std::{
+	path::{Path, PathBuf},
+	time::Duration,
+};
 
-/// A manifest file with its files on this disk.
+/// One placement of a manifest file, with its files on this disk.
 pub struct Prepared {
-	pub sdl: Sdl,
+	pub placement: Placement,
+	/// Least notice before the provider may take its capacity back.
+	pub(super) notice: Option<Duration>,
 	pub(super) manifest: Manifest,
 	/// (place at the gateway, entry, file on this disk)
 	pub(super) files: Vec<(String, FileEntry, PathBuf)>,
+}
+
+/// The chain's resources for the sums of a manifest; what they cannot say is an error.
+fn resources(totals: &Totals) -> Result<Resources, Failure> {
+	let unsaid = |what: String| Failure::new(2, what, "Change the file.");
+	let mut resources = Resources {
+		cpu: totals.cpu,
+		memory: totals.memory,
+		ephemeral: totals.ephemeral,
+		ports: totals.ports,
+		ips: totals.ips,
+		unit_cpu: totals.unit_cpu,
+		unit_memory: totals.unit_memory,
+		..Default::default()
+	};
+	for (class, size) in &totals.persistent {
+		let class = match class.as_str() {
+			"beta1" => StorageClass::Hdd,
+			"default" | "beta2" => StorageClass::Ssd,
+			"beta3" => StorageClass::Nvme,
+			other => return Err(unsaid(format!("the storage class `{other}` is not known"))),
+		};
+		let alike = resources
+			.persistent
+			.iter_mut()
+			.find(|one| one.class == class);
+		let size = *size;
+		let placed = match alike {
+			Some(one) => one.size.checked_add(size).map(|sum| one.size = sum),
+			None => resources
+				.persistent
+				.try_push(PersistentStorage { class, size })
+				.ok(),
+		};
+		placed.ok_or_else(|| unsaid("too much persistent storage".into()))?;
+	}
+	for gpu in &totals.gpu {
+		let model = match &gpu.model {
+			Some(model) => {
+				let model = model.to_ascii_lowercase().into_bytes().try_into();
+				Some(model.map_err(|_| unsaid("a GPU's name is longer than 24 bytes".into()))?)
+			}
+			None => None,
+		};
+		let units = GpuUnits {
+			vendor: match gpu.vendor.as_str() {
+				"amd" => GpuVendor::Amd,
+				_ => GpuVendor::Nvidia,
+			},
+			model,
+			memory: (gpu.memory > 0).then_some(gpu.memory),
+			units: gpu.units,
+		};
+		let pushed = resources.gpu.try_push(units);
+		pushed.map_err(|_| unsaid("more than four sorts of GPUs".into()))?;
+	}
+	Ok(resources)
 }
 
 impl Prepared {
@@ -20,16 +85,8 @@ impl Prepared {
 		let totals = self.manifest.totals().ok_or_else(|| {
 			Failure::new(2, "the sums over all replicas overflow", "Ask for less.")
 		})?;
-		let resources = Resources {
-			cpu: totals.cpu,
-			memory: totals.memory,
-			ephemeral: totals.storage,
-			unit_cpu: totals.unit_cpu,
-			unit_memory: totals.unit_memory,
-			..Default::default()
-		};
 		let attributes = self
-			.sdl
+			.placement
 			.attributes
 			.iter()
 			.map(|(key, value)| {
@@ -41,15 +98,44 @@ impl Prepared {
 			})
 			.collect::<Option<_>>()
 			.ok_or_else(|| Failure::new(2, "an attribute is too long", "Use at most 64 bytes."))?;
-		Ok((resources, attributes))
+		Ok((resources(&totals)?, attributes))
+	}
+
+	/// (any of, all of): the auditors whose word is asked for.
+	pub(super) fn auditors(&self) -> Result<(Vec<AccountId32>, Vec<AccountId32>), Failure> {
+		let accounts = |texts: &[String]| {
+			texts
+				.iter()
+				.map(|text| {
+					text.parse().map_err(|_| {
+						let what = format!("`signedBy` names `{text}`, which is no address");
+						Failure::new(2, what, "Name auditors of this chain.")
+					})
+				})
+				.collect::<Result<Vec<AccountId32>, _>>()
+		};
+		let (any_of, all_of) = (
+			accounts(&self.placement.any_of)?,
+			accounts(&self.placement.all_of)?,
+		);
+		if any_of.is_empty() && all_of.is_empty() {
+			if let Some((key, _)) = self
+				.placement
+				.attributes
+				.iter()
+				.find(|(k, _)| k == sdl::TEE)
+			{
+				let what = format!("`{key}` without an auditor is any provider's own word");
+				let advice = "Name an auditor whom you trust: profiles.placement.*.signedBy.";
+				return Err(Failure::new(2, what, advice));
+			}
+		}
+		Ok((any_of, all_of))
 	}
 }
 
-/// Reads a manifest file and the files it names; shows its faults.
-pub fn understand(context: &Context, file: &Path) -> Result<Prepared, Failure> {
-	let unreadable = |path: &Path, error: std::io::Error| {
-		Failure::new(2, format!("{}: {error}", path.display()), "Check the path.")
-	};
+/// Reads a manifest file; shows its faults.
+pub fn read(context: &Context, file: &Path) -> Result<Sdl, Failure> {
 	let (sdl, faults) = sdl::read(file).map_err(|error| unreadable(file, error))?;
 	for fault in &faults {
 		let level = if fault.level == Level::Error {
@@ -61,67 +147,89 @@ pub fn understand(context: &Context, file: &Path) -> Result<Prepared, Failure> {
 			.out
 			.stage(format!("{level}{}:{fault}", file.display()));
 	}
-	let Some(sdl) = sdl else {
+	sdl.ok_or_else(|| {
 		let what = format!("{} cannot be used", file.display());
-		return Err(Failure::new(2, what, "Correct the faults named above."));
+		Failure::new(2, what, "Correct the faults named above.")
+	})
+}
+
+fn unreadable(path: &Path, error: std::io::Error) -> Failure {
+	Failure::new(2, format!("{}: {error}", path.display()), "Check the path.")
+}
+
+/// Reads a placement of a manifest file, and the files that it names.
+pub fn understand(
+	context: &Context,
+	file: &Path,
+	placement: Option<&str>,
+) -> Result<Prepared, Failure> {
+	let sdl = read(context, file)?;
+	let names: Vec<String> = sdl.placements.iter().map(|p| p.name.clone()).collect();
+	let mut placements = sdl.placements;
+	placements.retain(|found| placement.is_none_or(|name| found.name == name));
+	let (Some(placement), None) = (placements.pop(), placements.pop()) else {
+		let what = format!("{} has the placements {}", file.display(), names.join(", "));
+		let advice = "Name one: --placement. Each is an order of its own.";
+		return Err(Failure::new(2, what, advice));
 	};
 	let base = file.parent().unwrap_or(Path::new("."));
-	let entry = |from: &str, path: String| {
-		let disk = base.join(from);
-		context.out.waiting(format!("reading {}", disk.display()));
-		let (size, sha256) = files::digest(&disk).map_err(|error| {
-			let what = format!("{}: {error}; {} names it", disk.display(), file.display());
-			Failure::new(2, what, "Paths in the file are seen from its own folder.")
+	let mut files = Vec::new();
+	let mut services = Vec::new();
+	for service in placement.services.clone() {
+		let room = u64::from(service.unit.storage).saturating_mul(1 << 20);
+		let service = service.with_files(|local, is_module| {
+			let disk = base.join(&local.from);
+			context.out.waiting(format!("reading {}", disk.display()));
+			let (size, sha256) = files::digest(&disk).map_err(|error| {
+				let what = format!("{}: {error}; {} names it", disk.display(), file.display());
+				Failure::new(2, what, "Paths in the file are seen from its own folder.")
+			})?;
+			let path = local.path;
+			let entry = FileEntry { path, size, sha256 };
+			let place = if is_module { "module" } else { "in" };
+			files.push((format!("{place}/{}", entry.path), entry.clone(), disk));
+			Ok::<_, Failure>(entry)
 		})?;
-		Ok::<_, Failure>((FileEntry { path, size, sha256 }, disk))
-	};
-	let name = Path::new(&sdl.module)
-		.file_name()
-		.and_then(|name| name.to_str())
-		.unwrap_or("module.wasm")
-		.to_owned();
-	let (module, disk) = entry(&sdl.module, name)?;
-	let mut files = vec![(format!("module/{}", module.path), module.clone(), disk)];
-	let mut inputs = Vec::new();
-	for input in &sdl.inputs {
-		let (entry, disk) = entry(&input.from, input.path.clone())?;
-		files.push((format!("in/{}", entry.path), entry.clone(), disk));
-		inputs.push(entry);
+		let size = service
+			.files()
+			.fold(0u64, |sum, f| sum.saturating_add(f.size));
+		if size > room {
+			return Err(Failure::new(
+				2,
+				format!("module and inputs have {size} bytes, the storage ordered has {room}"),
+				"Order more storage: profiles.compute.*.resources.storage.size.",
+			));
+		}
+		services.push(service);
 	}
-	let size = inputs
-		.iter()
-		.fold(module.size, |sum, file| sum.saturating_add(file.size));
-	let room = u64::from(sdl.storage).saturating_mul(1 << 20);
-	if size > room {
-		return Err(Failure::new(
-			2,
-			format!("module and inputs have {size} bytes, the storage ordered has {room}"),
-			"Order more storage: profiles.compute.*.resources.storage.size.",
-		));
-	}
-	let manifest = Manifest {
-		services: vec![Service {
-			name: sdl.name.clone(),
-			kind: sdl.kind,
-			module,
-			args: sdl.args.clone(),
-			env: sdl.env.clone(),
-			count: sdl.count,
-			cpu: sdl.cpu,
-			memory: sdl.memory,
-			storage: sdl.storage,
-			inputs,
-			outputs: sdl.outputs.clone(),
-			max_duration: sdl.max_duration.as_secs(),
-			attempts: sdl.attempts,
-		}],
-	};
 	context.out.done();
 	Ok(Prepared {
-		sdl,
-		manifest,
+		placement,
+		notice: sdl.notice,
+		manifest: Manifest { services },
 		files,
 	})
+}
+
+impl Prepared {
+	/// Refuses what no provider runs yet.
+	pub(super) fn can_be_run(&self) -> Result<(), Failure> {
+		let image = |service: &&leasehold_manifest::Service| {
+			matches!(service.program, Program::Image { .. })
+		};
+		match self.manifest.services.iter().find(image) {
+			Some(service) => {
+				let what = format!(
+					"`{}` is a container; providers run WASM jobs so far",
+					service.name
+				);
+				let advice =
+					"`leasehold price FILE` shows what it would ask for. Nothing was sent.";
+				Err(Failure::new(2, what, advice))
+			}
+			None => Ok(()),
+		}
+	}
 }
 
 /// What is on disk before anything is signed, so that `--resume` can go on.

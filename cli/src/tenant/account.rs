@@ -96,12 +96,18 @@ pub struct Providers {
 	/// A manifest file; shows what each provider lacks for it.
 	#[arg(long = "for", value_name = "FILE")]
 	manifest: Option<PathBuf>,
+	/// Which placement of the file, if it has several.
+	#[arg(long, value_name = "NAME", requires = "manifest")]
+	placement: Option<String>,
 }
 
 impl Providers {
 	pub async fn run(self, context: &Context) -> Result<(), Failure> {
 		let wanted = match &self.manifest {
-			Some(file) => Some(crate::deploy::understand(context, file)?),
+			Some(file) => {
+				let placement = self.placement.as_deref();
+				Some(crate::deploy::understand(context, file, placement)?)
+			}
 			None => None,
 		};
 		let (_, connection) = connect(context).await?;
@@ -113,7 +119,7 @@ impl Providers {
 			let lacks = match &wanted {
 				Some(prepared) => {
 					let (resources, attributes) = prepared.requirements()?;
-					let rate = prepared.sdl.max_rate.unwrap_or(1);
+					let rate = prepared.placement.max_rate.unwrap_or(1);
 					Some(provider.lacks_in_words(&resources, &attributes, rate, &terms))
 				}
 				None => None,

@@ -1,10 +1,24 @@
-//! Reading one node: a text, a list, a mapping, a quantity.
+//! Reading one node: a text, a number, a list, a mapping, as Akash's parser takes them.
 
 use super::*;
 use crate::yaml::{Node, NodeKind, Place};
 
+/// A whole number as YAML writes one.
+fn whole(text: &str) -> Option<u64> {
+	let text: String = text.strip_prefix('+').unwrap_or(text).replace('_', "");
+	for (prefix, radix) in [("0x", 16), ("0o", 8), ("0b", 2)] {
+		if let Some(digits) = text.strip_prefix(prefix) {
+			return u64::from_str_radix(digits, radix).ok();
+		}
+	}
+	match text.strip_prefix('0') {
+		Some(octal) if !octal.is_empty() => u64::from_str_radix(octal, 8).ok(),
+		_ => text.parse().ok(),
+	}
+}
+
 impl Reader {
-	pub(super) fn fault(&mut self, level: Level, at: Place, key: &str, reason: impl Into<String>) {
+	fn fault(&mut self, level: Level, at: Place, key: &str, reason: impl Into<String>) {
 		self.faults.push(Fault {
 			level,
 			line: at.line,
@@ -14,55 +28,62 @@ impl Reader {
 		});
 	}
 
-	pub(super) fn error(&mut self, at: Place, key: &str, reason: impl Into<String>) {
+	pub fn error(&mut self, at: Place, key: &str, reason: impl Into<String>) {
 		self.fault(Level::Error, at, key, reason);
 	}
 
-	pub(super) fn map<'a>(&mut self, node: &'a Node, key: &str) -> Option<Map<'a>> {
-		match &node.kind {
-			NodeKind::Map(items) => Some(Map {
-				at: node.at,
-				key: key.to_owned(),
-				items,
-			}),
+	pub fn warn(&mut self, at: Place, key: &str, reason: impl Into<String>) {
+		self.fault(Level::Warning, at, key, reason);
+	}
+
+	pub fn has_errors(&self) -> bool {
+		self.faults.iter().any(|fault| fault.level == Level::Error)
+	}
+
+	/// A mapping; an empty one, if nothing stands there.
+	pub fn map<'a>(&mut self, node: &'a Node, key: &str, at: Place) -> Option<Map<'a>> {
+		let items: &[_] = match &node.kind {
+			NodeKind::Map(items) => items,
+			_ if node.is_null() => &[],
 			_ => {
 				self.error(node.at, key, "must be a mapping");
-				None
+				return None;
 			}
-		}
+		};
+		Some(Map {
+			at,
+			key: key.to_owned(),
+			items,
+		})
+	}
+
+	/// The mapping under a key, if it is there.
+	pub fn child<'a>(&mut self, map: &Map<'a>, key: &str) -> Option<Map<'a>> {
+		let node = map.get(key)?;
+		self.map(node, &map.child(key), map.place(key))
 	}
 
 	/// The mapping under a key that must be there.
-	pub(super) fn need<'a>(&mut self, map: &Map<'a>, key: &str) -> Option<Map<'a>> {
-		let path = map.child(key);
-		match map.get(key) {
-			Some(node) => self.map(node, &path),
-			None => {
-				self.error(map.at, &path, "is missing");
-				None
-			}
+	pub fn need<'a>(&mut self, map: &Map<'a>, key: &str) -> Option<Map<'a>> {
+		if map.get(key).is_none() {
+			self.missing(map, key);
+			return None;
 		}
+		self.child(map, key)
 	}
 
-	/// The one entry of a mapping of which this release takes exactly one.
-	pub(super) fn only<'a>(&mut self, map: &Map<'a>, what: &str) -> Option<(&'a str, &'a Node)> {
-		match map.items {
-			[(name, _, node)] => Some((name, node)),
-			[] => {
-				self.error(map.at, &map.key, format!("needs one {what}"));
-				None
-			}
-			[_, (name, at, _), ..] => {
-				let reason = format!("this release takes one {what} a file");
-				self.error(*at, &map.child(name), reason);
-				None
-			}
-		}
+	/// What is missing is said at its parent.
+	pub fn missing(&mut self, map: &Map, key: &str) {
+		self.error(map.at, &map.child(key), "is missing");
 	}
 
-	pub(super) fn text(&mut self, node: &Node, key: &str) -> Option<String> {
+	pub fn text(&mut self, node: &Node, key: &str) -> Option<String> {
 		match &node.kind {
-			NodeKind::Scalar { text, .. } if !text.contains('\0') => Some(text.clone()),
+			NodeKind::Scalar { text, .. } if !text.contains('\0') => Some(if node.is_null() {
+				String::new()
+			} else {
+				text.clone()
+			}),
 			_ => {
 				self.error(node.at, key, "must be text");
 				None
@@ -70,30 +91,75 @@ impl Reader {
 		}
 	}
 
-	pub(super) fn list<'a>(&mut self, node: &'a Node, key: &str) -> &'a [Node] {
-		match &node.kind {
-			NodeKind::List(items) => items,
-			NodeKind::Scalar { text, plain: true } if text.is_empty() || text == "~" => &[],
-			_ => {
-				self.error(node.at, key, "must be a list");
-				&[]
-			}
-		}
+	/// The text under a key; empty, if it is not there.
+	pub fn text_at(&mut self, map: &Map, key: &str) -> String {
+		let node = map.get(key);
+		node.and_then(|node| self.text(node, &map.child(key)))
+			.unwrap_or_default()
 	}
 
-	pub(super) fn texts(&mut self, map: &Map, key: &str) -> Vec<String> {
-		let path = map.child(key);
+	pub fn list<'a>(&mut self, map: &Map<'a>, key: &str) -> &'a [Node] {
 		let Some(node) = map.get(key) else {
-			return Vec::new();
+			return &[];
 		};
-		self.list(node, &path)
+		if let NodeKind::List(items) = &node.kind {
+			return items;
+		}
+		self.error(node.at, &map.child(key), "must be a list");
+		&[]
+	}
+
+	pub fn texts(&mut self, map: &Map, key: &str) -> Vec<String> {
+		let path = map.child(key);
+		self.list(map, key)
 			.iter()
 			.filter_map(|item| self.text(item, &path))
 			.collect()
 	}
 
+	/// A whole number under a key, written without quotes; 0, if it is not there.
+	pub fn number(&mut self, map: &Map, key: &str) -> Option<u32> {
+		let Some(node) = map.get(key) else {
+			return Some(0);
+		};
+		let number = match &node.kind {
+			NodeKind::Scalar { text, plain: true } => whole(text),
+			_ => None,
+		};
+		let number = number.and_then(|number| u32::try_from(number).ok());
+		if number.is_none() {
+			self.error(
+				node.at,
+				&map.child(key),
+				"must be a whole number, without quotes",
+			);
+		}
+		number
+	}
+
+	/// Yes or no under a key; no, if it is not there.
+	pub fn flag(&mut self, map: &Map, key: &str) -> bool {
+		let Some(node) = map.get(key) else {
+			return false;
+		};
+		let flag = match &node.kind {
+			NodeKind::Scalar { text, plain } => match text.as_str() {
+				"true" | "True" | "TRUE" if *plain => Some(true),
+				"false" | "False" | "FALSE" if *plain => Some(false),
+				"y" | "Y" | "yes" | "on" => Some(true),
+				"n" | "N" | "no" | "off" => Some(false),
+				_ => None,
+			},
+			_ => None,
+		};
+		if flag.is_none() {
+			self.error(node.at, &map.child(key), "must be `true` or `false`");
+		}
+		flag.unwrap_or(false)
+	}
+
 	/// A value by `read`, or an error that says how it is written.
-	pub(super) fn quantity<T>(
+	pub fn quantity<T>(
 		&mut self,
 		map: &Map,
 		key: &str,
@@ -102,7 +168,7 @@ impl Reader {
 	) -> Option<T> {
 		let path = map.child(key);
 		let Some(node) = map.get(key) else {
-			self.error(map.at, &path, "is missing");
+			self.missing(map, key);
 			return None;
 		};
 		let text = self.text(node, &path)?;
@@ -113,21 +179,36 @@ impl Reader {
 		value
 	}
 
-	pub(super) fn known(&mut self, map: &Map, known: &[&str], level: Level, reason: &str) {
-		for (key, at, _) in map.items {
-			if !known.contains(&key.as_str()) {
-				self.fault(level, *at, &map.child(key), reason);
+	/// As [`Self::quantity`], with a value for where nothing stands.
+	pub fn quantity_or<T>(
+		&mut self,
+		map: &Map,
+		key: &str,
+		how: &str,
+		otherwise: T,
+		read: impl Fn(&str) -> Option<T>,
+	) -> T {
+		match map.get(key) {
+			Some(_) => self.quantity(map, key, how, read).unwrap_or(otherwise),
+			None => otherwise,
+		}
+	}
+
+	/// Refuses every other key.
+	pub fn only(&mut self, map: &Map, known: &[&str]) {
+		for (key, at, _) in map.items() {
+			if !known.contains(&key) {
+				self.error(at, &map.child(key), "is not a key of this format");
 			}
 		}
 	}
 
 	/// Warns about every other key: a misspelt one must not vanish without a word.
-	pub(super) fn only_known(&mut self, map: &Map, known: &[&str]) {
-		self.known(
-			map,
-			known,
-			Level::Warning,
-			"is not known here and is ignored",
-		);
+	pub fn only_known(&mut self, map: &Map, known: &[&str]) {
+		for (key, at, _) in map.items() {
+			if !known.contains(&key) {
+				self.warn(at, &map.child(key), "is not known here and is ignored");
+			}
+		}
 	}
 }

@@ -1,21 +1,29 @@
-//! SDL: one placement and one service, and what stands under `x-leasehold`.
+//! SDL 2.0 and 2.1, and what stands under `x-leasehold`.
+//!
+//! Akash's own parser is the measure: what it takes is taken, what it refuses is refused, and totals
+//! agree to the byte. What is taken but not honoured is warned about.
 
 mod basics;
-mod reader;
+mod compute;
+mod expose;
+mod extra;
+mod groups;
+mod placement;
+mod service;
+#[cfg(test)]
+mod tests;
 
 use crate::{
-	manifest::MAX_SECONDS,
+	manifest::Service,
 	yaml::{self, Node, Place},
-	Kind,
 };
 use std::{path::Path, time::Duration};
 
 /// Longest manifest file, bytes.
 pub const MAX_FILE: usize = 1 << 20;
-/// What one attempt of a job may take if the file does not say.
-const DEFAULT_DURATION: Duration = Duration::from_secs(3_600);
-/// Longest attempt of a job.
-const MAX_DURATION: Duration = Duration::from_secs(MAX_SECONDS);
+
+/// The attribute of a provider that was attested to run confidential workloads.
+pub const TEE: &str = "tee/type";
 
 /// Whether a fault stops the file from being used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
@@ -51,46 +59,53 @@ impl std::fmt::Display for Fault {
 	}
 }
 
-/// An input file of a job.
+/// A file on the tenant's disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Input {
+pub struct LocalFile {
 	/// Where it stands, relative to the manifest file.
 	pub from: String,
-	/// Where the job sees it, relative to `/in`.
+	/// Where the workload sees it, relative to `/in`; for a module its name.
 	pub path: String,
+}
+
+/// What is asked of one provider: one order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Placement {
+	pub name: String,
+	/// What the provider must say about itself.
+	pub attributes: Vec<(String, String)>,
+	/// Auditors of whom one must have attested these attributes.
+	pub any_of: Vec<String>,
+	/// Auditors who all must have attested them.
+	pub all_of: Vec<String>,
+	/// Price ceiling of all replicas, planck a block; `None` if the file sets none in our token.
+	pub max_rate: Option<u128>,
+	/// By name.
+	pub services: Vec<Service<LocalFile>>,
+}
+
+/// Sums over all replicas of all placements.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+	/// Distinct ones.
+	pub services: usize,
+	pub cpu_millis: u64,
+	pub memory_bytes: u64,
+	pub storage_bytes: u64,
+	pub gpu_units: u64,
 }
 
 /// A manifest file, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sdl {
-	/// The service's name.
-	pub name: String,
-	pub placement: String,
-	/// The module's path, relative to the manifest file.
-	pub module: String,
-	pub args: Vec<String>,
-	pub env: Vec<(String, String)>,
-	/// Replicas.
-	pub count: u32,
-	/// milli-CPU of one replica.
-	pub cpu: u32,
-	/// MiB of one replica.
-	pub memory: u32,
-	/// MiB of one replica.
-	pub storage: u32,
-	/// What the provider must say about itself.
-	pub attributes: Vec<(String, String)>,
-	/// Price ceiling of one replica, planck a block; `None` if the file sets none in our token.
-	pub max_rate: Option<u128>,
-	pub kind: Kind,
-	pub inputs: Vec<Input>,
-	pub outputs: Vec<String>,
-	/// What one attempt may take.
-	pub max_duration: Duration,
-	pub attempts: u32,
+	/// By name.
+	pub placements: Vec<Placement>,
+	/// Least notice before a provider may take its capacity back; `None`: it never may.
+	pub notice: Option<Duration>,
+	pub sums: Sums,
 }
 
-/// Reads a manifest file from disk.
+/// Reads a manifest file from disk: SDL, or Compose if its name says so.
 pub fn read(path: &Path) -> Result<(Option<Sdl>, Vec<Fault>), std::io::Error> {
 	let size = std::fs::metadata(path)?.len();
 	if size > MAX_FILE as u64 {
@@ -98,6 +113,7 @@ pub fn read(path: &Path) -> Result<(Option<Sdl>, Vec<Fault>), std::io::Error> {
 		return Ok((None, vec![whole_file(reason)]));
 	}
 	match String::from_utf8(std::fs::read(path)?) {
+		Ok(text) if crate::compose::is_compose(path) => Ok(crate::compose::parse(&text)),
 		Ok(text) => Ok(parse(&text)),
 		Err(_) => Ok((None, vec![whole_file("the file is not UTF-8 text".into())])),
 	}
@@ -113,39 +129,62 @@ fn whole_file(reason: String) -> Fault {
 	}
 }
 
-/// Reads a manifest file. With an error among the faults there is no result.
+/// Reads an SDL file. With an error among the faults there is no result.
 pub fn parse(text: &str) -> (Option<Sdl>, Vec<Fault>) {
-	let mut reader = Reader { faults: Vec::new() };
+	parse_with(text, |reader, root| reader.file(root))
+}
+
+/// Reads a file by `read`.
+pub(crate) fn parse_with(
+	text: &str,
+	read: impl FnOnce(&mut Reader, &Map) -> Option<Sdl>,
+) -> (Option<Sdl>, Vec<Fault>) {
+	let mut reader = Reader::default();
 	let sdl = match yaml::parse(text) {
-		Ok(root) => reader.file(&root),
+		Ok((root, more)) => {
+			if let Some(at) = more {
+				let reason = "only the first document is read";
+				reader.warn(at, "file", reason);
+			}
+			let start = Place { line: 1, column: 1 };
+			reader
+				.map(&root, "", start)
+				.and_then(|root| read(&mut reader, &root))
+		}
 		Err(error) => {
 			reader.error(error.at, "file", error.what);
 			None
 		}
 	};
-	let refused = reader
-		.faults
-		.iter()
-		.any(|fault| fault.level == Level::Error);
+	let refused = reader.has_errors();
+	if sdl.is_none() && !refused {
+		reader
+			.faults
+			.push(whole_file("cannot be understood".into()));
+	}
 	reader
 		.faults
 		.sort_by_key(|fault| (fault.line, fault.column));
+	reader.faults.dedup();
 	(sdl.filter(|_| !refused), reader.faults)
 }
 
-struct Reader {
+#[derive(Default)]
+pub(crate) struct Reader {
 	faults: Vec<Fault>,
 }
 
 /// A mapping, with the key under which it stands.
-struct Map<'a> {
-	at: Place,
-	key: String,
+pub(crate) struct Map<'a> {
+	/// Where that key stands.
+	pub at: Place,
+	pub key: String,
 	items: &'a [(String, Place, Node)],
 }
 
 impl<'a> Map<'a> {
-	fn child(&self, key: &str) -> String {
+	/// The path of a key in it.
+	pub fn child(&self, key: &str) -> String {
 		if self.key.is_empty() {
 			key.to_owned()
 		} else {
@@ -153,162 +192,22 @@ impl<'a> Map<'a> {
 		}
 	}
 
-	fn get(&self, key: &str) -> Option<&'a Node> {
+	/// What stands under a key; `None` also where nothing stands behind it.
+	pub fn get(&self, key: &str) -> Option<&'a Node> {
+		let (_, _, node) = self.items.iter().find(|(k, _, _)| k == key)?;
+		(!node.is_null()).then_some(node)
+	}
+
+	/// Where a key stands; where the mapping does, if it is not there.
+	pub fn place(&self, key: &str) -> Place {
+		let found = self.items.iter().find(|(k, _, _)| k == key);
+		found.map_or(self.at, |(_, at, _)| *at)
+	}
+
+	/// (key, its place, what stands under it)
+	pub fn items(&self) -> impl Iterator<Item = (&'a str, Place, &'a Node)> {
 		self.items
 			.iter()
-			.find(|(k, _, _)| k == key)
-			.map(|(_, _, node)| node)
-	}
-}
-
-/// Whether a name can be a DNS label.
-fn is_label(name: &str) -> bool {
-	(1..=63).contains(&name.len())
-		&& name
-			.bytes()
-			.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-		&& !name.starts_with('-')
-		&& !name.ends_with('-')
-}
-
-#[cfg(test)]
-mod tests {
-	use super::*;
-	use proptest::prelude::*;
-
-	const GOOD: &str = r#"version: "2.0"
-services:
-  render:
-    image: "wasm:./render.wasm"
-    args: ["scene.json", "--out", "/out/image.png"]
-    env: ["QUALITY=high", "EMPTY="]
-profiles:
-  compute:
-    small:
-      resources:
-        cpu: { units: 0.5 }
-        memory: { size: 256Mi }
-        storage: { size: 1Gi }
-  placement:
-    anywhere:
-      attributes: { region: eu }
-      pricing:
-        small: { denom: ulease, amount: 2.5 }
-deployment:
-  render:
-    anywhere: { profile: small, count: 1 }
-x-leasehold:
-  version: 1
-  services:
-    render:
-      kind: job
-      inputs: [{ from: ./scene.json, path: scene.json }]
-      outputs: ["**"]
-      max_duration: 10m
-      attempts: 3
-"#;
-
-	#[test]
-	fn a_good_file_is_understood() {
-		let (sdl, faults) = parse(GOOD);
-		assert_eq!(faults, []);
-		let sdl = sdl.unwrap();
-		assert_eq!(
-			(sdl.cpu, sdl.memory, sdl.storage, sdl.count),
-			(500, 256, 1_024, 1)
-		);
-		assert_eq!(sdl.max_rate, Some(2_500_000));
-		assert_eq!(sdl.module, "./render.wasm");
-		assert_eq!(sdl.args.len(), 3);
-		assert_eq!(sdl.env[1], ("EMPTY".into(), "".into()));
-		assert_eq!(sdl.attributes, [("region".into(), "eu".into())]);
-		assert_eq!(sdl.inputs[0].path, "scene.json");
-		assert_eq!((sdl.max_duration.as_secs(), sdl.attempts), (600, 3));
-	}
-
-	/// The first fault of the good file with `from` replaced by `to`.
-	fn fault(from: &str, to: &str) -> Fault {
-		assert!(GOOD.contains(from), "{from}");
-		let (_, faults) = parse(&GOOD.replacen(from, to, 1));
-		faults
-			.into_iter()
-			.next()
-			.unwrap_or_else(|| panic!("no fault for {to}"))
-	}
-
-	#[test]
-	fn each_fault_says_where_it_stands() {
-		let at = |f: Fault| (f.line, f.column, f.key, f.level);
-		let error = Level::Error;
-		assert_eq!(
-			at(fault("\"2.0\"", "\"1.0\"")),
-			(1, 10, "version".into(), error)
-		);
-		let size = "profiles.compute.small.resources.memory.size";
-		assert_eq!(at(fault("256Mi", "4GB")), (12, 25, size.into(), error));
-		let path = "x-leasehold.services.render.inputs.path";
-		assert_eq!(
-			at(fault("path: scene.json", "path: ../x")),
-			(27, 44, path.into(), error)
-		);
-		let unknown = fault("x-leasehold:\n", "x-other: 1\nx-leasehold:\n");
-		assert_eq!(at(unknown), (22, 1, "x-other".into(), error));
-		let ignored = fault("    args:", "    shoes: 1\n    args:");
-		assert_eq!(
-			at(ignored),
-			(5, 5, "services.render.shoes".into(), Level::Warning)
-		);
-		let foreign = fault("denom: ulease", "denom: uakt");
-		assert_eq!(foreign.level, Level::Warning);
-		assert_eq!(
-			fault("kind: job", "kind: jog").key,
-			"x-leasehold.services.render.kind"
-		);
-		assert_eq!(
-			fault("wasm:./render.wasm", "nginx").key,
-			"services.render.image"
-		);
-		assert_eq!(
-			fault("count: 1", "count: 0").key,
-			"deployment.render.anywhere.count"
-		);
-		assert_eq!(fault("QUALITY=high", "=high").key, "services.render.env");
-		assert_eq!(fault("attempts: 3", "attempts: 11").level, error);
-		assert_eq!(fault("version: 1", "version: 2").key, "x-leasehold.version");
-		assert_eq!(fault("{ units: 0.5 }", "{ }").reason, "is missing");
-	}
-
-	#[test]
-	fn what_a_hostile_file_may_try_is_refused() {
-		for text in [
-			"",
-			"[]",
-			"a: &x 1\nb: *x",
-			"version: \"2.0\"\nversion: \"2.0\"",
-			"a: !!int 1",
-			"a: 1\n---\nb: 2",
-			"\t",
-			"{",
-			&"[".repeat(5_000),
-			&"- ".repeat(5_000),
-		] {
-			let (sdl, faults) = parse(text);
-			assert!(sdl.is_none());
-			assert!(faults.iter().any(|f| f.level == Level::Error), "{text:.20}");
-		}
-	}
-
-	proptest! {
-		#[test]
-		fn a_damaged_file_never_makes_the_reader_panic(
-			at in 0..GOOD.len(), length in 0usize..40, insert in "\\PC{0,8}",
-		) {
-			let mut text = GOOD.to_owned();
-			let end = (at + length).min(text.len());
-			if text.is_char_boundary(at) && text.is_char_boundary(end) {
-				text.replace_range(at..end, &insert);
-			}
-			let _ = parse(&text);
-		}
+			.map(|(key, at, node)| (key.as_str(), *at, node))
 	}
 }

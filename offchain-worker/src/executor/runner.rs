@@ -65,11 +65,14 @@ impl Spec {
 		Self {
 			version: 1,
 			service: service.name.clone(),
-			module: service.module.path.clone(),
+			module: service
+				.module()
+				.map(|module| module.path.clone())
+				.unwrap_or_default(),
 			args: service.args.clone(),
 			env: service.env.clone(),
-			memory_mib: service.memory,
-			storage_mib: service.storage,
+			memory_mib: service.unit.memory,
+			storage_mib: service.unit.storage,
 			max_seconds: service.max_duration,
 		}
 	}

@@ -98,7 +98,7 @@ pub async fn put_file(
 		return Err(refused(StatusCode::CONFLICT, "hand in the manifest first"));
 	};
 	let entry = match path.split_once('/') {
-		Some(("module", name)) if service.module.path == name => Some(&service.module),
+		Some(("module", name)) => service.module().filter(|module| module.path == name),
 		Some(("in", name)) => service.inputs.iter().find(|entry| entry.path == name),
 		_ => None,
 	};

@@ -15,7 +15,7 @@ use leasehold_client::{
 	access::{RequestProof, Scope, SignedGrant},
 	primitives::receipt,
 };
-use leasehold_manifest::{result::Output, Manifest, Totals};
+use leasehold_manifest::{result::Output, Kind, Manifest};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
@@ -142,22 +142,20 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 		));
 	}
 	let manifest = Manifest::open(&bytes).map_err(bad)?;
-	let Totals {
-		cpu,
-		memory,
-		storage,
-		unit_cpu,
-		unit_memory,
-	} = manifest
+	let asked = manifest
 		.totals()
 		.ok_or_else(|| bad("the manifest's sums overflow"))?;
 	let had = &lease.taken;
 	for (what, asked, ordered) in [
-		("CPU (milli)", cpu, had.cpu),
-		("memory (MiB)", memory, had.memory),
-		("storage (MiB)", storage, had.ephemeral),
-		("CPU of one unit (milli)", unit_cpu, had.unit_cpu),
-		("memory of one unit (MiB)", unit_memory, had.unit_memory),
+		("CPU (milli)", asked.cpu, had.cpu),
+		("memory (MiB)", asked.memory, had.memory),
+		("storage (MiB)", asked.ephemeral, had.ephemeral),
+		("CPU of one unit (milli)", asked.unit_cpu, had.unit_cpu),
+		(
+			"memory of one unit (MiB)",
+			asked.unit_memory,
+			had.unit_memory,
+		),
 	] {
 		if asked > ordered {
 			let why =
@@ -168,17 +166,14 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 	let [only] = manifest.services.as_slice() else {
 		return Err(bad("this provider runs manifests of one service"));
 	};
-	if only.count != 1 {
-		return Err(bad("this provider runs one replica of a job"));
+	if only.kind != Kind::Job || only.module().is_none() {
+		return Err(bad("this provider runs WASM modules as jobs"));
 	}
-	let size = only
-		.inputs
-		.iter()
-		.fold(only.module.size, |sum, f| sum.saturating_add(f.size));
-	if size > u64::from(only.storage).saturating_mul(1 << 20) {
+	let size = only.files().fold(0u64, |sum, f| sum.saturating_add(f.size));
+	if size > u64::from(only.unit.storage).saturating_mul(1 << 20) {
 		return Err(bad(format!(
 			"module and inputs have {size} bytes, more than the {} MiB of storage leased",
-			only.storage
+			only.unit.storage
 		)));
 	}
 	if shared

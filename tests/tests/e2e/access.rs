@@ -11,7 +11,7 @@ use leasehold_client::{
 	view::{LeaseRecordNow, OrderNow},
 	Call, Chain, Keypair, OrderRequest, Resources, WorkloadKind, H256,
 };
-use leasehold_manifest::{FileEntry, Kind, Manifest, Service};
+use leasehold_manifest::{FileEntry, Kind, Manifest, Program, Service, Unit};
 use leasehold_tests::devnet::Devnet;
 use serde_json::{json, Value};
 use sha2::{Digest as _, Sha256};
@@ -164,17 +164,23 @@ fn manifest(memory: u32) -> Manifest {
 		services: vec![Service {
 			name: "job".into(),
 			kind: Kind::Job,
-			module: FileEntry {
+			program: Program::Module(FileEntry {
 				path: "module.wasm".into(),
 				size: module.len() as u64,
 				sha256: Sha256::digest(&module).into(),
-			},
+			}),
 			args: Vec::new(),
 			env: Vec::new(),
 			count: 1,
-			cpu: 100,
-			memory,
-			storage: 16,
+			unit: Unit {
+				cpu: 100,
+				memory,
+				storage: 16,
+				..Default::default()
+			},
+			expose: Vec::new(),
+			depends_on: Vec::new(),
+			health: None,
 			inputs: Vec::new(),
 			outputs: vec!["**".into()],
 			max_duration: 60,
@@ -208,6 +214,8 @@ fn manifests(devnet: &Devnet) {
 				..Default::default()
 			},
 			attributes: Vec::new(),
+			any_of: Vec::new(),
+			all_of: Vec::new(),
 			max_rate,
 			min_score: 0,
 			max_duration: 100,
