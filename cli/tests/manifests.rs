@@ -43,8 +43,16 @@ fn folder() -> tempfile::TempDir {
 	let folder = tempfile::tempdir().unwrap();
 	let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
 	write("good.yaml", GOOD);
-	write("bad.yaml", &GOOD.replace("1G }", "1GB }").replace("image: nginx\n", "image:\n"));
-	write("compose.yaml", "services: { web: { image: nginx, ports: [\"80\"] } }");
+	write(
+		"bad.yaml",
+		&GOOD
+			.replace("1G }", "1GB }")
+			.replace("image: nginx\n", "image:\n"),
+	);
+	write(
+		"compose.yaml",
+		"services: { web: { image: nginx, ports: [\"80\"] } }",
+	);
 	folder
 }
 
@@ -59,12 +67,18 @@ fn a_line_a_fault_and_an_exit_code() {
 	assert_eq!(good.status.code(), Some(0));
 	let warning = "good.yaml:5:5: services.web.shoes: is not known here and is ignored (warning)\n";
 	assert_eq!(text(&good.stdout), warning);
-	let both = leasehold(folder.path(), &["validate", "good.yaml", "bad.yaml", "none.yaml"]);
+	let both = leasehold(
+		folder.path(),
+		&["validate", "good.yaml", "bad.yaml", "none.yaml"],
+	);
 	assert_eq!(both.status.code(), Some(2));
 	let lines = text(&both.stdout);
 	let size = "bad.yaml:12:25: profiles.compute.small.resources.memory.size: ";
 	assert!(lines.lines().any(|line| line.starts_with(size)), "{lines}");
-	assert!(lines.contains("bad.yaml:3:3: services.web.image: is missing\n"), "{lines}");
+	assert!(
+		lines.contains("bad.yaml:3:3: services.web.image: is missing\n"),
+		"{lines}"
+	);
 	assert!(lines.contains("none.yaml:1:1: file: "), "{lines}");
 	assert!(text(&both.stderr).contains("2 of 3 files cannot be used"));
 }
@@ -72,11 +86,21 @@ fn a_line_a_fault_and_an_exit_code() {
 #[test]
 fn an_object_a_file_on_a_line_of_its_own() {
 	let folder = folder();
-	let files = ["validate", "--output", "json", "good.yaml", "bad.yaml", "compose.yaml"];
+	let files = [
+		"validate",
+		"--output",
+		"json",
+		"good.yaml",
+		"bad.yaml",
+		"compose.yaml",
+	];
 	let output = leasehold(folder.path(), &files);
 	assert_eq!(output.status.code(), Some(2));
 	let lines = text(&output.stdout);
-	let all: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+	let all: Vec<Value> = lines
+		.lines()
+		.map(|line| serde_json::from_str(line).unwrap())
+		.collect();
 	let [good, bad, compose] = all.as_slice() else {
 		panic!("three lines are expected: {lines}")
 	};
@@ -87,7 +111,10 @@ fn an_object_a_file_on_a_line_of_its_own() {
 	assert_eq!(good["storage_bytes"], 4u64 << 30);
 	assert_eq!(good["gpu_units"], 0);
 	let fault = &good["faults"][0];
-	assert_eq!((&fault["level"], &fault["line"]), (&"warning".into(), &5.into()));
+	assert_eq!(
+		(&fault["level"], &fault["line"]),
+		(&"warning".into(), &5.into())
+	);
 	assert_eq!((&bad["ok"], &bad["services"]), (&false.into(), &0.into()));
 	assert_eq!(bad["faults"].as_array().unwrap().len(), 3);
 	assert_eq!(compose["ok"], true);

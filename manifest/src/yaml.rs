@@ -3,7 +3,7 @@
 //! does not need and an attacker would.
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Deepest nesting of a manifest.
 const MAX_DEPTH: usize = 32;
@@ -85,7 +85,12 @@ struct Open {
 
 enum Items {
 	List(Vec<Node>),
-	Map(Vec<(String, Place, Node)>, Option<(String, Place)>),
+	Map {
+		items: Vec<(String, Place, Node)>,
+		keys: HashSet<String>,
+		/// A key whose value comes next.
+		key: Option<(String, Place)>,
+	},
 }
 
 #[derive(Default)]
@@ -99,6 +104,10 @@ struct Tree {
 fn merge(items: Vec<(String, Place, Node)>) -> Result<Vec<(String, Place, Node)>, YamlError> {
 	let (merges, mut own): (Vec<_>, Vec<_>) =
 		items.into_iter().partition(|(key, _, _)| key == "<<");
+	let mut keys: HashSet<String> = match merges.is_empty() {
+		true => return Ok(own),
+		false => own.iter().map(|(key, _, _)| key.clone()).collect(),
+	};
 	for (_, at, node) in merges {
 		let sources = match node.kind {
 			NodeKind::Map(items) => vec![items],
@@ -112,7 +121,7 @@ fn merge(items: Vec<(String, Place, Node)>) -> Result<Vec<(String, Place, Node)>
 			NodeKind::Scalar { .. } => return bad(at, "`<<` merges mappings only"),
 		};
 		for (key, key_at, value) in sources.into_iter().flatten() {
-			if !own.iter().any(|(other, _, _)| *other == key) {
+			if keys.insert(key.clone()) {
 				own.push((key, key_at, value));
 			}
 		}
@@ -132,13 +141,13 @@ impl Tree {
 		};
 		match &mut open.what {
 			Items::List(items) => items.push(node),
-			Items::Map(items, key) => match key.take() {
+			Items::Map { items, keys, key } => match key.take() {
 				Some((key, key_at)) => items.push((key, key_at, node)),
 				None => {
 					let NodeKind::Scalar { text, .. } = node.kind else {
 						return bad(node.at, "a key must be plain text");
 					};
-					if text != "<<" && items.iter().any(|(key, _, _)| *key == text) {
+					if !keys.insert(text.clone()) && text != "<<" {
 						return bad(node.at, format!("the key `{text}` stands twice"));
 					}
 					*key = Some((text, node.at));
@@ -161,7 +170,7 @@ impl Tree {
 			return bad(at, "nested too deeply");
 		}
 		if let Some(Open {
-			what: Items::Map(_, None),
+			what: Items::Map { key: None, .. },
 			..
 		}) = self.open.last()
 		{
@@ -177,7 +186,7 @@ impl Tree {
 		};
 		let kind = match what {
 			Items::List(items) => NodeKind::List(items),
-			Items::Map(items, _) => NodeKind::Map(merge(items)?),
+			Items::Map { items, .. } => NodeKind::Map(merge(items)?),
 		};
 		let node = Node { at, kind };
 		self.count(&node, 1)?;
@@ -219,7 +228,12 @@ impl Tree {
 				Ok(None)
 			}
 			Event::MappingStart(anchor, _) => {
-				self.begin(at, anchor, Items::Map(Vec::new(), None))?;
+				let what = Items::Map {
+					items: Vec::new(),
+					keys: HashSet::new(),
+					key: None,
+				};
+				self.begin(at, anchor, what)?;
 				Ok(None)
 			}
 			Event::SequenceEnd | Event::MappingEnd => self.end(at),
