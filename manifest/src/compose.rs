@@ -3,7 +3,7 @@
 //! Compose says nothing of prices, and seldom of sizes: what is missing is assumed, and said.
 
 use crate::{
-	manifest::{Expose, HttpOptions, Medium, Program, Protocol, Unit, Volume},
+	manifest::{Expose, HttpOptions, Medium, Program, Protocol, Unit, Volume, MAX_SERVICES},
 	quantity,
 	sdl::{parse_with, Fault, LocalFile, Map, Placement, Reader, Sdl, Sums},
 	yaml::NodeKind,
@@ -76,8 +76,9 @@ impl Reader {
 				all.push(service);
 			}
 		}
-		if all.is_empty() {
-			self.error(services.at, "services", "is empty");
+		if all.is_empty() || all.len() > MAX_SERVICES {
+			let reason = format!("1 to {MAX_SERVICES} services are allowed");
+			self.error(services.at, "services", reason);
 			return None;
 		}
 		all.sort_by(|a, b| a.name.cmp(&b.name));
@@ -165,11 +166,20 @@ impl Reader {
 		if image.is_empty() {
 			self.missing(map, "image");
 		}
+		if image.contains('$') || image.starts_with("wasm:") {
+			let reason =
+				"must be an image: nothing is interpolated, and a module needs an SDL file";
+			self.error(map.place("image"), &map.child("image"), reason);
+		}
 		let (command, args) = (self.words(map, "entrypoint"), self.words(map, "command"));
 		let env = self.environment(map);
 		let expose = self.ports(map);
 		let mut depends_on = Vec::new();
 		self.depends_on(map, &mut depends_on);
+		if matches!(map.get("depends_on"), Some(node) if matches!(node.kind, NodeKind::Map(_))) {
+			let reason = "conditions are ignored: it starts once the others have started";
+			self.warn(map.place("depends_on"), &map.child("depends_on"), reason);
+		}
 		let (unit, memory, disk) = self.compose_unit(map, declared);
 		let deploy = self.child(map, "deploy");
 		let count = deploy.map_or(Some(1), |deploy| match deploy.get("replicas") {
@@ -215,7 +225,12 @@ impl Reader {
 			return Vec::new();
 		};
 		let NodeKind::Scalar { text, .. } = &node.kind else {
-			return self.texts(map, key);
+			let words = self.texts(map, key);
+			if words.iter().any(|word| word.contains('$')) {
+				let reason = "nothing is interpolated: write no `$`";
+				self.error(node.at, &map.child(key), reason);
+			}
+			return words;
 		};
 		if text.contains(['"', '\'', '\\', '$']) {
 			let reason = "write a list: quotes and variables are not interpreted";
@@ -240,14 +255,19 @@ impl Reader {
 				.into_iter()
 				.map(|text| match text.split_once('=') {
 					Some((name, value)) => (name.to_owned(), Some(value.to_owned()), node.at),
-					None => (text, Some(String::new()), node.at),
+					None => {
+						let reason =
+							format!("`{text}` is left empty: nothing comes from your shell");
+						self.warn(node.at, &key, reason);
+						(text, Some(String::new()), node.at)
+					}
 				})
 				.collect(),
 		};
 		for (name, value, at) in pairs {
 			let value = value.unwrap_or_default();
-			if value.contains("${") {
-				let reason = format!("`{name}` names a variable: nothing is interpolated");
+			if value.contains('$') {
+				let reason = format!("`{name}` has a `$`: nothing is interpolated");
 				self.error(at, &key, reason);
 			}
 			if name.is_empty() || name.contains(['=', '\0', ' ']) {
@@ -289,8 +309,14 @@ impl Reader {
 					self.error(item.at, &path, reason);
 					continue;
 				};
-				if parts.next().is_some() {
-					self.warn(item.at, &path, "the address is ignored");
+				match parts.next() {
+					None => {}
+					Some("0.0.0.0") => self.warn(item.at, &path, "the address is ignored"),
+					Some(_) => {
+						let reason =
+							"would be open to the world: use `expose` for the other services";
+						self.error(item.at, &path, reason);
+					}
 				}
 				all.push(Expose {
 					port,
@@ -346,6 +372,13 @@ impl Reader {
 			self.warn(map.at, &map.child("deploy.resources.limits"), reason);
 		}
 		let memory = memory.unwrap_or(MEMORY);
+		let most: u64 = 2 << 40;
+		if !(1 << 20..=most).contains(&memory)
+			|| cpu.is_some_and(|cpu| !(10..=384_000).contains(&cpu))
+		{
+			let reason = "limits are 10m to 384 cores, and 1 MiB to 2 TiB";
+			self.error(map.at, &map.child("deploy.resources.limits"), reason);
+		}
 		let volumes = self.compose_volumes(map, declared);
 		let disk = STORAGE.saturating_add(VOLUME.saturating_mul(volumes.len() as u64));
 		let unit = Unit {
@@ -453,6 +486,17 @@ volumes:
 				"services.web.environment",
 			),
 			("8080:80", "8080:99999", "services.web.ports"),
+			("8080:80", "127.0.0.1:8080:80", "services.web.ports"),
+			(
+				"image: postgres",
+				"image: \"db:${TAG}\"",
+				"services.db.image",
+			),
+			(
+				"memory: 1g",
+				"memory: \"0\"",
+				"services.web.deploy.resources.limits",
+			),
 			("[db]", "[cache]", "services.web.depends_on"),
 			("image: postgres", "entrypoint: db", "services.db.image"),
 			("volumes:\n  data:", "secrets:\n  data:", "secrets"),

@@ -402,16 +402,18 @@ impl Manifest {
 
 /// Services, each after those that it depends on; `None` if they depend on each other in a circle.
 pub(crate) fn in_order<F>(services: &[Service<F>]) -> Option<Vec<&Service<F>>> {
+	let mut placed: BTreeSet<&str> = BTreeSet::new();
 	let mut sorted: Vec<&Service<F>> = Vec::new();
 	let mut rest: Vec<&Service<F>> = services.iter().collect();
 	while !rest.is_empty() {
-		let there = |name: &String| sorted.iter().any(|service| service.name == *name);
+		let there = |name: &String| placed.contains(name.as_str());
 		let (ready, waiting): (Vec<_>, Vec<_>) = rest
 			.into_iter()
 			.partition(|service| service.depends_on.iter().all(there));
 		if ready.is_empty() {
 			return None;
 		}
+		placed.extend(ready.iter().map(|service| service.name.as_str()));
 		sorted.extend(ready);
 		rest = waiting;
 	}
@@ -530,6 +532,9 @@ impl Service {
 		let long = |pattern: &String| pattern.len() > MAX_PATTERN;
 		if self.outputs.len() > MAX_PATTERNS || self.outputs.iter().any(long) {
 			return malformed("too many or too long patterns of outputs");
+		}
+		if self.depends_on.len() > MAX_SERVICES {
+			return malformed("too many dependencies");
 		}
 		if self.inputs.len() > 10_000 || self.expose.len() > 256 || self.unit.volumes.len() > 64 {
 			return malformed("too many inputs, ports or volumes");

@@ -7,8 +7,11 @@ use std::collections::{HashMap, HashSet};
 
 /// Deepest nesting of a manifest.
 const MAX_DEPTH: usize = 32;
-/// Most nodes of a manifest, aliases expanded.
-const MAX_NODES: usize = 50_000;
+/// Largest size of a manifest, aliases expanded: each node counts 64 bytes besides its text.
+const MAX_SIZE: usize = 4 << 20;
+const NODE: usize = 64;
+/// Longest key, bytes.
+const MAX_KEY: usize = 256;
 
 /// Where something stands: line and column, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,14 +55,17 @@ impl Node {
 		matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL")
 	}
 
-	/// This node and all below it.
+	/// Of this node and all below it, see [`MAX_SIZE`].
 	fn size(&self) -> usize {
 		let below: usize = match &self.kind {
-			NodeKind::Scalar { .. } => 0,
+			NodeKind::Scalar { text, .. } => text.len(),
 			NodeKind::List(items) => items.iter().map(Node::size).sum(),
-			NodeKind::Map(items) => items.iter().map(|(_, _, node)| node.size()).sum(),
+			NodeKind::Map(items) => items
+				.iter()
+				.map(|(key, _, node)| key.len().saturating_add(node.size()))
+				.sum(),
 		};
-		below.saturating_add(1)
+		below.saturating_add(NODE)
 	}
 }
 
@@ -97,7 +103,7 @@ enum Items {
 struct Tree {
 	open: Vec<Open>,
 	anchors: HashMap<usize, Node>,
-	nodes: usize,
+	size: usize,
 }
 
 /// Puts what a mapping takes over by `<<` where it names nothing itself.
@@ -133,7 +139,7 @@ impl Tree {
 	/// Takes a whole node; the document, if nothing is open any more.
 	fn take(&mut self, node: Node, anchor: usize) -> Result<Option<Node>, YamlError> {
 		if anchor > 0 {
-			self.count(&node, node.size())?;
+			self.count(node.at, node.size())?;
 			self.anchors.insert(anchor, node.clone());
 		}
 		let Some(open) = self.open.last_mut() else {
@@ -147,6 +153,9 @@ impl Tree {
 					let NodeKind::Scalar { text, .. } = node.kind else {
 						return bad(node.at, "a key must be plain text");
 					};
+					if text.len() > MAX_KEY {
+						return bad(node.at, format!("a key has at most {MAX_KEY} bytes"));
+					}
 					if !keys.insert(text.clone()) && text != "<<" {
 						return bad(node.at, format!("the key `{text}` stands twice"));
 					}
@@ -157,10 +166,10 @@ impl Tree {
 		Ok(None)
 	}
 
-	fn count(&mut self, node: &Node, more: usize) -> Result<(), YamlError> {
-		self.nodes = self.nodes.saturating_add(more);
-		match self.nodes > MAX_NODES {
-			true => bad(node.at, "too large, with its aliases expanded"),
+	fn count(&mut self, at: Place, more: usize) -> Result<(), YamlError> {
+		self.size = self.size.saturating_add(more);
+		match self.size > MAX_SIZE {
+			true => bad(at, "too large, with its aliases expanded"),
 			false => Ok(()),
 		}
 	}
@@ -189,18 +198,21 @@ impl Tree {
 			Items::Map { items, .. } => NodeKind::Map(merge(items)?),
 		};
 		let node = Node { at, kind };
-		self.count(&node, 1)?;
+		self.count(node.at, NODE)?;
 		self.take(node, anchor)
 	}
 
 	fn event(&mut self, event: Event, at: Place) -> Result<Option<Node>, YamlError> {
 		match event {
 			Event::Alias(anchor) => {
-				let Some(node) = self.anchors.get(&anchor).cloned() else {
+				let Some(size) = self.anchors.get(&anchor).map(Node::size) else {
 					return bad(at, "an alias of what has not ended yet");
 				};
-				self.count(&node, node.size())?;
-				self.take(node, 0)
+				self.count(at, size)?;
+				match self.anchors.get(&anchor).cloned() {
+					Some(node) => self.take(node, 0),
+					None => Ok(None),
+				}
 			}
 			Event::Scalar(text, style, anchor, tag) => {
 				let own = tag.as_ref().is_none_or(|tag| tag.is_yaml_core_schema());
@@ -214,13 +226,12 @@ impl Tree {
 					at,
 					kind: NodeKind::Scalar { text, plain },
 				};
-				self.count(&node, 1)?;
+				self.count(at, node.size())?;
 				self.take(node, anchor)
 			}
-			Event::SequenceStart(anchor, tag) | Event::MappingStart(anchor, tag)
+			Event::SequenceStart(_, tag) | Event::MappingStart(_, tag)
 				if tag.as_ref().is_some_and(|tag| !tag.is_yaml_core_schema()) =>
 			{
-				let _ = anchor;
 				bad(at, "tags other than YAML's own are not allowed")
 			}
 			Event::SequenceStart(anchor, _) => {

@@ -45,6 +45,10 @@ pub(super) async fn matched(
 		let (now, record, leases, closed, finalized) =
 			tenant::patiently(context, chain, read).await?;
 		match record {
+			OrderNow::Open(open) if open.tenant != who => {
+				let what = format!("order {order} is of another account: {}", open.tenant);
+				return Err(Failure::new(2, what, "Name its account: --account."));
+			}
 			OrderNow::Open(open) => {
 				context.out.waiting(format!(
 					"{}, bidding ends in block {}, now is {now}",
@@ -126,7 +130,7 @@ pub(super) async fn deliver(
 			let missing = receipt["missing"].as_array().cloned().unwrap_or_default();
 			for (place, disk) in &deployment.files {
 				let entry = match place.split_once('/') {
-					Some(("module", path)) => service.files().find(|file| file.path == path),
+					Some(("module", _)) => service.module(),
 					Some((_, path)) => service.inputs.iter().find(|input| input.path == path),
 					None => None,
 				};

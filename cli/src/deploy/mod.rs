@@ -37,7 +37,7 @@ pub struct Deploy {
 	#[arg(long)]
 	wait: bool,
 	/// Go on with an order of an earlier `deploy` that was interrupted.
-	#[arg(long, value_name = "ORDER")]
+	#[arg(long, value_name = "ORDER", conflicts_with_all = ["file", "placement"])]
 	resume: Option<u64>,
 	/// Do not ask before spending.
 	#[arg(long, short)]
@@ -258,13 +258,16 @@ impl Deploy {
 			"besides: {} are held for the records until they are swept, and transaction fees",
 			units::lease(terms.record_deposit)
 		));
-		if !self.yes {
-			confirm()?;
-		}
 		let bytes = prepared
 			.manifest
 			.seal()
 			.map_err(|error| Failure::new(1, error.to_string(), ""))?;
+		// What the provider would refuse is not paid for.
+		Manifest::open(&bytes)
+			.map_err(|error| Failure::new(2, error.to_string(), "Change the file."))?;
+		if !self.yes {
+			confirm()?;
+		}
 		let files = prepared
 			.files
 			.iter()
@@ -333,6 +336,14 @@ impl Deploy {
 		if let Some(text) = &self.max_price {
 			let hour = units::parse_amount(text).map_err(|why| Failure::new(2, why, ""))?;
 			let blocks = units::blocks_per_hour(terms.slot_millis).max(1);
+			if hour < blocks {
+				let what = format!("--max-price {text} is less than a planck a block");
+				return Err(Failure::new(
+					2,
+					what,
+					"Say what you would pay at most, LEASE an hour.",
+				));
+			}
 			return Ok(hour.checked_div(blocks).unwrap_or(0).max(1));
 		}
 		in_file.ok_or_else(|| {

@@ -64,7 +64,7 @@ pub(crate) fn unknown(lease: u64) -> Failure {
 	Failure::new(
 		5,
 		format!("there is no lease {lease}"),
-		"`leasehold leases` lists yours.",
+		"`leasehold leases` lists yours; an order is another number: `close --order`, `deploy --resume`.",
 	)
 }
 

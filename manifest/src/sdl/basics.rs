@@ -46,6 +46,7 @@ impl Reader {
 			NodeKind::Map(items) => items,
 			_ if node.is_null() => &[],
 			_ => {
+				let key = if key.is_empty() { "file" } else { key };
 				self.error(node.at, key, "must be a mapping");
 				return None;
 			}
@@ -98,21 +99,22 @@ impl Reader {
 			.unwrap_or_default()
 	}
 
-	pub fn list<'a>(&mut self, map: &Map<'a>, key: &str) -> &'a [Node] {
-		let Some(node) = map.get(key) else {
-			return &[];
+	/// The items of a list; those with nothing in them are left out, as Akash does.
+	pub fn list<'a>(&mut self, map: &Map<'a>, key: &str) -> impl Iterator<Item = &'a Node> {
+		let items: &[Node] = match map.get(key).map(|node| (node, &node.kind)) {
+			None => &[],
+			Some((_, NodeKind::List(items))) => items,
+			Some((node, _)) => {
+				self.error(node.at, &map.child(key), "must be a list");
+				&[]
+			}
 		};
-		if let NodeKind::List(items) = &node.kind {
-			return items;
-		}
-		self.error(node.at, &map.child(key), "must be a list");
-		&[]
+		items.iter().filter(|item| !item.is_null())
 	}
 
 	pub fn texts(&mut self, map: &Map, key: &str) -> Vec<String> {
 		let path = map.child(key);
 		self.list(map, key)
-			.iter()
 			.filter_map(|item| self.text(item, &path))
 			.collect()
 	}
@@ -146,8 +148,8 @@ impl Reader {
 			NodeKind::Scalar { text, plain } => match text.as_str() {
 				"true" | "True" | "TRUE" if *plain => Some(true),
 				"false" | "False" | "FALSE" if *plain => Some(false),
-				"y" | "Y" | "yes" | "on" => Some(true),
-				"n" | "N" | "no" | "off" => Some(false),
+				"y" | "Y" | "yes" | "Yes" | "YES" | "on" | "On" | "ON" => Some(true),
+				"n" | "N" | "no" | "No" | "NO" | "off" | "Off" | "OFF" => Some(false),
 				_ => None,
 			},
 			_ => None,

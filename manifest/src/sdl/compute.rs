@@ -14,6 +14,7 @@ const SIZE: &str = "write `512Mi` or `1Gi`";
 
 /// A profile, as it stands in the file; what is not there is 0.
 pub(super) struct RawCompute {
+	pub at: Place,
 	pub key: String,
 	pub cpu: u32,
 	pub cpu_at: Place,
@@ -64,6 +65,7 @@ impl Reader {
 			all.insert(
 				name,
 				RawCompute {
+					at: resources.at,
 					key: resources.key.clone(),
 					cpu: self.cpu(&resources),
 					cpu_at: resources.place("cpu"),
@@ -258,6 +260,10 @@ impl Reader {
 			}
 			if !seen.insert((name.clone(), memory >> 30, interface)) {
 				self.error(item.at, &path, format!("`{name}` stands twice"));
+			}
+			if memory > 0 && (name.is_empty() || name.ends_with('*')) {
+				let reason = "goes with the name of one model";
+				self.error(model.place("ram"), &model.child("ram"), reason);
 			}
 			if !matches!(name.as_str(), "" | "*") {
 				gpu.models.push(GpuModel {

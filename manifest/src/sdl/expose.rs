@@ -11,7 +11,7 @@ const MAX_TIMEOUT: u32 = 60_000;
 const MAX_BUFFER: u32 = 1 << 20;
 /// When the proxy may ask another replica.
 const NEXT_CASES: [&str; 10] = [
-	"off", "error", "timeout", "500", "502", "503", "504", "403", "404", "400",
+	"off", "error", "timeout", "500", "502", "503", "504", "403", "404", "429",
 ];
 
 /// A port, as it stands in the file.
@@ -80,7 +80,7 @@ impl Reader {
 				let Some(map) = self.map(item, &map.child("to"), item.at) else {
 					continue;
 				};
-				self.only_known(&map, &["service", "global", "ip", "http_options"]);
+				self.only_known(&map, &["service", "global", "ip"]);
 				to.push(RawTo {
 					at: map.at,
 					service: self.text_at(&map, "service"),
@@ -177,6 +177,13 @@ impl Reader {
 		seen: &mut Seen,
 	) -> Vec<Expose> {
 		let mut all = Vec::new();
+		let opened: usize = raw.iter().map(|expose| expose.to.len().max(1)).sum();
+		let hosts: usize = raw.iter().map(|expose| expose.accept.len()).sum();
+		if let Some(first) = raw.first().filter(|_| opened > 256 || hosts > 256) {
+			let reason = "at most 256 ports and 256 host names are allowed";
+			self.error(first.at, &first.key, reason);
+			return Vec::new();
+		}
 		for expose in raw {
 			seen.global |= expose.to.iter().any(|to| to.global);
 			for (at, key, reason) in &expose.http_faults {
@@ -221,8 +228,13 @@ impl Reader {
 				ip,
 			} in to
 			{
-				if !service.is_empty() && !services.contains(&service.as_str()) {
-					let reason = format!("there is no service `{service}`: ignored");
+				if !service.is_empty() {
+					let reason = match services.contains(&service.as_str()) {
+						true => format!(
+							"is open to all services of the lease, not to `{service}` alone"
+						),
+						false => format!("there is no service `{service}`: ignored"),
+					};
 					self.warn(*at, &key("to.service"), reason);
 				}
 				if !ip.is_empty() {

@@ -199,6 +199,10 @@ impl Reader {
 			let (Some(from), Some(to)) = (from, to) else {
 				continue;
 			};
+			if from.starts_with('/') || from.split('/').any(|part| part == "..") {
+				let reason = format!("`{from}` stands outside the file's own folder, and is sent");
+				self.warn(entry.at, &entry.child("from"), reason);
+			}
 			if inputs.iter().any(|input| input.path == to) {
 				let reason = format!("`{to}` stands twice");
 				self.error(entry.at, &entry.child("path"), reason);

@@ -55,9 +55,11 @@ fn is_variable(name: &str) -> bool {
 		&& !name.starts_with(|c: char| c.is_ascii_digit())
 		&& name != "."
 		&& !name.starts_with("..")
-		&& name
-			.bytes()
-			.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+		&& name.chars().all(is_variable_char)
+}
+
+fn is_variable_char(c: char) -> bool {
+	c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')
 }
 
 fn is_address_name(name: &str) -> bool {
@@ -242,12 +244,13 @@ impl Reader {
 		for (name, total) in &totals {
 			let key = format!("deployment.*.{name}");
 			let whole = total.cpu > 0 && total.memory > 0;
-			if !whole
-				|| total.cpu > GROUP_CPU
+			if !whole {
+				self.error(deployment.at, &key, "no replica of any service");
+			} else if total.cpu > GROUP_CPU
 				|| total.memory > GROUP_MEMORY
 				|| total.gpus > GROUP_GPUS
 			{
-				let reason = "nothing is asked for, or too much";
+				let reason = "asks for more than fifty of the largest replicas";
 				self.error(deployment.at, &key, reason);
 			}
 		}
@@ -265,7 +268,10 @@ impl Reader {
 		groups: &BTreeMap<&str, Group>,
 	) {
 		if groups.is_empty() {
-			self.error(deployment.at, "deployment", "deploys nothing");
+			// What else is wrong may be why.
+			if !self.has_errors() {
+				self.error(deployment.at, "deployment", "deploys nothing");
+			}
 			return;
 		}
 		for name in &sections.addresses {
@@ -318,7 +324,7 @@ impl Reader {
 			return None;
 		};
 		let price = found.prices.get(profile);
-		if price.is_none() {
+		if price.is_none() && compute.is_some() && !found.faulty.contains(profile) {
 			let key = format!("{}.pricing", found.key);
 			let reason = format!("has no price for `{profile}`");
 			self.error(found.at, &key, reason);
@@ -369,7 +375,10 @@ impl Reader {
 		for (text, at) in &raw.env {
 			let (variable, value) = text.split_once('=').unwrap_or((text, ""));
 			if !is_variable(variable) {
-				let reason = format!("`{variable}` is no name of a variable");
+				// Not more of it than a name could be: the rest may be a secret.
+				let end = variable.find(|c| !is_variable_char(c)).unwrap_or(0);
+				let shown = variable.get(..end).unwrap_or_default();
+				let reason = format!("`{shown}…` is no NAME=value");
 				self.error(*at, &key("env"), reason);
 			}
 			env.push((variable.to_owned(), value.to_owned()));
@@ -411,6 +420,10 @@ impl Reader {
 			}
 			Some(path) => {
 				self.module(raw, path, kind, &expose);
+				if !unit.volumes.is_empty() || unit.gpu.is_some() {
+					let reason = "a WASM job has one disk, and no GPU";
+					self.error(compute.at, &compute.key, reason);
+				}
 				Program::Module(LocalFile {
 					from: path.to_owned(),
 					path: std::path::Path::new(path)
@@ -429,12 +442,13 @@ impl Reader {
 		Some(Service {
 			name: name.to_owned(),
 			kind,
+			// A WASM job has no network.
+			expose: if module.is_some() { Vec::new() } else { expose },
 			program,
 			args: raw.args.clone(),
 			env,
 			count: 1,
 			unit,
-			expose,
 			depends_on,
 			health: extra.health,
 			inputs: extra.inputs,
@@ -459,9 +473,9 @@ impl Reader {
 			let reason = "this release runs WASM modules as jobs: write `kind: job`";
 			self.error(raw.image_at, &key("image"), reason);
 		}
-		if !raw.mounts.is_empty() {
-			let reason = "a WASM job has no volumes: results go to `/out`";
-			self.error(raw.at, &key("params"), reason);
+		if raw.credentials.is_some() {
+			let reason = "is ignored: a module is handed in, not pulled";
+			self.warn(raw.at, &key("credentials"), reason);
 		}
 		if !expose.is_empty() {
 			let reason = "is ignored: a WASM job has no network";
@@ -590,6 +604,7 @@ impl Reader {
 		if services.len() > MAX_SERVICES {
 			let reason = format!("at most {MAX_SERVICES} services are allowed");
 			self.error(raw.at, &raw.key, reason);
+			return None;
 		}
 		if let Some(job) = services.iter().find(|service| service.kind == Kind::Job) {
 			if services.len() > 1 || job.count > 1 {

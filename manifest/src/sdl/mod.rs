@@ -22,6 +22,9 @@ use std::{path::Path, time::Duration};
 /// Longest manifest file, bytes.
 pub const MAX_FILE: usize = 1 << 20;
 
+/// Most faults that are told of a file.
+const MAX_FAULTS: usize = 200;
+
 /// The attribute of a provider that was attested to run confidential workloads.
 pub const TEE: &str = "tee/type";
 
@@ -107,12 +110,17 @@ pub struct Sdl {
 
 /// Reads a manifest file from disk: SDL, or Compose if its name says so.
 pub fn read(path: &Path) -> Result<(Option<Sdl>, Vec<Fault>), std::io::Error> {
-	let size = std::fs::metadata(path)?.len();
-	if size > MAX_FILE as u64 {
-		let reason = format!("the file has {size} bytes, more than {MAX_FILE}");
+	use std::io::Read as _;
+	let mut bytes = Vec::new();
+	let most = MAX_FILE as u64;
+	std::fs::File::open(path)?
+		.take(most.saturating_add(1))
+		.read_to_end(&mut bytes)?;
+	if bytes.len() > MAX_FILE {
+		let reason = format!("the file has more than {MAX_FILE} bytes");
 		return Ok((None, vec![whole_file(reason)]));
 	}
-	match String::from_utf8(std::fs::read(path)?) {
+	match String::from_utf8(bytes) {
 		Ok(text) if crate::compose::is_compose(path) => Ok(crate::compose::parse(&text)),
 		Ok(text) => Ok(parse(&text)),
 		Err(_) => Ok((None, vec![whole_file("the file is not UTF-8 text".into())])),
@@ -166,6 +174,13 @@ pub(crate) fn parse_with(
 		.faults
 		.sort_by_key(|fault| (fault.line, fault.column));
 	reader.faults.dedup();
+	// Errors first, should there be too many to tell.
+	if reader.faults.len() > MAX_FAULTS {
+		reader
+			.faults
+			.sort_by_key(|fault| fault.level == Level::Warning);
+		reader.faults.truncate(MAX_FAULTS);
+	}
 	(sdl.filter(|_| !refused), reader.faults)
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::quantity;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Akash's highest price of a replica, in 10^-18 parts.
 const MAX_PRICE: u128 = 10_000_000 * 10u128.pow(18);
@@ -15,6 +15,8 @@ pub(super) struct RawPlacement {
 	pub any_of: Vec<String>,
 	pub all_of: Vec<String>,
 	pub prices: BTreeMap<String, RawPrice>,
+	/// Profiles whose price is faulty.
+	pub faulty: BTreeSet<String>,
 	pub at: Place,
 	pub key: String,
 }
@@ -54,7 +56,7 @@ impl Reader {
 			self.only_known(&map, &["attributes", "signedBy", "pricing"]);
 			let attributes = self.attributes(&map);
 			let (any_of, all_of) = self.signed_by(&map);
-			let prices = self.prices(&map);
+			let (prices, faulty) = self.prices(&map);
 			all.insert(
 				name,
 				RawPlacement {
@@ -62,6 +64,7 @@ impl Reader {
 					any_of,
 					all_of,
 					prices,
+					faulty,
 					at,
 					key: map.key.clone(),
 				},
@@ -108,10 +111,12 @@ impl Reader {
 		(ours("anyOf"), ours("allOf"))
 	}
 
-	fn prices(&mut self, placement: &Map) -> BTreeMap<String, RawPrice> {
+	/// By profile, and those that are faulty.
+	fn prices(&mut self, placement: &Map) -> (BTreeMap<String, RawPrice>, BTreeSet<String>) {
 		let mut prices = BTreeMap::new();
+		let mut faulty = BTreeSet::new();
 		let Some(pricing) = self.child(placement, "pricing") else {
-			return prices;
+			return (prices, faulty);
 		};
 		for (profile, at, node) in pricing.items() {
 			let Some(map) = self.map(node, &pricing.child(profile), at) else {
@@ -127,6 +132,7 @@ impl Reader {
 				is_denomination(text).then(|| text.to_owned())
 			});
 			let (Some(amount), Some(denomination)) = (amount, denomination) else {
+				faulty.insert(profile.to_owned());
 				continue;
 			};
 			let price = RawPrice {
@@ -144,7 +150,7 @@ impl Reader {
 			}
 			prices.insert(profile.to_owned(), price);
 		}
-		prices
+		(prices, faulty)
 	}
 
 	/// Holds the prices of a placement, those that are used, against Akash's bounds.

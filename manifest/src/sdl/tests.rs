@@ -386,6 +386,16 @@ fn what_cannot_be_is_refused() {
 		),
 		(
 			"next_cases: [off]",
+			"next_cases: [\"400\"]",
+			"services.web.expose.http_options.next_cases".into(),
+		),
+		(
+			"model: h100, ram",
+			"model: \"*\", ram",
+			"profiles.compute.large.resources.gpu.attributes.vendor.nvidia.ram".into(),
+		),
+		(
+			"next_cases: [off]",
 			"next_cases: [off, error]",
 			"services.web.expose.http_options.next_cases".into(),
 		),
@@ -518,6 +528,52 @@ fn aliases_and_merge_keys_are_expanded_up_to_a_size() {
 	let (sdl, faults) = parse(&bomb);
 	assert!(sdl.is_none());
 	assert!(faults[0].reason.contains("too large"), "{faults:?}");
+}
+
+#[test]
+fn little_that_stands_for_much_is_refused() {
+	let text = "x".repeat(100_000);
+	let many = |item: &str, times: usize| vec![item; times].join(", ");
+	let long = format!("a: &a {text}\nb: [{}]", many("*a", 1_000));
+	let key = format!("? {text}\n: 1");
+	for file in [long, key] {
+		let (sdl, faults) = parse(&file);
+		assert!(sdl.is_none());
+		assert_eq!(faults.len(), 1);
+		assert!(faults[0].reason.len() < 200);
+	}
+	let hosts: Vec<String> = (0..300).map(|n| format!("h{n}.example")).collect();
+	refused(
+		SHOP,
+		"accept: [shop.example]",
+		&format!("accept: [{}]", hosts.join(", ")),
+		"services.web.expose",
+	);
+	let (_, faults) = parse(&"version: 1\n".replace('1', &"[".repeat(31)));
+	assert_eq!(faults.len(), 1);
+	let unknown: String = (0..5_000).map(|n| format!("k{n}: 1\n")).collect();
+	assert_eq!(parse(&unknown).1.len(), MAX_FAULTS);
+}
+
+#[test]
+fn a_secret_is_not_repeated() {
+	let file = SHOP.replacen("\"BARE\"", "\"PASSWORD: hunter2\"", 1);
+	let (sdl, faults) = parse(&file);
+	assert!(sdl.is_none());
+	assert!(faults.iter().any(|fault| fault.key == "services.web.env"));
+	assert!(!format!("{faults:?}").contains("hunter2"));
+}
+
+#[test]
+fn items_with_nothing_in_them_are_left_out() {
+	let file = SHOP
+		.replacen("\"BARE\"", "\"BARE\", ~", 1)
+		.replacen("[shop.example]", "[shop.example, ]", 1)
+		.replacen("to: [{ global: true }]", "to: [~, { global: Yes }]", 1);
+	let (sdl, faults) = parse(&file);
+	let sdl = sdl.unwrap_or_else(|| panic!("{faults:#?}"));
+	let web = &sdl.placements[1].services[1];
+	assert_eq!((web.env.len(), web.expose.len()), (2, 2));
 }
 
 #[test]

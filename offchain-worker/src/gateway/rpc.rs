@@ -166,8 +166,12 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 	let [only] = manifest.services.as_slice() else {
 		return Err(bad("this provider runs manifests of one service"));
 	};
-	if only.kind != Kind::Job || only.module().is_none() {
-		return Err(bad("this provider runs WASM modules as jobs"));
+	let beyond =
+		!only.unit.volumes.is_empty() || only.unit.gpu.is_some() || !only.expose.is_empty();
+	if only.kind != Kind::Job || only.module().is_none() || beyond {
+		return Err(bad(
+			"this provider runs WASM modules as jobs, without volumes, GPUs and ports",
+		));
 	}
 	let size = only.files().fold(0u64, |sum, f| sum.saturating_add(f.size));
 	if size > u64::from(only.unit.storage).saturating_mul(1 << 20) {
