@@ -172,10 +172,11 @@ impl Reader {
 			}
 		};
 		let (at, key) = (map.place("class"), map.child("class"));
-		let class = map.get("class").map(|_| self.text_at(&map, "class"));
+		let class = map.names("class").then(|| self.text_at(&map, "class"));
 		match class.as_deref() {
 			None if persistent => return (true, Some("default".into())),
 			None => {}
+			Some("") if persistent => return (true, Some("default".into())),
 			Some("ram") if written != "false" => {
 				self.error(at, &key, "memory cannot be persistent");
 			}
@@ -219,8 +220,7 @@ impl Reader {
 			return gpu;
 		};
 		self.only_known(&vendor, &["nvidia", "amd"]);
-		let named = |vendor: &Map, name: &str| vendor.items().any(|(key, ..)| key == name);
-		gpu.vendor = match (named(&vendor, "nvidia"), named(&vendor, "amd")) {
+		gpu.vendor = match (vendor.names("nvidia"), vendor.names("amd")) {
 			(true, true) => {
 				let reason = "two vendors: only NVIDIA is asked for";
 				self.warn(vendor.at, &vendor.key, reason);

@@ -112,6 +112,13 @@ impl Reader {
 				self.error(extra.at, &extra.key, reason);
 			}
 		}
+		if root.names("reclamation") && root.get("reclamation").is_none() {
+			self.error(
+				root.place("reclamation"),
+				"reclamation.min_window",
+				"is missing",
+			);
+		}
 		let notice = self.child(root, "reclamation").and_then(|map| {
 			self.only_known(&map, &["min_window"]);
 			let how = "write `24h` or `1h30m`";

@@ -213,6 +213,11 @@ impl<'a> Map<'a> {
 		(!node.is_null()).then_some(node)
 	}
 
+	/// Whether a key is there, if with nothing behind it.
+	pub fn names(&self, key: &str) -> bool {
+		self.items.iter().any(|(k, _, _)| k == key)
+	}
+
 	/// Where a key stands; where the mapping does, if it is not there.
 	pub fn place(&self, key: &str) -> Place {
 		let found = self.items.iter().find(|(k, _, _)| k == key);
