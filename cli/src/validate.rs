@@ -20,16 +20,8 @@ impl Validate {
 	pub fn run(self, context: &Context) -> Result<(), Failure> {
 		let mut refused = 0usize;
 		for file in &self.files {
-			let (sdl, faults) = sdl::read(file).unwrap_or_else(|error| {
-				let fault = Fault {
-					level: Level::Error,
-					line: 1,
-					column: 1,
-					key: "file".into(),
-					reason: error.to_string(),
-				};
-				(None, vec![fault])
-			});
+			let (sdl, faults) = sdl::read(file)
+				.unwrap_or_else(|error| (None, vec![sdl::whole_file(error.to_string())]));
 			let name = file.display();
 			let Sums {
 				services,

@@ -5,7 +5,10 @@
 use crate::{
 	manifest::{Expose, HttpOptions, Medium, Program, Protocol, Unit, Volume, MAX_SERVICES},
 	quantity,
-	sdl::{parse_with, Fault, LocalFile, Map, Placement, Reader, Sdl, Sums},
+	sdl::{
+		compute::{CPU as CPU_BOUNDS, MEMORY as MEMORY_BOUNDS},
+		parse_with, Fault, LocalFile, Map, Placement, Reader, Sdl, Sums,
+	},
 	yaml::NodeKind,
 	Kind, Service,
 };
@@ -158,10 +161,7 @@ impl Reader {
 				self.error(at, &map.child(key), "is not understood here");
 			}
 		}
-		if !crate::manifest::is_label(name) {
-			let reason = "names begin with a-z and go on with a-z, 0-9 and `-`, at most 63";
-			self.error(map.at, &map.key, reason);
-		}
+		self.label(map.at, &map.key, name);
 		let image = self.text_at(map, "image");
 		if image.is_empty() {
 			self.missing(map, "image");
@@ -193,10 +193,13 @@ impl Reader {
 				"must be 1 to 1000",
 			);
 		}
-		let times = |each: u64| each.saturating_mul(count.into());
-		sums.cpu_millis = sums.cpu_millis.saturating_add(times(unit.cpu.into()));
-		sums.memory_bytes = sums.memory_bytes.saturating_add(times(memory));
-		sums.storage_bytes = sums.storage_bytes.saturating_add(times(disk));
+		let replica = Sums {
+			cpu_millis: unit.cpu.into(),
+			memory_bytes: memory,
+			storage_bytes: disk,
+			..Default::default()
+		};
+		sums.add(count, replica);
 		Some(Service {
 			name: name.to_owned(),
 			kind: Kind::Service,
@@ -372,9 +375,8 @@ impl Reader {
 			self.warn(map.at, &map.child("deploy.resources.limits"), reason);
 		}
 		let memory = memory.unwrap_or(MEMORY);
-		let most: u64 = 2 << 40;
-		if !(1 << 20..=most).contains(&memory)
-			|| cpu.is_some_and(|cpu| !(10..=384_000).contains(&cpu))
+		if !(MEMORY_BOUNDS.0..=MEMORY_BOUNDS.1).contains(&memory)
+			|| cpu.is_some_and(|cpu| !(CPU_BOUNDS.0..=CPU_BOUNDS.1).contains(&cpu))
 		{
 			let reason = "limits are 10m to 384 cores, and 1 MiB to 2 TiB";
 			self.error(map.at, &map.child("deploy.resources.limits"), reason);

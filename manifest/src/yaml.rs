@@ -135,11 +135,19 @@ fn merge(items: Vec<(String, Place, Node)>) -> Result<Vec<(String, Place, Node)>
 	Ok(own)
 }
 
+fn count(size: &mut usize, at: Place, more: usize) -> Result<(), YamlError> {
+	*size = size.saturating_add(more);
+	match *size > MAX_SIZE {
+		true => bad(at, "too large, with its aliases expanded"),
+		false => Ok(()),
+	}
+}
+
 impl Tree {
 	/// Takes a whole node; the document, if nothing is open any more.
 	fn take(&mut self, node: Node, anchor: usize) -> Result<Option<Node>, YamlError> {
 		if anchor > 0 {
-			self.count(node.at, node.size())?;
+			count(&mut self.size, node.at, node.size())?;
 			self.anchors.insert(anchor, node.clone());
 		}
 		let Some(open) = self.open.last_mut() else {
@@ -166,14 +174,6 @@ impl Tree {
 		Ok(None)
 	}
 
-	fn count(&mut self, at: Place, more: usize) -> Result<(), YamlError> {
-		self.size = self.size.saturating_add(more);
-		match self.size > MAX_SIZE {
-			true => bad(at, "too large, with its aliases expanded"),
-			false => Ok(()),
-		}
-	}
-
 	fn begin(&mut self, at: Place, anchor: usize, what: Items) -> Result<(), YamlError> {
 		if self.open.len() >= MAX_DEPTH {
 			return bad(at, "nested too deeply");
@@ -198,21 +198,20 @@ impl Tree {
 			Items::Map { items, .. } => NodeKind::Map(merge(items)?),
 		};
 		let node = Node { at, kind };
-		self.count(node.at, NODE)?;
+		count(&mut self.size, node.at, NODE)?;
 		self.take(node, anchor)
 	}
 
 	fn event(&mut self, event: Event, at: Place) -> Result<Option<Node>, YamlError> {
 		match event {
 			Event::Alias(anchor) => {
-				let Some(size) = self.anchors.get(&anchor).map(Node::size) else {
+				let Some(node) = self.anchors.get(&anchor) else {
 					return bad(at, "an alias of what has not ended yet");
 				};
-				self.count(at, size)?;
-				match self.anchors.get(&anchor).cloned() {
-					Some(node) => self.take(node, 0),
-					None => Ok(None),
-				}
+				// Counted before it is copied.
+				count(&mut self.size, at, node.size())?;
+				let node = node.clone();
+				self.take(node, 0)
 			}
 			Event::Scalar(text, style, anchor, tag) => {
 				let own = tag.as_ref().is_none_or(|tag| tag.is_yaml_core_schema());
@@ -226,7 +225,7 @@ impl Tree {
 					at,
 					kind: NodeKind::Scalar { text, plain },
 				};
-				self.count(at, node.size())?;
+				count(&mut self.size, at, node.size())?;
 				self.take(node, anchor)
 			}
 			Event::SequenceStart(_, tag) | Event::MappingStart(_, tag)

@@ -36,6 +36,14 @@ impl Reader {
 		self.fault(Level::Warning, at, key, reason);
 	}
 
+	/// Refuses a service's name that is no label.
+	pub fn label(&mut self, at: Place, key: &str, name: &str) {
+		if !crate::manifest::is_label(name) {
+			let reason = "names begin with a-z and go on with a-z, 0-9 and `-`, at most 63";
+			self.error(at, key, reason);
+		}
+	}
+
 	pub fn has_errors(&self) -> bool {
 		self.faults.iter().any(|fault| fault.level == Level::Error)
 	}

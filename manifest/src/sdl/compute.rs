@@ -6,10 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 const MIB: u64 = 1 << 20;
 /// Akash's own bounds of one replica: from, to.
-const CPU: (u32, u32) = (10, 384_000);
-const MEMORY: (u64, u64) = (MIB, 2 << 40);
+pub(crate) const CPU: (u32, u32) = (10, 384_000);
+pub(crate) const MEMORY: (u64, u64) = (MIB, 2 << 40);
 const STORAGE: (u64, u64) = (5 * MIB, 32 << 40);
-const MAX_GPUS: u64 = 24;
+pub(super) const MAX_GPUS: u64 = 24;
 const SIZE: &str = "write `512Mi` or `1Gi`";
 
 /// A profile, as it stands in the file; what is not there is 0.

@@ -1,7 +1,7 @@
 //! `deployment`: which service runs where, how often, and what that makes of each placement.
 
 use super::{
-	compute::RawCompute,
+	compute::{RawCompute, CPU, MAX_GPUS, MEMORY},
 	expose::Seen,
 	extra::Extra,
 	placement::{RawPlacement, RawPrice},
@@ -10,8 +10,7 @@ use super::{
 };
 use crate::{
 	manifest::{
-		is_label, is_mount, is_volume_name, Gpu, Medium, Program, Unit, Volume, MAX_COUNT,
-		MAX_SERVICES,
+		is_mount, is_volume_name, Gpu, Medium, Program, Unit, Volume, MAX_COUNT, MAX_SERVICES,
 	},
 	quantity, Kind,
 };
@@ -19,10 +18,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The image of a module that the tenant hands in.
 const MODULE: &str = "wasm:";
-/// Akash's bounds of a group: as many replicas of the largest size.
-const GROUP_CPU: u64 = 384_000 * 50;
-const GROUP_MEMORY: u64 = (2 << 40) * 50;
-const GROUP_GPUS: u64 = 24 * 50;
+/// Akash's bounds of a group: as many of the largest replicas.
+const LARGEST: u64 = 50;
 
 /// The sections of a file.
 struct Sections<'a> {
@@ -40,14 +37,6 @@ struct Group<'a> {
 	services: Vec<Service<LocalFile>>,
 	prices: Vec<(&'a RawPrice, u32)>,
 	tee: Option<String>,
-}
-
-/// Sums of a placement, against the bounds.
-#[derive(Default)]
-struct GroupSums {
-	cpu: u64,
-	memory: u64,
-	gpus: u64,
 }
 
 fn is_variable(name: &str) -> bool {
@@ -112,14 +101,10 @@ impl Reader {
 				self.error(extra.at, &extra.key, reason);
 			}
 		}
-		if root.names("reclamation") && root.get("reclamation").is_none() {
-			self.error(
-				root.place("reclamation"),
-				"reclamation.min_window",
-				"is missing",
-			);
-		}
-		let notice = self.child(root, "reclamation").and_then(|map| {
+		// Nothing behind the key is a window that is missing.
+		let reclamation = root.items().find(|(key, ..)| *key == "reclamation");
+		let notice = reclamation.and_then(|(key, at, node)| {
+			let map = self.map(node, key, at)?;
 			self.only_known(&map, &["min_window"]);
 			let how = "write `24h` or `1h30m`";
 			self.quantity(&map, "min_window", how, quantity::long_duration)
@@ -186,7 +171,7 @@ impl Reader {
 		sections: &'a Sections<'a>,
 	) -> (BTreeMap<&'a str, Group<'a>>, Sums) {
 		let mut groups: BTreeMap<&str, Group> = BTreeMap::new();
-		let mut totals: BTreeMap<&str, GroupSums> = BTreeMap::new();
+		let mut totals: BTreeMap<&str, Sums> = BTreeMap::new();
 		let mut sums = Sums::default();
 		let mut seen = Seen::default();
 		let mut entries: Vec<_> = deployment.items().collect();
@@ -224,17 +209,16 @@ impl Reader {
 				});
 				group.prices.push((price, count));
 				self.confidential(service, compute, group);
-				let total = totals.entry(placement).or_default();
-				let times = |each: u64| each.saturating_mul(u64::from(count));
-				total.cpu = total.cpu.saturating_add(times(compute.cpu.into()));
-				total.memory = total.memory.saturating_add(times(compute.memory));
-				total.gpus = total.gpus.saturating_add(times(compute.gpu.units));
 				let disk = compute.volumes.iter().map(|volume| volume.bytes);
-				let disk = disk.fold(0u64, u64::saturating_add);
-				sums.cpu_millis = sums.cpu_millis.saturating_add(times(compute.cpu.into()));
-				sums.memory_bytes = sums.memory_bytes.saturating_add(times(compute.memory));
-				sums.storage_bytes = sums.storage_bytes.saturating_add(times(disk));
-				sums.gpu_units = sums.gpu_units.saturating_add(times(compute.gpu.units));
+				let replica = Sums {
+					services: 0,
+					cpu_millis: compute.cpu.into(),
+					memory_bytes: compute.memory,
+					storage_bytes: disk.fold(0u64, u64::saturating_add),
+					gpu_units: compute.gpu.units,
+				};
+				sums.add(count, replica);
+				totals.entry(placement).or_default().add(count, replica);
 				let place = (target.place("count"), target.child("count"));
 				if count > MAX_COUNT {
 					let reason = format!("at most {MAX_COUNT} replicas are allowed");
@@ -250,12 +234,12 @@ impl Reader {
 		}
 		for (name, total) in &totals {
 			let key = format!("deployment.*.{name}");
-			let whole = total.cpu > 0 && total.memory > 0;
-			if !whole {
+			let most = |each: u64| each.saturating_mul(LARGEST);
+			if total.cpu_millis == 0 || total.memory_bytes == 0 {
 				self.error(deployment.at, &key, "no replica of any service");
-			} else if total.cpu > GROUP_CPU
-				|| total.memory > GROUP_MEMORY
-				|| total.gpus > GROUP_GPUS
+			} else if total.cpu_millis > most(CPU.1.into())
+				|| total.memory_bytes > most(MEMORY.1)
+				|| total.gpu_units > most(MAX_GPUS)
 			{
 				let reason = "asks for more than fifty of the largest replicas";
 				self.error(deployment.at, &key, reason);
@@ -304,9 +288,7 @@ impl Reader {
 			.collect();
 		self.sound_prices(&prices);
 		for (name, service) in &sections.services {
-			let used = |group: &Group| group.services.iter().any(|s| s.name == *name);
-			let named = deployment.items().any(|(key, ..)| key == *name);
-			if !named && !groups.values().any(used) {
+			if !deployment.names(name) {
 				self.warn(service.at, &service.key, "is not deployed");
 			}
 		}
@@ -374,10 +356,7 @@ impl Reader {
 		seen: &mut Seen,
 	) -> Option<Service<LocalFile>> {
 		let key = |key: &str| format!("{}.{key}", raw.key);
-		if !is_label(name) {
-			let reason = "names begin with a-z and go on with a-z, 0-9 and `-`, at most 63";
-			self.error(raw.at, &raw.key, reason);
-		}
+		self.label(raw.at, &raw.key, name);
 		let mut env = Vec::new();
 		for (text, at) in &raw.env {
 			let (variable, value) = text.split_once('=').unwrap_or((text, ""));

@@ -4,7 +4,7 @@
 //! agree to the byte. What is taken but not honoured is warned about.
 
 mod basics;
-mod compute;
+pub(crate) mod compute;
 mod expose;
 mod extra;
 mod groups;
@@ -98,6 +98,19 @@ pub struct Sums {
 	pub gpu_units: u64,
 }
 
+impl Sums {
+	/// Adds so many replicas; services are counted apart.
+	pub(crate) fn add(&mut self, count: u32, replica: Self) {
+		let more = |sum: &mut u64, each: u64| {
+			*sum = sum.saturating_add(each.saturating_mul(count.into()));
+		};
+		more(&mut self.cpu_millis, replica.cpu_millis);
+		more(&mut self.memory_bytes, replica.memory_bytes);
+		more(&mut self.storage_bytes, replica.storage_bytes);
+		more(&mut self.gpu_units, replica.gpu_units);
+	}
+}
+
 /// A manifest file, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sdl {
@@ -127,7 +140,8 @@ pub fn read(path: &Path) -> Result<(Option<Sdl>, Vec<Fault>), std::io::Error> {
 	}
 }
 
-fn whole_file(reason: String) -> Fault {
+/// What is wrong with a file as a whole.
+pub fn whole_file(reason: String) -> Fault {
 	Fault {
 		level: Level::Error,
 		line: 1,
