@@ -60,10 +60,12 @@ impl Duty {
 		let never = stored.instance == [0; 16];
 		let margin = terms.heartbeat_grace.saturating_sub(terms.heartbeat_period) / 2;
 		let wait = if ours || never { 0 } else { margin };
-		let due = stored
-			.last_beat
-			.saturating_add(terms.heartbeat_period)
-			.saturating_add(wait);
+		// A longer period takes effect after the next beat, as on chain.
+		let period = match stored.grace.checked_sub(1) {
+			Some(most) => terms.heartbeat_period.min(most),
+			None => terms.heartbeat_period,
+		};
+		let due = stored.last_beat.saturating_add(period).saturating_add(wait);
 		if now.saturating_add(1) < due {
 			return Ok(());
 		}

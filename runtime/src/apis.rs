@@ -12,7 +12,7 @@ use frame_support::{
 	weights::Weight,
 };
 use leasehold_primitives::{LeaseId, OrderId, ProviderId};
-use pallet_market::Order;
+use pallet_market::{ManifestKey, Order};
 use sp_api::impl_runtime_apis;
 use sp_core::{crypto::KeyTypeId, OpaqueMetadata};
 use sp_runtime::{
@@ -248,8 +248,12 @@ impl_runtime_apis! {
 		fn lease(id: LeaseId) -> Option<reads::LeaseReport> {
 			reads::lease(id)
 		}
-		fn tenant_items(tenant: AccountId) -> (Vec<OrderId>, Vec<LeaseId>) {
-			reads::tenant_items(&tenant)
+		fn tenant_items(
+			tenant: AccountId,
+			after: Option<ManifestKey>,
+			limit: u32,
+		) -> reads::TenantItems {
+			reads::TenantItems::V1(Market::open_items(tenant, after, limit))
 		}
 		fn provider_score(provider: ProviderId) -> reads::ScoreReport {
 			reads::score(Reputation::provider_standing(provider))

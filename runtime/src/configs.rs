@@ -394,6 +394,7 @@ impl pallet_migrations::Config for Runtime {
 	type Migrations = (
 		pallet_providers::migrations::ToV2<Runtime>,
 		pallet_reputation::migrations::ToV2<Runtime>,
+		pallet_market::migrations::ToV2<Runtime, Balances>,
 	);
 	#[cfg(feature = "runtime-benchmarks")]
 	type Migrations = pallet_migrations::mock_helpers::MockedMigrations;
@@ -453,17 +454,7 @@ impl pallet_escrow::Config for Runtime {
 	type WeightInfo = weights::pallet_escrow::WeightInfo<Self>;
 }
 
-/// Where the market's fees go: the escrow's fee destination.
-pub struct FeeDestination;
-impl Get<Option<AccountId>> for FeeDestination {
-	fn get() -> Option<AccountId> {
-		pallet_escrow::FeeDestination::<Runtime>::get()
-	}
-}
-
 impl pallet_market::Config for Runtime {
-	type Currency = Balances;
-	type RuntimeHoldReason = RuntimeHoldReason;
 	type Registry = Providers;
 	type Streams = Escrow;
 	type Agenda = Agenda;
@@ -471,7 +462,6 @@ impl pallet_market::Config for Runtime {
 	type Signer = <Signature as Verify>::Signer;
 	type Signature = Signature;
 	type AdminOrigin = EnsureRoot<AccountId>;
-	type FeeDestination = FeeDestination;
 	type WeightInfo = weights::pallet_market::WeightInfo<Self>;
 }
 

@@ -2,23 +2,45 @@
 
 extern crate alloc;
 
-use crate::{Agenda, Escrow, Market, Providers, Reputation, Runtime};
+use crate::{Agenda, Escrow, Market, Providers, Reputation, Runtime, RuntimeHoldReason};
 use frame_support::ensure;
 use leasehold_primitives::{AgendaItem, BlockNumber};
 use pallet_escrow::Phase;
 use pallet_market::{LeaseState, Suspension};
 use sp_runtime::TryRuntimeError;
 
-/// I2, I3, I5, I6 and I10 across pallets, after each pallet's own checks.
+/// I1, I2, I3, I5, I6 and I10 across pallets, after each pallet's own checks.
 pub fn check() -> Result<(), TryRuntimeError> {
 	Agenda::do_try_state()?;
 	Providers::do_try_state()?;
 	Market::do_try_state()?;
 	Escrow::do_try_state()?;
 	Reputation::do_try_state()?;
+	held_is_the_sum_of_items()?;
 	reserved_is_the_sum_of_leases()?;
 	leases_and_streams_are_one_to_one()?;
 	everything_has_a_deadline()
+}
+
+fn held_is_the_sum_of_items() -> Result<(), TryRuntimeError> {
+	let mut sums = Escrow::held_by_streams()?;
+	for (who, amount) in Market::held_for_tenants()? {
+		let sum = sums.entry(who).or_default();
+		*sum = sum.checked_add(amount).ok_or("holds overflow")?;
+	}
+	sums.retain(|_, sum| *sum > 0);
+	let reason = RuntimeHoldReason::Escrow(pallet_escrow::HoldReason::Stream);
+	for (who, holds) in pallet_balances::Holds::<Runtime>::iter() {
+		for hold in holds.iter().filter(|hold| hold.id == reason) {
+			let sum = sums.remove(&who).unwrap_or_default();
+			ensure!(
+				hold.amount == sum,
+				"I1: the amount on hold is not the sum over orders, streams and records"
+			);
+		}
+	}
+	ensure!(sums.is_empty(), "I1: an item with nothing on hold");
+	Ok(())
 }
 
 fn reserved_is_the_sum_of_leases() -> Result<(), TryRuntimeError> {

@@ -4,12 +4,11 @@
 //! next.
 
 use crate::{AccountId, Balance, BlockNumber, Runtime};
-use alloc::vec::Vec;
 use codec::{Decode, Encode};
 use leasehold_primitives::{LeaseId, OrderId, ProviderId, Score};
 use pallet_market::{
 	reads::{Candidate, Page},
-	ClosedLeaseOf, LeaseRecordOf, Order, OrderRecordOf,
+	ClosedLeaseOf, LeaseRecordOf, ManifestKey, OpenItem, Order, OrderRecordOf,
 };
 use scale_info::TypeInfo;
 
@@ -53,6 +52,12 @@ pub enum LeaseReportV1 {
 	Closed(ClosedLeaseOf<Runtime>),
 }
 
+/// What a tenant has open under one manifest.
+#[derive(Encode, Decode, Clone, PartialEq, Eq, Debug, TypeInfo)]
+pub enum TenantItems {
+	V1(Page<(ManifestKey, OpenItem), ManifestKey>),
+}
+
 /// A score with its parts.
 #[derive(Encode, Decode, Clone, PartialEq, Eq, Debug, TypeInfo)]
 pub enum ScoreReport {
@@ -69,6 +74,10 @@ pub struct ScoreReportV2 {
 	pub standing: u64,
 	/// What the standing may grow by now, in the same unit.
 	pub room: u64,
+	/// Block in which the party began.
+	pub since: BlockNumber,
+	/// Block from which on the standing counts.
+	pub counts_from: BlockNumber,
 }
 
 sp_api::decl_runtime_apis! {
@@ -87,7 +96,7 @@ sp_api::decl_runtime_apis! {
 		/// A lease; `None` if it was swept or never was.
 		fn lease(id: LeaseId) -> Option<LeaseReport>;
 		/// Open orders and leases of a tenant.
-		fn tenant_items(tenant: AccountId) -> (Vec<OrderId>, Vec<LeaseId>);
+		fn tenant_items(tenant: AccountId, after: Option<ManifestKey>, limit: u32) -> TenantItems;
 		/// A provider's score.
 		fn provider_score(provider: ProviderId) -> ScoreReport;
 		/// A tenant's score.
@@ -114,18 +123,6 @@ pub fn lease(id: LeaseId) -> Option<LeaseReport> {
 	Some(LeaseReport::V1(report))
 }
 
-/// Open orders and leases of a tenant.
-pub fn tenant_items(tenant: &AccountId) -> (Vec<OrderId>, Vec<LeaseId>) {
-	let (mut orders, mut leases) = (Vec::new(), Vec::new());
-	for item in pallet_market::OpenManifests::<Runtime>::iter_prefix_values(tenant) {
-		match item {
-			pallet_market::OpenItem::Order(id) => orders.push(id),
-			pallet_market::OpenItem::Leases { leases: ids, .. } => leases.extend(ids),
-		}
-	}
-	(orders, leases)
-}
-
 /// A score with its parts.
 pub fn score(standing: pallet_reputation::Standing) -> ScoreReport {
 	let pallet_reputation::Terms::V2(terms) = pallet_reputation::CurrentTerms::<Runtime>::get();
@@ -133,5 +130,7 @@ pub fn score(standing: pallet_reputation::Standing) -> ScoreReport {
 		score: standing.score(&terms),
 		standing: standing.value,
 		room: standing.room,
+		since: standing.since,
+		counts_from: standing.since.saturating_add(terms.half_life),
 	})
 }

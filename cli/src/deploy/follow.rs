@@ -169,6 +169,7 @@ pub(super) async fn deliver(
 }
 
 /// The provider's receipt for the manifest, as the chain takes it.
+#[derive(Clone)]
 pub(super) struct Proof {
 	block: u32,
 	signature: [u8; 64],
@@ -184,8 +185,8 @@ impl Proof {
 	}
 }
 
-/// Waits until the workload runs. Should it not by the last quarter of its time, the receipt goes on
-/// chain: then it is the provider's fault.
+/// Waits until the workload runs. Should it not in time, the receipt goes on chain: then it is the
+/// provider's fault, and it cannot say that no manifest came.
 pub(super) async fn until_running(
 	context: &Context,
 	chain: &Chain,
@@ -194,25 +195,22 @@ pub(super) async fn until_running(
 	mut proof: Option<Proof>,
 ) -> Result<LeaseRecordNow, Failure> {
 	context.out.waiting("the provider starts the workload");
+	let mut attempts = 3u32;
 	loop {
-		let (now, record) = tenant::patiently(context, chain, async |connection| {
+		let (now, record, terms) = tenant::patiently(context, chain, async |connection| {
 			let view = connection.best().await?;
-			Ok((view.number(), view.lease(lease).await?))
+			Ok((view.number(), view.lease(lease).await?, view.terms().await?))
 		})
 		.await?;
 		let waiting = match &record {
 			LeaseRecordNow::Open(open) => open.state,
 			_ => return Ok(record),
 		};
-		let State::Starting {
-			since, deadline, ..
-		} = waiting
-		else {
+		let State::Starting { since, .. } = waiting else {
 			return Ok(record);
 		};
-		let quarter = deadline.saturating_sub(since) / 4;
-		let late = now.saturating_add(quarter) >= deadline;
-		if let Some(Proof { block, signature }) = proof.take_if(|_| late) {
+		let due = receipt_due(since, terms.manifest_deadline);
+		if let Some(Proof { block, signature }) = proof.clone().filter(|_| now >= due) {
 			context
 				.out
 				.stage("the start is late: the provider's receipt goes on chain");
@@ -222,14 +220,25 @@ pub(super) async fn until_running(
 				signature,
 			};
 			let signer = tenant::signer(context, chain, pair)?;
-			if let Err(error) = signer.submit(call, Wait::Best).await {
-				context
-					.out
-					.stage(format!("the receipt was not taken: {error}"));
+			attempts = attempts.saturating_sub(1);
+			match signer.submit(call, Wait::Best).await {
+				Ok(_) => proof = None,
+				Err(error) => {
+					context
+						.out
+						.stage(format!("the receipt was not taken: {error}"));
+					proof = proof.filter(|_| attempts > 0);
+				}
 			}
 		}
 		tokio::time::sleep(LOOK).await;
 	}
+}
+
+/// The block from which on a receipt belongs on chain: while the provider cannot yet say that no manifest
+/// came.
+fn receipt_due(since: u32, manifest_deadline: u32) -> u32 {
+	since.saturating_add(manifest_deadline.saturating_sub(manifest_deadline / 4))
 }
 
 pub(super) async fn until_ended(
@@ -284,4 +293,20 @@ pub(super) fn over(context: &Context, closed: &Closed) -> Result<(), Failure> {
 	let what = format!("the job did not succeed: {}", story::reason(&closed.reason));
 	let advice = format!("`leasehold logs {lease}` shows what it wrote.");
 	Err(Failure::new(7, what, advice))
+}
+
+#[cfg(test)]
+mod tests {
+	use super::receipt_due;
+
+	#[test]
+	fn a_receipt_is_on_chain_before_the_provider_may_deny_the_manifest() {
+		// The default manifest deadline, and the shortest that the terms allow.
+		for deadline in [100, 20, 4, 1] {
+			let due = receipt_due(1_000, deadline);
+			assert!((1_000..=1_000 + deadline).contains(&due), "{due}");
+			assert!(deadline < 4 || due < 1_000 + deadline, "{due}");
+		}
+		assert_eq!(receipt_due(u32::MAX, 100), u32::MAX);
+	}
 }

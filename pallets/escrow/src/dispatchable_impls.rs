@@ -10,7 +10,9 @@ use frame_support::{
 	},
 	weights::Weight,
 };
-use leasehold_primitives::{math, Balance, BlockNumber, LeaseId, ProviderRegistry, StreamObserver};
+use leasehold_primitives::{
+	math, Balance, BlockNumber, LeaseId, ProviderRegistry, StreamObserver, Streams, MAX_FUNDERS,
+};
 use sp_runtime::{DispatchError, SaturatedConversion};
 
 impl<T: Config> Pallet<T> {
@@ -25,11 +27,6 @@ impl<T: Config> Pallet<T> {
 
 	pub(crate) fn stream(lease: LeaseId) -> Result<StreamRecordOf<T>, DispatchError> {
 		StreamsOf::<T>::get(lease).ok_or_else(|| Error::<T>::UnknownStream.into())
-	}
-
-	pub(crate) fn hold(who: &T::AccountId, amount: Balance) -> DispatchResult {
-		T::Currency::hold(&HoldReason::Stream.into(), who, amount)
-			.map_err(|_| Error::<T>::InsufficientFunds.into())
 	}
 
 	fn is_tenant(stream: &StreamRecordOf<T>, who: &T::AccountId) -> bool {
@@ -64,15 +61,18 @@ impl<T: Config> Pallet<T> {
 					.checked_add(amount)
 					.ok_or(Error::<T>::Overflow)?;
 			}
-			None => stream
-				.funders
-				.try_push(Funder {
-					who: who.clone(),
-					held: amount,
-				})
-				.map_err(|_| Error::<T>::TooManyFunders)?,
+			None => {
+				stream.drop_spent();
+				stream
+					.funders
+					.try_push(Funder {
+						who: who.clone(),
+						held: amount,
+					})
+					.map_err(|_| Error::<T>::TooManyFunders)?;
+			}
 		}
-		Self::hold(who, amount)
+		<Self as Streams<_>>::hold(who, amount)
 	}
 
 	/// What it cost.
@@ -90,11 +90,14 @@ impl<T: Config> Pallet<T> {
 		let stored = matches!(stream.phase, Phase::Stored(_));
 		let served = T::Registry::served(stream.provider);
 		let (_, owed) = stream.owed(served);
-		// What was served past dry is not owed, and does not become so by a top-up. And who has used up
-		// what it had must not take over what those after it owe already.
+		// What was served past dry is not owed, and does not become so by a top-up. Who has used up
+		// what it had must not take over what those after it owe already. And where all places are taken,
+		// those who have used up what they had make room.
 		let dry = stored || stream.funded_blocks(served) == 0;
-		let used_up = owed > 0 && Self::left_of(&stream, &who, owed) == Some(0);
-		let first = dry || used_up;
+		let left = Self::left_of(&stream, &who, owed);
+		let used_up = owed > 0 && left == Some(0);
+		let crowded = left.is_none() && stream.funder_count() == MAX_FUNDERS;
+		let first = dry || used_up || crowded;
 		if first {
 			Self::settle_record(lease, &mut stream)?;
 		}
@@ -257,19 +260,26 @@ impl<T: Config> Pallet<T> {
 		Ok(blocks)
 	}
 
+	/// Where a fee goes: nowhere, if the destination cannot take it whole and in parts.
+	pub(crate) fn fee_taker(fee: Balance) -> Option<T::AccountId> {
+		let to = FeeDestination::<T>::get().filter(|_| fee > 0)?;
+		let alive = T::Currency::balance(&to) >= T::Currency::minimum_balance();
+		let takes = alive && {
+			let takes = T::Currency::can_deposit(&to, fee, Provenance::Extant);
+			takes.into_result().is_ok()
+		};
+		takes.then_some(to)
+	}
+
 	/// Pays a fee to its destination. A destination that cannot take it gets nothing: that must
 	/// not keep a provider from being paid. The planck that were paid.
 	pub(crate) fn pay_fee(
 		stream: &mut StreamRecordOf<T>,
 		fee: Balance,
 	) -> Result<Balance, DispatchError> {
-		let Some(to) = FeeDestination::<T>::get() else {
+		let Some(to) = Self::fee_taker(fee) else {
 			return Ok(0);
 		};
-		let takes = T::Currency::can_deposit(&to, fee, Provenance::Extant);
-		if fee == 0 || takes.into_result().is_err() {
-			return Ok(0);
-		}
 		Self::pay(stream, &to, fee)?;
 		Ok(fee)
 	}

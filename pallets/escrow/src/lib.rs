@@ -64,7 +64,8 @@ pub mod pallet {
 	/// Why this pallet holds funds.
 	#[pallet::composite_enum]
 	pub enum HoldReason {
-		/// What a funder has in streams.
+		/// For orders and leases: deposits of open orders, what funders have in streams, and the deposits
+		/// for records. One reason for all, so that a match moves nothing.
 		Stream,
 	}
 
@@ -92,6 +93,12 @@ pub mod pallet {
 		fn build(&self) {
 			assert_eq!(self.terms.check(), Ok(()), "terms of escrow");
 			CurrentTerms::<T>::put(Terms::V1(self.terms.clone()));
+			let alive =
+				|to: &T::AccountId| T::Currency::balance(to) >= T::Currency::minimum_balance();
+			assert!(
+				self.fee_destination.as_ref().is_none_or(alive),
+				"the fee destination must hold the existential deposit"
+			);
 			FeeDestination::<T>::set(self.fee_destination.clone());
 		}
 	}

@@ -6,7 +6,10 @@ use crate::{
 use frame_support::{
 	dispatch::DispatchResult,
 	ensure,
-	traits::{fungible::MutateHold, tokens::Precision},
+	traits::{
+		fungible::MutateHold,
+		tokens::{Fortitude, Precision, Restriction},
+	},
 	BoundedVec,
 };
 use leasehold_primitives::{
@@ -58,6 +61,34 @@ impl<T: Config> Streams<T::AccountId> for Pallet<T> {
 			.ok_or_else(|| Error::<T>::Overflow.into())
 	}
 
+	fn hold(who: &T::AccountId, amount: Balance) -> DispatchResult {
+		T::Currency::hold(&HoldReason::Stream.into(), who, amount)
+			.map_err(|_| Error::<T>::InsufficientFunds.into())
+	}
+
+	fn release(who: &T::AccountId, amount: Balance) -> DispatchResult {
+		if amount == 0 {
+			return Ok(());
+		}
+		let reason = HoldReason::Stream.into();
+		T::Currency::release(&reason, who, amount, Precision::Exact).map(|_| ())
+	}
+
+	fn charge(who: &T::AccountId, fee: Balance) -> Result<Balance, DispatchError> {
+		let Some(to) = Self::fee_taker(fee).filter(|to| to != who) else {
+			return Ok(0);
+		};
+		T::Currency::transfer_on_hold(
+			&HoldReason::Stream.into(),
+			who,
+			&to,
+			fee,
+			Precision::Exact,
+			Restriction::Free,
+			Fortitude::Force,
+		)
+	}
+
 	fn open(opening: StreamOpening<T::AccountId>) -> DispatchResult {
 		let StreamOpening {
 			lease,
@@ -75,7 +106,6 @@ impl<T: Config> Streams<T::AccountId> for Pallet<T> {
 		let terms = Self::terms();
 		let (storage_rate, reserve) = Self::reserve_of(rate, &terms)?;
 		ensure!(deposit > reserve, Error::<T>::DepositTooLow);
-		Self::hold(&tenant, deposit)?;
 		let mut funders = BoundedVec::new();
 		funders
 			.try_push(Funder {
@@ -154,8 +184,16 @@ impl<T: Config> Streams<T::AccountId> for Pallet<T> {
 
 	fn resize(lease: LeaseId, rate: Balance) -> DispatchResult {
 		Self::change(lease, |stream| {
-			let (storage_rate, reserve) = Self::reserve_of(rate, &Self::terms())?;
-			let least = Self::minimal_deposit(rate, 0)?;
+			// In the proportions that the stream was opened with, whatever the terms are by now.
+			let storage_rate = math::mul_div_ceil(stream.storage_rate, rate, stream.rate)
+				.map(|storage_rate| storage_rate.max(1))
+				.ok_or(Error::<T>::Overflow)?;
+			let period = stream.reserve.checked_div(stream.storage_rate);
+			let reserve = period
+				.and_then(|period| storage_rate.checked_mul(period))
+				.ok_or(Error::<T>::Overflow)?;
+			let least = math::minimal_deposit(rate, Self::terms().min_funded_blocks, 0, reserve)
+				.ok_or(Error::<T>::Overflow)?;
 			ensure!(stream.held() >= least, Error::<T>::DepositTooLow);
 			(stream.rate, stream.storage_rate, stream.reserve) = (rate, storage_rate, reserve);
 			Self::deposit_event(Event::StreamResized {
@@ -231,8 +269,7 @@ impl<T: Config> Streams<T::AccountId> for Pallet<T> {
 			stream.fees = stream.fees.saturating_add(cost);
 		}
 		for funder in &stream.funders {
-			let reason = HoldReason::Stream.into();
-			T::Currency::release(&reason, &funder.who, funder.held, Precision::Exact)?;
+			Self::release(&funder.who, funder.held)?;
 		}
 		let totals = StreamTotals {
 			paid: stream.paid,

@@ -233,6 +233,13 @@ impl<AccountId> StreamRecord<AccountId> {
 		u32::try_from(self.funders.len()).unwrap_or(MAX_FUNDERS)
 	}
 
+	/// Gives up the places of those who have nothing left; the tenant keeps its own.
+	pub(crate) fn drop_spent(&mut self) {
+		let mut first = true;
+		self.funders
+			.retain(|funder| core::mem::take(&mut first) || funder.held > 0);
+	}
+
 	/// What a running workload may still use up, planck.
 	pub fn spendable(&self) -> Balance {
 		self.held().saturating_sub(self.reserve)

@@ -1,11 +1,15 @@
 //! Bidding.
 
-use crate::{pallet::*, Bid, OrderV1, TermsV1, MAX_BIDS};
+use crate::{pallet::*, Bid, OrderRecordOf, OrderV1, TermsV1, MAX_BIDS};
 use frame_support::{dispatch::DispatchResult, ensure};
 use leasehold_primitives::{
-	math, Balance, Demand, OrderId, ProviderId, ProviderRegistry, Requirement, Resources, Scores,
+	math, Agenda, AgendaItem, Balance, Demand, OrderId, ProviderId, ProviderRegistry, Requirement,
+	Resources, Scores,
 };
 use sp_runtime::DispatchError;
+
+/// In the last blocks a bid takes the lead by this part of the other's rank, at least: a hundredth.
+const UNDERCUT: Balance = 100;
 
 impl<T: Config> Pallet<T> {
 	pub(crate) fn operated(operator: &T::AccountId) -> Result<ProviderId, DispatchError> {
@@ -69,12 +73,15 @@ impl<T: Config> Pallet<T> {
 		ensure!(Self::now() < order.bidding_ends, Error::<T>::BiddingEnded);
 		ensure!(rate >= 1, Error::<T>::ZeroRate);
 		ensure!(rate <= order.spec.v1().max_rate, Error::<T>::RateTooHigh);
-		ensure!(
-			order.bids.iter().all(|b| b.provider != provider),
-			Error::<T>::AlreadyBid
-		);
+		let leader = order.bids.first().map(|best| best.provider);
+		let own = order.bids.iter().position(|bid| bid.provider == provider);
+		if let Some(own) = own {
+			let old = order.bids.remove(own);
+			ensure!(rate < old.rate, Error::<T>::AlreadyBid);
+		}
 		let open = OpenBids::<T>::get(provider);
-		ensure!(open < terms.max_open_bids, Error::<T>::TooManyBids);
+		let more = own.is_none();
+		ensure!(!more || open < terms.max_open_bids, Error::<T>::TooManyBids);
 		Self::eligible(
 			&order.tenant,
 			order.spec.v1(),
@@ -88,18 +95,25 @@ impl<T: Config> Pallet<T> {
 			rate,
 			score: T::Reputation::provider(provider),
 		};
-		let (score, rank) = (bid.score, bid.rank(terms.rank_weight));
+		let (score, rank) = (bid.score, bid.rank(order.rank_weight));
 		let place = order
 			.bids
 			.iter()
-			.position(|other| other.rank(terms.rank_weight) > rank)
+			.position(|other| other.rank(order.rank_weight) > rank)
 			.unwrap_or(order.bids.len());
 		ensure!(place < MAX_BIDS as usize, Error::<T>::OutbidByAll);
+		let second = order.bids.first().filter(|_| place == 0);
+		let second = second.map(|bid| bid.rank(order.rank_weight));
 		let evicted = order.bids.force_insert_keep_left(place, bid);
 		let evicted = evicted.map_err(|_| Error::<T>::OutbidByAll)?;
+		if let Some(second) = second.filter(|_| leader != Some(provider)) {
+			Self::overtaken(id, &mut order, rank, second, &terms)?;
+		}
 		let auditors = order.spec.v1().attestors.count();
 		Orders::<T>::insert(id, order);
-		OpenBids::<T>::insert(provider, open.saturating_add(1));
+		if more {
+			OpenBids::<T>::insert(provider, open.saturating_add(1));
+		}
 		if let Some(out) = evicted {
 			Self::forget_bid(out.provider);
 			Self::deposit_event(Event::BidEvicted {
@@ -115,6 +129,39 @@ impl<T: Config> Pallet<T> {
 			rank,
 		});
 		Ok(auditors)
+	}
+
+	/// The lead of an order has changed. In the last blocks that must be by a hundredth of the rank, and
+	/// bidding goes on for as long again: who bids last has no advantage over those who can still answer,
+	/// and there is an end to it.
+	fn overtaken(
+		id: OrderId,
+		order: &mut OrderRecordOf<T>,
+		rank: Balance,
+		second: Balance,
+		terms: &TermsV1,
+	) -> DispatchResult {
+		let now = Self::now();
+		if now < order.bidding_ends.saturating_sub(terms.bid_lock) {
+			return Ok(());
+		}
+		let least = second.div_ceil(UNDERCUT);
+		ensure!(
+			rank.saturating_add(least) <= second,
+			Error::<T>::LateUndercut
+		);
+		let ends = now.saturating_add(terms.bid_lock).saturating_add(1);
+		let more = ends.saturating_sub(order.bidding_ends);
+		if more > 0 {
+			order.bidding_ends = ends;
+			order.ends = order.ends.saturating_add(more);
+			order.due = T::Agenda::schedule(AgendaItem::Order(id), order.ends);
+			Self::deposit_event(Event::BiddingExtended {
+				order: id,
+				bidding_ends: ends,
+			});
+		}
+		Ok(())
 	}
 
 	pub(crate) fn do_withdraw_bid(operator: T::AccountId, id: OrderId) -> DispatchResult {

@@ -2,7 +2,9 @@
 
 use crate::{pallet::*, LeaseState, Resize};
 use frame_support::{dispatch::DispatchResult, ensure};
-use leasehold_primitives::{pricing, LeaseId, ManifestHash, ProviderRegistry, Resources, Streams};
+use leasehold_primitives::{
+	math, pricing, LeaseId, ManifestHash, ProviderRegistry, Resources, Streams,
+};
 
 impl<T: Config> Pallet<T> {
 	pub(crate) fn do_update_manifest(
@@ -40,6 +42,11 @@ impl<T: Config> Pallet<T> {
 			Error::<T>::NotActive
 		);
 		ensure!(resources.is_sound(), Error::<T>::InvalidResources);
+		if resources == lease.taken {
+			Resizes::<T>::take(id).ok_or(Error::<T>::NothingToDo)?;
+			Self::deposit_event(Event::ResizeWithdrawn { lease: id });
+			return Ok(());
+		}
 		let until = Self::now().saturating_add(Self::terms().resize_window);
 		Resizes::<T>::insert(
 			id,
@@ -71,9 +78,12 @@ impl<T: Config> Pallet<T> {
 		ensure!(agreed, Error::<T>::NoProposal);
 		let taken =
 			T::Registry::pin(lease.provider, &lease.taken, &resources).map_err(Self::refusal)?;
-		let rate = pricing::resized_rate(T::Streams::rate(id), &lease.taken, &taken)
-			.ok_or(Error::<T>::Overflow)?;
-		let slice = Self::slice(rate, &Self::terms());
+		let old_rate = T::Streams::rate(id);
+		let rate =
+			pricing::resized_rate(old_rate, &lease.taken, &taken).ok_or(Error::<T>::Overflow)?;
+		// In proportion, whatever the terms are by now.
+		let slice =
+			math::mul_div_ceil(lease.slice, rate, old_rate.max(1)).ok_or(Error::<T>::Overflow)?;
 		T::Registry::exchange(lease.provider, (&lease.taken, lease.slice), (&taken, slice))?;
 		T::Streams::resize(id, rate)?;
 		(lease.taken, lease.slice) = (taken.clone(), slice);

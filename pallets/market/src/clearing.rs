@@ -40,15 +40,13 @@ impl<T: Config> Pallet<T> {
 		let manual = spec.selection == Selection::Manual;
 		let mut skipped = Vec::new();
 		let cleared = !manual && {
-			let filled = with_storage_layer(|| {
+			// Whatever stands against a lease: the order ends now, and its deposits go back.
+			let filled: DispatchResult = with_storage_layer(|| {
 				let filled = Self::fill(id, &order, None, &mut skipped)?;
 				ensure!(filled >= spec.quantity.at_least, Error::<T>::NotEligible);
 				Ok(())
 			});
-			match filled {
-				Err(error) if error != Error::<T>::NotEligible.into() => return Err(error),
-				result => result.is_ok(),
-			}
+			filled.is_ok()
 		};
 		for (provider, requirement) in skipped {
 			Self::deposit_event(Event::BidSkipped {
@@ -98,8 +96,8 @@ impl<T: Config> Pallet<T> {
 	) -> Result<u8, DispatchError> {
 		let spec = order.spec.v1();
 		let terms = Self::terms();
-		let weight = terms.rank_weight;
-		Self::remove_order(id, order)?;
+		let weight = order.rank_weight;
+		Self::remove_order(id, order);
 		let mut filled = 0u8;
 		for (place, bid) in order.bids.iter().enumerate() {
 			let most = match picks {
@@ -146,8 +144,8 @@ impl<T: Config> Pallet<T> {
 			}
 		}
 		let unfilled = spec.quantity.leases.saturating_sub(filled);
-		let rest = order.record_deposit.saturating_mul(unfilled.into());
-		Self::release(HoldReason::Record, &order.tenant, rest)?;
+		let rest = spec.deposit.saturating_add(order.record_deposit);
+		T::Streams::release(&order.tenant, rest.saturating_mul(unfilled.into()))?;
 		Ok(filled)
 	}
 
@@ -173,7 +171,8 @@ impl<T: Config> Pallet<T> {
 		ensure!(rate <= order.max_rate, Error::<T>::RateTooHigh);
 		let least = T::Streams::minimal_deposit(rate, terms.start_deadline)?;
 		ensure!(order.deposit >= least, Error::<T>::DepositTooLow);
-		Self::hold(HoldReason::Record, &tenant, terms.record_deposit)?;
+		let deposits = order.deposit.checked_add(terms.record_deposit);
+		T::Streams::hold(&tenant, deposits.ok_or(Error::<T>::Overflow)?)?;
 		let id = Self::next_order_id()?;
 		Self::deposit_event(Event::OrderPlaced {
 			order: id,

@@ -1,7 +1,9 @@
 //! Leases from start to sweep.
 
 use crate::{pallet::*, ClosedLease, LeaseRecordOf, LeaseState, Suspension, WeightInfo};
-use frame_support::{dispatch::DispatchResult, ensure, weights::Weight};
+use frame_support::{
+	dispatch::DispatchResult, ensure, storage::with_storage_layer, weights::Weight,
+};
 use leasehold_primitives::{
 	receipt, Agenda, AgendaItem, BlockNumber, CloseReason, FailureCode, Fault, LeaseId, Outcome,
 	OutcomeObserver, ProviderRegistry, ResultHash, StreamObserver, Streams, WorkloadKind,
@@ -58,7 +60,9 @@ impl<T: Config> Pallet<T> {
 			..
 		} = lease.state
 		{
-			return end.min(since.saturating_add(T::Registry::max_downtime()));
+			let horizon = now.saturating_add(terms.agenda_horizon);
+			let offline = since.saturating_add(T::Registry::max_downtime());
+			return end.min(offline).min(horizon);
 		}
 		let period = T::Registry::heartbeat_period();
 		let wait = if idle {
@@ -115,7 +119,8 @@ impl<T: Config> Pallet<T> {
 			Error::<T>::InvalidReceipt
 		);
 		let payload = receipt::payload(&Self::genesis(), id, &lease.manifest_hash, block);
-		let operator = T::Registry::operator(lease.provider).ok_or(Error::<T>::InvalidReceipt)?;
+		let operator = T::Registry::operator_at(lease.provider, block);
+		let operator = operator.ok_or(Error::<T>::InvalidReceipt)?;
 		ensure!(
 			signature.verify(&payload[..], &operator),
 			Error::<T>::InvalidReceipt
@@ -174,7 +179,8 @@ impl<T: Config> Pallet<T> {
 		code: FailureCode,
 	) -> DispatchResult {
 		let lease = Self::operated_lease(&operator, id)?;
-		Self::close(id, lease, CloseReason::WorkloadFailed(code))
+		let reason = Self::overdue(&lease).unwrap_or(CloseReason::WorkloadFailed(code));
+		Self::close(id, lease, reason)
 	}
 
 	pub(crate) fn do_close_lease(tenant: T::AccountId, id: LeaseId) -> DispatchResult {
@@ -271,19 +277,21 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn do_abandon_lease(operator: T::AccountId, id: LeaseId) -> DispatchResult {
 		let lease = Self::operated_lease(&operator, id)?;
 		ensure!(lease.progress().started, Error::<T>::NotStarted);
-		Self::close(id, lease, CloseReason::Abandoned)
+		let reason = Self::overdue(&lease).unwrap_or(CloseReason::Abandoned);
+		Self::close(id, lease, reason)
 	}
 
 	pub(crate) fn do_report_offline(id: LeaseId) -> DispatchResult {
 		let lease = Self::lease(id)?;
-		ensure!(Self::is_offline(&lease), Error::<T>::NotOffline);
-		Self::close(id, lease, CloseReason::Offline)
+		let reason = Self::overdue(&lease).ok_or(Error::<T>::NotOffline)?;
+		Self::close(id, lease, reason)
 	}
 
-	/// Whether the provider served nothing, or kept the lease paused, for too long.
-	pub(crate) fn is_offline(lease: &LeaseRecordOf<T>) -> bool {
+	/// Why a lease should be closed by now, if it should: its time is over, or its provider served
+	/// nothing, or kept it paused, for too long; whichever came first.
+	pub(crate) fn overdue(lease: &LeaseRecordOf<T>) -> Option<CloseReason> {
+		let (end, over) = lease.ends()?;
 		let paused_since = match lease.state {
-			LeaseState::Starting { .. } => return false,
 			LeaseState::Suspended {
 				why: Suspension::ProviderPaused,
 				since,
@@ -292,7 +300,13 @@ impl<T: Config> Pallet<T> {
 			_ => BlockNumber::MAX,
 		};
 		let since = T::Registry::on_duty_until(lease.provider).min(paused_since);
-		Self::now().saturating_sub(since) >= T::Registry::max_downtime()
+		let offline = since.saturating_add(T::Registry::max_downtime());
+		let (at, reason) = if offline < end {
+			(offline, CloseReason::Offline)
+		} else {
+			(end, over)
+		};
+		(at <= Self::now()).then_some(reason)
 	}
 
 	/// Handles a lease that is due.
@@ -309,11 +323,8 @@ impl<T: Config> Pallet<T> {
 			return Ok(());
 		}
 		let paid = T::Streams::settle(id)?;
-		if let Some((_, reason)) = lease.ends().filter(|(end, _)| now >= *end) {
+		if let Some(reason) = Self::overdue(&lease) {
 			return Self::close(id, lease, reason);
-		}
-		if Self::is_offline(&lease) {
-			return Self::close(id, lease, CloseReason::Offline);
 		}
 		match lease.state {
 			LeaseState::Active { term_end } => {
@@ -339,8 +350,18 @@ impl<T: Config> Pallet<T> {
 			LeaseState::Suspended {
 				why: Suspension::Dry,
 				..
-			} if T::Streams::funded_blocks(id) == 0 => {
-				return Self::close(id, lease, CloseReason::OutOfFunds);
+			} => {
+				// Nothing is taken for a lease whose provider has not got the capacity any more.
+				let resumed = with_storage_layer(|| {
+					ensure!(T::Streams::refill(id), Error::<T>::NotActive);
+					Self::resume(id, lease.clone())
+				});
+				if resumed.is_ok() {
+					return Ok(());
+				}
+				if T::Streams::funded_blocks(id) == 0 {
+					return Self::close(id, lease, CloseReason::OutOfFunds);
+				}
 			}
 			_ => {}
 		}
@@ -364,6 +385,8 @@ impl<T: Config> Pallet<T> {
 			_ => 0,
 		};
 		let totals = T::Streams::close(id, waited)?;
+		// What a start in vain cost bought nothing that speaks for anybody.
+		let paid = if progress.started { totals.paid } else { 0 };
 		let compensation = if reason.compensates(progress) {
 			lease.slice
 		} else {
@@ -379,10 +402,11 @@ impl<T: Config> Pallet<T> {
 			provider: lease.provider,
 			tenant: lease.tenant.clone(),
 			fault,
-			paid: totals.paid,
+			paid,
 			// Where the provider is at fault it decides how little was paid.
 			at_stake: match fault {
 				Fault::Provider => totals.paid.max(lease.slice),
+				Fault::Nobody => paid,
 				_ => totals.paid,
 			},
 		});
@@ -427,7 +451,7 @@ impl<T: Config> Pallet<T> {
 		let Some(lease) = ClosedLeases::<T>::take(id) else {
 			return Ok(());
 		};
-		Self::release(HoldReason::Record, &lease.tenant, lease.record_deposit)?;
+		T::Streams::release(&lease.tenant, lease.record_deposit)?;
 		let record_deposit = lease.record_deposit;
 		Self::deposit_event(Event::LeaseSwept {
 			lease: id,

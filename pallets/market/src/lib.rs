@@ -17,7 +17,8 @@
 //!
 //! Bids have no deposit: the provider's bond backs them. They rank by
 //! [`leasehold_primitives::math::rank`] with the score that the provider had when it bid; ties go to
-//! the earlier bid. An order keeps its best sixteen.
+//! the earlier bid. An order keeps its best sixteen. A provider may lower its bid. Who takes the lead in
+//! the last blocks must do so clearly, and bidding goes on, so that the others can answer.
 //!
 //! Everything that is waited for has a deadline in the agenda: the end of bidding and of the time to
 //! pick, the start, the stream running low and dry, the reserve running out, the notice, the maximal
@@ -33,6 +34,7 @@ mod changes;
 mod clearing;
 mod deadlines;
 mod leases;
+pub mod migrations;
 mod orders;
 pub mod reads;
 mod try_state;
@@ -47,10 +49,7 @@ use weights::MAX_AUDITORS;
 #[frame_support::pallet]
 pub mod pallet {
 	use super::*;
-	use frame_support::{
-		pallet_prelude::*,
-		traits::fungible::{Inspect, MutateHold},
-	};
+	use frame_support::pallet_prelude::*;
 	use frame_system::pallet_prelude::*;
 	use leasehold_primitives::{
 		Agenda, Balance, BlockNumber, CloseReason, FailureCode, Fault, LeaseId, ManifestHash,
@@ -59,7 +58,7 @@ pub mod pallet {
 	};
 	use sp_runtime::traits::{IdentifyAccount, Verify};
 
-	const STORAGE_VERSION: StorageVersion = StorageVersion::new(1);
+	const STORAGE_VERSION: StorageVersion = StorageVersion::new(2);
 
 	#[pallet::pallet]
 	#[pallet::storage_version(STORAGE_VERSION)]
@@ -67,14 +66,9 @@ pub mod pallet {
 
 	#[pallet::config]
 	pub trait Config: frame_system::Config<RuntimeEvent: From<Event<Self>>> {
-		/// The chain's token.
-		type Currency: Inspect<Self::AccountId, Balance = Balance>
-			+ MutateHold<Self::AccountId, Reason = Self::RuntimeHoldReason>;
-		/// The runtime's hold reasons.
-		type RuntimeHoldReason: From<HoldReason>;
 		/// The providers, their capacity and bond.
 		type Registry: ProviderRegistry<Self::AccountId>;
-		/// The escrow behind leases.
+		/// The escrow behind orders and leases: it holds all money.
 		type Streams: Streams<Self::AccountId>;
 		/// Where deadlines are written down.
 		type Agenda: Agenda;
@@ -86,18 +80,16 @@ pub mod pallet {
 		type Signature: Parameter + Verify<Signer = Self::Signer>;
 		/// Who may set terms.
 		type AdminOrigin: EnsureOrigin<Self::RuntimeOrigin>;
-		/// Where the fee for a cancelled order goes.
-		type FeeDestination: Get<Option<Self::AccountId>>;
 		/// Weights of the calls.
 		type WeightInfo: WeightInfo;
 	}
 
-	/// Why this pallet holds funds.
+	/// Why this pallet held funds up to version 1; the escrow holds them since.
 	#[pallet::composite_enum]
 	pub enum HoldReason {
-		/// The deposit of an open order; at the match it moves into the lease's stream.
+		/// The deposit of an open order.
 		Order,
-		/// For the records of an order and its lease; comes back with the last of them.
+		/// For the records of an order and its lease.
 		Record,
 	}
 
@@ -181,13 +173,19 @@ pub mod pallet {
 		/// The order ended without a lease: no eligible bids, too few of them, or none picked. All
 		/// deposits went back to the tenant, but for the `fee` if it did not pick.
 		OrderExpired { order: OrderId, fee: Balance },
-		/// A provider bid `rate`; `rank` follows from the rate and the provider's score.
+		/// A provider bid `rate`, or lowered its bid to it; `rank` follows from the rate and the provider's
+		/// score.
 		BidPlaced {
 			order: OrderId,
 			provider: ProviderId,
 			rate: Balance,
 			score: Score,
 			rank: Balance,
+		},
+		/// The lead changed in the last blocks: bids are taken up to block `bidding_ends`.
+		BiddingExtended {
+			order: OrderId,
+			bidding_ends: BlockNumber,
 		},
 		/// A provider took its bid back.
 		BidWithdrawn {
@@ -247,6 +245,8 @@ pub mod pallet {
 			resources: Resources,
 			until: BlockNumber,
 		},
+		/// The tenant took its proposal back.
+		ResizeWithdrawn { lease: LeaseId },
 		/// The lease has another size and rate from now on.
 		LeaseResized {
 			lease: LeaseId,
@@ -258,8 +258,8 @@ pub mod pallet {
 		AccessRevoked { lease: LeaseId, epoch: u32 },
 		/// New terms are in force.
 		TermsSet { terms: Terms },
-		/// A lease ended. Amounts in planck; `paid` is gross of `fees`; `compensation` went to the
-		/// tenant out of the provider's bond.
+		/// A lease ended. Amounts in planck; `paid` is gross of `fees`; `refunded` went back to the funders,
+		/// with what they withdrew before; `compensation` went to the tenant out of the provider's bond.
 		LeaseClosed {
 			lease: LeaseId,
 			order: OrderId,
@@ -302,15 +302,13 @@ pub mod pallet {
 		InvalidBidding,
 		/// The deposit would not pay for the least time at the price ceiling.
 		DepositTooLow,
-		/// The tenant's balance does not cover the deposits.
-		InsufficientFunds,
 		/// An open order or lease of the tenant has this manifest already.
 		ManifestInUse,
 		/// Bidding is over.
 		BiddingEnded,
 		/// The bid is above the order's price ceiling.
 		RateTooHigh,
-		/// The provider has a bid on this order already.
+		/// The provider has a bid on this order that is as low.
 		AlreadyBid,
 		/// The provider has as many open bids as it may have.
 		TooManyBids,
@@ -373,6 +371,8 @@ pub mod pallet {
 		TermsContradict,
 		/// A sum does not fit into its type.
 		Overflow,
+		/// In the last blocks of bidding, a bid takes the lead only if it ranks better by a hundredth.
+		LateUndercut,
 	}
 
 	#[pallet::call]
@@ -395,8 +395,9 @@ pub mod pallet {
 			Ok(Some(T::WeightInfo::cancel_order(bids)).into())
 		}
 
-		/// Bids `rate` planck per served block. Operator only; the provider must meet the order now
-		/// and again when the chain clears it.
+		/// Bids `rate` planck per served block, or lowers the provider's bid to it. Operator only; the
+		/// provider must meet the order now and again when the chain clears it. A bid that takes the
+		/// lead in the last blocks extends bidding.
 		#[pallet::call_index(2)]
 		#[pallet::weight(Pallet::<T>::bidding(MAX_AUDITORS))]
 		pub fn place_bid(
@@ -590,7 +591,8 @@ pub mod pallet {
 			Self::do_update_manifest(who, lease, manifest_hash)
 		}
 
-		/// Proposes another size for an active lease, at its own unit prices. Tenant only.
+		/// Proposes another size for an active lease, at its own unit prices; the size that it has takes
+		/// a proposal back. Tenant only.
 		#[pallet::call_index(18)]
 		#[pallet::weight(T::WeightInfo::propose_resize())]
 		pub fn propose_resize(
@@ -658,6 +660,15 @@ pub mod pallet {
 			limit: u32,
 		) -> reads::Page<reads::Candidate, ProviderId> {
 			Self::read_candidates(&tenant, order.v1(), after, limit)
+		}
+
+		/// What a tenant has open, by manifest: a page of at most 100, after one of the page before.
+		pub fn open_items(
+			tenant: T::AccountId,
+			after: Option<ManifestKey>,
+			limit: u32,
+		) -> reads::Page<(ManifestKey, OpenItem), ManifestKey> {
+			Self::read_open_items(&tenant, after, limit)
 		}
 	}
 

@@ -4,16 +4,7 @@ use crate::{
 	pallet::*, LeaseIds, ManifestKey, OpenItem, OrderOf, OrderRecord, OrderRecordOf, OrderV1,
 	Selection, Terms, TermsV1, MAX_LEASES,
 };
-use frame_support::{
-	dispatch::DispatchResult,
-	ensure,
-	traits::{
-		fungible::{Inspect, MutateHold},
-		tokens::{Fortitude, Precision, Provenance, Restriction},
-		Get,
-	},
-	BoundedVec,
-};
+use frame_support::{dispatch::DispatchResult, ensure, BoundedVec};
 use leasehold_primitives::{
 	Agenda, AgendaItem, Balance, BlockNumber, LeaseId, ManifestHash, OrderId, Streams,
 };
@@ -35,19 +26,6 @@ impl<T: Config> Pallet<T> {
 		CurrentTerms::<T>::put(&terms);
 		Self::deposit_event(Event::TermsSet { terms });
 		Ok(())
-	}
-
-	pub(crate) fn hold(reason: HoldReason, who: &T::AccountId, amount: Balance) -> DispatchResult {
-		T::Currency::hold(&reason.into(), who, amount)
-			.map_err(|_| Error::<T>::InsufficientFunds.into())
-	}
-
-	pub(crate) fn release(
-		reason: HoldReason,
-		who: &T::AccountId,
-		amount: Balance,
-	) -> DispatchResult {
-		T::Currency::release(&reason.into(), who, amount, Precision::Exact).map(|_| ())
 	}
 
 	pub(crate) fn manifest_key(hash: &ManifestHash) -> ManifestKey {
@@ -121,10 +99,15 @@ impl<T: Config> Pallet<T> {
 		Ok(id)
 	}
 
-	/// `amount` for each lease of an order.
-	fn times(order: &OrderV1<T::AccountId>, amount: Balance) -> Result<Balance, DispatchError> {
-		amount
-			.checked_mul(order.quantity.leases.into())
+	/// `deposit` and `record` planck for each lease of an order.
+	fn deposits(
+		order: &OrderV1<T::AccountId>,
+		deposit: Balance,
+		record: Balance,
+	) -> Result<Balance, DispatchError> {
+		deposit
+			.checked_add(record)
+			.and_then(|sum| sum.checked_mul(order.quantity.leases.into()))
 			.ok_or_else(|| Error::<T>::Overflow.into())
 	}
 
@@ -148,10 +131,10 @@ impl<T: Config> Pallet<T> {
 				.ok_or(Error::<T>::Overflow)?,
 			Selection::Offer { .. } => return Err(Error::<T>::WrongSelection.into()),
 		};
-		let deposits = Self::times(order, order.deposit)?;
-		let records = Self::times(order, terms.record_deposit)?;
-		Self::hold(HoldReason::Order, &tenant, deposits)?;
-		Self::hold(HoldReason::Record, &tenant, records)?;
+		T::Streams::hold(
+			&tenant,
+			Self::deposits(order, order.deposit, terms.record_deposit)?,
+		)?;
 		let id = Self::next_order_id()?;
 		let key = Self::manifest_key(&order.manifest_hash);
 		OpenManifests::<T>::insert(&tenant, key, OpenItem::Order(id));
@@ -161,6 +144,8 @@ impl<T: Config> Pallet<T> {
 				tenant: tenant.clone(),
 				spec: spec.clone(),
 				record_deposit: terms.record_deposit,
+				cancel_fee: terms.cancel_fee,
+				rank_weight: terms.rank_weight,
 				bidding_ends,
 				ends,
 				due: T::Agenda::schedule(AgendaItem::Order(id), ends),
@@ -193,48 +178,25 @@ impl<T: Config> Pallet<T> {
 		order: &OrderRecordOf<T>,
 		charge: bool,
 	) -> Result<Balance, DispatchError> {
-		let tenant = &order.tenant;
-		let records = Self::times(order.spec.v1(), order.record_deposit)?;
+		let (tenant, spec) = (&order.tenant, order.spec.v1());
+		let all = Self::deposits(spec, spec.deposit, order.record_deposit)?;
+		let records = Self::deposits(spec, 0, order.record_deposit)?;
 		let fee = if charge && !order.bids.is_empty() {
-			Self::charge(tenant, Self::terms().cancel_fee.min(records))?
+			T::Streams::charge(tenant, order.cancel_fee.min(records))?
 		} else {
 			0
 		};
-		Self::remove_order(id, order)?;
-		Self::release(HoldReason::Record, tenant, records.saturating_sub(fee))?;
-		OpenManifests::<T>::remove(tenant, Self::manifest_key(&order.spec.v1().manifest_hash));
+		Self::remove_order(id, order);
+		T::Streams::release(tenant, all.saturating_sub(fee))?;
+		OpenManifests::<T>::remove(tenant, Self::manifest_key(&spec.manifest_hash));
 		Ok(fee)
 	}
 
-	/// Takes a fee out of a record deposit. A destination that cannot take it gets nothing: that
-	/// must not keep an order from ending. The planck that were taken.
-	fn charge(tenant: &T::AccountId, fee: Balance) -> Result<Balance, DispatchError> {
-		let Some(to) = T::FeeDestination::get() else {
-			return Ok(0);
-		};
-		let takes = T::Currency::can_deposit(&to, fee, Provenance::Extant);
-		if fee == 0 || to == *tenant || takes.into_result().is_err() {
-			return Ok(0);
-		}
-		T::Currency::transfer_on_hold(
-			&HoldReason::Record.into(),
-			tenant,
-			&to,
-			fee,
-			Precision::Exact,
-			Restriction::Free,
-			Fortitude::Force,
-		)
-	}
-
-	/// Removes an order and its bids, and releases its deposits but not those for records.
-	pub(crate) fn remove_order(id: OrderId, order: &OrderRecordOf<T>) -> DispatchResult {
+	/// Removes an order and its bids. What is on hold for it stays so.
+	pub(crate) fn remove_order(id: OrderId, order: &OrderRecordOf<T>) {
 		Orders::<T>::remove(id);
 		for bid in &order.bids {
 			Self::forget_bid(bid.provider);
 		}
-		let spec = order.spec.v1();
-		let deposits = Self::times(spec, spec.deposit)?;
-		Self::release(HoldReason::Order, &order.tenant, deposits)
 	}
 }

@@ -2,7 +2,7 @@
 
 extern crate alloc;
 
-use crate::{pallet::*, OrderRecordOf, OrderV1};
+use crate::{pallet::*, ManifestKey, OpenItem, OrderRecordOf, OrderV1};
 use alloc::vec::Vec;
 use codec::{Decode, Encode};
 use leasehold_primitives::{
@@ -28,6 +28,8 @@ pub struct Candidate {
 	pub score: Score,
 	/// The first requirement that it does not meet.
 	pub lacks: Option<Requirement>,
+	/// Whether its daemon is on duty now: without, its offer cannot be taken.
+	pub on_duty: bool,
 	/// The version of its standing offer, and the rate it asks, planck a block.
 	pub offer: Option<(u32, Balance)>,
 }
@@ -75,6 +77,7 @@ impl<T: Config> Pallet<T> {
 					provider,
 					score: T::Reputation::provider(provider),
 					lacks: fits.err(),
+					on_duty: Self::now() <= T::Registry::on_duty_until(provider),
 					offer,
 				}
 			}),
@@ -82,6 +85,21 @@ impl<T: Config> Pallet<T> {
 			|candidate| candidate.provider,
 			|_| true,
 		)
+	}
+
+	pub(crate) fn read_open_items(
+		tenant: &T::AccountId,
+		after: Option<ManifestKey>,
+		limit: u32,
+	) -> Page<(ManifestKey, OpenItem), ManifestKey> {
+		let mut items = match after {
+			Some(key) => {
+				let from = OpenManifests::<T>::hashed_key_for(tenant, key);
+				OpenManifests::<T>::iter_prefix_from(tenant, from)
+			}
+			None => OpenManifests::<T>::iter_prefix(tenant),
+		};
+		page(&mut items, limit, |(key, _)| *key, |_| true)
 	}
 }
 

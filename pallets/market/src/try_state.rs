@@ -4,7 +4,7 @@ extern crate alloc;
 
 use crate::{pallet::*, OpenItem};
 use alloc::collections::BTreeMap;
-use frame_support::{ensure, traits::fungible::InspectHold};
+use frame_support::ensure;
 use leasehold_primitives::{Balance, ProviderId, Resources};
 use sp_runtime::TryRuntimeError;
 
@@ -36,37 +36,41 @@ impl<T: Config> Pallet<T> {
 		Ok(all)
 	}
 
-	/// I1 for orders and records, and the indexes.
-	pub fn do_try_state() -> Result<(), TryRuntimeError> {
-		let mut orders = BTreeMap::<T::AccountId, Balance>::new();
-		let mut records = BTreeMap::<T::AccountId, Balance>::new();
-		let mut bids = BTreeMap::<ProviderId, u32>::new();
-		let add = |map: &mut BTreeMap<T::AccountId, Balance>, who, amount: Balance| {
-			let sum = map.entry(who).or_default();
-			*sum = sum.saturating_add(amount);
+	/// What is on hold of each tenant besides its streams, planck: for open orders, and for records (I1).
+	pub fn held_for_tenants() -> Result<BTreeMap<T::AccountId, Balance>, TryRuntimeError> {
+		let mut all = BTreeMap::<T::AccountId, Balance>::new();
+		let mut add = |who, amount: Balance| -> Result<(), TryRuntimeError> {
+			let sum = all.entry(who).or_default();
+			*sum = sum.checked_add(amount).ok_or("holds overflow")?;
+			Ok(())
 		};
-		let weight = Self::terms().rank_weight;
+		for order in Orders::<T>::iter_values() {
+			let spec = order.spec.v1();
+			let each = spec.deposit.checked_add(order.record_deposit);
+			let sum = each.and_then(|each| each.checked_mul(spec.quantity.leases.into()));
+			add(order.tenant, sum.ok_or("deposits overflow")?)?;
+		}
+		for lease in Leases::<T>::iter_values() {
+			add(lease.tenant, lease.record_deposit)?;
+		}
+		for lease in ClosedLeases::<T>::iter_values() {
+			add(lease.tenant, lease.record_deposit)?;
+		}
+		Ok(all)
+	}
+
+	/// Bids and the indexes.
+	pub fn do_try_state() -> Result<(), TryRuntimeError> {
+		let mut bids = BTreeMap::<ProviderId, u32>::new();
 		for (id, order) in Orders::<T>::iter() {
 			let spec = order.spec.v1();
-			let leases = Balance::from(spec.quantity.leases);
-			let (deposits, record) = (spec.deposit, order.record_deposit);
-			add(
-				&mut orders,
-				order.tenant.clone(),
-				deposits.saturating_mul(leases),
-			);
-			add(
-				&mut records,
-				order.tenant.clone(),
-				record.saturating_mul(leases),
-			);
 			for bid in &order.bids {
 				let count = bids.entry(bid.provider).or_default();
 				*count = count.saturating_add(1);
 				ensure!(bid.rate <= spec.max_rate, "a bid above the ceiling");
 			}
 			ensure!(
-				order.bids.is_sorted_by_key(|b| b.rank(weight)),
+				order.bids.is_sorted_by_key(|b| b.rank(order.rank_weight)),
 				"bids are not in order"
 			);
 			let key = Self::manifest_key(&spec.manifest_hash);
@@ -80,7 +84,6 @@ impl<T: Config> Pallet<T> {
 			);
 		}
 		for (id, lease) in Leases::<T>::iter() {
-			add(&mut records, lease.tenant.clone(), lease.record_deposit);
 			let key = Self::manifest_key(&lease.manifest_hash);
 			let indexed = match OpenManifests::<T>::get(&lease.tenant, key) {
 				Some(OpenItem::Leases { order, leases }) => {
@@ -100,23 +103,11 @@ impl<T: Config> Pallet<T> {
 				"a lease id that was never given"
 			);
 		}
-		for (id, lease) in ClosedLeases::<T>::iter() {
-			add(&mut records, lease.tenant.clone(), lease.record_deposit);
+		for id in ClosedLeases::<T>::iter_keys() {
 			ensure!(
 				!Leases::<T>::contains_key(id),
 				"a lease both open and closed"
 			);
-		}
-		let holds = [(HoldReason::Order, orders), (HoldReason::Record, records)];
-		for (reason, sums) in holds {
-			let reason = reason.into();
-			for (who, sum) in sums {
-				let held = T::Currency::balance_on_hold(&reason, &who);
-				ensure!(
-					held == sum,
-					"I1: the amount on hold is not the sum over open items"
-				);
-			}
 		}
 		let leases = Leases::<T>::iter().count();
 		let open = Orders::<T>::iter().count().saturating_add(leases);

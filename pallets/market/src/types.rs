@@ -377,6 +377,11 @@ pub struct OrderRecord<AccountId> {
 	/// On hold for the records of each lease, planck.
 	#[codec(compact)]
 	pub record_deposit: Balance,
+	/// What it costs to cancel once there are bids, planck.
+	#[codec(compact)]
+	pub cancel_fee: Balance,
+	/// How much a low score worsens a bid's rank.
+	pub rank_weight: Perbill,
 	/// Block in which bidding ends.
 	#[codec(compact)]
 	pub bidding_ends: BlockNumber,
@@ -579,6 +584,7 @@ pub struct ClosedLease<AccountId> {
 	pub paid: Balance,
 	#[codec(compact)]
 	pub fees: Balance,
+	/// Back to the funders, with what they withdrew before, planck.
 	#[codec(compact)]
 	pub refunded: Balance,
 	/// Paid to the tenant out of the provider's bond, planck.

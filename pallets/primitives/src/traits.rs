@@ -53,8 +53,8 @@ pub trait ProviderRegistry<AccountId> {
 	fn all(after: Option<ProviderId>) -> Box<dyn Iterator<Item = ProviderId>>;
 	/// The account that owns the provider: bond and payouts.
 	fn owner(provider: ProviderId) -> Option<AccountId>;
-	/// The account that operates the provider.
-	fn operator(provider: ProviderId) -> Option<AccountId>;
+	/// The account that operated the provider in block `at`, as far as that is still known.
+	fn operator_at(provider: ProviderId, at: BlockNumber) -> Option<AccountId>;
 	/// What a lease would take of the provider, or the first requirement it does not meet.
 	fn eligible(provider: ProviderId, demand: &Demand<AccountId>)
 		-> Result<Resources, Requirement>;
@@ -100,7 +100,7 @@ pub struct StreamOpening<AccountId> {
 	pub tenant: AccountId,
 	/// Planck a block, gross of the fee.
 	pub rate: Balance,
-	/// Planck, held from the tenant's free balance.
+	/// Planck, of what [`Streams::hold`] took of the tenant.
 	pub deposit: Balance,
 	/// The part of the rate that a block of waiting in vain costs.
 	pub start_rate: Perbill,
@@ -115,7 +115,7 @@ pub struct StreamTotals {
 	pub paid: Balance,
 	/// The protocol's part of `paid`.
 	pub fees: Balance,
-	/// Returned to the funders.
+	/// Returned to the funders, with what they withdrew before.
 	pub refunded: Balance,
 	/// Blocks that were paid at the full rate.
 	pub served_blocks: BlockNumber,
@@ -128,6 +128,14 @@ pub trait Streams<AccountId> {
 		rate: Balance,
 		start_deadline: BlockNumber,
 	) -> Result<Balance, DispatchError>;
+	/// Puts `amount` planck of `who` on hold for its orders and leases. All that is held for these is
+	/// under one reason, so that a match moves nothing.
+	fn hold(who: &AccountId, amount: Balance) -> DispatchResult;
+	/// Gives back `amount` planck of what [`Self::hold`] took.
+	fn release(who: &AccountId, amount: Balance) -> DispatchResult;
+	/// Pays a fee out of what [`Self::hold`] took. A destination that cannot take it gets nothing: that
+	/// must not keep an order from ending. The planck that were taken.
+	fn charge(who: &AccountId, fee: Balance) -> Result<Balance, DispatchError>;
 	/// Opens a stream at rest: nothing accrues before `accrue`.
 	fn open(opening: StreamOpening<AccountId>) -> DispatchResult;
 	/// Begins to accrue at the full rate; at most the blocks up to `deadline` will ever be paid.

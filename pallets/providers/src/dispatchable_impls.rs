@@ -1,8 +1,8 @@
 //! What the calls do.
 
 use crate::{
-	pallet::*, AccountIdOf, Heartbeat, ProviderInfo, ProviderRecord, Status, Tenants, Terms,
-	TermsV1,
+	pallet::*, AccountIdOf, FormerOperator, Heartbeat, ProviderInfo, ProviderRecord, Status,
+	Tenants, Terms, TermsV1,
 };
 use frame_support::{
 	ensure,
@@ -138,10 +138,27 @@ impl<T: Config> Pallet<T> {
 		let old = Self::change(provider, |record| {
 			Ok(core::mem::replace(&mut record.operator, new.clone()))
 		})?;
+		Self::remember_operator(provider, &old)?;
 		ByOperator::<T>::remove(&old);
 		ByOperator::<T>::insert(&new, provider);
 		Self::deposit_event(Event::OperatorRotated { provider, old, new });
 		Ok(())
+	}
+
+	/// Keeps a former operator: what it signed while it was one counts. The oldest makes room, once its
+	/// signatures no longer matter.
+	fn remember_operator(provider: ProviderId, who: &AccountIdOf<T>) -> DispatchResult {
+		let until = Self::now();
+		FormerOperators::<T>::try_mutate(provider, |former| {
+			let matter = until.saturating_sub(Self::terms().max_downtime);
+			if former.is_full() && former.first().is_some_and(|oldest| oldest.until < matter) {
+				former.remove(0);
+			}
+			let who = who.clone();
+			former
+				.try_push(FormerOperator { who, until })
+				.map_err(|_| Error::<T>::TooManyRotations.into())
+		})
 	}
 
 	pub(crate) fn do_update(who: AccountIdOf<T>, info: ProviderInfo) -> DispatchResult {
@@ -273,7 +290,7 @@ impl<T: Config> Pallet<T> {
 		let stored = Heartbeats::<T>::get(provider).unwrap_or_default();
 		ensure!(last_beat >= stored.last_beat, InvalidTransaction::Stale);
 		let terms = Self::terms();
-		let due = stored.last_beat.saturating_add(terms.heartbeat_period);
+		let due = stored.last_beat.saturating_add(stored.period(&terms));
 		ensure!(
 			last_beat == stored.last_beat && Self::now() >= due,
 			InvalidTransaction::Future
@@ -296,32 +313,33 @@ impl<T: Config> Pallet<T> {
 	}
 
 	pub(crate) fn do_heartbeat(provider: ProviderId, instance: Instance) -> DispatchResult {
-		let served =
-			Self::count_beat(provider, Some(instance)).ok_or(Error::<T>::UnknownProvider)?;
-		Self::deposit_event(Event::HeartbeatReceived {
-			provider,
-			instance,
-			served,
-		});
+		ensure!(
+			Self::count_beat(provider, Some(instance)),
+			Error::<T>::UnknownProvider
+		);
 		Ok(())
 	}
 
-	/// Stores what has been served up to now. `None` if there is no such provider.
-	pub(crate) fn count_beat(
-		provider: ProviderId,
-		instance: Option<Instance>,
-	) -> Option<BlockNumber> {
+	/// Stores what has been served up to now; whether there is such a provider.
+	pub(crate) fn count_beat(provider: ProviderId, instance: Option<Instance>) -> bool {
+		let Some(beat) = Heartbeats::<T>::get(provider) else {
+			return false;
+		};
 		let now = Self::now();
-		Heartbeats::<T>::mutate(provider, |beat| {
-			let beat = beat.as_mut()?;
-			*beat = Heartbeat {
-				counter: beat.served(now),
-				last_beat: now,
-				grace: Self::terms().heartbeat_grace,
-				instance: instance.unwrap_or(beat.instance),
-			};
-			Some(beat.counter)
-		})
+		let beat = Heartbeat {
+			counter: beat.served(now),
+			last_beat: now,
+			grace: Self::terms().heartbeat_grace,
+			instance: instance.unwrap_or(beat.instance),
+		};
+		Self::deposit_event(Event::HeartbeatReceived {
+			provider,
+			instance: beat.instance,
+			served: beat.counter,
+			grace: beat.grace,
+		});
+		Heartbeats::<T>::insert(provider, beat);
+		true
 	}
 
 	/// The end of unbonding: returns the bond once the last lease has ended.
@@ -353,6 +371,7 @@ impl<T: Config> Pallet<T> {
 		Offers::<T>::remove(provider);
 		Served::<T>::remove(provider);
 		Heartbeats::<T>::remove(provider);
+		FormerOperators::<T>::remove(provider);
 		ByOwner::<T>::remove(&record.owner);
 		ByOperator::<T>::remove(&record.operator);
 		Self::deposit_event(Event::Deregistered {

@@ -111,6 +111,11 @@ pub mod pallet {
 	#[pallet::storage]
 	pub type ByOperator<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, ProviderId>;
 
+	/// Who operated a provider before: receipts that they signed while they did still count.
+	#[pallet::storage]
+	pub type FormerOperators<T: Config> =
+		StorageMap<_, Identity, ProviderId, crate::Former<T::AccountId>, ValueQuery>;
+
 	/// Standing price sheets.
 	#[pallet::storage]
 	pub type Offers<T: Config> = StorageMap<_, Twox64Concat, ProviderId, PriceSheet>;
@@ -201,6 +206,7 @@ pub mod pallet {
 			provider: ProviderId,
 			instance: Instance,
 			served: BlockNumber,
+			grace: BlockNumber,
 		},
 		/// The tenant of a lease was compensated out of its slice; the bond is now `bond`.
 		Compensated {
@@ -277,6 +283,9 @@ pub mod pallet {
 		TermsContradict,
 		/// A sum does not fit into its type.
 		Overflow,
+		/// The operator changed four times within the longest downtime: what the first of them signed may
+		/// still matter.
+		TooManyRotations,
 	}
 
 	#[pallet::call]

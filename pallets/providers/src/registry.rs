@@ -75,8 +75,14 @@ impl<T: Config> ProviderRegistry<AccountIdOf<T>> for Pallet<T> {
 		Providers::<T>::get(provider).map(|record| record.owner)
 	}
 
-	fn operator(provider: ProviderId) -> Option<AccountIdOf<T>> {
-		Providers::<T>::get(provider).map(|record| record.operator)
+	fn operator_at(provider: ProviderId, at: BlockNumber) -> Option<AccountIdOf<T>> {
+		// In the block of a rotation both are: the daemon has not seen it yet.
+		let former = FormerOperators::<T>::get(provider).into_iter();
+		former
+			.filter(|former| at <= former.until)
+			.map(|former| former.who)
+			.next()
+			.or_else(|| Providers::<T>::get(provider).map(|record| record.operator))
 	}
 
 	fn eligible(

@@ -203,6 +203,18 @@ pub struct ProviderRecord<AccountId> {
 	pub registered_at: BlockNumber,
 }
 
+/// Who operated a provider before.
+#[derive(Encode, Decode, Clone, PartialEq, Eq, Debug, TypeInfo, MaxEncodedLen)]
+pub struct FormerOperator<AccountId> {
+	pub who: AccountId,
+	/// The last block in which it did.
+	#[codec(compact)]
+	pub until: BlockNumber,
+}
+
+/// Former operators of a provider, oldest first.
+pub type Former<AccountId> = BoundedVec<FormerOperator<AccountId>, ConstU32<4>>;
+
 /// [`ProviderRecord`] in a runtime.
 pub type ProviderRecordOf<T> = ProviderRecord<<T as frame_system::Config>::AccountId>;
 
@@ -256,6 +268,15 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
+	/// Blocks up to the next beat, at least. A longer period takes effect after that beat only: it must
+	/// not put a provider off duty whose grace was cut for the shorter one.
+	pub fn period(&self, terms: &TermsV1) -> BlockNumber {
+		match self.grace.checked_sub(1) {
+			Some(most) => terms.heartbeat_period.min(most),
+			None => terms.heartbeat_period,
+		}
+	}
+
 	/// Blocks served up to block `now`.
 	pub fn served(&self, now: BlockNumber) -> BlockNumber {
 		leasehold_primitives::math::served(self.counter, self.last_beat, self.grace, now)

@@ -107,10 +107,33 @@ pub mod pallet {
 	#[pallet::event]
 	#[pallet::generate_deposit(pub(super) fn deposit_event)]
 	pub enum Event<T: Config> {
-		/// A lease ended, and the provider's score is now `score`.
-		ProviderScored { provider: ProviderId, score: Score },
-		/// A lease ended, and the tenant's score is now `score`.
-		TenantScored { tenant: T::AccountId, score: Score },
+		/// A lease ended: the provider's standing, and the score that follows from it.
+		ProviderScored {
+			provider: ProviderId,
+			standing: Standing,
+			score: Score,
+		},
+		/// A lease ended: the tenant's standing, and the score that follows from it.
+		TenantScored {
+			tenant: T::AccountId,
+			standing: Standing,
+			score: Score,
+		},
+		/// A fault between the two: what their faults weigh by now.
+		FaultCounted {
+			provider: ProviderId,
+			tenant: T::AccountId,
+			faults: PairFaults,
+		},
+		/// The provider's standing had decayed to next to nothing: it is a newcomer's again.
+		ProviderForgotten { provider: ProviderId },
+		/// The tenant's standing had decayed to next to nothing: it is a newcomer's again.
+		TenantForgotten { tenant: T::AccountId },
+		/// The faults between the two had decayed to next to nothing.
+		FaultsForgotten {
+			provider: ProviderId,
+			tenant: T::AccountId,
+		},
 		/// New terms are in force.
 		TermsSet { terms: Terms },
 	}
@@ -257,7 +280,15 @@ pub mod pallet {
 			};
 			let now = Self::now();
 			let blamed = blamed.map(|weight| {
-				Pairs::<T>::mutate(provider, &tenant, |pair| pair.count(weight, now, &terms))
+				let mut faults = Pairs::<T>::get(provider, &tenant);
+				let counted = faults.count(weight, now, &terms);
+				Pairs::<T>::insert(provider, &tenant, faults);
+				Self::deposit_event(Event::FaultCounted {
+					provider,
+					tenant: tenant.clone(),
+					faults,
+				});
+				counted
 			});
 			let good = || (!own).then_some(Moves::Good(good));
 			let bad = || blamed.map(Moves::Fault);
@@ -276,13 +307,21 @@ pub mod pallet {
 				let moved = Self::moved(Self::provider_under(provider, &terms), moves);
 				ProviderScores::<T>::insert(provider, moved);
 				let score = moved.score(&terms);
-				Self::deposit_event(Event::ProviderScored { provider, score });
+				Self::deposit_event(Event::ProviderScored {
+					provider,
+					standing: moved,
+					score,
+				});
 			}
 			if let Some(moves) = for_tenant {
 				let moved = Self::moved(Self::tenant_under(&tenant, &terms), moves);
 				TenantScores::<T>::insert(&tenant, moved);
 				let score = moved.score(&terms);
-				Self::deposit_event(Event::TenantScored { tenant, score });
+				Self::deposit_event(Event::TenantScored {
+					tenant,
+					standing: moved,
+					score,
+				});
 			}
 		}
 	}

@@ -55,7 +55,10 @@ impl<T: Config> Pallet<T> {
 					None => ProviderScores::<T>::iter(),
 				},
 				Standing::is_spent,
-				|id| ProviderScores::<T>::remove(id),
+				|id| {
+					ProviderScores::<T>::remove(id);
+					Self::deposit_event(Event::ProviderForgotten { provider: *id });
+				},
 				|id| ProviderScores::<T>::hashed_key_for(id),
 			),
 			1 => Self::look(
@@ -64,7 +67,12 @@ impl<T: Config> Pallet<T> {
 					None => TenantScores::<T>::iter(),
 				},
 				Standing::is_spent,
-				|who| TenantScores::<T>::remove(who),
+				|who| {
+					TenantScores::<T>::remove(who);
+					Self::deposit_event(Event::TenantForgotten {
+						tenant: who.clone(),
+					});
+				},
 				|who| TenantScores::<T>::hashed_key_for(who),
 			),
 			_ => Self::look(
@@ -74,7 +82,13 @@ impl<T: Config> Pallet<T> {
 				}
 				.map(|(provider, tenant, pair)| ((provider, tenant), pair)),
 				PairFaults::is_spent,
-				|(provider, tenant)| Pairs::<T>::remove(provider, tenant),
+				|(provider, tenant)| {
+					Pairs::<T>::remove(provider, tenant);
+					Self::deposit_event(Event::FaultsForgotten {
+						provider: *provider,
+						tenant: tenant.clone(),
+					});
+				},
 				|(provider, tenant)| Pairs::<T>::hashed_key_for(provider, tenant),
 			),
 		};

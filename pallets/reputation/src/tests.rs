@@ -141,6 +141,7 @@ fn a_score_drifts_back_to_the_newcomers() {
 		System::assert_has_event(
 			Event::ProviderScored {
 				provider: 0,
+				standing: Reputation::provider_standing(0),
 				score: sp_runtime::Perbill::from_parts(high),
 			}
 			.into(),

@@ -176,7 +176,19 @@ impl Standing {
 }
 
 /// What faults between a tenant and a provider have weighed, as of block `at`.
-#[derive(Encode, Decode, Clone, Copy, PartialEq, Eq, Debug, Default, TypeInfo, MaxEncodedLen)]
+#[derive(
+	Encode,
+	Decode,
+	DecodeWithMemTracking,
+	Clone,
+	Copy,
+	PartialEq,
+	Eq,
+	Debug,
+	Default,
+	TypeInfo,
+	MaxEncodedLen,
+)]
 pub struct PairFaults {
 	/// Parts per billion of one outcome.
 	pub weight: u64,

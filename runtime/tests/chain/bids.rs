@@ -21,13 +21,31 @@ fn a_bad_bid_is_refused_with_the_right_error() {
 		assert_noop!(bid(0, id, 0), E::ZeroRate);
 		assert_noop!(bid(0, id, MAX_RATE + 1), E::RateTooHigh);
 		assert_ok!(bid(0, id, MAX_RATE));
-		assert_noop!(bid(0, id, 5), E::AlreadyBid);
+		assert_noop!(bid(0, id, MAX_RATE), E::AlreadyBid);
 		for manifest in 2..=4 {
 			let other = place(order(manifest));
 			assert_ok!(bid(0, other, 5));
 		}
 		let fifth = place(order(5));
 		assert_noop!(bid(0, fifth, 5), E::TooManyBids);
+	});
+}
+
+#[test]
+fn a_bid_can_be_lowered_and_never_raised() {
+	run(|| {
+		register(0);
+		register(1);
+		let id = place(order(1));
+		bid(0, id, 100).unwrap();
+		bid(1, id, 90).unwrap();
+		assert_noop!(bid(0, id, 101), E::AlreadyBid);
+		assert_ok!(bid(0, id, 80));
+		assert_eq!(OpenBids::<Runtime>::get(0), 1);
+		to_block(now() + 5);
+		let winner = Leases::<Runtime>::get(0).unwrap();
+		assert_eq!((winner.provider, stream(0).rate), (0, 80));
+		assert_eq!(OpenBids::<Runtime>::iter().count(), 0);
 	});
 }
 

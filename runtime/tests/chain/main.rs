@@ -14,6 +14,7 @@ mod leases;
 mod metadata;
 mod offers;
 mod orders;
+mod promises;
 mod providers;
 mod proxies;
 mod reads;

@@ -6,6 +6,12 @@ use leasehold_runtime::{
 	reads::{LeaseReport, LeaseReportV1, ScoreReport},
 	Market, Providers, Runtime,
 };
+use pallet_market::OpenItem;
+
+fn open_items(tenant: &str) -> Vec<OpenItem> {
+	let page = Market::open_items(account(tenant), None, 100);
+	page.items.into_iter().map(|(_, item)| item).collect()
+}
 
 fn wanted() -> pallet_market::OrderOf<Runtime> {
 	pallet_market::Order::V1(order(1))
@@ -121,8 +127,11 @@ fn a_lease_is_shown_with_what_it_owes() {
 		// A hundred deposited, two in the reserve.
 		assert_eq!(dry_at, Some(begin + 98));
 		assert_eq!(
-			leasehold_runtime::reads::tenant_items(&account("tenant")),
-			(vec![], vec![id])
+			open_items("tenant"),
+			vec![OpenItem::Leases {
+				order: 0,
+				leases: vec![id].try_into().unwrap(),
+			}]
 		);
 		Market::close_lease(signed("tenant"), id).unwrap();
 		let report = leasehold_runtime::reads::lease(id);

@@ -263,7 +263,7 @@ fn a_stream_is_opened_and_started_once() {
 			E::DepositTooLow
 		);
 		assert_noop!(
-			Escrow::open(opening(1, lease + 1, ENDOWMENT)),
+			<Escrow as Streams<_>>::hold(&account("friend"), ENDOWMENT),
 			E::InsufficientFunds
 		);
 		assert_noop!(<Escrow as Streams<_>>::accrue(lease, 9), E::AlreadyRunning);

@@ -89,7 +89,7 @@ fn written_by(spec_version: u32) -> sp_io::TestExternalities {
 
 /// Runs the upgrade as a block does, and the migrations' steps as the next blocks do.
 fn upgrade() {
-	assert_eq!(Providers::on_chain_storage_version(), 1);
+	assert_eq!(Market::on_chain_storage_version(), 1);
 	leasehold_runtime::Executive::execute_on_runtime_upgrade();
 	let mut blocks = 0;
 	while <Migrations as MultiStepMigrator>::ongoing() {
@@ -98,6 +98,48 @@ fn upgrade() {
 		blocks += 1;
 		assert!(blocks < 100, "the migrations come to an end");
 	}
+	assert_eq!(Providers::on_chain_storage_version(), 2);
+	assert_eq!(Reputation::on_chain_storage_version(), 2);
+	assert_eq!(Market::on_chain_storage_version(), 2);
+	invariants::check().unwrap();
+}
+
+/// What the market held is held by the escrow now, and an open order keeps the terms it was placed under.
+fn holds_are_handed_over() {
+	let old = [
+		pallet_market::HoldReason::Order,
+		pallet_market::HoldReason::Record,
+	];
+	for (_, holds) in pallet_balances::Holds::<Runtime>::iter() {
+		let left = holds
+			.iter()
+			.any(|hold| old.iter().any(|reason| hold.id == (*reason).into()));
+		assert!(!left, "{holds:?}");
+	}
+	let (_, order) = pallet_market::Orders::<Runtime>::iter().next().unwrap();
+	let pallet_market::Terms::V1(terms) = pallet_market::CurrentTerms::<Runtime>::get();
+	assert_eq!(order.cancel_fee, terms.cancel_fee);
+	assert_eq!(order.rank_weight, terms.rank_weight);
+	assert_eq!(order.record_deposit, terms.record_deposit);
+}
+
+#[test]
+fn the_second_version_comes_through_the_upgrade() {
+	written_by(2).execute_with(|| {
+		let issuance = Balances::total_issuance();
+		let before = (free("tenant"), held("tenant"));
+		upgrade();
+		assert_eq!(Balances::total_issuance(), issuance, "I7");
+		assert_eq!((free("tenant"), held("tenant")), before);
+		holds_are_handed_over();
+		let order = pallet_market::NextOrderId::<Runtime>::get() - 1;
+		bid(0, order, LEASE / 20).unwrap();
+		to_block(now() + 5);
+		let id = pallet_market::NextLeaseId::<Runtime>::get() - 1;
+		Market::start_lease(signed("operator0"), id).unwrap();
+		to_block(now() + 200);
+		invariants::check().unwrap();
+	});
 }
 
 #[test]
@@ -105,9 +147,7 @@ fn the_first_version_comes_through_the_upgrade() {
 	written_by(1).execute_with(|| {
 		let issuance = Balances::total_issuance();
 		upgrade();
-		assert_eq!(Providers::on_chain_storage_version(), 2);
-		assert_eq!(Reputation::on_chain_storage_version(), 2);
-		invariants::check().unwrap();
+		holds_are_handed_over();
 		assert_eq!(Balances::total_issuance(), issuance, "I7");
 		// What was there before still is.
 		assert_eq!(pallet_providers::Providers::<Runtime>::iter().count(), 3);
@@ -150,6 +190,18 @@ fn migrations_stop_where_the_block_ends_and_go_on_in_the_next() {
 				steps += 1;
 				cursor =
 					pallet_reputation::migrations::ToV2::<Runtime>::step(cursor, &mut little())
+						.unwrap();
+				if cursor.is_none() {
+					break;
+				}
+			}
+			let db_each = db.reads_writes(4, 3).saturating_mul(each);
+			let mut cursor = None;
+			loop {
+				steps += 1;
+				let mut meter = WeightMeter::with_limit(db_each);
+				cursor =
+					pallet_market::migrations::ToV2::<Runtime, Balances>::step(cursor, &mut meter)
 						.unwrap();
 				if cursor.is_none() {
 					break;

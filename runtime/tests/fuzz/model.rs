@@ -28,27 +28,18 @@ type Ledger = BTreeMap<(AccountId, Reason), Balance>;
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Reason {
-	Order,
-	Record,
-	Stream,
+	/// Orders, streams and records.
+	Lease,
 	Bond,
 	Attestation,
 }
 
 impl Reason {
-	const ALL: [Self; 5] = [
-		Self::Order,
-		Self::Record,
-		Self::Stream,
-		Self::Bond,
-		Self::Attestation,
-	];
+	const ALL: [Self; 3] = [Self::Lease, Self::Bond, Self::Attestation];
 
 	fn hold(self) -> RuntimeHoldReason {
 		match self {
-			Self::Order => RuntimeHoldReason::Market(pallet_market::HoldReason::Order),
-			Self::Record => RuntimeHoldReason::Market(pallet_market::HoldReason::Record),
-			Self::Stream => RuntimeHoldReason::Escrow(pallet_escrow::HoldReason::Stream),
+			Self::Lease => RuntimeHoldReason::Escrow(pallet_escrow::HoldReason::Stream),
 			Self::Bond => RuntimeHoldReason::Providers(pallet_providers::HoldReason::Bond),
 			Self::Attestation => {
 				RuntimeHoldReason::Providers(pallet_providers::HoldReason::Attestation)
@@ -172,6 +163,7 @@ impl History {
 			}
 			OrderCancelled { order, .. }
 			| OrderExpired { order, .. }
+			| BiddingExtended { order, .. }
 			| BidPlaced { order, .. }
 			| BidWithdrawn { order, .. }
 			| BidEvicted { order, .. }
@@ -215,6 +207,7 @@ impl History {
 			| LeaseReclaimed { lease, .. }
 			| ManifestUpdated { lease, .. }
 			| ResizeProposed { lease, .. }
+			| ResizeWithdrawn { lease }
 			| AccessRevoked { lease, .. } => Item::Lease(lease),
 			LeaseSuspended { lease, .. } | LeaseResumed { lease } | LeaseResized { lease, .. } => {
 				let provider = pallet_market::Leases::<Runtime>::get(lease).map(|l| l.provider);
@@ -416,8 +409,18 @@ impl History {
 		}
 		self.check_all()?;
 		for name in NAMES {
+			crate::operations::set_frozen(&account(name), false);
 			ensure(held(name) == 0, "I9: something is still on hold")?;
+			let references = System::account(account(name));
+			let clean = (references.consumers, references.sufficients) == (0, 0);
+			ensure(clean, "I9: an account is still referred to")?;
+			ensure(
+				references.providers <= 1,
+				"I9: an account is provided for twice",
+			)?;
 		}
+		let holds = pallet_balances::Holds::<Runtime>::iter().count();
+		ensure(holds == 0, "I9: a list of holds is left")?;
 		left_over()
 	}
 }
@@ -483,20 +486,20 @@ fn ledger(item: Item) -> Ledger {
 			if let Some(order) = pallet_market::Orders::<Runtime>::get(id) {
 				let spec = order.spec.v1();
 				let leases = Balance::from(spec.quantity.leases);
-				add(&order.tenant, Reason::Order, spec.deposit * leases);
-				add(&order.tenant, Reason::Record, order.record_deposit * leases);
+				let each = spec.deposit + order.record_deposit;
+				add(&order.tenant, Reason::Lease, each * leases);
 			}
 		}
 		Item::Lease(id) => {
 			if let Some(lease) = pallet_market::Leases::<Runtime>::get(id) {
-				add(&lease.tenant, Reason::Record, lease.record_deposit);
+				add(&lease.tenant, Reason::Lease, lease.record_deposit);
 			}
 			if let Some(closed) = pallet_market::ClosedLeases::<Runtime>::get(id) {
-				add(&closed.tenant, Reason::Record, closed.record_deposit);
+				add(&closed.tenant, Reason::Lease, closed.record_deposit);
 			}
 			if let Some(stream) = pallet_escrow::StreamsOf::<Runtime>::get(id) {
 				for funder in &stream.funders {
-					add(&funder.who, Reason::Stream, funder.held);
+					add(&funder.who, Reason::Lease, funder.held);
 				}
 			}
 		}

@@ -4,13 +4,16 @@ use crate::{
 	harness::{provider as provider_record, *},
 	model::History,
 };
-use frame_support::{dispatch::DispatchResult, storage::with_storage_layer};
+use frame_support::{
+	dispatch::{DispatchResult, RawOrigin},
+	storage::with_storage_layer,
+};
 use leasehold_primitives::{
 	receipt, FailureCode, LeaseId, PriceSheet, PriceSheetV1, Resources, WorkloadKind,
 };
 use leasehold_runtime::{
-	AccountId, Escrow, Market, Providers, Reputation, Runtime, RuntimeOrigin, Signature, System,
-	LEASE,
+	configs::ProxyType, AccountId, Balances, Escrow, Market, Providers, Proxy, Reputation, Runtime,
+	RuntimeCall, RuntimeOrigin, Signature, System, LEASE,
 };
 use pallet_escrow::Refill;
 use pallet_market::{Attestors, LeaseState, Order, OrderV1, Quantity, Selection};
@@ -21,7 +24,7 @@ use sp_core::{Pair, H256};
 use std::collections::BTreeSet;
 
 /// All operations.
-pub const ALL: [&str; 43] = [
+pub const ALL: [&str; 46] = [
 	"pass blocks",
 	"register",
 	"rotate_operator",
@@ -65,12 +68,15 @@ pub const ALL: [&str; 43] = [
 	"set_fee_destination",
 	"reputation set_terms",
 	"somebody else's",
+	"transfer",
+	"freeze",
+	"by proxy",
 ];
 
 /// How often each is tried, in the order of [`ALL`].
-const WEIGHTS: [u32; 43] = [
+const WEIGHTS: [u32; 46] = [
 	150, 12, 3, 8, 6, 4, 1, 110, 12, 3, 4, 3, 1, 60, 5, 110, 6, 8, 25, 110, 8, 6, 10, 4, 8, 10, 12,
-	4, 2, 6, 5, 8, 14, 4, 1, 40, 40, 12, 8, 1, 1, 1, 20,
+	4, 2, 6, 5, 8, 14, 4, 1, 40, 40, 12, 8, 1, 1, 1, 8, 6, 3, 3,
 ];
 
 const TENANTS: [&str; 4] = ["tenant", "friend", "stranger", "owner0"];
@@ -219,7 +225,8 @@ fn leaving_others_alone(
 		);
 		let (_, owed) = stream.owed(served);
 		let all = stream.funders.iter().zip(stream.left(owed));
-		let others = all.filter(|(funder, _)| funder.who != *who);
+		// Who has nothing left has nothing to lose: its place may go to another.
+		let others = all.filter(|(funder, left)| funder.who != *who && *left > 0);
 		Some(
 			others
 				.map(|(funder, left)| (funder.who.clone(), left))
@@ -230,6 +237,18 @@ fn leaving_others_alone(
 	let result = operation();
 	assert_eq!(others(), before, "another funder's money was touched");
 	result
+}
+
+/// Locks all that an account owns, or frees it.
+pub fn set_frozen(who: &AccountId, frozen: bool) {
+	use frame_support::traits::{LockableCurrency, WithdrawReasons};
+	const ID: [u8; 8] = *b"vesting0";
+	match frozen {
+		// There is nothing to lock on an account that is gone.
+		true if System::account(who).providers == 0 => {}
+		true => Balances::set_lock(ID, who, u128::MAX, WithdrawReasons::all()),
+		false => Balances::remove_lock(ID, who),
+	}
 }
 
 /// Does one operation; its name, and whether the chain accepted it.
@@ -354,6 +373,7 @@ fn call(name: &str, random: &mut ChaCha8Rng, history: &History) -> DispatchResul
 		}
 		"providers set_terms" => {
 			let mut terms = providers_terms();
+			terms.heartbeat_period = random.gen_range(6..14);
 			terms.heartbeat_grace = random.gen_range(9..23);
 			Providers::set_terms(root(), pallet_providers::Terms::V1(terms))
 		}
@@ -499,6 +519,9 @@ fn call(name: &str, random: &mut ChaCha8Rng, history: &History) -> DispatchResul
 			let mut terms = market_terms();
 			terms.compensation_blocks = random.gen_range(0..200);
 			terms.low_funds = random.gen_range(1..40);
+			terms.rank_weight = sp_runtime::Perbill::from_percent(random.gen_range(0..100));
+			terms.cancel_fee = random.gen_range(0..=terms.record_deposit);
+			terms.max_slice = random.gen_range(0..60 * LEASE);
 			Market::set_terms(root(), pallet_market::Terms::V1(terms))
 		}
 		"deposit" => {
@@ -538,6 +561,7 @@ fn call(name: &str, random: &mut ChaCha8Rng, history: &History) -> DispatchResul
 			let mut terms = escrow_terms();
 			terms.fee = sp_runtime::Perbill::from_percent(random.gen_range(0..70));
 			terms.suspension_period = random.gen_range(0..40);
+			terms.storage_rate = sp_runtime::Perbill::from_percent(random.gen_range(0..30));
 			Escrow::set_terms(root(), pallet_escrow::Terms::V1(terms))
 		}
 		"set_fee_destination" => {
@@ -550,6 +574,37 @@ fn call(name: &str, random: &mut ChaCha8Rng, history: &History) -> DispatchResul
 				..Default::default()
 			};
 			Reputation::set_terms(root(), pallet_reputation::Terms::V2(terms))
+		}
+		"transfer" => {
+			let (from, to) = (any(random, &NAMES), any(random, &NAMES));
+			let dest = account(to).into();
+			match random.gen_ratio(1, 30) {
+				true => Balances::transfer_all(signed(from), dest, random.gen()),
+				false => {
+					let value = amount(random, LEASE);
+					Balances::transfer_allow_death(signed(from), dest, value)
+				}
+			}
+		}
+		"freeze" => {
+			let who = *any(random, &NAMES);
+			set_frozen(&account(who), random.gen());
+			Ok(())
+		}
+		"by proxy" => {
+			let id = some!(one_of(random, &history.leases));
+			let tenant = lease(id).tenant;
+			let by_tenant = RawOrigin::Signed(tenant.clone());
+			let proxy = || account("f4");
+			let call = RuntimeCall::Escrow(pallet_escrow::Call::deposit {
+				lease: id,
+				amount: amount(random, 1_000_000),
+			});
+			let (of, kind) = (tenant.into(), ProxyType::Tenant);
+			Proxy::add_proxy(by_tenant.clone().into(), proxy().into(), kind, 0)?;
+			let done = Proxy::proxy(by(&proxy()), of, None, Box::new(call));
+			Proxy::remove_proxies(by_tenant.into())?;
+			done
 		}
 		// Anything by somebody whose it is not; only what anybody may do is accepted.
 		_ => {

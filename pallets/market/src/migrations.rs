@@ -1,0 +1,150 @@
+//! Migrations of what is stored, oldest first.
+
+use crate::{pallet::*, Bid, ClosedLeaseOf, LeaseRecordOf, Order, OrderRecord, MAX_BIDS};
+use codec::{Compact, Decode, Encode};
+use core::marker::PhantomData;
+use frame_support::{
+	migrations::{MigrationId, SteppedMigration, SteppedMigrationError},
+	traits::{
+		fungible::{Inspect, MutateHold},
+		tokens::Precision,
+		ConstU32, Get, GetStorageVersion, StorageVersion,
+	},
+	weights::WeightMeter,
+	BoundedVec,
+};
+use leasehold_primitives::{
+	migration::{translate, LastKey},
+	Balance, BlockNumber, Streams,
+};
+
+/// Types of version 1.
+pub mod v1 {
+	use super::*;
+
+	/// An open order, without the terms that it was placed under.
+	#[derive(Encode, Decode)]
+	pub struct OrderRecord<AccountId> {
+		pub tenant: AccountId,
+		pub spec: Order<AccountId>,
+		pub record_deposit: Compact<Balance>,
+		pub bidding_ends: Compact<BlockNumber>,
+		pub ends: Compact<BlockNumber>,
+		pub due: Compact<BlockNumber>,
+		pub bids: BoundedVec<Bid, ConstU32<MAX_BIDS>>,
+	}
+}
+
+/// From version 1 to 2: orders carry the cancel fee and the weight of ranks that they were placed under,
+/// taken from the terms in force; and what `C` holds for orders and records is held by the escrow.
+pub struct ToV2<T, C>(PhantomData<(T, C)>);
+
+/// The maps, in the order in which they are migrated.
+const ORDERS: u8 = 0;
+const LEASES: u8 = 1;
+const CLOSED: u8 = 2;
+
+impl<T, C> ToV2<T, C>
+where
+	T: Config,
+	C: Inspect<T::AccountId, Balance = Balance>
+		+ MutateHold<T::AccountId, Reason: From<HoldReason>>,
+{
+	/// Hands a hold over to the escrow; whether that went well.
+	fn hand_over(who: &T::AccountId, reason: HoldReason, amount: Balance) -> bool {
+		C::release(&reason.into(), who, amount, Precision::Exact).is_ok()
+			&& T::Streams::hold(who, amount).is_ok()
+	}
+}
+
+impl<T, C> SteppedMigration for ToV2<T, C>
+where
+	T: Config,
+	C: Inspect<T::AccountId, Balance = Balance>
+		+ MutateHold<T::AccountId, Reason: From<HoldReason>>,
+{
+	/// The map, and the last key in it.
+	type Cursor = (u8, Option<LastKey>);
+	type Identifier = MigrationId<13>;
+
+	fn id() -> Self::Identifier {
+		MigrationId {
+			pallet_id: *b"pallet-market",
+			version_from: 1,
+			version_to: 2,
+		}
+	}
+
+	fn step(
+		cursor: Option<Self::Cursor>,
+		meter: &mut WeightMeter,
+	) -> Result<Option<Self::Cursor>, SteppedMigrationError> {
+		if Pallet::<T>::on_chain_storage_version() != 1 {
+			return Ok(None);
+		}
+		// The key is looked for, read and written; so are the account and its holds.
+		let each = T::DbWeight::get().reads_writes(4, 3);
+		let terms = Pallet::<T>::terms();
+		let (mut map, mut last) = cursor.unwrap_or((ORDERS, None));
+		if meter.remaining().any_lt(each) {
+			return Err(SteppedMigrationError::InsufficientWeight { required: each });
+		}
+		let mut sound = true;
+		while meter.remaining().all_gte(each) {
+			last = match map {
+				ORDERS => translate::<Orders<T>, _, v1::OrderRecord<T::AccountId>, _>(
+					last,
+					meter,
+					each,
+					|old| {
+						let spec = old.spec.v1();
+						let leases = spec.quantity.leases.into();
+						let deposits = spec.deposit.saturating_mul(leases);
+						let records = old.record_deposit.0.saturating_mul(leases);
+						sound &= Self::hand_over(&old.tenant, HoldReason::Order, deposits);
+						sound &= Self::hand_over(&old.tenant, HoldReason::Record, records);
+						OrderRecord {
+							tenant: old.tenant,
+							spec: old.spec,
+							record_deposit: old.record_deposit.0,
+							cancel_fee: terms.cancel_fee,
+							rank_weight: terms.rank_weight,
+							bidding_ends: old.bidding_ends.0,
+							ends: old.ends.0,
+							due: old.due.0,
+							bids: old.bids,
+						}
+					},
+				)?,
+				LEASES => {
+					translate::<Leases<T>, _, LeaseRecordOf<T>, _>(last, meter, each, |lease| {
+						let deposit = lease.record_deposit;
+						sound &= Self::hand_over(&lease.tenant, HoldReason::Record, deposit);
+						lease
+					})?
+				}
+				_ => translate::<ClosedLeases<T>, _, ClosedLeaseOf<T>, _>(
+					last,
+					meter,
+					each,
+					|lease| {
+						let deposit = lease.record_deposit;
+						sound &= Self::hand_over(&lease.tenant, HoldReason::Record, deposit);
+						lease
+					},
+				)?,
+			};
+			if !sound {
+				return Err(SteppedMigrationError::Failed);
+			}
+			if last.is_none() {
+				if map == CLOSED {
+					StorageVersion::new(2).put::<Pallet<T>>();
+					return Ok(None);
+				}
+				map = map.saturating_add(1);
+			}
+		}
+		Ok(Some((map, last)))
+	}
+}

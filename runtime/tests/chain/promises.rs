@@ -1,0 +1,277 @@
+//! What was agreed holds, whatever the terms and the accounts become since.
+
+use crate::harness::*;
+use frame_support::{assert_noop, assert_ok};
+use leasehold_primitives::CloseReason;
+use leasehold_runtime::{
+	Balances, Escrow, Market, Providers, Runtime, RuntimeOrigin, System, EXISTENTIAL_DEPOSIT, LEASE,
+};
+use pallet_escrow::Refill;
+use pallet_market::{Error, Event, LeaseState, Orders, Suspension};
+use sp_runtime::Perbill;
+
+type E = Error<Runtime>;
+
+fn set_market(change: impl FnOnce(&mut pallet_market::TermsV1)) {
+	let mut terms = market_terms();
+	change(&mut terms);
+	Market::set_terms(RuntimeOrigin::root(), pallet_market::Terms::V1(terms)).unwrap();
+}
+
+fn set_escrow(change: impl FnOnce(&mut pallet_escrow::TermsV1)) {
+	let mut terms = escrow_terms();
+	change(&mut terms);
+	Escrow::set_terms(RuntimeOrigin::root(), pallet_escrow::Terms::V1(terms)).unwrap();
+}
+
+fn set_providers(change: impl FnOnce(&mut pallet_providers::TermsV1)) {
+	let mut terms = providers_terms();
+	change(&mut terms);
+	Providers::set_terms(RuntimeOrigin::root(), pallet_providers::Terms::V1(terms)).unwrap();
+}
+
+#[test]
+fn an_open_order_ranks_its_bids_by_one_weight() {
+	run(|| {
+		(0..3).for_each(|n| {
+			register(n);
+		});
+		let id = place(order(1));
+		bid(0, id, 100).unwrap();
+		set_market(|terms| terms.rank_weight = Perbill::from_percent(90));
+		bid(1, id, 90).unwrap();
+		let ranks: Vec<u128> = Orders::<Runtime>::get(id)
+			.unwrap()
+			.bids
+			.iter()
+			.map(|bid| bid.rank(market_terms().rank_weight))
+			.collect();
+		assert_eq!(ranks, [99, 110]);
+		to_block(now() + 5);
+		assert_eq!(lease(0).provider, 1);
+		let rank = market_events().into_iter().find_map(|event| match event {
+			Event::OrderMatched { rank, .. } => Some(rank),
+			_ => None,
+		});
+		assert_eq!(
+			rank,
+			Some(99),
+			"and the event says the same rank as the bid did"
+		);
+	});
+}
+
+#[test]
+fn cancelling_costs_what_it_did_when_the_order_was_placed() {
+	run(|| {
+		register(0);
+		let id = place(order(1));
+		bid(0, id, 5).unwrap();
+		let fee = market_terms().cancel_fee;
+		set_market(|terms| terms.cancel_fee = terms.record_deposit);
+		let before = free("tenant") + held("tenant");
+		assert_ok!(plain(Market::cancel_order(signed("tenant"), id)));
+		assert_eq!(before - free("tenant") - held("tenant"), fee);
+	});
+}
+
+#[test]
+fn an_order_that_can_no_longer_become_a_lease_ends_with_all_its_money() {
+	run(|| {
+		register(0);
+		let before = free("tenant");
+		let id = place(order(1));
+		bid(0, id, MAX_RATE).unwrap();
+		// The reserve is now more than the whole deposit.
+		set_escrow(|terms| terms.suspension_period = 10_000);
+		to_block(now() + 5);
+		assert!(!Orders::<Runtime>::contains_key(id));
+		assert!(market_events()
+			.iter()
+			.any(|event| matches!(event, Event::OrderExpired { fee: 0, .. })));
+		assert_eq!((free("tenant"), held("tenant")), (before, 0));
+		assert_eq!(provider(0).leases, 0);
+	});
+}
+
+#[test]
+fn a_lease_changes_size_in_its_own_proportions() {
+	run(|| {
+		let id = active_lease(1_000);
+		let old = (stream(id), lease(id).slice);
+		set_escrow(|terms| {
+			terms.storage_rate = Perbill::from_percent(50);
+			terms.suspension_period = 200;
+		});
+		set_market(|terms| terms.compensation_blocks = 7);
+		let mut double = order(1).resources;
+		for amount in [
+			&mut double.cpu,
+			&mut double.memory,
+			&mut double.ephemeral,
+			&mut double.unit_cpu,
+			&mut double.unit_memory,
+		] {
+			*amount *= 2;
+		}
+		assert_ok!(Market::propose_resize(signed("tenant"), id, double.clone()));
+		assert_ok!(plain(Market::accept_resize(
+			signed("operator0"),
+			id,
+			double
+		)));
+		let new = (stream(id), lease(id).slice);
+		assert_eq!(new.0.rate, 2 * old.0.rate);
+		assert_eq!(new.0.storage_rate, 2 * old.0.storage_rate);
+		assert_eq!(new.0.reserve, 2 * old.0.reserve);
+		assert_eq!(new.1, 2 * old.1);
+	});
+}
+
+#[test]
+fn a_proposal_can_be_taken_back() {
+	run(|| {
+		let id = active_lease(1_000);
+		let (present, mut more) = (lease(id).taken, order(1).resources);
+		more.cpu += 1;
+		let take_back = || Market::propose_resize(signed("tenant"), id, present.clone());
+		assert_noop!(take_back(), E::NothingToDo);
+		assert_ok!(Market::propose_resize(signed("tenant"), id, more.clone()));
+		assert_ok!(take_back());
+		assert_noop!(
+			plain(Market::accept_resize(signed("operator0"), id, more)),
+			E::NoProposal
+		);
+	});
+}
+
+#[test]
+fn a_longer_period_takes_no_provider_off_duty() {
+	run(|| {
+		let id = active_lease(1_000);
+		let begin = now();
+		set_providers(|terms| (terms.heartbeat_period, terms.heartbeat_grace) = (30, 40));
+		to_block_on_duty(begin + 100, 0);
+		settle(id);
+		assert_eq!(stream(id).served_blocks, 100);
+		let beats = pallet_providers::Heartbeats::<Runtime>::get(0).unwrap();
+		assert_eq!(beats.grace, 40);
+		assert_eq!(beats.served(now()), 100);
+	});
+}
+
+#[test]
+fn an_absence_that_ends_after_the_term_is_no_absence() {
+	run(|| {
+		let short = |manifest| {
+			let mut spec = order(manifest);
+			spec.max_duration = 200;
+			spec
+		};
+		register(0);
+		let (reported, failed, abandoned) = (
+			lease_from(short(1), 100),
+			lease_from(short(2), 100),
+			lease_from(short(3), 100),
+		);
+		for id in [reported, failed, abandoned] {
+			Market::start_lease(signed("operator0"), id).unwrap();
+		}
+		let bond = provider(0).bond;
+		// The agenda comes late, and the provider is away for long.
+		System::set_block_number(now() + 1_000);
+		assert_ok!(plain(Market::report_offline(signed("stranger"), reported)));
+		assert_ok!(plain(Market::fail_lease(
+			signed("operator0"),
+			failed,
+			leasehold_primitives::FailureCode::Crashed
+		)));
+		assert_ok!(plain(Market::abandon_lease(signed("operator0"), abandoned)));
+		for id in [reported, failed, abandoned] {
+			assert_eq!(closed(id).reason, CloseReason::TermEnded);
+			assert_eq!(closed(id).compensation, 0);
+		}
+		assert_eq!(provider(0).bond, bond);
+	});
+}
+
+#[test]
+fn an_absence_that_came_before_the_end_of_the_term_is_one() {
+	run(|| {
+		let id = active_lease(1_000);
+		// The term is a thousand blocks, the longest downtime three hundred.
+		System::set_block_number(now() + 2_000);
+		assert_ok!(plain(Market::report_offline(signed("stranger"), id)));
+		assert_eq!(closed(id).reason, CloseReason::Offline);
+		assert_eq!(closed(id).compensation, 100_000);
+	});
+}
+
+/// A lease that ran dry, with a refill agreed while the tenant had nothing left.
+fn dry_with_refill() -> u64 {
+	register(0);
+	let mut poor = order(1);
+	poor.deposit = 32 * MAX_RATE;
+	let id = lease_from(poor, MAX_RATE);
+	Market::start_lease(signed("operator0"), id).unwrap();
+	let refill = Refill {
+		amount: 100 * MAX_RATE,
+		budget: 250 * MAX_RATE,
+	};
+	Escrow::set_refill(signed("tenant"), id, Some(refill)).unwrap();
+	let rest = free("tenant") - EXISTENTIAL_DEPOSIT;
+	Balances::transfer_keep_alive(signed("tenant"), account("f1").into(), rest).unwrap();
+	let dry = |id| {
+		matches!(
+			lease(id).state,
+			LeaseState::Suspended {
+				why: Suspension::Dry,
+				..
+			}
+		)
+	};
+	while !dry(id) {
+		next_block();
+		let _ = beat(0);
+	}
+	Balances::transfer_keep_alive(signed("f1"), account("tenant").into(), LEASE).unwrap();
+	id
+}
+
+#[test]
+fn a_dry_lease_is_refilled_once_the_tenant_has_money_again() {
+	run(|| {
+		let id = dry_with_refill();
+		for _ in 0..40 {
+			next_block();
+			let _ = beat(0);
+		}
+		assert!(matches!(lease(id).state, LeaseState::Active { .. }));
+		assert!(stream(id).deposited >= 132 * MAX_RATE);
+	});
+}
+
+#[test]
+fn nothing_is_taken_for_a_dry_lease_that_cannot_resume() {
+	run(|| {
+		let id = dry_with_refill();
+		// Another tenant takes the whole machine meanwhile.
+		let mut hog = order(9);
+		hog.resources = machine();
+		let other = pallet_market::NextOrderId::<Runtime>::get();
+		Market::place_order(signed("friend"), pallet_market::Order::V1(hog)).unwrap();
+		let before = free("tenant");
+		assert!(plain(Market::place_bid(signed("operator0"), other, 5)).is_err());
+		let mut less = info();
+		less.capacity.cpu = 500;
+		less.capacity.unit_cpu = 500;
+		Providers::update(signed("owner0"), pallet_providers::ProviderInfo::V1(less)).unwrap();
+		while pallet_market::Leases::<Runtime>::contains_key(id) {
+			next_block();
+			let _ = beat(0);
+		}
+		assert_eq!(closed(id).reason, CloseReason::OutOfFunds);
+		assert_eq!(closed(id).paid, 32 * MAX_RATE);
+		assert_eq!(free("tenant"), before, "nothing more was taken");
+	});
+}
