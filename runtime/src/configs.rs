@@ -35,7 +35,7 @@ use sp_runtime::{
 use sp_version::RuntimeVersion;
 
 /// The part of a block that ordinary transactions may fill.
-const NORMAL: Perbill = Perbill::from_percent(85);
+const NORMAL: Perbill = Perbill::from_percent(88);
 
 parameter_types! {
 	pub const BlockHashCount: BlockNumber = 2400;

@@ -76,7 +76,7 @@ impl<T: Config> ProviderRegistry<AccountIdOf<T>> for Pallet<T> {
 	}
 
 	fn operator_at(provider: ProviderId, at: BlockNumber) -> Option<AccountIdOf<T>> {
-		// In the block of a rotation both are: the daemon has not seen it yet.
+		// In the block of a rotation the former one: the daemon has not seen it yet.
 		let former = FormerOperators::<T>::get(provider).into_iter();
 		former
 			.filter(|former| at <= former.until)

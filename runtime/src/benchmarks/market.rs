@@ -60,7 +60,7 @@ mod benchmarks {
 		assert!(!pallet_market::Orders::<Runtime>::contains_key(id));
 	}
 
-	/// The best bid on an order that has sixteen.
+	/// The best bid on an order that has sixteen, in the last block: bidding goes on.
 	#[benchmark]
 	fn place_bid() {
 		short_terms();
@@ -72,6 +72,10 @@ mod benchmarks {
 			let pallet_market::Order::V1(spec) = &mut order.as_mut().unwrap().spec;
 			*spec.allowed.last_mut().unwrap() = last;
 		});
+		let ends = pallet_market::Orders::<Runtime>::get(id)
+			.unwrap()
+			.bidding_ends;
+		at(ends - 1);
 		#[block]
 		{
 			Market::place_bid(signed(&operator), id, 1).unwrap();
@@ -79,6 +83,10 @@ mod benchmarks {
 		let bids = pallet_market::Orders::<Runtime>::get(id).unwrap().bids;
 		assert_eq!(bids.len(), 16);
 		assert_eq!(bids.first().unwrap().provider, last);
+		let later = pallet_market::Orders::<Runtime>::get(id)
+			.unwrap()
+			.bidding_ends;
+		assert!(later > ends);
 	}
 
 	#[benchmark]

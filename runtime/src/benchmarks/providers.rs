@@ -62,10 +62,15 @@ mod benchmarks {
 		assert!(Providers::of_operator(&other).is_some());
 	}
 
+	/// The fifth rotation: the oldest of the former operators makes room.
 	#[benchmark]
 	fn rotate_operator() {
-		let (owner, next) = (caller(), rich("operator", 1));
+		let (owner, next) = (caller(), rich("operator", 5));
 		Providers::register(signed(&owner), rich("operator", 0), 1_000 * LEASE, info(1)).unwrap();
+		for n in 1..5 {
+			Providers::rotate_operator(signed(&owner), rich("operator", n)).unwrap();
+		}
+		at(now() + 1_000_000);
 		#[block]
 		{
 			Providers::rotate_operator(signed(&owner), next.clone()).unwrap();

@@ -34,7 +34,8 @@ pub fn order(manifest: u64, selection: Selection, bidding: u32) -> Order<Account
 		min_score: Score::zero(),
 		allowed: Default::default(),
 		max_duration: 1_000_000,
-		notice: 0,
+		// None of them ends while others are measured.
+		notice: 2_000,
 		selection,
 		bidding,
 		deposit: 10_000 * RATE,

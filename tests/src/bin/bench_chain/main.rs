@@ -11,6 +11,7 @@ mod figures;
 mod life;
 mod many;
 mod node;
+mod others;
 mod signer;
 
 use bench::Bench;
@@ -86,6 +87,8 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Figure>> {
 		life::transfers(&mut bench, &mut tenants).await?;
 		life::life(&mut bench, &mut tenants, &mut operator).await?;
 		life::instant(&mut bench, &mut tenants).await?;
+		others::changes(&mut bench, &mut tenants, &mut operator).await?;
+		others::choices(&mut bench, &mut tenants, &mut operator).await?;
 		bench.report();
 	}
 	if arguments.asks_for(Part::Growth) {

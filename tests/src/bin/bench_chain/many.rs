@@ -19,14 +19,14 @@ use pallet_agenda::WeightInfo as _;
 use std::collections::HashMap;
 
 /// A lease that runs: whose it is, and since which block.
-struct Running {
-	tenant: AccountId,
+pub struct Running {
+	pub tenant: AccountId,
 	since: u32,
 }
 
 impl Bench {
 	/// Makes `count` active leases, and says what they are.
-	async fn active(
+	pub async fn active(
 		&mut self,
 		tenants: &mut [Signer],
 		operator: &mut Signer,

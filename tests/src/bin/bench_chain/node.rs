@@ -237,6 +237,13 @@ impl Node {
 		bytes_of(&value)
 	}
 
+	/// The moment of a block, in seconds.
+	pub async fn moment(&self, at: Hash) -> anyhow::Result<f64> {
+		let key = frame_support::storage::storage_prefix(b"Timestamp", b"Now");
+		let millis = u64::decode(&mut &self.storage(&key, at).await?[..])?;
+		Ok(millis as f64 / 1e3)
+	}
+
 	pub async fn events(&self, block: &Block) -> anyhow::Result<Vec<RuntimeEvent>> {
 		let key = frame_support::storage::storage_prefix(b"System", b"Events");
 		let value = self.storage(&key, block.hash).await?;
@@ -326,8 +333,7 @@ pub fn specification(path: &Path, funded: &[(AccountId, Balance)]) -> anyhow::Re
 		balances.push(json!([who.to_ss58check(), u64::try_from(*amount)?]));
 	}
 	patch["providers"] = json!({ "terms": { "maxDowntime": 100_000 } });
-	patch["market"] =
-		json!({ "terms": { "maxOpenBids": 100_000, "startDeadline": 2_000, "lowFunds": 30 } });
+	patch["market"] = json!({ "terms": { "maxOpenBids": 100_000, "startDeadline": 2_000, "lowFunds": 30, "manifestDeadline": 5 } });
 	patch["escrow"]["terms"] = json!({ "suspensionPeriod": 10, "minFundedBlocks": 10 });
 	std::fs::write(path, serde_json::to_vec(&spec)?)?;
 	Ok(())
