@@ -1,89 +1,171 @@
 //! Bidding by price sheet, after reserving what a won order would take.
 
 use crate::daemon::Shared;
-use leasehold_client::{units, view::View, Call, WorkloadKind};
-use std::{collections::BTreeSet, sync::Arc};
+use leasehold_client::{
+	units,
+	view::{OrderNow, View},
+	Call, WorkloadKind,
+};
+use serde::Serialize;
+use std::{
+	collections::BTreeMap,
+	sync::{Arc, Mutex},
+};
 
-/// What has been decided about orders.
-#[derive(Default)]
-pub struct Bidding {
-	/// Orders that were looked at and not bid on, so that each is mentioned once.
-	passed_over: BTreeSet<u64>,
+/// Orders whose decision is remembered.
+const REMEMBERED: usize = 1_000;
+
+/// What was decided about an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "decision", rename_all = "lowercase")]
+pub enum Decision {
+	/// Bid, at `rate` planck a block.
+	Bid {
+		#[serde(serialize_with = "as_text")]
+		rate: u128,
+	},
+	/// Not bid on.
+	Passed { why: String },
+	/// The chain did not take the bid.
+	Refused { why: String },
 }
 
-impl Bidding {
-	/// Bids on what fits.
-	pub async fn turn(&mut self, shared: &Arc<Shared>, best: &View) -> anyhow::Result<()> {
-		let orders = best.orders().await?;
-		self.passed_over
-			.retain(|id| orders.iter().any(|order| order.id == *id));
-		if orders.is_empty() {
-			return Ok(());
-		}
-		let Some(mut me) = best.provider(shared.provider).await? else {
-			return Ok(());
+/// JSON's numbers are too small for planck.
+fn as_text<S: serde::Serializer>(rate: &u128, to: S) -> Result<S::Ok, S::Error> {
+	to.collect_str(rate)
+}
+
+/// A decision, and the block in which it was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Decided {
+	pub block: u32,
+	#[serde(flatten)]
+	pub decision: Decision,
+}
+
+/// The newest decisions about orders.
+#[derive(Default)]
+pub struct Decisions(Mutex<BTreeMap<u64, Decided>>);
+
+impl Decisions {
+	/// Remembers a decision; whether it is another than before.
+	pub fn note(&self, order: u64, block: u32, decision: Decision) -> bool {
+		let Ok(mut all) = self.0.lock() else {
+			return false;
 		};
-		let terms = best.terms().await?;
-		let now = best.number();
-		let name = |id: u64| format!("bid on order {id}");
-		// What standing bids would take if they all won.
-		for order in &orders {
-			let bid = order
-				.bids
-				.iter()
-				.any(|(provider, _)| *provider == shared.provider);
-			if bid || shared.is_under_way(&name(order.id), now) {
-				if let Some(sum) = me.reserved.checked_add(&order.resources) {
-					me.reserved = sum;
-				}
-				let ours = order.bids.iter().find(|(id, _)| *id == shared.provider);
-				let rate = ours.map_or(order.max_rate, |(_, rate)| *rate);
-				me.slices = me.slices.saturating_add(terms.slice(rate));
-			}
+		if all.get(&order).is_some_and(|old| old.decision == decision) {
+			return false;
 		}
-		for order in &orders {
-			let bid = order
-				.bids
-				.iter()
-				.any(|(provider, _)| *provider == shared.provider);
-			if bid || now.saturating_add(1) >= order.bidding_ends {
-				continue;
-			}
-			let why_not = match shared.prices.rate(&order.resources, terms.slot_millis) {
-				_ if order.kind != WorkloadKind::Job => Some("this daemon runs jobs only".into()),
-				None => Some("its price overflows".into()),
-				Some(rate) if rate > order.max_rate => Some(format!(
-					"our price of {} a block is above its ceiling of {}",
-					units::lease(rate),
-					units::lease(order.max_rate)
-				)),
-				Some(rate) => {
-					let lacks =
-						me.lacks_in_words(&order.resources, &order.attributes, rate, &terms);
-					if lacks.is_empty() {
-						let call = Call::PlaceBid {
-							order: order.id,
-							rate,
-						};
-						if shared.tell(name(order.id), now, call) {
-							if let Some(sum) = me.reserved.checked_add(&order.resources) {
-								me.reserved = sum;
-							}
-							me.slices = me.slices.saturating_add(terms.slice(rate));
-							tracing::info!(order = order.id, rate = units::lease(rate), "bidding");
-						}
-						None
-					} else {
-						Some(format!("we lack {}", lacks.join("; ")))
-					}
-				}
-			};
-			if let Some(why) = why_not {
-				if self.passed_over.insert(order.id) {
-					tracing::info!(order = order.id, why, "not bidding");
-				}
-			}
+		all.insert(order, Decided { block, decision });
+		while all.len() > REMEMBERED {
+			all.pop_first();
 		}
-		Ok(())
+		true
 	}
+
+	/// What was decided about an order, if that is remembered.
+	pub fn of(&self, order: u64) -> Option<Decided> {
+		self.0.lock().ok()?.get(&order).cloned()
+	}
+}
+
+/// Bids on what fits.
+pub async fn turn(shared: &Arc<Shared>, best: &View) -> anyhow::Result<()> {
+	let orders = best.orders().await?;
+	if orders.is_empty() {
+		return Ok(());
+	}
+	let Some(mut me) = best.provider(shared.provider).await? else {
+		return Ok(());
+	};
+	let terms = best.terms().await?;
+	let now = best.number();
+	let name = |id: u64| format!("bid on order {id}");
+	// What standing bids would take if they all won.
+	for order in &orders {
+		let bid = order
+			.bids
+			.iter()
+			.any(|(provider, _)| *provider == shared.provider);
+		if bid || shared.is_under_way(&name(order.id), now) {
+			if let Some(sum) = me.reserved.checked_add(&order.resources) {
+				me.reserved = sum;
+			}
+			let ours = order.bids.iter().find(|(id, _)| *id == shared.provider);
+			let rate = ours.map_or(order.max_rate, |(_, rate)| *rate);
+			me.slices = me.slices.saturating_add(terms.slice(rate));
+		}
+	}
+	for order in &orders {
+		let bid = order
+			.bids
+			.iter()
+			.any(|(provider, _)| *provider == shared.provider);
+		if bid || now.saturating_add(1) >= order.bidding_ends {
+			continue;
+		}
+		let why_not = match shared.prices.rate(&order.resources, terms.slot_millis) {
+			_ if order.kind != WorkloadKind::Job => Some("this daemon runs jobs only".into()),
+			None => Some("its price overflows".into()),
+			Some(rate) if rate > order.max_rate => Some(format!(
+				"our price of {} a block is above its ceiling of {}",
+				units::lease(rate),
+				units::lease(order.max_rate)
+			)),
+			Some(rate) => {
+				let lacks = me.lacks_in_words(&order.resources, &order.attributes, rate, &terms);
+				if lacks.is_empty() {
+					let call = Call::PlaceBid {
+						order: order.id,
+						rate,
+					};
+					if shared.tell(name(order.id), now, call) {
+						if let Some(sum) = me.reserved.checked_add(&order.resources) {
+							me.reserved = sum;
+						}
+						me.slices = me.slices.saturating_add(terms.slice(rate));
+						tracing::info!(order = order.id, rate = units::lease(rate), "bidding");
+						shared.decisions.note(order.id, now, Decision::Bid { rate });
+					}
+					None
+				} else {
+					Some(format!("we lack {}", lacks.join("; ")))
+				}
+			}
+		};
+		if let Some(why) = why_not {
+			let decision = Decision::Passed { why: why.clone() };
+			if shared.decisions.note(order.id, now, decision) {
+				tracing::info!(order = order.id, why, "not bidding");
+			}
+		}
+	}
+	Ok(())
+}
+
+/// What is to be said about an order: what was decided, and where the order stands now.
+pub async fn explain(shared: &Shared, order: u64) -> anyhow::Result<serde_json::Value> {
+	let best = shared.chain.connection().await?.best().await?;
+	let now = best.number();
+	let open = match best.order(order).await? {
+		OrderNow::Open(open) => Some(open),
+		OrderNow::Gone => None,
+	};
+	let place = open.as_ref().and_then(|open| {
+		let ours = |(provider, _): &(u32, u128)| *provider == shared.provider;
+		open.bids
+			.iter()
+			.position(ours)
+			.map(|place| place.saturating_add(1))
+	});
+	Ok(serde_json::json!({
+		"order": order,
+		"now": now,
+		"decided": shared.decisions.of(order),
+		"open": open.map(|open| serde_json::json!({
+			"biddingEnds": open.bidding_ends,
+			"bids": open.bids.len(),
+			"place": place,
+		})),
+	}))
 }

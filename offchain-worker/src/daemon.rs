@@ -1,7 +1,7 @@
 //! The daemon: one loop that brings what runs together with what the chain says.
 
 use crate::{
-	bidding::Bidding,
+	bidding::{self, Decision, Decisions},
 	config::{Config, PriceSheet},
 	duty::Duty,
 	executor::{wasm::Wasm, Executor},
@@ -50,6 +50,8 @@ pub struct Shared {
 	/// Wakes the loop before the next block.
 	pub wake: Notify,
 	pub status: Mutex<Status>,
+	/// What was decided about orders, for `why`.
+	pub decisions: Decisions,
 	/// Blocks from the match after which a manifest counts as missing; 0 until the terms are read.
 	pub manifest_deadline: std::sync::atomic::AtomicU32,
 	signer: Signer,
@@ -147,7 +149,10 @@ impl Shared {
 			under_way.insert(name.clone(), None);
 		}
 		let shared = self.clone();
-		let is_bid = matches!(call, Call::PlaceBid { .. });
+		let bid_on = match call {
+			Call::PlaceBid { order, .. } => Some(order),
+			_ => None,
+		};
 		tokio::spawn(async move {
 			let result = shared.signer.submit(call, Wait::Best).await;
 			let from = match result {
@@ -155,7 +160,7 @@ impl Shared {
 				Ok(receipt) => {
 					tracing::info!(name, block = receipt.block.0, "told the chain");
 					shared.note(|s| {
-						s.bids = s.bids.saturating_add(is_bid.into());
+						s.bids = s.bids.saturating_add(bid_on.is_some().into());
 						s.refusal = None;
 					});
 					receipt.block.0.saturating_add(1)
@@ -163,6 +168,10 @@ impl Shared {
 				Err(error) => {
 					tracing::warn!(name, %error, advice = error.advice(), "the chain refused");
 					shared.note(|s| s.refusal = Some(format!("block {now}: {name}: {error}")));
+					if let Some(order) = bid_on {
+						let why = error.to_string();
+						shared.decisions.note(order, now, Decision::Refused { why });
+					}
 					now.saturating_add(RETRY)
 				}
 			};
@@ -277,6 +286,7 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 		executor: Box::new(Wasm::new().context("this program's own path")?),
 		wake: Notify::new(),
 		status: Mutex::new(status),
+		decisions: Decisions::default(),
 		manifest_deadline: Default::default(),
 		signer,
 		under_way: Mutex::default(),
@@ -378,7 +388,6 @@ async fn work(
 	shared: Arc<Shared>,
 	mut heads: tokio::sync::watch::Receiver<Result<Heads, Arc<leasehold_client::ChainError>>>,
 ) {
-	let mut bidding = Bidding::default();
 	let mut looked_after = 0;
 	loop {
 		let now = heads
@@ -404,7 +413,7 @@ async fn work(
 			s.distrust = why;
 		});
 		if let Ok(heads) = trusted {
-			if let Err(error) = turn(&shared, heads, &mut bidding).await {
+			if let Err(error) = turn(&shared, heads).await {
 				tracing::warn!(%error, "this turn is cut short");
 			}
 			if heads.best.0 >= looked_after {
@@ -479,12 +488,12 @@ async fn look_after(shared: &Shared, heads: Heads) -> anyhow::Result<()> {
 	shared.look_after(&best).await
 }
 
-async fn turn(shared: &Arc<Shared>, heads: Heads, bidding: &mut Bidding) -> anyhow::Result<()> {
+async fn turn(shared: &Arc<Shared>, heads: Heads) -> anyhow::Result<()> {
 	let connection = shared.chain.connection().await?;
 	let best = View::from(connection.at(heads.best.1).await?);
 	let leases = best.leases_of(shared.provider).await?;
 	reconcile::turn(shared, &connection, &best, heads, &leases).await?;
-	bidding.turn(shared, &best).await?;
+	bidding::turn(shared, &best).await?;
 	let rows = shared.store.leases()?;
 	shared.note(|s| s.leases = rows.iter().map(LeaseStatus::from).collect());
 	Ok(())

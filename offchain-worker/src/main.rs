@@ -57,6 +57,8 @@ enum Command {
 	Update,
 	/// Show what the running daemon does.
 	Status(operate::Status),
+	/// Say what the running daemon decided about an order: what it bid, or why it did not.
+	Why(operate::Why),
 	/// Run one attempt of a module. Started by the daemon.
 	#[command(hide = true)]
 	Runner { folder: PathBuf, attempt: u32 },
@@ -100,6 +102,7 @@ fn main() -> ExitCode {
 			Command::Register(register) => register.run(&arguments.dir).await,
 			Command::Run => daemon::run(&arguments.dir).await,
 			Command::Status(status) => status.run(&arguments.dir).await,
+			Command::Why(why) => why.run(&arguments.dir).await,
 			Command::Update => operate::update(&arguments.dir).await,
 			Command::Runner { .. } => Ok(()),
 		}

@@ -223,14 +223,7 @@ pub struct Status {
 
 impl Status {
 	pub async fn run(self, folder: &Path) -> anyhow::Result<()> {
-		let status = crate::socket::ask(folder, "status")
-			.await
-			.with_context(|| {
-				format!(
-					"no daemon answers in {}; start it with `run`",
-					folder.display()
-				)
-			})?;
+		let status = ask(folder, "status").await?;
 		if self.output == "json" {
 			println!("{status:#}");
 			return Ok(());
@@ -275,17 +268,79 @@ impl Status {
 	}
 }
 
+/// What the daemon that runs in a folder answers.
+async fn ask(folder: &Path, words: &str) -> anyhow::Result<serde_json::Value> {
+	crate::socket::ask(folder, words).await.with_context(|| {
+		format!(
+			"no daemon answers in {}; start it with `run`",
+			folder.display()
+		)
+	})
+}
+
+#[derive(Debug, Args)]
+pub struct Why {
+	/// The order's number.
+	order: u64,
+	/// `text` or `json`.
+	#[arg(long, default_value = "text", value_parser = ["text", "json"])]
+	output: String,
+}
+
+impl Why {
+	pub async fn run(self, folder: &Path) -> anyhow::Result<()> {
+		let answer = ask(folder, &format!("why {}", self.order)).await?;
+		if let Some(why) = answer["error"].as_str() {
+			bail!("{why}");
+		}
+		if self.output == "json" {
+			println!("{answer:#}");
+			return Ok(());
+		}
+		println!("{}", in_words(&answer));
+		Ok(())
+	}
+}
+
+/// What the daemon decided about an order, and where that stands, as it is said to the operator.
+fn in_words(answer: &serde_json::Value) -> String {
+	let (order, decided) = (&answer["order"], &answer["decided"]);
+	let why = decided["why"].as_str().unwrap_or("?");
+	let block = &decided["block"];
+	let decision = match decided["decision"].as_str() {
+		Some("bid") => {
+			let rate = decided["rate"].as_str().and_then(|rate| rate.parse().ok());
+			let rate = units::lease(rate.unwrap_or(0));
+			format!("order {order}: bid {rate} a block, in block {block}")
+		}
+		Some("passed") => format!("order {order}: not bid on, as of block {block}: {why}"),
+		Some("refused") => {
+			format!("order {order}: the chain refused the bid of block {block}: {why}")
+		}
+		_ => format!(
+			"order {order}: this daemon has decided nothing about it since its start: it was never open \
+			 meanwhile, or for less time than a bid takes"
+		),
+	};
+	let open = &answer["open"];
+	let stand = match (open.is_null(), open["place"].as_u64()) {
+		(true, _) => "it is not open any more".to_owned(),
+		(false, Some(place)) => format!(
+			"our bid is number {place} of {}; bidding ends in block {}, now is {}",
+			open["bids"], open["biddingEnds"], answer["now"]
+		),
+		(false, None) => format!(
+			"it has {} bids, none of them ours; bidding ends in block {}, now is {}",
+			open["bids"], open["biddingEnds"], answer["now"]
+		),
+	};
+	format!("{decision}\n{stand}")
+}
+
 /// Has the running daemon read its file again and put on chain what the chain is to know of it.
 pub async fn update(folder: &Path) -> anyhow::Result<()> {
 	Config::read(folder)?;
-	let answer = crate::socket::ask(folder, "update")
-		.await
-		.with_context(|| {
-			format!(
-				"no daemon answers in {}; start it with `run`",
-				folder.display()
-			)
-		})?;
+	let answer = ask(folder, "update").await?;
 	match (answer["block"].as_u64(), answer["error"].as_str()) {
 		(Some(block), _) => {
 			println!("capacity, attributes and URL are on chain as of block {block}");

@@ -20,8 +20,9 @@ fn path(folder: &Path) -> PathBuf {
 /// How long a command may take to say what it wants.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Answers each connection, which sends one word, in JSON: `status` with the status, `update` with
-/// the block in which the chain took the configuration, or why it did not.
+/// Answers each connection, which sends a word or two, in JSON: `status` with the status, `update` with
+/// the block in which the chain took the configuration, or why it did not, `why ORDER` with what was decided
+/// about an order.
 pub fn serve(
 	shared: Arc<Shared>,
 	stopped: watch::Receiver<bool>,
@@ -60,6 +61,14 @@ async fn answer(shared: &Shared, word: &str) -> Value {
 			Ok(block) => json!({ "block": block }),
 			Err(error) => json!({ "error": format!("{error:#}") }),
 		},
+		other if other.starts_with("why ") => {
+			let order = other.trim_start_matches("why ").parse();
+			let explained = match order {
+				Ok(order) => crate::bidding::explain(shared, order).await,
+				Err(_) => Err(anyhow::anyhow!("an order is named by its number")),
+			};
+			explained.unwrap_or_else(|error| json!({ "error": format!("{error:#}") }))
+		}
 		other => json!({ "error": format!("`{other}` is no command of this daemon") }),
 	}
 }

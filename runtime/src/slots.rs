@@ -10,6 +10,7 @@ pub const DEFAULT_SLOT_MILLIS: u64 = 3_000;
 #[frame_support::pallet]
 pub mod pallet {
 	use frame_support::pallet_prelude::*;
+	use frame_system::pallet_prelude::BlockNumberFor;
 
 	#[pallet::pallet]
 	pub struct Pallet<T>(_);
@@ -25,6 +26,15 @@ pub mod pallet {
 	/// Length of a slot, milliseconds. Never changes after genesis: slot numbers count from it.
 	#[pallet::storage]
 	pub type SlotMillis<T> = StorageValue<_, u64, ValueQuery, DefaultSlotMillis>;
+
+	#[pallet::hooks]
+	impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
+		/// What no pallet can check alone is checked here: this one is the runtime's own.
+		#[cfg(feature = "try-runtime")]
+		fn try_state(_n: BlockNumberFor<T>) -> Result<(), sp_runtime::TryRuntimeError> {
+			crate::invariants::check()
+		}
+	}
 
 	#[pallet::genesis_config]
 	pub struct GenesisConfig<T: Config> {

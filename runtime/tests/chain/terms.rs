@@ -48,58 +48,66 @@ fn only_root_sets_terms() {
 	});
 }
 
+/// Each relation between the terms of a pallet, broken alone.
+macro_rules! refused {
+	($set:ident, $terms:ty, $error:ident, [$($what:literal: $edit:expr),* $(,)?]) => {
+		for (what, edit) in [$(($what, $edit as fn(&mut $terms))),*] {
+			let mut terms = <$terms>::default();
+			edit(&mut terms);
+			assert_eq!(terms.check().map_err(|why| why.starts_with(what)), Err(true), "{what}");
+			let error = $error::Error::<Runtime>::TermsContradict;
+			assert_noop!($set(RuntimeOrigin::root(), terms), error);
+		}
+	};
+}
+
 #[test]
 fn terms_that_contradict_each_other_are_refused() {
 	run(|| {
-		let root = RuntimeOrigin::root;
-		let wrong: [fn(&mut M); 9] = [
-			|t| t.record_deposit = 0,
-			|t| t.cancel_fee = t.record_deposit + 1,
-			|t| t.min_bidding = t.max_bidding + 1,
-			|t| t.bid_lock = t.min_bidding,
-			|t| t.max_open_bids = 0,
-			|t| t.selection_deadline = 0,
-			|t| t.manifest_deadline = t.start_deadline,
-			|t| t.low_funds = 0,
-			|t| t.agenda_horizon = t.closed_retention + 1,
-		];
-		for edit in wrong {
-			let mut terms = M::default();
-			edit(&mut terms);
-			let error = pallet_market::Error::<Runtime>::TermsContradict;
-			assert_noop!(market(root(), terms), error);
-		}
-		let wrong: [fn(&mut P); 6] = [
-			|t| t.min_bond = 0,
-			|t| t.heartbeat_grace = t.heartbeat_period,
-			|t| t.heartbeat_grace = 2 * t.heartbeat_period + 1,
-			|t| t.heartbeat_period = u32::MAX,
-			|t| t.max_downtime = 2 * t.heartbeat_period,
-			|t| t.max_attestation = 0,
-		];
-		for edit in wrong {
-			let mut terms = P::default();
-			edit(&mut terms);
-			let error = pallet_providers::Error::<Runtime>::TermsContradict;
-			assert_noop!(providers(root(), terms), error);
-		}
-		let wrong: [fn(&mut S); 3] = [
-			|t| t.fee = sp_runtime::Perbill::from_percent(51),
-			|t| t.suspension_period = 0,
-			|t| t.min_top_up = 0,
-		];
-		for edit in wrong {
-			let mut terms = S::default();
-			edit(&mut terms);
-			let error = pallet_escrow::Error::<Runtime>::TermsContradict;
-			assert_noop!(escrow(root(), terms), error);
-		}
-		let terms = R {
-			half_life: 0,
-			..R::default()
-		};
-		let error = pallet_reputation::Error::<Runtime>::TermsContradict;
-		assert_noop!(reputation(root(), terms), error);
+		refused!(market, M, pallet_market, [
+			"record_deposit must not": |t| (t.record_deposit, t.cancel_fee) = (0, 0),
+			"cancel_fee": |t| t.cancel_fee = t.record_deposit + 1,
+			"min_bidding must not": |t| (t.min_bidding, t.bid_lock) = (0, 0),
+			"min_bidding must be at most": |t| t.min_bidding = t.max_bidding + 1,
+			"bid_lock": |t| t.bid_lock = t.min_bidding,
+			"max_open_bids": |t| t.max_open_bids = 0,
+			"selection_deadline": |t| t.selection_deadline = 0,
+			"manifest_deadline": |t| t.manifest_deadline = t.start_deadline,
+			"low_funds": |t| t.low_funds = 0,
+			"resize_window": |t| t.resize_window = 0,
+			"max_duration": |t| t.max_duration = 0,
+			"closed_retention": |t| {
+				(t.closed_retention, t.agenda_horizon, t.start_deadline) = (0, 0, 1);
+				t.manifest_deadline = 0;
+			},
+			"agenda_horizon must not": |t| t.agenda_horizon = 0,
+			"agenda_horizon must be at most": |t| t.agenda_horizon = t.closed_retention + 1,
+			"start_deadline": |t| t.start_deadline = t.closed_retention + 1,
+		]);
+		refused!(providers, P, pallet_providers, [
+			"min_bond": |t| t.min_bond = 0,
+			"unbonding_period": |t| t.unbonding_period = 0,
+			"heartbeat_period must not": |t| t.heartbeat_period = 0,
+			"heartbeat_period is too long": |t| t.heartbeat_period = u32::MAX,
+			"heartbeat_grace must be longer": |t| t.heartbeat_grace = t.heartbeat_period,
+			"heartbeat_grace must be at most": |t| t.heartbeat_grace = 2 * t.heartbeat_period + 1,
+			"max_downtime": |t| t.max_downtime = 2 * t.heartbeat_period,
+			"pause_after": |t| t.pause_after = 0,
+			"attestation_deposit": |t| t.attestation_deposit = 0,
+			"max_attestation": |t| t.max_attestation = 0,
+		]);
+		refused!(escrow, S, pallet_escrow, [
+			"fee": |t| t.fee = sp_runtime::Perbill::from_percent(51),
+			"suspension_period": |t| t.suspension_period = 0,
+			"min_funded_blocks": |t| t.min_funded_blocks = 0,
+			"min_top_up": |t| t.min_top_up = 0,
+		]);
+		refused!(reputation, R, pallet_reputation, [
+			"half_life": |t| t.half_life = 0,
+			"reference_value": |t| t.reference_value = 0,
+			"growth": |t| t.growth = 0,
+			"pair_cap": |t| t.pair_cap = 0,
+		]);
 	});
 }
 

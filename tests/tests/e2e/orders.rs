@@ -5,7 +5,7 @@ use crate::{
 	Case,
 };
 use leasehold_client::keystore;
-use leasehold_tests::devnet::Devnet;
+use leasehold_tests::devnet::{program, Devnet};
 
 pub const CASES: &[Case] = &[
 	(
@@ -95,6 +95,17 @@ fn nobody_fits(devnet: &Devnet) {
 	assert!(said.contains("provider 1 lacks memory: "), "{said}");
 }
 
+/// What provider 0 decided about an order.
+fn why(devnet: &Devnet, order: &str) -> serde_json::Value {
+	let output = std::process::Command::new(program("leasehold-provider").unwrap())
+		.arg("--dir")
+		.arg(devnet.provider_folder(0))
+		.args(["why", order, "--output", "json"])
+		.output()
+		.unwrap();
+	serde_json::from_slice(&output.stdout).unwrap_or_default()
+}
+
 fn expires(devnet: &Devnet) {
 	let file = File {
 		attributes: "{ region: moon }",
@@ -109,6 +120,13 @@ fn expires(devnet: &Devnet) {
 	assert_eq!(output.status.code(), Some(4), "{said}");
 	assert!(said.contains("provider 0 lacks attribute "), "{said}");
 	assert!(said.contains("ended without a lease"), "{said}");
+	let (_, rest) = said.rsplit_once("order ").unwrap();
+	let order = rest.split(' ').next().unwrap();
+	let why = why(devnet, order);
+	assert_eq!(why["decided"]["decision"], "passed", "{why}");
+	let reason = why["decided"]["why"].as_str().unwrap();
+	assert!(reason.contains("attribute"), "{why}");
+	assert!(why["open"].is_null(), "{why}");
 	let after = balance(devnet, who);
 	assert_eq!(after.1, before.1, "nothing stays on hold");
 	let fee = before.0 - after.0;

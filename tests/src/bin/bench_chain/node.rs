@@ -97,6 +97,7 @@ impl Node {
 				"archive",
 			])
 			.args(["--pool-limit", "60000", "--pool-kbytes", "200000"])
+			.args(["--pool-type", "single-state"])
 			.args([
 				"--rpc-max-request-size",
 				"200",
@@ -255,8 +256,11 @@ impl Node {
 	/// Sends transactions and waits until all are in blocks: the numbers of the first and last block
 	/// that may hold them.
 	pub async fn include(&self, transactions: &[Vec<u8>]) -> anyhow::Result<(u32, u32)> {
-		let first = self.head().await? + 1;
-		for part in transactions.chunks(500) {
+		self.include_all(&[transactions]).await
+	}
+
+	async fn send(&self, transactions: &[Vec<u8>]) -> anyhow::Result<()> {
+		for part in transactions.chunks(200) {
 			let mut batch = BatchRequestBuilder::new();
 			for transaction in part {
 				batch.insert("author_submitExtrinsic", rpc_params![hex_of(transaction)])?;
@@ -268,6 +272,14 @@ impl Node {
 				}
 			}
 		}
+		Ok(())
+	}
+
+	/// As [`Self::include`], with several lots at a time: all of one sender's must be in one.
+	pub async fn include_all(&self, lots: &[&[Vec<u8>]]) -> anyhow::Result<(u32, u32)> {
+		let first = self.head().await? + 1;
+		futures::future::try_join_all(lots.iter().map(|lot| self.send(lot))).await?;
+		let transactions = lots.concat();
 		let begun = Instant::now();
 		let mut wanted: HashSet<&[u8]> = transactions.iter().map(Vec::as_slice).collect();
 		let mut next = first;

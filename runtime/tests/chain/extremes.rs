@@ -1,0 +1,453 @@
+//! The edges: balances of just the existential deposit, lists as long as they may be, the smallest and
+//! the greatest prices, parties that are the same, a bond that is too small.
+
+use crate::harness::*;
+use frame_support::{assert_noop, assert_ok};
+use leasehold_primitives::{
+	CloseReason, GpuUnits, GpuVendor, LeaseId, PersistentStorage, Requirement, Resources,
+	StorageClass,
+};
+use leasehold_runtime::{
+	AccountId, Balances, Escrow, Market, Providers, Runtime, EXISTENTIAL_DEPOSIT, LEASE,
+};
+use pallet_escrow::Refill;
+use pallet_market::{Attestors, ClosedLeases, Event, Leases, Order, OrderV1, Orders, Quantity};
+use pallet_providers::{ProviderInfo, Status};
+
+type Spec = OrderV1<AccountId>;
+
+/// Leaves an account with `rest` planck of free balance.
+fn leave(who: &str, rest: u128) {
+	let value = free(who) - rest;
+	let to = account("operator2").into();
+	Balances::transfer_keep_alive(signed(who), to, value).unwrap();
+}
+
+#[test]
+fn an_owner_with_nothing_but_its_bond_is_paid_to_the_last_planck() {
+	run(|| {
+		let id = active_lease(1);
+		leave("owner0", EXISTENTIAL_DEPOSIT);
+		for _ in 0..3 {
+			next_block();
+			settle(id);
+		}
+		assert_eq!(free("owner0"), EXISTENTIAL_DEPOSIT + 3);
+		assert_eq!((stream(id).paid, stream(id).fees), (3, 0));
+	});
+}
+
+#[test]
+fn a_tenant_with_nothing_left_but_its_account_gets_all_that_is_unspent() {
+	run(|| {
+		register(0);
+		let id = place(order(1));
+		leave("tenant", EXISTENTIAL_DEPOSIT);
+		let held_before = held("tenant");
+		bid(0, id, MAX_RATE).unwrap();
+		to_block(now() + 5);
+		Market::start_lease(signed("operator0"), 0).unwrap();
+		to_block(now() + 3);
+		Market::close_lease(signed("tenant"), 0).unwrap();
+		to_block(now() + market_terms().closed_retention + 1);
+		let all = EXISTENTIAL_DEPOSIT + held_before - 3 * MAX_RATE;
+		assert_eq!((free("tenant"), held("tenant")), (all, 0));
+	});
+}
+
+#[test]
+fn funders_keep_their_accounts_and_get_refunds_of_any_size() {
+	run(|| {
+		let mut poor = order(1);
+		poor.deposit = 32 * MAX_RATE;
+		register(0);
+		let id = lease_from(poor, MAX_RATE);
+		Market::start_lease(signed("operator0"), id).unwrap();
+		let deposit = 5 * MAX_RATE;
+		assert_ok!(Escrow::deposit(signed("friend"), id, deposit));
+		let rest = free("friend");
+		let away =
+			Balances::transfer_allow_death(signed("friend"), account("operator2").into(), rest);
+		assert!(away.is_err(), "what is on hold keeps the account");
+		Balances::transfer_all(signed("friend"), account("operator2").into(), false).unwrap();
+		assert_eq!(free("friend"), EXISTENTIAL_DEPOSIT);
+		to_block_on_duty(now() + 34, 0);
+		Market::close_lease(signed("tenant"), id).unwrap();
+		// Two of five blocks of the friend's are spent; the refund is far below the existential deposit.
+		let refund = deposit - 2 * MAX_RATE;
+		assert!(refund < EXISTENTIAL_DEPOSIT || EXISTENTIAL_DEPOSIT <= MAX_RATE);
+		assert_eq!(
+			(free("friend"), held("friend")),
+			(EXISTENTIAL_DEPOSIT + refund, 0)
+		);
+	});
+}
+
+#[test]
+fn a_fee_destination_that_is_gone_keeps_nobody_from_being_paid() {
+	for funders in [1, 2] {
+		run(|| {
+			register(0);
+			let mut poor = order(1);
+			poor.deposit = 32 * MAX_RATE;
+			let id = lease_from(poor, MAX_RATE);
+			Market::start_lease(signed("operator0"), id).unwrap();
+			pallet_escrow::FeeDestination::<Runtime>::put(account("nobody"));
+			let owner = free("owner0");
+			if funders == 2 {
+				assert_ok!(Escrow::deposit(signed("friend"), id, 50 * MAX_RATE));
+			}
+			let blocks = 20 * funders;
+			to_block_on_duty(now() + blocks, 0);
+			settle(id);
+			assert_ok!(plain(Market::close_lease(signed("tenant"), id)));
+			let gross = u128::from(blocks) * MAX_RATE;
+			assert_eq!((closed(id).paid, closed(id).fees), (gross, 0));
+			assert_eq!(free("owner0") - owner, gross);
+			assert_eq!(free("nobody"), 0);
+		});
+	}
+}
+
+/// Registers providers with a capacity of their own, the least bond each.
+fn crowd(size: u32, capacity: impl Fn() -> Resources) {
+	for n in 0..size {
+		let (owner, operator) = (format!("many{n}"), account(&format!("hand{n}")));
+		let payer = if n % 2 == 0 { "friend" } else { "stranger" };
+		let bond = providers_terms().min_bond;
+		let to = account(&owner).into();
+		Balances::transfer_keep_alive(signed(payer), to, bond + LEASE).unwrap();
+		let mut info = info();
+		info.capacity = capacity();
+		info.attributes = eight();
+		Providers::register(signed(&owner), operator, bond, ProviderInfo::V1(info)).unwrap();
+	}
+}
+
+fn eight() -> leasehold_primitives::Attributes {
+	let keys: Vec<String> = (0..8).map(|n| format!("key{n}")).collect();
+	let list: Vec<(&str, &str)> = keys.iter().map(|key| (key.as_str(), "value")).collect();
+	attributes(&list)
+}
+
+fn by_hand(n: u32, order: u64, rate: u128) {
+	let operator = signed(&format!("hand{n}"));
+	Market::place_bid(operator, order, rate).unwrap();
+}
+
+#[test]
+fn eight_leases_on_eight_providers_with_every_list_full() {
+	run(|| {
+		crowd(16, machine);
+		let auditors = ["f1", "f2", "f3", "f4", "f5", "owner0", "owner1", "owner2"];
+		for provider in 0..16 {
+			// All of the first four, and the last of the others.
+			for auditor in [0, 1, 2, 3, 7] {
+				let who = signed(auditors[auditor]);
+				Providers::attest(who, provider, eight(), 200).unwrap();
+			}
+			let mut tenants: Vec<AccountId> =
+				(0..31).map(|n| account(&format!("served{n}"))).collect();
+			tenants.push(account("tenant"));
+			let owner = signed(&format!("many{provider}"));
+			Providers::set_served(owner, Some(tenants.try_into().unwrap())).unwrap();
+		}
+		let some = |names: &[&str]| {
+			let all: Vec<AccountId> = names.iter().map(|name| account(name)).collect();
+			all.try_into().unwrap()
+		};
+		let id = place(Spec {
+			attributes: eight(),
+			attestors: Attestors {
+				all_of: some(&auditors[..4]),
+				any_of: some(&auditors[4..]),
+			},
+			allowed: (0..16).collect::<Vec<_>>().try_into().unwrap(),
+			quantity: Quantity {
+				leases: 8,
+				at_least: 8,
+				spread: true,
+			},
+			..order(1)
+		});
+		for n in 0..16 {
+			by_hand(n, id, 1_000 + u128::from(n));
+		}
+		to_block(now() + 5);
+		let providers: Vec<u32> = (0..8).map(|id| lease(id).provider).collect();
+		assert_eq!(providers, (0..8).collect::<Vec<_>>());
+		for n in 0..8u32 {
+			let operator = signed(&format!("hand{n}"));
+			assert_ok!(plain(Market::start_lease(operator, n.into())));
+		}
+		to_block(now() + 5);
+		for id in 0..8 {
+			assert_ok!(plain(Market::close_lease(signed("tenant"), id)));
+			assert_eq!(closed(id).paid, 5 * (1_000 + u128::from(id)));
+		}
+	});
+}
+
+#[test]
+fn eight_leases_on_one_provider() {
+	run(|| {
+		register(0);
+		let mut spec = order(1);
+		spec.resources = Resources {
+			cpu: 500,
+			memory: 1_024,
+			unit_cpu: 500,
+			unit_memory: 1_024,
+			..Default::default()
+		};
+		spec.quantity = Quantity {
+			leases: 8,
+			at_least: 8,
+			spread: false,
+		};
+		let id = place(spec);
+		bid(0, id, 1_000).unwrap();
+		to_block(now() + 5);
+		assert_eq!(provider(0).leases, 8);
+		assert_eq!(provider(0).reserved.cpu, 4_000);
+		for id in 0..8 {
+			Market::start_lease(signed("operator0"), id).unwrap();
+			Market::close_lease(signed("tenant"), id).unwrap();
+		}
+		assert_eq!(provider(0).leases, 0);
+	});
+}
+
+#[test]
+fn eight_funders_are_consumed_in_their_order() {
+	run(|| {
+		let id = active_lease(MAX_RATE);
+		// The tenant's own pays for 98 blocks beyond the reserve; each of the others for ten.
+		let others = ["friend", "stranger", "f1", "f2", "f3", "f4", "f5"];
+		for who in others {
+			assert_ok!(Escrow::deposit(signed(who), id, 10 * MAX_RATE));
+		}
+		assert!(Escrow::deposit(signed("owner2"), id, LEASE).is_err());
+		to_block_on_duty(now() + 135, 0);
+		settle(id);
+		let left: Vec<u128> = stream(id).funders.iter().map(|f| f.held).collect();
+		let tens = [0, 0, 0, 5, 10, 10, 10].map(|blocks| blocks * MAX_RATE);
+		assert_eq!(left[0], 0, "the tenant's is consumed first");
+		assert_eq!(&left[1..], tens);
+		// Three places are free again.
+		assert_ok!(Escrow::deposit(signed("owner2"), id, LEASE));
+		assert_eq!(stream(id).funders.len(), 6);
+		assert_ok!(plain(Market::close_lease(signed("tenant"), id)));
+		assert_eq!(held("f2") + held("f5") + held("owner2"), 0);
+	});
+}
+
+/// A machine with four sorts of GPU and four classes of storage, and all of it.
+fn rich_machine() -> Resources {
+	let classes = [
+		StorageClass::Hdd,
+		StorageClass::Ssd,
+		StorageClass::Nvme,
+		StorageClass::Ram,
+	];
+	let disks: Vec<_> = classes
+		.into_iter()
+		.map(|class| PersistentStorage {
+			class,
+			size: 1_000_000,
+		})
+		.collect();
+	let gpus: Vec<_> = (0..4)
+		.map(|n| GpuUnits {
+			vendor: GpuVendor::Nvidia,
+			model: Some(vec![b'a' + n; 24].try_into().unwrap()),
+			memory: Some(81_920),
+			units: 8,
+		})
+		.collect();
+	Resources {
+		persistent: disks.try_into().unwrap(),
+		gpu: gpus.try_into().unwrap(),
+		ports: 100,
+		ips: 4,
+		..machine()
+	}
+}
+
+/// Bytes of market and escrow, keys and values. Pages of the agenda are shared by many: an entry in one is
+/// what a lease adds to it.
+fn state_bytes() -> usize {
+	let (mut key, mut sum) = (Vec::new(), 0);
+	while let Some(next) = sp_io::storage::next_key(&key) {
+		let ours = ["Market", "Escrow"]
+			.iter()
+			.any(|p| next.starts_with(&sp_io::hashing::twox_128(p.as_bytes())));
+		if ours {
+			sum += next.len() + sp_io::storage::get(&next).unwrap().len();
+		}
+		key = next;
+	}
+	sum
+}
+
+#[test]
+fn the_largest_lease_at_rest_is_not_much_larger() {
+	run(|| {
+		crowd(1, rich_machine);
+		// The first has the watch, the counters and the cursors made.
+		let lease_by_hand = |spec: Spec| -> LeaseId {
+			let lease = pallet_market::NextLeaseId::<Runtime>::get();
+			let id = place(spec);
+			by_hand(0, id, 1_000_000);
+			to_block(now() + 5);
+			Market::start_lease(signed("hand0"), lease).unwrap();
+			lease
+		};
+		let small = || Spec {
+			attributes: Default::default(),
+			..order(1)
+		};
+		let first = lease_by_hand(small());
+		let before = state_bytes();
+		let plain_one = lease_by_hand(Spec {
+			manifest_hash: [2; 32],
+			..small()
+		});
+		let entry = pallet_agenda::Entry {
+			item: leasehold_primitives::AgendaItem::Lease(plain_one),
+			failures: 0,
+		};
+		let entry = codec::Encode::encoded_size(&entry);
+		let usual = state_bytes() - before + entry;
+		for id in [first, plain_one] {
+			Market::close_lease(signed("tenant"), id).unwrap();
+		}
+		to_block(now() + market_terms().closed_retention + 1);
+		let before = state_bytes();
+		let largest = lease_by_hand(Spec {
+			access: Some(account("friend")),
+			resources: rich_machine(),
+			attributes: eight(),
+			notice: 90,
+			max_rate: LEASE / 10,
+			deposit: 10 * LEASE,
+			manifest_hash: [3; 32],
+			..order(3)
+		});
+		let refill = Refill {
+			amount: LEASE,
+			budget: 1_000 * LEASE,
+		};
+		Escrow::set_refill(signed("tenant"), largest, Some(refill)).unwrap();
+		let most = state_bytes() - before + entry;
+		println!("a lease at rest: {usual} bytes, the largest {most}");
+		assert!(usual <= 512, "{usual}");
+		assert!(most <= 800, "{most}");
+		assert_eq!(lease(largest).taken.gpu.len(), 4);
+	});
+}
+
+#[test]
+fn a_planck_a_block_is_a_price() {
+	run(|| {
+		register(0);
+		let mut spec = order(1);
+		(spec.max_rate, spec.deposit) = (1, 200);
+		let id = lease_from(spec, 1);
+		Market::start_lease(signed("operator0"), id).unwrap();
+		let owner = free("owner0");
+		for _ in 0..120 {
+			next_block();
+			let _ = beat(0);
+			assert_ok!(plain(Escrow::deposit(signed("tenant"), id, 1)));
+		}
+		assert_ok!(plain(Market::close_lease(signed("tenant"), id)));
+		let end = closed(id);
+		assert_eq!((end.paid, end.fees, end.refunded), (120, 2, 200));
+		assert_eq!(free("owner0") - owner, 118);
+	});
+}
+
+#[test]
+fn the_greatest_prices_are_refused_or_held_in_full() {
+	run(|| {
+		register(0);
+		for max_rate in [u128::MAX, u128::MAX / 2, u128::MAX / 33] {
+			let mut spec = order(1);
+			(spec.max_rate, spec.deposit) = (max_rate, u128::MAX / 2);
+			let refused = Market::place_order(signed("tenant"), Order::V1(spec));
+			assert!(refused.is_err(), "{max_rate}");
+		}
+		let mut spec = order(1);
+		spec.max_rate = 250 * LEASE;
+		spec.deposit = 33 * spec.max_rate;
+		let id = lease_from(spec, 250 * LEASE);
+		assert_eq!(lease(id).slice, market_terms().max_slice, "capped");
+		Market::start_lease(signed("operator0"), id).unwrap();
+		to_block_on_duty(now() + 31, 0);
+		assert_ok!(plain(Market::close_lease(signed("tenant"), id)));
+		assert_eq!(closed(id).paid, 31 * 250 * LEASE);
+	});
+}
+
+#[test]
+fn a_provider_that_leaves_serves_its_leases_to_their_end() {
+	run(|| {
+		let id = active_lease(1_000);
+		Providers::deregister(signed("owner0")).unwrap();
+		let Status::Unbonding { until, .. } = provider(0).status else {
+			panic!("it leaves");
+		};
+		to_block_on_duty(until + 20, 0);
+		assert_eq!(held("owner0"), 1_000 * LEASE, "the bond backs the lease");
+		assert_ok!(plain(Market::close_lease(signed("tenant"), id)));
+		assert!(closed(id).paid > 100_000);
+		to_block(now() + providers_terms().unbonding_period);
+		assert_eq!(held("owner0"), 0);
+		assert!(!pallet_providers::Providers::<Runtime>::contains_key(0));
+	});
+}
+
+#[test]
+fn a_bond_below_the_least_binds_old_leases_and_makes_no_new_ones() {
+	run(|| {
+		crowd(1, machine);
+		let spec = |manifest| Spec {
+			attributes: Default::default(),
+			..order(manifest)
+		};
+		let mut ids = Vec::new();
+		for manifest in [1, 2] {
+			let lease = pallet_market::NextLeaseId::<Runtime>::get();
+			let id = place(spec(manifest));
+			by_hand(0, id, 1_000);
+			to_block(now() + 5);
+			Market::start_lease(signed("hand0"), lease).unwrap();
+			ids.push(lease);
+		}
+		let id = place(spec(3));
+		by_hand(0, id, 1_000);
+		Market::abandon_lease(signed("hand0"), ids[0]).unwrap();
+		assert!(provider(0).bond < providers_terms().min_bond);
+		to_block(now() + 5);
+		let skipped = Event::BidSkipped {
+			order: id,
+			provider: 0,
+			requirement: Requirement::Bond,
+		};
+		assert!(market_events().contains(&skipped));
+		assert!(!Orders::<Runtime>::contains_key(id));
+		let next = place(spec(4));
+		let again = Market::place_bid(signed("hand0"), next, 1_000);
+		assert_noop!(plain(again), pallet_market::Error::<Runtime>::NotEligible);
+		assert!(
+			Leases::<Runtime>::contains_key(ids[1]),
+			"the other one goes on"
+		);
+		Market::complete_lease(signed("hand0"), ids[1], 0, [0; 32]).unwrap();
+		let reason = closed(ids[1]).reason;
+		assert!(matches!(reason, CloseReason::Completed { .. }));
+		to_block(now() + market_terms().closed_retention + 50);
+		assert_eq!(ClosedLeases::<Runtime>::iter().count(), 0);
+	});
+}
