@@ -7,6 +7,7 @@ use leasehold_client::{
 	Call, WorkloadKind,
 };
 use serde::Serialize;
+use serde_json::{json, Value};
 use std::{
 	collections::BTreeMap,
 	sync::{Arc, Mutex},
@@ -143,29 +144,33 @@ pub async fn turn(shared: &Arc<Shared>, best: &View) -> anyhow::Result<()> {
 	Ok(())
 }
 
-/// What is to be said about an order: what was decided, and where the order stands now.
-pub async fn explain(shared: &Shared, order: u64) -> anyhow::Result<serde_json::Value> {
-	let best = shared.chain.connection().await?.best().await?;
-	let now = best.number();
-	let open = match best.order(order).await? {
-		OrderNow::Open(open) => Some(open),
-		OrderNow::Gone => None,
+/// What is to be said about an order: what was decided, and where the order stands now, if the chain can be
+/// asked.
+pub async fn explain(shared: &Shared, order: u64) -> Value {
+	let (open, unasked) = match stand(shared, order).await {
+		Ok(open) => (open, None),
+		Err(error) => (Value::Null, Some(format!("{error:#}"))),
 	};
-	let place = open.as_ref().and_then(|open| {
-		let ours = |(provider, _): &(u32, u128)| *provider == shared.provider;
-		open.bids
-			.iter()
-			.position(ours)
-			.map(|place| place.saturating_add(1))
-	});
-	Ok(serde_json::json!({
+	json!({
 		"order": order,
-		"now": now,
 		"decided": shared.decisions.of(order),
-		"open": open.map(|open| serde_json::json!({
-			"biddingEnds": open.bidding_ends,
-			"bids": open.bids.len(),
-			"place": place,
-		})),
+		"open": open,
+		"unasked": unasked,
+	})
+}
+
+/// Where an open order stands; null if it is not open.
+async fn stand(shared: &Shared, order: u64) -> anyhow::Result<Value> {
+	let best = shared.chain.connection().await?.best().await?;
+	let OrderNow::Open(open) = best.order(order).await? else {
+		return Ok(Value::Null);
+	};
+	let ours = |(provider, _): &(u32, u128)| *provider == shared.provider;
+	let place = open.bids.iter().position(ours);
+	Ok(json!({
+		"now": best.number(),
+		"biddingEnds": open.bidding_ends,
+		"bids": open.bids.len(),
+		"place": place.map(|place| place.saturating_add(1)),
 	}))
 }

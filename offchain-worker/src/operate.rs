@@ -323,15 +323,18 @@ fn in_words(answer: &serde_json::Value) -> String {
 		),
 	};
 	let open = &answer["open"];
+	if let Some(error) = answer["unasked"].as_str() {
+		return format!("{decision}\nthe chain cannot be asked where it stands: {error}");
+	}
 	let stand = match (open.is_null(), open["place"].as_u64()) {
 		(true, _) => "it is not open any more".to_owned(),
 		(false, Some(place)) => format!(
 			"our bid is number {place} of {}; bidding ends in block {}, now is {}",
-			open["bids"], open["biddingEnds"], answer["now"]
+			open["bids"], open["biddingEnds"], open["now"]
 		),
 		(false, None) => format!(
 			"it has {} bids, none of them ours; bidding ends in block {}, now is {}",
-			open["bids"], open["biddingEnds"], answer["now"]
+			open["bids"], open["biddingEnds"], open["now"]
 		),
 	};
 	format!("{decision}\n{stand}")

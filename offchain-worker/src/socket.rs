@@ -61,14 +61,10 @@ async fn answer(shared: &Shared, word: &str) -> Value {
 			Ok(block) => json!({ "block": block }),
 			Err(error) => json!({ "error": format!("{error:#}") }),
 		},
-		other if other.starts_with("why ") => {
-			let order = other.trim_start_matches("why ").parse();
-			let explained = match order {
-				Ok(order) => crate::bidding::explain(shared, order).await,
-				Err(_) => Err(anyhow::anyhow!("an order is named by its number")),
-			};
-			explained.unwrap_or_else(|error| json!({ "error": format!("{error:#}") }))
-		}
+		other if other.starts_with("why ") => match other.trim_start_matches("why ").parse() {
+			Ok(order) => crate::bidding::explain(shared, order).await,
+			Err(_) => json!({ "error": "an order is named by its number" }),
+		},
 		other => json!({ "error": format!("`{other}` is no command of this daemon") }),
 	}
 }
