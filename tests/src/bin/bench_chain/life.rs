@@ -19,11 +19,11 @@ use std::{
 pub async fn transfers(bench: &mut Bench, tenants: &mut [Signer]) -> anyhow::Result<()> {
 	let rounds = if bench.quick { 25 } else { 12 };
 	let genesis = bench.node.genesis;
-	// Sixteen clients at a time.
-	let mut lots = vec![Vec::new(); 16];
+	// Four clients at a time.
+	let mut lots = vec![Vec::new(); 4];
 	for _ in 0..rounds {
 		for (n, signed) in calls::transfers(tenants, genesis).into_iter().enumerate() {
-			lots[n % 16].push(signed);
+			lots[n % 4].push(signed);
 		}
 	}
 	let sent: usize = lots.iter().map(Vec::len).sum();

@@ -97,7 +97,6 @@ impl Node {
 				"archive",
 			])
 			.args(["--pool-limit", "60000", "--pool-kbytes", "200000"])
-			.args(["--pool-type", "single-state"])
 			.args([
 				"--rpc-max-request-size",
 				"200",
