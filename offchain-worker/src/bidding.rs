@@ -84,24 +84,17 @@ pub async fn turn(shared: &Arc<Shared>, best: &View) -> anyhow::Result<()> {
 	let name = |id: u64| format!("bid on order {id}");
 	// What standing bids would take if they all won.
 	for order in &orders {
-		let bid = order
-			.bids
-			.iter()
-			.any(|(provider, _)| *provider == shared.provider);
-		if bid || shared.is_under_way(&name(order.id), now) {
+		let ours = order.bid_of(shared.provider);
+		if ours.is_some() || shared.is_under_way(&name(order.id), now) {
 			if let Some(sum) = me.reserved.checked_add(&order.resources) {
 				me.reserved = sum;
 			}
-			let ours = order.bids.iter().find(|(id, _)| *id == shared.provider);
-			let rate = ours.map_or(order.max_rate, |(_, rate)| *rate);
+			let rate = ours.map_or(order.max_rate, |(_, rate)| rate);
 			me.slices = me.slices.saturating_add(terms.slice(rate));
 		}
 	}
 	for order in &orders {
-		let bid = order
-			.bids
-			.iter()
-			.any(|(provider, _)| *provider == shared.provider);
+		let bid = order.bid_of(shared.provider).is_some();
 		if bid || now.saturating_add(1) >= order.bidding_ends {
 			continue;
 		}
@@ -165,8 +158,7 @@ async fn stand(shared: &Shared, order: u64) -> anyhow::Result<Value> {
 	let OrderNow::Open(open) = best.order(order).await? else {
 		return Ok(Value::Null);
 	};
-	let ours = |(provider, _): &(u32, u128)| *provider == shared.provider;
-	let place = open.bids.iter().position(ours);
+	let place = open.bid_of(shared.provider).map(|(place, _)| place);
 	Ok(json!({
 		"now": best.number(),
 		"biddingEnds": open.bidding_ends,

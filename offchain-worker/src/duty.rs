@@ -1,7 +1,7 @@
 //! Heartbeats: reporting for duty while there are leases, once a period.
 
 use crate::daemon::Shared;
-use leasehold_client::{call, view::View, Connection};
+use leasehold_client::{call, primitives::math, view::View, Connection};
 use std::sync::Arc;
 
 /// Blocks after which an unincluded heartbeat is sent again.
@@ -60,11 +60,7 @@ impl Duty {
 		let never = stored.instance == [0; 16];
 		let margin = terms.heartbeat_grace.saturating_sub(terms.heartbeat_period) / 2;
 		let wait = if ours || never { 0 } else { margin };
-		// A longer period takes effect after the next beat, as on chain.
-		let period = match stored.grace.checked_sub(1) {
-			Some(most) => terms.heartbeat_period.min(most),
-			None => terms.heartbeat_period,
-		};
+		let period = math::beat_period(terms.heartbeat_period, stored.grace);
 		let due = stored.last_beat.saturating_add(period).saturating_add(wait);
 		if now.saturating_add(1) < due {
 			return Ok(());

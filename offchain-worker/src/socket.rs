@@ -55,15 +55,17 @@ pub fn serve(
 }
 
 async fn answer(shared: &Shared, word: &str) -> Value {
+	if let Some(order) = word.strip_prefix("why ") {
+		return match order.parse() {
+			Ok(order) => crate::bidding::explain(shared, order).await,
+			Err(_) => json!({ "error": "an order is named by its number" }),
+		};
+	}
 	match word {
 		"status" => json!(shared.status.lock().map(|status| status.clone()).ok()),
 		"update" => match shared.update().await {
 			Ok(block) => json!({ "block": block }),
 			Err(error) => json!({ "error": format!("{error:#}") }),
-		},
-		other if other.starts_with("why ") => match other.trim_start_matches("why ").parse() {
-			Ok(order) => crate::bidding::explain(shared, order).await,
-			Err(_) => json!({ "error": "an order is named by its number" }),
 		},
 		other => json!({ "error": format!("`{other}` is no command of this daemon") }),
 	}

@@ -195,11 +195,15 @@ pub(super) async fn until_running(
 	mut proof: Option<Proof>,
 ) -> Result<LeaseRecordNow, Failure> {
 	context.out.waiting("the provider starts the workload");
+	let terms = tenant::patiently(context, chain, async |connection| {
+		connection.best().await?.terms().await
+	})
+	.await?;
 	let mut attempts = 3u32;
 	loop {
-		let (now, record, terms) = tenant::patiently(context, chain, async |connection| {
+		let (now, record) = tenant::patiently(context, chain, async |connection| {
 			let view = connection.best().await?;
-			Ok((view.number(), view.lease(lease).await?, view.terms().await?))
+			Ok((view.number(), view.lease(lease).await?))
 		})
 		.await?;
 		let waiting = match &record {

@@ -82,6 +82,14 @@ pub struct OpenOrder {
 	pub bids: Vec<(u32, u128)>,
 }
 
+impl OpenOrder {
+	/// The place of a provider's bid among the others, best first from 0, and its rate.
+	pub fn bid_of(&self, provider: u32) -> Option<(usize, u128)> {
+		let place = self.bids.iter().position(|(who, _)| *who == provider)?;
+		Some((place, self.bids.get(place)?.1))
+	}
+}
+
 /// Where an open lease stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {

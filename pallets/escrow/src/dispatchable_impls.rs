@@ -151,7 +151,7 @@ impl<T: Config> Pallet<T> {
 			.ok_or(Error::<T>::Overflow)?;
 		let funders = stream.funder_count();
 		StreamsOf::<T>::insert(lease, stream);
-		T::Currency::release(&HoldReason::Stream.into(), &who, amount, Precision::Exact)?;
+		Self::release(&who, amount)?;
 		Self::deposit_event(Event::Withdrawn { lease, who, amount });
 		T::Observer::funds_left(lease)?;
 		Ok(funders)
@@ -264,11 +264,8 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn fee_taker(fee: Balance) -> Option<T::AccountId> {
 		let to = FeeDestination::<T>::get().filter(|_| fee > 0)?;
 		let alive = T::Currency::balance(&to) >= T::Currency::minimum_balance();
-		let takes = alive && {
-			let takes = T::Currency::can_deposit(&to, fee, Provenance::Extant);
-			takes.into_result().is_ok()
-		};
-		takes.then_some(to)
+		let takes = T::Currency::can_deposit(&to, fee, Provenance::Extant);
+		(alive && takes.into_result().is_ok()).then_some(to)
 	}
 
 	/// Pays a fee to its destination. A destination that cannot take it gets nothing: that must
@@ -284,30 +281,38 @@ impl<T: Config> Pallet<T> {
 		Ok(fee)
 	}
 
+	/// Moves `amount` planck out of the hold of `from`.
+	pub(crate) fn hand_over(
+		from: &T::AccountId,
+		to: &T::AccountId,
+		amount: Balance,
+	) -> Result<Balance, DispatchError> {
+		T::Currency::transfer_on_hold(
+			&HoldReason::Stream.into(),
+			from,
+			to,
+			amount,
+			Precision::Exact,
+			Restriction::Free,
+			Fortitude::Force,
+		)
+	}
+
 	/// Moves `amount` planck out of the funders' holds, first come, first consumed.
 	fn pay(
 		stream: &mut StreamRecordOf<T>,
 		to: &T::AccountId,
 		mut amount: Balance,
 	) -> Result<(), DispatchError> {
-		let reason = HoldReason::Stream.into();
 		for funder in stream.funders.iter_mut() {
 			let part = funder.held.min(amount);
 			if part == 0 {
 				continue;
 			}
 			if funder.who == *to {
-				T::Currency::release(&reason, to, part, Precision::Exact)?;
+				Self::release(to, part)?;
 			} else {
-				T::Currency::transfer_on_hold(
-					&reason,
-					&funder.who,
-					to,
-					part,
-					Precision::Exact,
-					Restriction::Free,
-					Fortitude::Force,
-				)?;
+				Self::hand_over(&funder.who, to, part)?;
 			}
 			funder.held = funder.held.saturating_sub(part);
 			amount = amount.saturating_sub(part);

@@ -6,10 +6,7 @@ use crate::{
 use frame_support::{
 	dispatch::DispatchResult,
 	ensure,
-	traits::{
-		fungible::MutateHold,
-		tokens::{Fortitude, Precision, Restriction},
-	},
+	traits::{fungible::MutateHold, tokens::Precision},
 	BoundedVec,
 };
 use leasehold_primitives::{
@@ -78,15 +75,7 @@ impl<T: Config> Streams<T::AccountId> for Pallet<T> {
 		let Some(to) = Self::fee_taker(fee).filter(|to| to != who) else {
 			return Ok(0);
 		};
-		T::Currency::transfer_on_hold(
-			&HoldReason::Stream.into(),
-			who,
-			&to,
-			fee,
-			Precision::Exact,
-			Restriction::Free,
-			Fortitude::Force,
-		)
+		Self::hand_over(who, &to, fee)
 	}
 
 	fn open(opening: StreamOpening<T::AccountId>) -> DispatchResult {

@@ -171,8 +171,8 @@ impl<T: Config> Pallet<T> {
 		ensure!(rate <= order.max_rate, Error::<T>::RateTooHigh);
 		let least = T::Streams::minimal_deposit(rate, terms.start_deadline)?;
 		ensure!(order.deposit >= least, Error::<T>::DepositTooLow);
-		let deposits = order.deposit.checked_add(terms.record_deposit);
-		T::Streams::hold(&tenant, deposits.ok_or(Error::<T>::Overflow)?)?;
+		let held = order.held(terms.record_deposit);
+		T::Streams::hold(&tenant, held.ok_or(Error::<T>::Overflow)?)?;
 		let id = Self::next_order_id()?;
 		Self::deposit_event(Event::OrderPlaced {
 			order: id,

@@ -14,7 +14,7 @@ use frame_support::{
 	BoundedVec,
 };
 use leasehold_primitives::{
-	migration::{translate, LastKey},
+	migration::{through_maps, translate, MapCursor},
 	Balance, BlockNumber, Streams,
 };
 
@@ -63,8 +63,7 @@ where
 	C: Inspect<T::AccountId, Balance = Balance>
 		+ MutateHold<T::AccountId, Reason: From<HoldReason>>,
 {
-	/// The map, and the last key in it.
-	type Cursor = (u8, Option<LastKey>);
+	type Cursor = MapCursor;
 	type Identifier = MigrationId<13>;
 
 	fn id() -> Self::Identifier {
@@ -85,66 +84,49 @@ where
 		// The key is looked for, read and written; so are the account and its holds.
 		let each = T::DbWeight::get().reads_writes(4, 3);
 		let terms = Pallet::<T>::terms();
-		let (mut map, mut last) = cursor.unwrap_or((ORDERS, None));
-		if meter.remaining().any_lt(each) {
-			return Err(SteppedMigrationError::InsufficientWeight { required: each });
-		}
 		let mut sound = true;
-		while meter.remaining().all_gte(each) {
-			last = match map {
-				ORDERS => translate::<Orders<T>, _, v1::OrderRecord<T::AccountId>, _>(
-					last,
-					meter,
-					each,
-					|old| {
-						let spec = old.spec.v1();
-						let leases = spec.quantity.leases.into();
-						let deposits = spec.deposit.saturating_mul(leases);
-						let records = old.record_deposit.0.saturating_mul(leases);
-						sound &= Self::hand_over(&old.tenant, HoldReason::Order, deposits);
-						sound &= Self::hand_over(&old.tenant, HoldReason::Record, records);
-						OrderRecord {
-							tenant: old.tenant,
-							spec: old.spec,
-							record_deposit: old.record_deposit.0,
-							cancel_fee: terms.cancel_fee,
-							rank_weight: terms.rank_weight,
-							bidding_ends: old.bidding_ends.0,
-							ends: old.ends.0,
-							due: old.due.0,
-							bids: old.bids,
-						}
-					},
-				)?,
-				LEASES => {
-					translate::<Leases<T>, _, LeaseRecordOf<T>, _>(last, meter, each, |lease| {
-						let deposit = lease.record_deposit;
-						sound &= Self::hand_over(&lease.tenant, HoldReason::Record, deposit);
-						lease
-					})?
-				}
-				_ => translate::<ClosedLeases<T>, _, ClosedLeaseOf<T>, _>(
-					last,
-					meter,
-					each,
-					|lease| {
-						let deposit = lease.record_deposit;
-						sound &= Self::hand_over(&lease.tenant, HoldReason::Record, deposit);
-						lease
-					},
-				)?,
-			};
-			if !sound {
-				return Err(SteppedMigrationError::Failed);
-			}
-			if last.is_none() {
-				if map == CLOSED {
-					StorageVersion::new(2).put::<Pallet<T>>();
-					return Ok(None);
-				}
-				map = map.saturating_add(1);
-			}
+		let cursor = through_maps(cursor, meter, each, CLOSED, |map, last, meter| match map {
+			ORDERS => translate::<Orders<T>, _, v1::OrderRecord<T::AccountId>, _>(
+				last,
+				meter,
+				each,
+				|old| {
+					let spec = old.spec.v1();
+					let leases = spec.quantity.leases.into();
+					let deposits = spec.deposit.saturating_mul(leases);
+					let records = old.record_deposit.0.saturating_mul(leases);
+					sound &= Self::hand_over(&old.tenant, HoldReason::Order, deposits);
+					sound &= Self::hand_over(&old.tenant, HoldReason::Record, records);
+					OrderRecord {
+						tenant: old.tenant,
+						spec: old.spec,
+						record_deposit: old.record_deposit.0,
+						cancel_fee: terms.cancel_fee,
+						rank_weight: terms.rank_weight,
+						bidding_ends: old.bidding_ends.0,
+						ends: old.ends.0,
+						due: old.due.0,
+						bids: old.bids,
+					}
+				},
+			),
+			LEASES => translate::<Leases<T>, _, LeaseRecordOf<T>, _>(last, meter, each, |lease| {
+				let deposit = lease.record_deposit;
+				sound &= Self::hand_over(&lease.tenant, HoldReason::Record, deposit);
+				lease
+			}),
+			_ => translate::<ClosedLeases<T>, _, ClosedLeaseOf<T>, _>(last, meter, each, |lease| {
+				let deposit = lease.record_deposit;
+				sound &= Self::hand_over(&lease.tenant, HoldReason::Record, deposit);
+				lease
+			}),
+		})?;
+		if !sound {
+			return Err(SteppedMigrationError::Failed);
 		}
-		Ok(Some((map, last)))
+		if cursor.is_none() {
+			StorageVersion::new(2).put::<Pallet<T>>();
+		}
+		Ok(cursor)
 	}
 }

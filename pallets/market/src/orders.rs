@@ -99,18 +99,6 @@ impl<T: Config> Pallet<T> {
 		Ok(id)
 	}
 
-	/// `deposit` and `record` planck for each lease of an order.
-	fn deposits(
-		order: &OrderV1<T::AccountId>,
-		deposit: Balance,
-		record: Balance,
-	) -> Result<Balance, DispatchError> {
-		deposit
-			.checked_add(record)
-			.and_then(|sum| sum.checked_mul(order.quantity.leases.into()))
-			.ok_or_else(|| Error::<T>::Overflow.into())
-	}
-
 	pub(crate) fn do_place_order(tenant: T::AccountId, spec: OrderOf<T>) -> DispatchResult {
 		let terms = Self::terms();
 		let order = spec.v1();
@@ -131,10 +119,8 @@ impl<T: Config> Pallet<T> {
 				.ok_or(Error::<T>::Overflow)?,
 			Selection::Offer { .. } => return Err(Error::<T>::WrongSelection.into()),
 		};
-		T::Streams::hold(
-			&tenant,
-			Self::deposits(order, order.deposit, terms.record_deposit)?,
-		)?;
+		let held = order.held(terms.record_deposit);
+		T::Streams::hold(&tenant, held.ok_or(Error::<T>::Overflow)?)?;
 		let id = Self::next_order_id()?;
 		let key = Self::manifest_key(&order.manifest_hash);
 		OpenManifests::<T>::insert(&tenant, key, OpenItem::Order(id));
@@ -179,8 +165,12 @@ impl<T: Config> Pallet<T> {
 		charge: bool,
 	) -> Result<Balance, DispatchError> {
 		let (tenant, spec) = (&order.tenant, order.spec.v1());
-		let all = Self::deposits(spec, spec.deposit, order.record_deposit)?;
-		let records = Self::deposits(spec, 0, order.record_deposit)?;
+		let all = spec
+			.held(order.record_deposit)
+			.ok_or(Error::<T>::Overflow)?;
+		let records = order
+			.record_deposit
+			.saturating_mul(spec.quantity.leases.into());
 		let fee = if charge && !order.bids.is_empty() {
 			T::Streams::charge(tenant, order.cancel_fee.min(records))?
 		} else {

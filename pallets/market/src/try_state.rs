@@ -45,9 +45,7 @@ impl<T: Config> Pallet<T> {
 			Ok(())
 		};
 		for order in Orders::<T>::iter_values() {
-			let spec = order.spec.v1();
-			let each = spec.deposit.checked_add(order.record_deposit);
-			let sum = each.and_then(|each| each.checked_mul(spec.quantity.leases.into()));
+			let sum = order.spec.v1().held(order.record_deposit);
 			add(order.tenant, sum.ok_or("deposits overflow")?)?;
 		}
 		for lease in Leases::<T>::iter_values() {

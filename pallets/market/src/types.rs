@@ -336,6 +336,15 @@ pub struct OrderV1<AccountId> {
 	pub deposit: Balance,
 }
 
+impl<AccountId> OrderV1<AccountId> {
+	/// On hold for the order, with `record_deposit` for the records of each lease, planck; `None` on
+	/// overflow.
+	pub(crate) fn held(&self, record_deposit: Balance) -> Option<Balance> {
+		let each = self.deposit.checked_add(record_deposit)?;
+		each.checked_mul(self.quantity.leases.into())
+	}
+}
+
 /// [`Order`] in a runtime.
 pub type OrderOf<T> = Order<<T as frame_system::Config>::AccountId>;
 

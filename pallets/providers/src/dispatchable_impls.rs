@@ -13,7 +13,7 @@ use frame_support::{
 };
 use leasehold_primitives::{
 	heartbeat::{self, Instance},
-	Agenda, AgendaItem, Balance, BlockNumber, PriceSheet, ProviderId, Resources,
+	math, Agenda, AgendaItem, Balance, BlockNumber, PriceSheet, ProviderId, Resources,
 };
 use sp_runtime::{
 	traits::{Verify, Zero},
@@ -290,7 +290,8 @@ impl<T: Config> Pallet<T> {
 		let stored = Heartbeats::<T>::get(provider).unwrap_or_default();
 		ensure!(last_beat >= stored.last_beat, InvalidTransaction::Stale);
 		let terms = Self::terms();
-		let due = stored.last_beat.saturating_add(stored.period(&terms));
+		let period = math::beat_period(terms.heartbeat_period, stored.grace);
+		let due = stored.last_beat.saturating_add(period);
 		ensure!(
 			last_beat == stored.last_beat && Self::now() >= due,
 			InvalidTransaction::Future

@@ -77,11 +77,10 @@ impl<T: Config> ProviderRegistry<AccountIdOf<T>> for Pallet<T> {
 
 	fn operator_at(provider: ProviderId, at: BlockNumber) -> Option<AccountIdOf<T>> {
 		// In the block of a rotation the former one: the daemon has not seen it yet.
-		let former = FormerOperators::<T>::get(provider).into_iter();
+		let mut former = FormerOperators::<T>::get(provider).into_iter();
 		former
-			.filter(|former| at <= former.until)
+			.find(|former| at <= former.until)
 			.map(|former| former.who)
-			.next()
 			.or_else(|| Providers::<T>::get(provider).map(|record| record.operator))
 	}
 

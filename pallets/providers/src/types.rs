@@ -268,15 +268,6 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
-	/// Blocks up to the next beat, at least. A longer period takes effect after that beat only: it must
-	/// not put a provider off duty whose grace was cut for the shorter one.
-	pub fn period(&self, terms: &TermsV1) -> BlockNumber {
-		match self.grace.checked_sub(1) {
-			Some(most) => terms.heartbeat_period.min(most),
-			None => terms.heartbeat_period,
-		}
-	}
-
 	/// Blocks served up to block `now`.
 	pub fn served(&self, now: BlockNumber) -> BlockNumber {
 		leasehold_primitives::math::served(self.counter, self.last_beat, self.grace, now)

@@ -9,7 +9,7 @@ use frame_support::{
 	weights::{Weight, WeightMeter},
 };
 use leasehold_primitives::{
-	migration::{translate, LastKey},
+	migration::{through_maps, translate, LastKey, MapCursor},
 	Balance, BlockNumber,
 };
 
@@ -62,8 +62,7 @@ const TENANTS: u8 = 1;
 const PAIRS: u8 = 2;
 
 impl<T: Config> SteppedMigration for ToV2<T> {
-	/// The map, and the last key in it.
-	type Cursor = (u8, Option<LastKey>);
+	type Cursor = MapCursor;
 	type Identifier = MigrationId<17>;
 
 	fn id() -> Self::Identifier {
@@ -83,36 +82,20 @@ impl<T: Config> SteppedMigration for ToV2<T> {
 		}
 		// The key is looked for, read and written.
 		let each = T::DbWeight::get().reads_writes(2, 1);
-		let (mut map, mut last) = cursor.unwrap_or((PROVIDERS, None));
-		if meter.remaining().any_lt(each) {
-			return Err(SteppedMigrationError::InsufficientWeight { required: each });
-		}
-		while meter.remaining().all_gte(each) {
-			last = match map {
-				PROVIDERS => translate::<ProviderScores<T>, _, v1::ScoreRecord, _>(
-					last,
-					meter,
-					each,
-					Into::into,
-				)?,
-				TENANTS => translate::<TenantScores<T>, _, v1::ScoreRecord, _>(
-					last,
-					meter,
-					each,
-					Into::into,
-				)?,
-				_ => Self::end_pairs(last, meter, each)?,
-			};
-			if last.is_none() {
-				if map == PAIRS {
-					Self::set_terms()?;
-					StorageVersion::new(2).put::<Pallet<T>>();
-					return Ok(None);
-				}
-				map = map.saturating_add(1);
+		let cursor = through_maps(cursor, meter, each, PAIRS, |map, last, meter| match map {
+			PROVIDERS => {
+				translate::<ProviderScores<T>, _, v1::ScoreRecord, _>(last, meter, each, Into::into)
 			}
+			TENANTS => {
+				translate::<TenantScores<T>, _, v1::ScoreRecord, _>(last, meter, each, Into::into)
+			}
+			_ => Self::end_pairs(last, meter, each),
+		})?;
+		if cursor.is_none() {
+			Self::set_terms()?;
+			StorageVersion::new(2).put::<Pallet<T>>();
 		}
-		Ok(Some((map, last)))
+		Ok(cursor)
 	}
 }
 

@@ -101,18 +101,7 @@ fn losing_bids_lock_nothing() {
 fn what_is_closed_leaves_the_state() {
 	run(|| {
 		register(0);
-		let size = || {
-			let mut key = Vec::new();
-			let mut n = 0;
-			while let Some(next) = sp_io::storage::next_key(&key) {
-				let ours = ["Market", "Escrow", "Agenda"]
-					.iter()
-					.any(|p| next.starts_with(&sp_io::hashing::twox_128(p.as_bytes())));
-				n += usize::from(ours);
-				key = next;
-			}
-			n
-		};
+		let size = || state_of(&["Market", "Escrow", "Agenda"]).len();
 		// The watch and the cursors exist once there was a lease.
 		let first = lease_from(small(200), 5);
 		Market::close_lease(signed("tenant"), first).unwrap();
@@ -135,13 +124,7 @@ fn frozen_balances_stop_neither_payment_nor_compensation() {
 	run(|| {
 		let id = active_lease(MAX_RATE);
 		for who in ["tenant", "owner0", "operator0"] {
-			use frame_support::traits::{LockableCurrency, WithdrawReasons};
-			Balances::set_lock(
-				*b"vesting0",
-				&account(who),
-				u128::MAX,
-				WithdrawReasons::all(),
-			);
+			lock(who);
 		}
 		to_block(now() + 5);
 		settle(id);
@@ -172,11 +155,7 @@ fn capacity_that_never_gets_a_manifest_is_paid_for() {
 #[test]
 fn dust_keeps_nothing_locked_for_free() {
 	run(|| {
-		register(0);
-		let mut poor = order(1);
-		poor.deposit = 32 * MAX_RATE;
-		let id = lease_from(poor, MAX_RATE);
-		Market::start_lease(signed("operator0"), id).unwrap();
+		let id = poor_lease();
 		let begin = now();
 		let owner = free("owner0");
 		// A planck a block, for as long as it helps.

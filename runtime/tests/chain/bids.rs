@@ -234,19 +234,7 @@ fn pausing_does_not_take_a_bid_back() {
 #[test]
 fn an_order_keeps_its_sixteen_best_bids() {
 	run(|| {
-		// Nineteen providers; the accounts of their operators need no money to be registered.
-		let owners: Vec<String> = (0..19).map(|n| format!("many{n}")).collect();
-		for (n, owner) in owners.iter().enumerate() {
-			use frame_support::traits::fungible::Mutate;
-			use leasehold_runtime::{Balances, LEASE};
-			let from = account("friend");
-			let amount = 200 * LEASE;
-			let keep = frame_support::traits::tokens::Preservation::Preserve;
-			Balances::transfer(&from, &account(owner), amount, keep).unwrap();
-			let operator = account(&format!("hand{n}"));
-			let info = ProviderInfo::V1(info());
-			Providers::register(signed(owner), operator, 100 * LEASE, info).unwrap();
-		}
+		crowd(19, info);
 		let id = place(order(1));
 		let by_hand = |n: usize, rate| Market::place_bid(signed(&format!("hand{n}")), id, rate);
 		for n in 0..16 {

@@ -12,7 +12,7 @@ use leasehold_runtime::{
 };
 use pallet_escrow::Refill;
 use pallet_market::{Attestors, ClosedLeases, Event, Leases, Order, OrderV1, Orders, Quantity};
-use pallet_providers::{ProviderInfo, Status};
+use pallet_providers::{ProviderInfoV1, Status};
 
 type Spec = OrderV1<AccountId>;
 
@@ -58,11 +58,7 @@ fn a_tenant_with_nothing_left_but_its_account_gets_all_that_is_unspent() {
 #[test]
 fn funders_keep_their_accounts_and_get_refunds_of_any_size() {
 	run(|| {
-		let mut poor = order(1);
-		poor.deposit = 32 * MAX_RATE;
-		register(0);
-		let id = lease_from(poor, MAX_RATE);
-		Market::start_lease(signed("operator0"), id).unwrap();
+		let id = poor_lease();
 		let deposit = 5 * MAX_RATE;
 		assert_ok!(Escrow::deposit(signed("friend"), id, deposit));
 		let rest = free("friend");
@@ -75,7 +71,7 @@ fn funders_keep_their_accounts_and_get_refunds_of_any_size() {
 		Market::close_lease(signed("tenant"), id).unwrap();
 		// Two of five blocks of the friend's are spent; the refund is far below the existential deposit.
 		let refund = deposit - 2 * MAX_RATE;
-		assert!(refund < EXISTENTIAL_DEPOSIT || EXISTENTIAL_DEPOSIT <= MAX_RATE);
+		assert!(refund < EXISTENTIAL_DEPOSIT);
 		assert_eq!(
 			(free("friend"), held("friend")),
 			(EXISTENTIAL_DEPOSIT + refund, 0)
@@ -87,11 +83,7 @@ fn funders_keep_their_accounts_and_get_refunds_of_any_size() {
 fn a_fee_destination_that_is_gone_keeps_nobody_from_being_paid() {
 	for funders in [1, 2] {
 		run(|| {
-			register(0);
-			let mut poor = order(1);
-			poor.deposit = 32 * MAX_RATE;
-			let id = lease_from(poor, MAX_RATE);
-			Market::start_lease(signed("operator0"), id).unwrap();
+			let id = poor_lease();
 			pallet_escrow::FeeDestination::<Runtime>::put(account("nobody"));
 			let owner = free("owner0");
 			if funders == 2 {
@@ -109,18 +101,12 @@ fn a_fee_destination_that_is_gone_keeps_nobody_from_being_paid() {
 	}
 }
 
-/// Registers providers with a capacity of their own, the least bond each.
-fn crowd(size: u32, capacity: impl Fn() -> Resources) {
-	for n in 0..size {
-		let (owner, operator) = (format!("many{n}"), account(&format!("hand{n}")));
-		let payer = if n % 2 == 0 { "friend" } else { "stranger" };
-		let bond = providers_terms().min_bond;
-		let to = account(&owner).into();
-		Balances::transfer_keep_alive(signed(payer), to, bond + LEASE).unwrap();
-		let mut info = info();
-		info.capacity = capacity();
-		info.attributes = eight();
-		Providers::register(signed(&owner), operator, bond, ProviderInfo::V1(info)).unwrap();
+/// A provider with this capacity and every attribute that an order may ask for.
+fn eager(capacity: Resources) -> ProviderInfoV1 {
+	ProviderInfoV1 {
+		capacity,
+		attributes: eight(),
+		..info()
 	}
 }
 
@@ -138,7 +124,7 @@ fn by_hand(n: u32, order: u64, rate: u128) {
 #[test]
 fn eight_leases_on_eight_providers_with_every_list_full() {
 	run(|| {
-		crowd(16, machine);
+		crowd(16, || eager(machine()));
 		let auditors = ["f1", "f2", "f3", "f4", "f5", "owner0", "owner1", "owner2"];
 		for provider in 0..16 {
 			// All of the first four, and the last of the others.
@@ -277,23 +263,14 @@ fn rich_machine() -> Resources {
 /// Bytes of market and escrow, keys and values. Pages of the agenda are shared by many: an entry in one is
 /// what a lease adds to it.
 fn state_bytes() -> usize {
-	let (mut key, mut sum) = (Vec::new(), 0);
-	while let Some(next) = sp_io::storage::next_key(&key) {
-		let ours = ["Market", "Escrow"]
-			.iter()
-			.any(|p| next.starts_with(&sp_io::hashing::twox_128(p.as_bytes())));
-		if ours {
-			sum += next.len() + sp_io::storage::get(&next).unwrap().len();
-		}
-		key = next;
-	}
-	sum
+	let pairs = state_of(&["Market", "Escrow"]).into_iter();
+	pairs.map(|(key, value)| key.len() + value.len()).sum()
 }
 
 #[test]
 fn the_largest_lease_at_rest_is_not_much_larger() {
 	run(|| {
-		crowd(1, rich_machine);
+		crowd(1, || eager(rich_machine()));
 		// The first has the watch, the counters and the cursors made.
 		let lease_by_hand = |spec: Spec| -> LeaseId {
 			let lease = pallet_market::NextLeaseId::<Runtime>::get();
@@ -411,7 +388,7 @@ fn a_provider_that_leaves_serves_its_leases_to_their_end() {
 #[test]
 fn a_bond_below_the_least_binds_old_leases_and_makes_no_new_ones() {
 	run(|| {
-		crowd(1, machine);
+		crowd(1, || eager(machine()));
 		let spec = |manifest| Spec {
 			attributes: Default::default(),
 			..order(manifest)

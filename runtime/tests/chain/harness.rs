@@ -313,6 +313,58 @@ pub fn active_lease(rate: Balance) -> LeaseId {
 	lease
 }
 
+/// Registers provider 0 and brings a lease at the highest rate to `Active`, with the least deposit: thirty
+/// blocks beyond the reserve.
+pub fn poor_lease() -> LeaseId {
+	register(0);
+	let mut poor = order(1);
+	poor.deposit = 32 * MAX_RATE;
+	let lease = lease_from(poor, MAX_RATE);
+	Market::start_lease(signed("operator0"), lease).unwrap();
+	lease
+}
+
+/// Registers so many providers `many{n}` with operators `hand{n}` and the least bond. The operators have
+/// no money: they need none.
+pub fn crowd(size: u32, info: impl Fn() -> ProviderInfoV1) {
+	let bond = providers_terms().min_bond;
+	for n in 0..size {
+		let payer = if n % 2 == 0 { "friend" } else { "stranger" };
+		let (owner, operator) = (format!("many{n}"), account(&format!("hand{n}")));
+		let to = account(&owner).into();
+		Balances::transfer_keep_alive(signed(payer), to, bond + LEASE).unwrap();
+		Providers::register(signed(&owner), operator, bond, ProviderInfo::V1(info())).unwrap();
+	}
+}
+
+/// Locks all that an account owns, as vesting or a vote may.
+pub fn lock(who: &str) {
+	use frame_support::traits::{LockableCurrency, WithdrawReasons};
+	let all = WithdrawReasons::all();
+	Balances::set_lock(*b"vesting0", &account(who), u128::MAX, all);
+}
+
+/// All keys and values of the state.
+pub fn state() -> Vec<(Vec<u8>, Vec<u8>)> {
+	let (mut pairs, mut key) = (Vec::new(), Vec::new());
+	while let Some(next) = sp_io::storage::next_key(&key) {
+		let value = sp_io::storage::get(&next).unwrap().to_vec();
+		pairs.push((next.clone(), value));
+		key = next;
+	}
+	pairs
+}
+
+/// Those of some pallets.
+pub fn state_of(pallets: &[&str]) -> Vec<(Vec<u8>, Vec<u8>)> {
+	let prefixes: Vec<_> = pallets
+		.iter()
+		.map(|pallet| sp_io::hashing::twox_128(pallet.as_bytes()))
+		.collect();
+	let ours = |key: &[u8]| prefixes.iter().any(|prefix| key.starts_with(prefix));
+	state().into_iter().filter(|(key, _)| ours(key)).collect()
+}
+
 pub fn stream(lease: LeaseId) -> pallet_escrow::StreamRecordOf<Runtime> {
 	pallet_escrow::StreamsOf::<Runtime>::get(lease).unwrap()
 }

@@ -526,11 +526,7 @@ fn a_lease_changes_its_size_if_both_agree() {
 	});
 	run(|| {
 		// The balance must carry the new rate.
-		register(0);
-		let mut poor = order(1);
-		poor.deposit = 32 * MAX_RATE;
-		let id = lease_from(poor, MAX_RATE);
-		Market::start_lease(signed("operator0"), id).unwrap();
+		let id = poor_lease();
 		to_block_on_duty(now() + 15, 0);
 		let size = Resources {
 			cpu: 4_000,
@@ -581,17 +577,7 @@ fn a_lease_at_rest_is_small() {
 		spec.max_rate = LEASE;
 		spec.deposit = 1_000 * LEASE;
 		spec.notice = 90;
-		let keys = || {
-			let mut key = Vec::new();
-			let mut all = std::collections::BTreeMap::new();
-			while let Some(next) = sp_io::storage::next_key(&key) {
-				let value = sp_io::storage::get(&next).unwrap();
-				all.insert(next.clone(), value.len());
-				key = next;
-			}
-			all
-		};
-		let before = keys();
+		let before: std::collections::BTreeMap<_, _> = state().into_iter().collect();
 		let id = lease_from(spec, LEASE);
 		Market::start_lease(signed("operator0"), id).unwrap();
 		let hash = |text: &str| sp_io::hashing::twox_128(text.as_bytes());
@@ -608,11 +594,11 @@ fn a_lease_at_rest_is_small() {
 			item: leasehold_primitives::AgendaItem::Lease(id),
 			failures: 0,
 		};
-		let size = keys()
+		let size = state()
 			.into_iter()
 			.filter(|(key, _)| !before.contains_key(key) && of_its_own(key))
 			.fold(entry.encoded_size(), |sum, (key, value)| {
-				sum + key.len() + value
+				sum + key.len() + value.len()
 			});
 		println!(
 			"a lease at rest: {size} bytes, its record {}",

@@ -209,11 +209,7 @@ fn an_absence_that_came_before_the_end_of_the_term_is_one() {
 
 /// A lease that ran dry, with a refill agreed while the tenant had nothing left.
 fn dry_with_refill() -> u64 {
-	register(0);
-	let mut poor = order(1);
-	poor.deposit = 32 * MAX_RATE;
-	let id = lease_from(poor, MAX_RATE);
-	Market::start_lease(signed("operator0"), id).unwrap();
+	let id = poor_lease();
 	let refill = Refill {
 		amount: 100 * MAX_RATE,
 		budget: 250 * MAX_RATE,

@@ -6,20 +6,19 @@ use codec::Encode;
 use frame_support::{
 	assert_noop, assert_ok,
 	dispatch::{DispatchClass, GetDispatchInfo},
-	traits::{Authorize, Hooks, LockableCurrency, WithdrawReasons},
+	traits::{Authorize, Hooks},
 	weights::{Weight, WeightMeter},
 };
 use frame_system::CheckWeight;
 use leasehold_primitives::{AgendaItem, OrderId, Resources};
 use leasehold_runtime::{
-	configs::RuntimeBlockWeights, AccountId, Agenda, Balances, Escrow, Market, Providers, Runtime,
-	RuntimeCall, System, LEASE,
+	configs::RuntimeBlockWeights, AccountId, Agenda, Escrow, Market, Runtime, RuntimeCall, System,
+	LEASE,
 };
 use pallet_market::{
 	reads::Page, Call, ClosedLease, ClosedLeases, Error, Event, LeaseState, Leases, OpenBids,
 	Order, OrderV1, Orders, Selection, Suspension, WeightInfo as _,
 };
-use pallet_providers::ProviderInfo;
 use sp_runtime::DispatchError;
 use std::collections::BTreeSet;
 
@@ -103,15 +102,6 @@ fn full_blocks_do_not_keep_a_provider_from_its_duty() {
 		assert_eq!(stream(id).served_blocks, blocks);
 		assert_eq!(stream(id).paid, 1_000 * u128::from(blocks));
 	});
-}
-
-fn lock(who: &str) {
-	Balances::set_lock(
-		*b"vesting0",
-		&account(who),
-		u128::MAX,
-		WithdrawReasons::all(),
-	);
 }
 
 #[test]
@@ -229,24 +219,12 @@ fn hand(n: u32) -> String {
 	format!("hand{n}")
 }
 
-/// Registers so many providers with the least bond; their operators have no money.
-fn crowd(size: u32) {
-	let bond = providers_terms().min_bond;
-	for n in 0..size {
-		let payer = if n % 2 == 0 { "friend" } else { "stranger" };
-		let to = account(&owner(n)).into();
-		Balances::transfer_keep_alive(signed(payer), to, bond + LEASE).unwrap();
-		let info = ProviderInfo::V1(info());
-		Providers::register(signed(&owner(n)), account(&hand(n)), bond, info).unwrap();
-	}
-}
-
 #[test]
 fn a_crowd_of_bids_binds_nobody_but_the_winner() {
 	run(|| {
 		const CROWD: u32 = 20;
 		let bond = providers_terms().min_bond;
-		crowd(CROWD);
+		crowd(CROWD, info);
 		let id = place(order(1));
 		for n in 0..CROWD {
 			let rate = 1_000 - u128::from(n);
@@ -436,7 +414,7 @@ fn check<Item, Id, Key: Ord>(
 fn lists_of_crowds_come_in_pages_without_repeats() {
 	run(|| {
 		let who = account("tenant");
-		crowd(103);
+		crowd(103, info);
 		let read =
 			|after, limit| Market::candidates(who.clone(), Order::V1(order(1)), after, limit);
 		check(read, |candidate| candidate.provider);

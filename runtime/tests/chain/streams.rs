@@ -17,16 +17,6 @@ fn deposit(who: &str, lease: u64, amount: u128) -> frame_support::dispatch::Disp
 		.map_err(|error| error.error)
 }
 
-/// An active lease of provider 0 at the highest rate, with the least deposit: thirty blocks.
-fn poor_lease() -> u64 {
-	register(0);
-	let mut poor = order(1);
-	poor.deposit = 32 * MAX_RATE;
-	let lease = lease_from(poor, MAX_RATE);
-	Market::start_lease(signed("operator0"), lease).unwrap();
-	lease
-}
-
 #[test]
 fn nothing_accrues_before_the_start() {
 	run(|| {

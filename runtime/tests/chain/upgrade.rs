@@ -52,17 +52,6 @@ fn history() {
 	place(dear(5));
 }
 
-fn state() -> Pairs {
-	let mut pairs = Pairs::new();
-	let mut key = Vec::new();
-	while let Some(next) = sp_io::storage::next_key(&key) {
-		let value = sp_io::storage::get(&next).unwrap();
-		pairs.push((next.clone(), value.to_vec()));
-		key = next;
-	}
-	pairs
-}
-
 #[test]
 fn the_state_of_this_version_is_written_when_asked_for() {
 	if std::env::var_os("LEASEHOLD_WRITE_STATE").is_none() {
@@ -169,44 +158,28 @@ fn the_first_version_comes_through_the_upgrade() {
 	});
 }
 
+/// Takes a migration to its end, with so much weight a step; how many it took.
+fn steps_of<M: SteppedMigration>(weight: Weight) -> u32 {
+	let (mut steps, mut cursor) = (0, None);
+	loop {
+		steps += 1;
+		cursor = M::step(cursor, &mut WeightMeter::with_limit(weight)).unwrap();
+		if cursor.is_none() {
+			return steps;
+		}
+	}
+}
+
 #[test]
 fn migrations_stop_where_the_block_ends_and_go_on_in_the_next() {
 	let whole = |each: u64| {
 		let mut ext = written_by(1);
 		ext.execute_with(|| {
 			let db = <Runtime as frame_system::Config>::DbWeight::get();
-			let little = || WeightMeter::with_limit(db.reads_writes(2, 1).saturating_mul(each));
-			let (mut steps, mut cursor) = (0, None);
-			loop {
-				steps += 1;
-				cursor = pallet_providers::migrations::ToV2::<Runtime>::step(cursor, &mut little())
-					.unwrap();
-				if cursor.is_none() {
-					break;
-				}
-			}
-			let mut cursor = None;
-			loop {
-				steps += 1;
-				cursor =
-					pallet_reputation::migrations::ToV2::<Runtime>::step(cursor, &mut little())
-						.unwrap();
-				if cursor.is_none() {
-					break;
-				}
-			}
-			let db_each = db.reads_writes(4, 3).saturating_mul(each);
-			let mut cursor = None;
-			loop {
-				steps += 1;
-				let mut meter = WeightMeter::with_limit(db_each);
-				cursor =
-					pallet_market::migrations::ToV2::<Runtime, Balances>::step(cursor, &mut meter)
-						.unwrap();
-				if cursor.is_none() {
-					break;
-				}
-			}
+			let (little, more) = (db.reads_writes(2, 1), db.reads_writes(4, 3));
+			let steps = steps_of::<pallet_providers::migrations::ToV2<Runtime>>(little * each)
+				+ steps_of::<pallet_reputation::migrations::ToV2<Runtime>>(little * each)
+				+ steps_of::<pallet_market::migrations::ToV2<Runtime, Balances>>(more * each);
 			invariants::check().unwrap();
 			let none = &mut WeightMeter::with_limit(Weight::zero());
 			let done = pallet_providers::migrations::ToV2::<Runtime>::step(None, none);

@@ -147,6 +147,24 @@ impl Bench {
 		Ok(blocks)
 	}
 
+	/// Has the operator make these calls, and measures them.
+	pub async fn by_operator(
+		&mut self,
+		name: &str,
+		operator: &mut Signer,
+		calls: Vec<RuntimeCall>,
+	) -> anyhow::Result<(u32, u32)> {
+		let genesis = self.node.genesis;
+		let first = calls.first().context("no calls")?.clone();
+		let signed: Vec<_> = calls
+			.into_iter()
+			.map(|call| operator.sign(call, genesis))
+			.collect();
+		let blocks = self.node.include(&signed).await?;
+		self.measure(name, blocks, &first).await?;
+		Ok(blocks)
+	}
+
 	pub fn cost(&self, name: &str) -> f64 {
 		self.measured
 			.iter()

@@ -140,19 +140,11 @@ pub async fn life(
 	let calls = tenants.iter_mut().map(|who| (who, place.clone())).collect();
 	let (first, last) = bench.kind("place an order", calls).await?;
 	let placed = bench.placed((first, last)).await?;
-	let genesis = bench.node.genesis;
-	let mut by_operator = |calls: Vec<RuntimeCall>| -> Vec<Vec<u8>> {
-		calls
-			.into_iter()
-			.map(|call| operator.sign(call, genesis))
-			.collect()
-	};
 	let ids = || 0..some as u64;
-	let bids: Vec<RuntimeCall> = ids()
+	let bids = ids()
 		.map(|order| Call::place_bid { order, rate: RATE }.into())
 		.collect();
-	let blocks = bench.node.include(&by_operator(bids.clone())).await?;
-	bench.measure("bid", blocks, &bids[0]).await?;
+	let blocks = bench.by_operator("bid", operator, bids).await?;
 	ensure!(
 		blocks.1 < first + bidding,
 		"bidding ended before all bids were in: this machine is too slow for so many"
@@ -169,11 +161,10 @@ pub async fn life(
 		.filter_map(|(lease, order)| Some((placed.get(order)?, *lease)))
 		.collect();
 	tenants.sort_by_key(|who| lease_of.get(&who.account()).copied());
-	let starts: Vec<RuntimeCall> = ids()
+	let starts = ids()
 		.map(|lease| Call::start_lease { lease }.into())
 		.collect();
-	let blocks = bench.node.include(&by_operator(starts.clone())).await?;
-	bench.measure("start a lease", blocks, &starts[0]).await?;
+	bench.by_operator("start a lease", operator, starts).await?;
 	let each = |calls: &dyn Fn(u64) -> RuntimeCall| -> Vec<(usize, RuntimeCall)> {
 		ids().map(|id| (id as usize, calls(id))).collect()
 	};
@@ -225,7 +216,7 @@ pub async fn life(
 		})
 		.collect();
 	bench.kind("close a lease", calls).await?;
-	let ends: Vec<RuntimeCall> = (half..some)
+	let ends = (half..some)
 		.map(|lease| {
 			Call::complete_lease {
 				lease: lease as u64,
@@ -235,8 +226,7 @@ pub async fn life(
 			.into()
 		})
 		.collect();
-	let blocks = bench.node.include(&by_operator(ends.clone())).await?;
-	bench.measure("complete a job", blocks, &ends[0]).await?;
+	bench.by_operator("complete a job", operator, ends).await?;
 	Ok(())
 }
 

@@ -5,33 +5,12 @@ use crate::{
 	calls::{order, resources, RATE},
 	signer::Signer,
 };
-use anyhow::Context as _;
 use leasehold_primitives::{receipt, FailureCode, LeaseId};
 use leasehold_runtime::{RuntimeCall, RuntimeEvent, Signature};
 use pallet_escrow::{Call as EscrowCall, Refill};
 use pallet_market::{Call, Selection};
 use sp_core::Pair;
 use std::collections::HashMap;
-
-impl Bench {
-	/// Has the operator make these calls, and measures them.
-	async fn by_operator(
-		&mut self,
-		name: &str,
-		operator: &mut Signer,
-		calls: Vec<RuntimeCall>,
-	) -> anyhow::Result<(u32, u32)> {
-		let genesis = self.node.genesis;
-		let first = calls.first().context("no calls")?.clone();
-		let signed: Vec<_> = calls
-			.into_iter()
-			.map(|call| operator.sign(call, genesis))
-			.collect();
-		let blocks = self.node.include(&signed).await?;
-		self.measure(name, blocks, &first).await?;
-		Ok(blocks)
-	}
-}
 
 /// Changes, pauses and the other ends of leases that run.
 pub async fn changes(
