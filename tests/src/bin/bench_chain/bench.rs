@@ -17,9 +17,6 @@ use pallet_market::WeightInfo as _;
 use sp_runtime::traits::TransactionExtension;
 use std::{collections::HashMap, ops::RangeInclusive};
 
-/// Seconds of a slot.
-pub const SLOT: f64 = 3.0;
-
 /// The measured kinds of transactions, with their blocks.
 pub struct Measured {
 	pub seconds: f64,
@@ -33,6 +30,8 @@ pub struct Measured {
 pub struct Bench {
 	pub node: Node,
 	pub quick: bool,
+	/// Seconds.
+	pub slot: f64,
 	pub empty: f64,
 	/// No two orders of a tenant have the same manifest.
 	pub next_manifest: u64,
@@ -253,7 +252,7 @@ impl Bench {
 	}
 
 	pub fn report(&mut self) {
-		let transfer = self.cost("transfer");
+		let (transfer, slot) = (self.cost("transfer"), self.slot);
 		let declared = |measured: &Measured| (measured.declared, measured.kept);
 		let base = self
 			.measured
@@ -293,7 +292,7 @@ impl Bench {
 				.get(DispatchClass::Normal)
 				.max_total;
 			let a_second = |weight: f64| {
-				normal.map_or(f64::NAN, |most| most.ref_time() as f64) / weight / SLOT
+				normal.map_or(f64::NAN, |most| most.ref_time() as f64) / weight / slot
 			};
 			self.figures.push(Figure {
 				figure: format!("{name}: finalized a second, at most, by the weight kept"),

@@ -39,7 +39,9 @@ struct Arguments {
 
 #[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Part {
-	/// What each call of a lease's life costs, against a transfer.
+	/// How many transfers are finalized.
+	Transfers,
+	/// The same, and what each call of a lease's life costs against a transfer.
 	Calls,
 	/// Many streams that run dry in one block, while transfers go on.
 	Dry,
@@ -68,11 +70,14 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Figure>> {
 		.chain([&owner, &operator].map(|who| (who.account(), 1_000_000 * LEASE)))
 		.collect();
 	say("starting a node");
-	let node = Node::start(&funded).await?;
+	// A call costs the same, however long a slot is.
+	let slot_millis = if arguments.quick { 1_000 } else { 3_000 };
+	let node = Node::start(&funded, slot_millis).await?;
 	node.pass(3).await?;
 	let mut bench = Bench {
 		node,
 		quick: arguments.quick,
+		slot: slot_millis as f64 / 1e3,
 		empty: 0.0,
 		next_manifest: 2,
 		measured: Vec::new(),
@@ -83,8 +88,10 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Figure>> {
 
 	life::provider(&mut bench, &mut owner, &mut operator).await?;
 	let _duty = Duty::begin(&bench.node.url, bench.node.genesis, 0, &operator).await?;
-	if arguments.asks_for(Part::Calls) {
+	if arguments.asks_for(Part::Transfers) || arguments.asks_for(Part::Calls) {
 		life::transfers(&mut bench, &mut tenants).await?;
+	}
+	if arguments.asks_for(Part::Calls) {
 		life::life(&mut bench, &mut tenants, &mut operator).await?;
 		life::instant(&mut bench, &mut tenants).await?;
 		others::changes(&mut bench, &mut tenants, &mut operator).await?;

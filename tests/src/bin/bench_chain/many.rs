@@ -1,7 +1,7 @@
 //! Many leases at once.
 
 use crate::{
-	bench::{Bench, SLOT},
+	bench::Bench,
 	calls::{now, transfers, RATE},
 	figures::{median, say, Figure},
 	node::Block,
@@ -319,7 +319,7 @@ pub async fn dry(
 		),
 		(
 			"transfers in these blocks, a second".into(),
-			moved as f64 / f64::from(work) / SLOT,
+			moved as f64 / f64::from(work) / bench.slot,
 			"1/s",
 			None,
 			None,

@@ -60,10 +60,10 @@ pub fn hash_of(value: &Value) -> anyhow::Result<Hash> {
 }
 
 impl Node {
-	pub async fn start(funded: &[(AccountId, Balance)]) -> anyhow::Result<Self> {
+	pub async fn start(funded: &[(AccountId, Balance)], slot_millis: u64) -> anyhow::Result<Self> {
 		let folder = tempfile::tempdir()?;
 		let spec = folder.path().join("chain.json");
-		specification(&spec, funded)?;
+		specification(&spec, funded, slot_millis)?;
 		let port = std::net::TcpListener::bind("127.0.0.1:0")?
 			.local_addr()?
 			.port();
@@ -328,7 +328,11 @@ impl Node {
 }
 
 /// A development chain with short deadlines, in which all of `funded` have money.
-pub fn specification(path: &Path, funded: &[(AccountId, Balance)]) -> anyhow::Result<()> {
+fn specification(
+	path: &Path,
+	funded: &[(AccountId, Balance)],
+	slot_millis: u64,
+) -> anyhow::Result<()> {
 	let output = Command::new(program("leasehold-node")?)
 		.args(["export-chain-spec", "--chain", "dev"])
 		.output()?;
@@ -343,6 +347,7 @@ pub fn specification(path: &Path, funded: &[(AccountId, Balance)]) -> anyhow::Re
 	for (who, amount) in funded {
 		balances.push(json!([who.to_ss58check(), u64::try_from(*amount)?]));
 	}
+	patch["slots"] = json!({ "slotMillis": slot_millis });
 	patch["providers"] = json!({ "terms": { "maxDowntime": 100_000 } });
 	patch["market"] = json!({ "terms": { "maxOpenBids": 100_000, "startDeadline": 2_000, "lowFunds": 30, "manifestDeadline": 5 } });
 	patch["escrow"]["terms"] = json!({ "suspensionPeriod": 10, "minFundedBlocks": 10 });
