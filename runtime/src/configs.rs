@@ -1,9 +1,9 @@
 //! The configuration of each pallet.
 
 use crate::{
-	deadlines::Deadlines, fees, slots, weights, AccountId, Agenda, Babe, Balance, Balances, Block,
-	BlockNumber, Escrow, Hash, Historical, Market, Migrations, Nonce, Offences, OriginCaller,
-	Providers, Reputation, Runtime, RuntimeCall, RuntimeEvent, RuntimeFreezeReason,
+	deadlines::Deadlines, fees, links, slots, weights, AccountId, Agenda, Babe, Balance, Balances,
+	Block, BlockNumber, Escrow, Hash, Historical, Market, Migrations, Nonce, Offences,
+	OriginCaller, Providers, Reputation, Runtime, RuntimeCall, RuntimeEvent, RuntimeFreezeReason,
 	RuntimeHoldReason, Session, SessionKeys, Signature, System, UncheckedExtrinsic, EPOCH_SLOTS,
 	EXISTENTIAL_DEPOSIT, LEASE, VERSION,
 };
@@ -15,8 +15,8 @@ use frame_support::{
 	dispatch::DispatchClass,
 	parameter_types,
 	traits::{
-		tokens::imbalance::ResolveTo, ConstU128, ConstU32, ConstU64, ConstU8, Contains, Get,
-		InstanceFilter, KeyOwnerProofSystem, TypedGet, VariantCountOf,
+		tokens::imbalance::ResolveTo, ConstU128, ConstU32, ConstU64, ConstU8, Get, InstanceFilter,
+		KeyOwnerProofSystem, TypedGet, VariantCountOf,
 	},
 	weights::{constants::WEIGHT_REF_TIME_PER_MILLIS, RuntimeDbWeight, Weight},
 	PalletId,
@@ -25,7 +25,6 @@ use frame_system::{
 	limits::{BlockLength, BlockWeights},
 	EnsureRoot,
 };
-use leasehold_primitives::ProviderId;
 use scale_info::TypeInfo;
 use sp_core::crypto::KeyTypeId;
 use sp_runtime::{
@@ -439,6 +438,8 @@ impl pallet_providers::Config for Runtime {
 	type Currency = Balances;
 	type RuntimeHoldReason = RuntimeHoldReason;
 	type Agenda = Agenda;
+	type StartDeadline = links::StartDeadline;
+	type Bidders = links::Bidders;
 	type Signer = <Signature as Verify>::Signer;
 	type Signature = Signature;
 	type AdminOrigin = EnsureRoot<AccountId>;
@@ -465,27 +466,9 @@ impl pallet_market::Config for Runtime {
 	type WeightInfo = weights::pallet_market::WeightInfo<Self>;
 }
 
-/// A provider's own accounts: its owner and its operator.
-pub struct SameParty;
-impl Contains<(ProviderId, AccountId)> for SameParty {
-	fn contains((provider, who): &(ProviderId, AccountId)) -> bool {
-		pallet_providers::Providers::<Runtime>::get(provider)
-			.is_some_and(|record| record.owner == *who || record.operator == *who)
-	}
-}
-
-/// When a provider registered; now, if there is none.
-pub struct RegisteredAt;
-impl Convert<ProviderId, BlockNumber> for RegisteredAt {
-	fn convert(provider: ProviderId) -> BlockNumber {
-		pallet_providers::Providers::<Runtime>::get(provider)
-			.map_or_else(System::block_number, |record| record.registered_at)
-	}
-}
-
 impl pallet_reputation::Config for Runtime {
-	type SameParty = SameParty;
-	type RegisteredAt = RegisteredAt;
+	type SameParty = links::SameParty;
+	type RegisteredAt = links::RegisteredAt;
 	type Agenda = Agenda;
 	type AdminOrigin = EnsureRoot<AccountId>;
 	type WeightInfo = weights::pallet_reputation::WeightInfo<Self>;

@@ -15,6 +15,7 @@ pub mod configs;
 pub mod deadlines;
 pub mod fees;
 pub mod invariants;
+pub mod links;
 pub mod presets;
 pub mod reads;
 pub mod slots;

@@ -175,4 +175,8 @@ impl<T: Config> Agenda for Pallet<T> {
 	fn schedule(item: AgendaItem, at: BlockNumber) -> BlockNumber {
 		Self::push(Entry { item, failures: 0 }, at)
 	}
+
+	fn look() -> Weight {
+		T::WeightInfo::look()
+	}
 }

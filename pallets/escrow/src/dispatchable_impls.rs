@@ -98,6 +98,8 @@ impl<T: Config> Pallet<T> {
 		let used_up = owed > 0 && left == Some(0);
 		let crowded = left.is_none() && stream.funder_count() == MAX_FUNDERS;
 		let first = dry || used_up || crowded;
+		// Those who have used up what they had were paid from, and may be gone now.
+		let before = stream.funder_count();
 		if first {
 			Self::settle_record(lease, &mut stream)?;
 		}
@@ -105,7 +107,7 @@ impl<T: Config> Pallet<T> {
 		let funded_again = stored
 			&& math::funded_blocks(stream.rate, stream.spendable())
 				>= Self::terms().min_funded_blocks;
-		let funders = stream.funder_count();
+		let funders = stream.funder_count().max(before);
 		StreamsOf::<T>::insert(lease, stream);
 		Self::deposit_event(Event::Deposited { lease, who, amount });
 		if funded_again {

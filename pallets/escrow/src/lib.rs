@@ -154,6 +154,9 @@ pub mod pallet {
 		TermsSet { terms: Terms },
 		/// Fees go to another account.
 		FeeDestinationSet { to: T::AccountId },
+		/// The stream was to be refilled: neither what is left to be taken in all nor the tenant's free
+		/// balance may be less than `amount` planck, and one is.
+		RefillMissed { lease: LeaseId, amount: Balance },
 		/// A funder put `amount` planck more on hold.
 		Deposited {
 			lease: LeaseId,

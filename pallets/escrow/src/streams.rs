@@ -25,6 +25,16 @@ impl<T: Config> Pallet<T> {
 		Ok((storage_rate, reserve))
 	}
 
+	/// What a refill must take: enough for some time, above the reserve if that has been drawn on, planck.
+	fn needed_refill(stream: &StreamRecordOf<T>) -> Balance {
+		let drawn = stream.reserve.saturating_sub(stream.held());
+		let blocks = Self::terms().min_funded_blocks;
+		let resuming = stream.rate.saturating_mul(blocks.into());
+		Self::least_refill(stream.rate)
+			.max(resuming)
+			.saturating_add(drawn)
+	}
+
 	/// An accrual from now on.
 	fn from_now(stream: &StreamRecordOf<T>, deadline: BlockNumber) -> StoredAccrual {
 		StoredAccrual {
@@ -173,15 +183,9 @@ impl<T: Config> Streams<T::AccountId> for Pallet<T> {
 
 	fn resize(lease: LeaseId, rate: Balance) -> DispatchResult {
 		Self::change(lease, |stream| {
-			// In the proportions that the stream was opened with, whatever the terms are by now.
-			let storage_rate = math::mul_div_ceil(stream.storage_rate, rate, stream.rate)
-				.map(|storage_rate| storage_rate.max(1))
-				.ok_or(Error::<T>::Overflow)?;
-			let period = stream.reserve.checked_div(stream.storage_rate);
-			let reserve = period
-				.and_then(|period| storage_rate.checked_mul(period))
-				.ok_or(Error::<T>::Overflow)?;
-			let least = math::minimal_deposit(rate, Self::terms().min_funded_blocks, 0, reserve)
+			let terms = Self::terms();
+			let (storage_rate, reserve) = Self::reserve_of(rate, &terms)?;
+			let least = math::minimal_deposit(rate, terms.min_funded_blocks, 0, reserve)
 				.ok_or(Error::<T>::Overflow)?;
 			ensure!(stream.held() >= least, Error::<T>::DepositTooLow);
 			(stream.rate, stream.storage_rate, stream.reserve) = (rate, storage_rate, reserve);
@@ -227,14 +231,16 @@ impl<T: Config> Streams<T::AccountId> for Pallet<T> {
 		let Some(who) = stream.funders.first().map(|tenant| tenant.who.clone()) else {
 			return false;
 		};
-		let amount = amount.min(budget);
-		if amount < Self::least_refill(stream.rate) {
+		let needed = Self::needed_refill(&stream);
+		let taken = amount.max(needed).min(budget);
+		if taken < needed || Self::add(&mut stream, &who, taken).is_err() {
+			Self::deposit_event(Event::RefillMissed {
+				lease,
+				amount: needed,
+			});
 			return false;
 		}
-		if Self::add(&mut stream, &who, amount).is_err() {
-			return false;
-		}
-		let left = budget.saturating_sub(amount);
+		let left = budget.saturating_sub(taken);
 		stream.refill = (left > 0).then_some(Refill {
 			amount,
 			budget: left,
@@ -242,7 +248,7 @@ impl<T: Config> Streams<T::AccountId> for Pallet<T> {
 		StreamsOf::<T>::insert(lease, stream);
 		Self::deposit_event(Event::Refilled {
 			lease,
-			amount,
+			amount: taken,
 			left,
 		});
 		true

@@ -8,7 +8,7 @@ use leasehold_primitives::{
 };
 use sp_runtime::DispatchError;
 
-/// In the last blocks a bid takes the lead by this part of the other's rank, at least: a hundredth.
+/// In the last blocks a bid overtakes another by this part of its rank, at least: a hundredth.
 const UNDERCUT: Balance = 100;
 
 impl<T: Config> Pallet<T> {
@@ -19,6 +19,13 @@ impl<T: Config> Pallet<T> {
 	/// The part of the provider's bond that a lease at `rate` reserves.
 	pub(crate) fn slice(rate: Balance, terms: &TermsV1) -> Balance {
 		math::bond_slice(rate, terms.compensation_blocks, terms.max_slice)
+	}
+
+	/// The part that a bid's lease reserves: no less than what the wait for a start is worth at the order's
+	/// ceiling, or a bid of next to nothing would take orders for next to nothing.
+	pub(crate) fn bid_slice(rate: Balance, max_rate: Balance, terms: &TermsV1) -> Balance {
+		let least = math::bond_slice(max_rate, terms.start_deadline, terms.max_slice);
+		Self::slice(rate, terms).max(least)
 	}
 
 	/// What a lease would take of the provider at this rate, for a new or a standing bid, or what
@@ -61,19 +68,22 @@ impl<T: Config> Pallet<T> {
 		});
 	}
 
-	/// How many auditors the order names.
+	/// How many auditors the order names, and whether bidding was extended.
 	pub(crate) fn do_place_bid(
 		operator: T::AccountId,
 		id: OrderId,
 		rate: Balance,
-	) -> Result<u32, DispatchError> {
+	) -> Result<(u32, bool), DispatchError> {
 		let provider = Self::operated(&operator)?;
 		let mut order = Orders::<T>::get(id).ok_or(Error::<T>::UnknownOrder)?;
 		let terms = Self::terms();
 		ensure!(Self::now() < order.bidding_ends, Error::<T>::BiddingEnded);
 		ensure!(rate >= 1, Error::<T>::ZeroRate);
-		ensure!(rate <= order.spec.v1().max_rate, Error::<T>::RateTooHigh);
-		let leader = order.bids.first().map(|best| best.provider);
+		let spec = order.spec.v1();
+		ensure!(rate <= spec.max_rate, Error::<T>::RateTooHigh);
+		let slice = Self::bid_slice(rate, spec.max_rate, &terms);
+		Self::eligible(&order.tenant, spec, provider, slice, false).map_err(Self::refusal)?;
+		let (places, auditors) = (usize::from(spec.quantity.leases), spec.attestors.count());
 		let own = order.bids.iter().position(|bid| bid.provider == provider);
 		if let Some(own) = own {
 			let old = order.bids.remove(own);
@@ -82,14 +92,6 @@ impl<T: Config> Pallet<T> {
 		let open = OpenBids::<T>::get(provider);
 		let more = own.is_none();
 		ensure!(!more || open < terms.max_open_bids, Error::<T>::TooManyBids);
-		Self::eligible(
-			&order.tenant,
-			order.spec.v1(),
-			provider,
-			Self::slice(rate, &terms),
-			false,
-		)
-		.map_err(Self::refusal)?;
 		let bid = Bid {
 			provider,
 			rate,
@@ -102,14 +104,15 @@ impl<T: Config> Pallet<T> {
 			.position(|other| other.rank(order.rank_weight) > rank)
 			.unwrap_or(order.bids.len());
 		ensure!(place < MAX_BIDS as usize, Error::<T>::OutbidByAll);
-		let second = order.bids.first().filter(|_| place == 0);
-		let second = second.map(|bid| bid.rank(order.rank_weight));
+		let overtakes = place < places && own.is_none_or(|own| place < own);
+		let other = order.bids.get(place).filter(|_| overtakes);
+		let other = other.map(|other| other.rank(order.rank_weight));
 		let evicted = order.bids.force_insert_keep_left(place, bid);
 		let evicted = evicted.map_err(|_| Error::<T>::OutbidByAll)?;
-		if let Some(second) = second.filter(|_| leader != Some(provider)) {
-			Self::overtaken(id, &mut order, rank, second, &terms)?;
-		}
-		let auditors = order.spec.v1().attestors.count();
+		let extended = match other {
+			Some(other) => Self::overtaken(id, &mut order, rank, other, &terms)?,
+			None => false,
+		};
 		Orders::<T>::insert(id, order);
 		if more {
 			OpenBids::<T>::insert(provider, open.saturating_add(1));
@@ -128,26 +131,27 @@ impl<T: Config> Pallet<T> {
 			score,
 			rank,
 		});
-		Ok(auditors)
+		Ok((auditors, extended))
 	}
 
-	/// The lead of an order has changed. In the last blocks that must be by a hundredth of the rank, and
-	/// bidding goes on for as long again: who bids last has no advantage over those who can still answer,
-	/// and there is an end to it.
+	/// A bid has overtaken another in one of the places that win. In the last blocks that must be by a
+	/// hundredth of the rank, and bidding goes on for as long again: who bids last has no advantage over those
+	/// who can still answer. As no bid is withdrawn any more each step takes off a hundredth, and there is an
+	/// end to it. Whether bidding was extended.
 	fn overtaken(
 		id: OrderId,
 		order: &mut OrderRecordOf<T>,
 		rank: Balance,
-		second: Balance,
+		other: Balance,
 		terms: &TermsV1,
-	) -> DispatchResult {
+	) -> Result<bool, DispatchError> {
 		let now = Self::now();
-		if now < order.bidding_ends.saturating_sub(terms.bid_lock) {
-			return Ok(());
+		if now < order.locked_from {
+			return Ok(false);
 		}
-		let least = second.div_ceil(UNDERCUT);
+		let least = other.div_ceil(UNDERCUT);
 		ensure!(
-			rank.saturating_add(least) <= second,
+			rank.saturating_add(least) <= other,
 			Error::<T>::LateUndercut
 		);
 		let ends = now.saturating_add(terms.bid_lock).saturating_add(1);
@@ -161,7 +165,7 @@ impl<T: Config> Pallet<T> {
 				bidding_ends: ends,
 			});
 		}
-		Ok(())
+		Ok(more > 0)
 	}
 
 	pub(crate) fn do_withdraw_bid(operator: T::AccountId, id: OrderId) -> DispatchResult {
@@ -170,8 +174,7 @@ impl<T: Config> Pallet<T> {
 		let bids = order.bids.len();
 		order.bids.retain(|bid| bid.provider != provider);
 		ensure!(order.bids.len() < bids, Error::<T>::NoBid);
-		let locked_from = order.bidding_ends.saturating_sub(Self::terms().bid_lock);
-		ensure!(Self::now() < locked_from, Error::<T>::BidLocked);
+		ensure!(Self::now() < order.locked_from, Error::<T>::BidLocked);
 		Orders::<T>::insert(id, order);
 		Self::forget_bid(provider);
 		Self::deposit_event(Event::BidWithdrawn {

@@ -2,9 +2,7 @@
 
 use crate::{pallet::*, LeaseState, Resize};
 use frame_support::{dispatch::DispatchResult, ensure};
-use leasehold_primitives::{
-	math, pricing, LeaseId, ManifestHash, ProviderRegistry, Resources, Streams,
-};
+use leasehold_primitives::{pricing, LeaseId, ManifestHash, ProviderRegistry, Resources, Streams};
 
 impl<T: Config> Pallet<T> {
 	pub(crate) fn do_update_manifest(
@@ -78,12 +76,9 @@ impl<T: Config> Pallet<T> {
 		ensure!(agreed, Error::<T>::NoProposal);
 		let taken =
 			T::Registry::pin(lease.provider, &lease.taken, &resources).map_err(Self::refusal)?;
-		let old_rate = T::Streams::rate(id);
-		let rate =
-			pricing::resized_rate(old_rate, &lease.taken, &taken).ok_or(Error::<T>::Overflow)?;
-		// In proportion, whatever the terms are by now.
-		let slice =
-			math::mul_div_ceil(lease.slice, rate, old_rate.max(1)).ok_or(Error::<T>::Overflow)?;
+		let rate = pricing::resized_rate(T::Streams::rate(id), &lease.taken, &taken)
+			.ok_or(Error::<T>::Overflow)?;
+		let slice = Self::slice(rate, &Self::terms());
 		T::Registry::exchange(lease.provider, (&lease.taken, lease.slice), (&taken, slice))?;
 		T::Streams::resize(id, rate)?;
 		(lease.taken, lease.slice) = (taken.clone(), slice);

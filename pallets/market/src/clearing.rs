@@ -3,7 +3,7 @@
 extern crate alloc;
 
 use crate::{
-	pallet::*, LeaseRecord, LeaseState, OrderOf, OrderRecordOf, OrderV1, Picks, RunnerUp,
+	pallet::*, Bid, LeaseRecord, LeaseState, OrderOf, OrderRecordOf, OrderV1, Picks, RunnerUp,
 	Selection, TermsV1, Watch,
 };
 use alloc::vec::Vec;
@@ -56,10 +56,24 @@ impl<T: Config> Pallet<T> {
 			});
 		}
 		if !cleared {
-			let fee = Self::end_order(id, &order, manual)?;
+			let fee = Self::end_order(id, &order, manual && Self::could_pick(&order))?;
 			Self::deposit_event(Event::OrderExpired { order: id, fee });
 		}
 		Ok(())
+	}
+
+	/// Whether the bids would have filled the order as it stands: what a tenant that did not pick pays for.
+	fn could_pick(order: &OrderRecordOf<T>) -> bool {
+		let (spec, terms) = (order.spec.v1(), Self::terms());
+		let fits = |bid: &&Bid| {
+			let slice = Self::bid_slice(bid.rate, spec.max_rate, &terms);
+			Self::eligible(&order.tenant, spec, bid.provider, slice, true).is_ok()
+		};
+		let needed = match spec.quantity.spread {
+			true => usize::from(spec.quantity.at_least),
+			false => 1,
+		};
+		order.bids.iter().filter(fits).count() >= needed
 	}
 
 	/// How many bids there were, and how many auditors the order names.
@@ -113,7 +127,7 @@ impl<T: Config> Pallet<T> {
 				if filled >= spec.quantity.leases {
 					break;
 				}
-				let slice = Self::slice(bid.rate, &terms);
+				let slice = Self::bid_slice(bid.rate, spec.max_rate, &terms);
 				let tenant = &order.tenant;
 				let taken = match Self::eligible(tenant, spec, bid.provider, slice, true) {
 					Ok(taken) => taken,

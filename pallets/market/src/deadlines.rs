@@ -1,8 +1,11 @@
 //! What the agenda finds due.
 
-use crate::{pallet::*, LeaseState, Watch};
-use frame_support::dispatch::DispatchResult;
-use leasehold_primitives::{Agenda, AgendaItem, BlockNumber, ProviderId, ProviderRegistry};
+use crate::{pallet::*, LeaseState, Suspension, Watch};
+use frame_support::{dispatch::DispatchResult, storage::with_storage_layer};
+use leasehold_primitives::{
+	Agenda, AgendaItem, BlockNumber, CloseReason, LeaseId, ProviderId, ProviderRegistry, Streams,
+};
+use sp_runtime::DispatchError;
 
 /// Leases that one visit of an absent provider hands to the agenda.
 pub const WATCHED: usize = 8;
@@ -58,6 +61,70 @@ impl<T: Config> Pallet<T> {
 			}
 			_ => Ok(()),
 		}
+	}
+
+	/// Handles a lease that is due.
+	fn visit_lease(id: LeaseId) -> DispatchResult {
+		let Some(mut lease) = Leases::<T>::get(id) else {
+			return Ok(());
+		};
+		let now = Self::now();
+		if let LeaseState::Starting { deadline, .. } = lease.state {
+			if now >= deadline {
+				return Self::close(id, lease, CloseReason::StartTimeout);
+			}
+			Self::put(id, lease, deadline);
+			return Ok(());
+		}
+		let paid = T::Streams::settle(id)?;
+		if let Some(reason) = Self::overdue(&lease) {
+			return Self::close(id, lease, reason);
+		}
+		match lease.state {
+			LeaseState::Active { term_end } => {
+				let low = Self::terms().low_funds;
+				let mut left = T::Streams::funded_blocks(id);
+				if left <= low && T::Streams::refill(id) {
+					left = T::Streams::funded_blocks(id);
+				}
+				if left > low {
+					lease.low_funds = false;
+				} else if left == 0 {
+					let end = lease.ends().map_or(term_end, |(end, _)| end);
+					T::Streams::store(id, end)?;
+					return Self::suspend(id, lease, Suspension::Dry, term_end);
+				} else if !lease.low_funds {
+					lease.low_funds = true;
+					Self::deposit_event(Event::FundsLow {
+						lease: id,
+						dry_at: now.saturating_add(left),
+					});
+				}
+			}
+			LeaseState::Suspended {
+				why: Suspension::Dry,
+				..
+			} => {
+				// Nothing is taken for a lease whose provider has not got the capacity any more.
+				let resumed = with_storage_layer(|| {
+					let refilled = T::Streams::refill(id);
+					if refilled {
+						Self::resume(id, lease.clone())?;
+					}
+					Ok::<_, DispatchError>(refilled)
+				});
+				if resumed == Ok(true) {
+					return Ok(());
+				}
+				if T::Streams::funded_blocks(id) == 0 {
+					return Self::close(id, lease, CloseReason::OutOfFunds);
+				}
+			}
+			_ => {}
+		}
+		let due = Self::next_visit(id, &lease, paid == 0);
+		Self::put(id, lease, due);
+		Ok(())
 	}
 
 	/// Looks whether a provider with leases is still on duty. If it was not for too long, its leases

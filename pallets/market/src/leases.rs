@@ -1,9 +1,7 @@
 //! Leases from start to sweep.
 
-use crate::{pallet::*, ClosedLease, LeaseRecordOf, LeaseState, Suspension, WeightInfo};
-use frame_support::{
-	dispatch::DispatchResult, ensure, storage::with_storage_layer, weights::Weight,
-};
+use crate::{pallet::*, ClosedLease, LeaseRecordOf, LeaseState, Suspension};
+use frame_support::{dispatch::DispatchResult, ensure, weights::Weight};
 use leasehold_primitives::{
 	receipt, Agenda, AgendaItem, BlockNumber, CloseReason, FailureCode, Fault, LeaseId, Outcome,
 	OutcomeObserver, ProviderRegistry, ResultHash, StreamObserver, Streams, WorkloadKind,
@@ -22,16 +20,29 @@ impl<T: Config> Pallet<T> {
 		Leases::<T>::get(id).ok_or_else(|| Error::<T>::UnknownLease.into())
 	}
 
-	/// The lease, if `operator` operates its provider. Counts as a heartbeat.
+	/// The lease, if `operator` operates its provider and it should not be closed by now. Counts as a
+	/// heartbeat.
 	pub(crate) fn operated_lease(
 		operator: &T::AccountId,
 		id: LeaseId,
 	) -> Result<LeaseRecordOf<T>, DispatchError> {
+		let (lease, overdue) = Self::ending_lease(operator, id)?;
+		ensure!(overdue.is_none(), Error::<T>::TooLate);
+		Ok(lease)
+	}
+
+	/// The lease, if `operator` operates its provider, and why it should be closed by now, if it should.
+	/// Counts as a heartbeat, which does not make up for an absence that was too long.
+	fn ending_lease(
+		operator: &T::AccountId,
+		id: LeaseId,
+	) -> Result<(LeaseRecordOf<T>, Option<CloseReason>), DispatchError> {
 		let provider = Self::operated(operator)?;
 		let lease = Self::lease(id)?;
 		ensure!(lease.provider == provider, Error::<T>::NotLeaseProvider);
+		let overdue = Self::overdue(&lease);
 		T::Registry::beat(provider);
-		Ok(lease)
+		Ok((lease, overdue))
 	}
 
 	/// Stores a lease with its next deadline.
@@ -157,20 +168,17 @@ impl<T: Config> Pallet<T> {
 		exit_code: i32,
 		result_hash: ResultHash,
 	) -> DispatchResult {
-		let lease = Self::operated_lease(&operator, id)?;
+		let (lease, overdue) = Self::ending_lease(&operator, id)?;
 		ensure!(lease.kind == WorkloadKind::Job, Error::<T>::NotAJob);
 		ensure!(
 			matches!(lease.state, LeaseState::Active { .. }),
 			Error::<T>::NotActive
 		);
-		Self::close(
-			id,
-			lease,
-			CloseReason::Completed {
-				exit_code,
-				result_hash,
-			},
-		)
+		let completed = CloseReason::Completed {
+			exit_code,
+			result_hash,
+		};
+		Self::close(id, lease, overdue.unwrap_or(completed))
 	}
 
 	pub(crate) fn do_fail_lease(
@@ -178,9 +186,9 @@ impl<T: Config> Pallet<T> {
 		id: LeaseId,
 		code: FailureCode,
 	) -> DispatchResult {
-		let lease = Self::operated_lease(&operator, id)?;
-		let reason = Self::overdue(&lease).unwrap_or(CloseReason::WorkloadFailed(code));
-		Self::close(id, lease, reason)
+		let (lease, overdue) = Self::ending_lease(&operator, id)?;
+		let failed = CloseReason::WorkloadFailed(code);
+		Self::close(id, lease, overdue.unwrap_or(failed))
 	}
 
 	pub(crate) fn do_close_lease(tenant: T::AccountId, id: LeaseId) -> DispatchResult {
@@ -211,7 +219,7 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Gives back what a running workload takes, but not its storage.
-	fn suspend(
+	pub(crate) fn suspend(
 		id: LeaseId,
 		mut lease: LeaseRecordOf<T>,
 		why: Suspension,
@@ -236,8 +244,13 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
+	/// Whether the provider of a suspended lease still has what the workload takes.
+	fn could_resume(lease: &LeaseRecordOf<T>) -> bool {
+		T::Registry::pin(lease.provider, &lease.reserved(), &lease.taken).is_ok()
+	}
+
 	/// Takes again what a running workload takes, and lets the stream run.
-	fn resume(id: LeaseId, mut lease: LeaseRecordOf<T>) -> DispatchResult {
+	pub(crate) fn resume(id: LeaseId, mut lease: LeaseRecordOf<T>) -> DispatchResult {
 		let LeaseState::Suspended { term_end, .. } = lease.state else {
 			return Err(Error::<T>::NotPaused.into());
 		};
@@ -275,10 +288,9 @@ impl<T: Config> Pallet<T> {
 	}
 
 	pub(crate) fn do_abandon_lease(operator: T::AccountId, id: LeaseId) -> DispatchResult {
-		let lease = Self::operated_lease(&operator, id)?;
+		let (lease, overdue) = Self::ending_lease(&operator, id)?;
 		ensure!(lease.progress().started, Error::<T>::NotStarted);
-		let reason = Self::overdue(&lease).unwrap_or(CloseReason::Abandoned);
-		Self::close(id, lease, reason)
+		Self::close(id, lease, overdue.unwrap_or(CloseReason::Abandoned))
 	}
 
 	pub(crate) fn do_report_offline(id: LeaseId) -> DispatchResult {
@@ -309,67 +321,6 @@ impl<T: Config> Pallet<T> {
 		(at <= Self::now()).then_some(reason)
 	}
 
-	/// Handles a lease that is due.
-	pub(crate) fn visit_lease(id: LeaseId) -> DispatchResult {
-		let Some(mut lease) = Leases::<T>::get(id) else {
-			return Ok(());
-		};
-		let now = Self::now();
-		if let LeaseState::Starting { deadline, .. } = lease.state {
-			if now >= deadline {
-				return Self::close(id, lease, CloseReason::StartTimeout);
-			}
-			Self::put(id, lease, deadline);
-			return Ok(());
-		}
-		let paid = T::Streams::settle(id)?;
-		if let Some(reason) = Self::overdue(&lease) {
-			return Self::close(id, lease, reason);
-		}
-		match lease.state {
-			LeaseState::Active { term_end } => {
-				let low = Self::terms().low_funds;
-				let mut left = T::Streams::funded_blocks(id);
-				if left <= low && T::Streams::refill(id) {
-					left = T::Streams::funded_blocks(id);
-				}
-				if left > low {
-					lease.low_funds = false;
-				} else if left == 0 {
-					let end = lease.ends().map_or(term_end, |(end, _)| end);
-					T::Streams::store(id, end)?;
-					return Self::suspend(id, lease, Suspension::Dry, term_end);
-				} else if !lease.low_funds {
-					lease.low_funds = true;
-					Self::deposit_event(Event::FundsLow {
-						lease: id,
-						dry_at: now.saturating_add(left),
-					});
-				}
-			}
-			LeaseState::Suspended {
-				why: Suspension::Dry,
-				..
-			} => {
-				// Nothing is taken for a lease whose provider has not got the capacity any more.
-				let resumed = with_storage_layer(|| {
-					ensure!(T::Streams::refill(id), Error::<T>::NotActive);
-					Self::resume(id, lease.clone())
-				});
-				if resumed.is_ok() {
-					return Ok(());
-				}
-				if T::Streams::funded_blocks(id) == 0 {
-					return Self::close(id, lease, CloseReason::OutOfFunds);
-				}
-			}
-			_ => {}
-		}
-		let due = Self::next_visit(id, &lease, paid == 0);
-		Self::put(id, lease, due);
-		Ok(())
-	}
-
 	pub(crate) fn close(
 		id: LeaseId,
 		lease: LeaseRecordOf<T>,
@@ -377,7 +328,11 @@ impl<T: Config> Pallet<T> {
 	) -> DispatchResult {
 		let now = Self::now();
 		let progress = lease.progress();
-		let fault = reason.fault(progress);
+		let fault = match reason {
+			// Its tenant could not have resumed it.
+			CloseReason::OutOfFunds if !Self::could_resume(&lease) => Fault::Nobody,
+			_ => reason.fault(progress),
+		};
 		let waited = match lease.state {
 			LeaseState::Starting {
 				since, deadline, ..
@@ -463,7 +418,7 @@ impl<T: Config> Pallet<T> {
 
 impl<T: Config> StreamObserver for Pallet<T> {
 	fn visit_weight(funders: u32) -> Weight {
-		T::WeightInfo::visit_lease(funders)
+		Self::visiting(funders)
 	}
 
 	fn refill_blocks() -> BlockNumber {

@@ -17,8 +17,8 @@
 //!
 //! Bids have no deposit: the provider's bond backs them. They rank by
 //! [`leasehold_primitives::math::rank`] with the score that the provider had when it bid; ties go to
-//! the earlier bid. An order keeps its best sixteen. A provider may lower its bid. Who takes the lead in
-//! the last blocks must do so clearly, and bidding goes on, so that the others can answer.
+//! the earlier bid. An order keeps its best sixteen. A provider may lower its bid. Who overtakes another
+//! in the last blocks must do so clearly, and bidding goes on, so that the others can answer.
 //!
 //! Everything that is waited for has a deadline in the agenda: the end of bidding and of the time to
 //! pick, the start, the stream running low and dry, the reserve running out, the notice, the maximal
@@ -182,7 +182,7 @@ pub mod pallet {
 			score: Score,
 			rank: Balance,
 		},
-		/// The lead changed in the last blocks: bids are taken up to block `bidding_ends`.
+		/// A bid overtook another in the last blocks: bids are taken up to block `bidding_ends`.
 		BiddingExtended {
 			order: OrderId,
 			bidding_ends: BlockNumber,
@@ -371,7 +371,7 @@ pub mod pallet {
 		TermsContradict,
 		/// A sum does not fit into its type.
 		Overflow,
-		/// In the last blocks of bidding, a bid takes the lead only if it ranks better by a hundredth.
+		/// In the last blocks of bidding, a bid overtakes another only if it ranks better by a hundredth.
 		LateUndercut,
 	}
 
@@ -396,18 +396,18 @@ pub mod pallet {
 		}
 
 		/// Bids `rate` planck per served block, or lowers the provider's bid to it. Operator only; the
-		/// provider must meet the order now and again when the chain clears it. A bid that takes the
-		/// lead in the last blocks extends bidding.
+		/// provider must meet the order now and again when the chain clears it. A bid that overtakes another
+		/// in the last blocks extends bidding.
 		#[pallet::call_index(2)]
-		#[pallet::weight(Pallet::<T>::bidding(MAX_AUDITORS))]
+		#[pallet::weight(Pallet::<T>::bidding(MAX_AUDITORS, true))]
 		pub fn place_bid(
 			origin: OriginFor<T>,
 			order: OrderId,
 			rate: Balance,
 		) -> DispatchResultWithPostInfo {
 			let operator = ensure_signed(origin)?;
-			let auditors = Self::do_place_bid(operator, order, rate)?;
-			Ok(Some(Self::bidding(auditors)).into())
+			let (auditors, extended) = Self::do_place_bid(operator, order, rate)?;
+			Ok(Some(Self::bidding(auditors, extended)).into())
 		}
 
 		/// Takes a bid back. Operator only; not in the last blocks of bidding.

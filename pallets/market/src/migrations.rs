@@ -1,6 +1,8 @@
 //! Migrations of what is stored, oldest first.
 
-use crate::{pallet::*, Bid, ClosedLeaseOf, LeaseRecordOf, Order, OrderRecord, MAX_BIDS};
+use crate::{
+	pallet::*, Bid, ClosedLeaseOf, LeaseRecordOf, Order, OrderRecord, WeightInfo, MAX_BIDS,
+};
 use codec::{Compact, Decode, Encode};
 use core::marker::PhantomData;
 use frame_support::{
@@ -8,7 +10,7 @@ use frame_support::{
 	traits::{
 		fungible::{Inspect, MutateHold},
 		tokens::Precision,
-		ConstU32, Get, GetStorageVersion, StorageVersion,
+		ConstU32, GetStorageVersion, StorageVersion,
 	},
 	weights::WeightMeter,
 	BoundedVec,
@@ -35,8 +37,8 @@ pub mod v1 {
 	}
 }
 
-/// From version 1 to 2: orders carry the cancel fee and the weight of ranks that they were placed under,
-/// taken from the terms in force; and what `C` holds for orders and records is held by the escrow.
+/// From version 1 to 2: orders carry the cancel fee, the weight of ranks and the lock of bids that they were
+/// placed under, taken from the terms in force; and what `C` holds for orders and records is held by the escrow.
 pub struct ToV2<T, C>(PhantomData<(T, C)>);
 
 /// The maps, in the order in which they are migrated.
@@ -81,8 +83,7 @@ where
 		if Pallet::<T>::on_chain_storage_version() != 1 {
 			return Ok(None);
 		}
-		// The key is looked for, read and written; so are the account and its holds.
-		let each = T::DbWeight::get().reads_writes(4, 3);
+		let each = T::WeightInfo::to_v2();
 		let terms = Pallet::<T>::terms();
 		let mut sound = true;
 		let cursor = through_maps(cursor, meter, each, CLOSED, |map, last, meter| match map {
@@ -104,6 +105,7 @@ where
 						cancel_fee: terms.cancel_fee,
 						rank_weight: terms.rank_weight,
 						bidding_ends: old.bidding_ends.0,
+						locked_from: old.bidding_ends.0.saturating_sub(terms.bid_lock),
 						ends: old.ends.0,
 						due: old.due.0,
 						bids: old.bids,

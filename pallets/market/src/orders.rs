@@ -6,7 +6,8 @@ use crate::{
 };
 use frame_support::{dispatch::DispatchResult, ensure, BoundedVec};
 use leasehold_primitives::{
-	Agenda, AgendaItem, Balance, BlockNumber, LeaseId, ManifestHash, OrderId, Streams,
+	Agenda, AgendaItem, Balance, BlockNumber, LeaseId, ManifestHash, OrderId, ProviderRegistry,
+	Streams,
 };
 use sp_runtime::{DispatchError, SaturatedConversion};
 
@@ -22,7 +23,8 @@ impl<T: Config> Pallet<T> {
 
 	pub(crate) fn do_set_terms(terms: Terms) -> DispatchResult {
 		let Terms::V1(new) = &terms;
-		new.check().map_err(|_| Error::<T>::TermsContradict)?;
+		let sound = new.check().is_ok() && new.start_deadline <= T::Registry::max_downtime();
+		ensure!(sound, Error::<T>::TermsContradict);
 		CurrentTerms::<T>::put(&terms);
 		Self::deposit_event(Event::TermsSet { terms });
 		Ok(())
@@ -133,6 +135,7 @@ impl<T: Config> Pallet<T> {
 				cancel_fee: terms.cancel_fee,
 				rank_weight: terms.rank_weight,
 				bidding_ends,
+				locked_from: bidding_ends.saturating_sub(terms.bid_lock),
 				ends,
 				due: T::Agenda::schedule(AgendaItem::Order(id), ends),
 				bids: BoundedVec::new(),
@@ -152,13 +155,13 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn do_cancel_order(tenant: T::AccountId, id: OrderId) -> Result<u32, DispatchError> {
 		let order = Orders::<T>::get(id).ok_or(Error::<T>::UnknownOrder)?;
 		ensure!(order.tenant == tenant, Error::<T>::NotTenant);
-		let fee = Self::end_order(id, &order, true)?;
+		let fee = Self::end_order(id, &order, !order.bids.is_empty())?;
 		Self::deposit_event(Event::OrderCancelled { order: id, fee });
 		Ok(order.bid_count())
 	}
 
-	/// Ends an order that has come to nothing: everything goes back, less the cancel fee if `charge`
-	/// and there are bids; the fee.
+	/// Ends an order that has come to nothing: everything goes back, less the cancel fee if `charge`; the
+	/// fee.
 	pub(crate) fn end_order(
 		id: OrderId,
 		order: &OrderRecordOf<T>,
@@ -171,7 +174,7 @@ impl<T: Config> Pallet<T> {
 		let records = order
 			.record_deposit
 			.saturating_mul(spec.quantity.leases.into());
-		let fee = if charge && !order.bids.is_empty() {
+		let fee = if charge {
 			T::Streams::charge(tenant, order.cancel_fee.min(records))?
 		} else {
 			0

@@ -51,7 +51,7 @@ impl<T: Config> Pallet<T> {
 			|(id, _)| *id,
 			|(_, order)| {
 				let spec = order.spec.v1();
-				let slice = Self::slice(spec.max_rate, &terms);
+				let slice = Self::bid_slice(spec.max_rate, spec.max_rate, &terms);
 				now < order.bidding_ends
 					&& order.bids.iter().all(|bid| bid.provider != provider)
 					&& Self::eligible(&order.tenant, spec, provider, slice, false).is_ok()

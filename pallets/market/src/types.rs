@@ -394,6 +394,10 @@ pub struct OrderRecord<AccountId> {
 	/// Block in which bidding ends.
 	#[codec(compact)]
 	pub bidding_ends: BlockNumber,
+	/// From this block on no bid is withdrawn, and who overtakes another must do so clearly; it stays where
+	/// it is when bidding is extended.
+	#[codec(compact)]
+	pub locked_from: BlockNumber,
 	/// Block in which the order ends: with bidding, or with the tenant's time to pick.
 	#[codec(compact)]
 	pub ends: BlockNumber,

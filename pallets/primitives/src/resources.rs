@@ -361,6 +361,13 @@ impl Resources {
 		})
 	}
 
+	/// Whether whatever fits `other` fits `self`, too.
+	pub fn is_at_least(&self, other: &Self) -> bool {
+		self.covers(other)
+			&& other.unit_cpu <= self.unit_cpu
+			&& other.unit_memory <= self.unit_memory
+	}
+
 	/// Whether all of `reserved` is covered by `self`.
 	pub fn covers(&self, reserved: &Resources) -> bool {
 		reserved.cpu <= self.cpu

@@ -13,6 +13,8 @@ pub trait Agenda {
 	/// Puts `item` on the list for block `at`, or for the next one if that is past. The record of
 	/// the item stores the returned block as its `due`.
 	fn schedule(item: AgendaItem, at: BlockNumber) -> BlockNumber;
+	/// What an entry costs whose item waits for another block by now.
+	fn look() -> Weight;
 }
 
 /// Where due items are handled.
@@ -146,8 +148,8 @@ pub trait Streams<AccountId> {
 	fn rest(lease: LeaseId) -> DispatchResult;
 	/// Pays nothing for blocks after `deadline`.
 	fn cap(lease: LeaseId, deadline: BlockNumber) -> DispatchResult;
-	/// Settles, and accrues at another rate from now on. The balance must cover the new reserve and
-	/// the least time at the new rate.
+	/// Settles, and accrues at another rate from now on, with the storage rate and reserve of the terms in
+	/// force. The balance must cover the new reserve and the least time at the new rate.
 	fn resize(lease: LeaseId, rate: Balance) -> DispatchResult;
 	/// Pays out what has accrued; the blocks that were paid.
 	fn settle(lease: LeaseId) -> Result<BlockNumber, DispatchError>;
@@ -161,8 +163,9 @@ pub trait Streams<AccountId> {
 	/// beyond those that are owed.
 	fn funded_blocks(lease: LeaseId) -> BlockNumber;
 	/// Takes the next refill from the tenant's free balance, if one was agreed and the balance
-	/// covers it; whether something was taken. The stream must have been settled in this block, or blocks
-	/// past dry would become owed.
+	/// covers it; whether something was taken. It pays for the least time at the full rate, even if more than
+	/// was agreed for once must be taken of the budget. The stream must have been settled in this block, or
+	/// blocks past dry would become owed.
 	fn refill(lease: LeaseId) -> bool;
 	/// Settles, charges for `waited` blocks of a start that came to nothing, returns the rest to the
 	/// funders and removes the stream.

@@ -9,11 +9,13 @@ use frame_support::{
 	pallet_prelude::{
 		DispatchResult, InvalidTransaction, TransactionValidityError, ValidTransaction,
 	},
-	traits::{fungible::MutateHold, tokens::Precision},
+	traits::{fungible::MutateHold, tokens::Precision, Contains, Get},
 };
 use leasehold_primitives::{
 	heartbeat::{self, Instance},
-	math, Agenda, AgendaItem, Balance, BlockNumber, PriceSheet, ProviderId, Resources,
+	math,
+	resources::has_attributes,
+	Agenda, AgendaItem, Balance, BlockNumber, PriceSheet, ProviderId, Resources,
 };
 use sp_runtime::{
 	traits::{Verify, Zero},
@@ -55,6 +57,11 @@ impl<T: Config> Pallet<T> {
 		ByOwner::<T>::get(who)
 			.or_else(|| ByOperator::<T>::get(who))
 			.ok_or_else(|| Error::<T>::NotProvider.into())
+	}
+
+	/// Whether the provider has bids that bind it.
+	fn bids(provider: ProviderId) -> bool {
+		T::Bidders::contains(&provider)
 	}
 
 	pub(crate) fn change<R>(
@@ -169,6 +176,10 @@ impl<T: Config> Pallet<T> {
 			info.v1().capacity.covers(&record.reserved),
 			Error::<T>::CapacityInUse
 		);
+		let old = Infos::<T>::get(provider).ok_or(Error::<T>::UnknownProvider)?;
+		let keeps = info.v1().capacity.is_at_least(&old.v1().capacity)
+			&& has_attributes(&info.v1().attributes, &old.v1().attributes);
+		ensure!(keeps || !Self::bids(provider), Error::<T>::BidsStand);
 		Infos::<T>::insert(provider, &info);
 		Self::deposit_event(Event::Updated { provider, info });
 		Ok(())
@@ -221,6 +232,7 @@ impl<T: Config> Pallet<T> {
 		tenants: Option<Tenants<AccountIdOf<T>>>,
 	) -> DispatchResult {
 		let provider = Self::owned_or_operated(&who)?;
+		ensure!(!Self::bids(provider), Error::<T>::BidsStand);
 		Served::<T>::set(provider, tenants.clone());
 		Self::deposit_event(Event::ServedSet { provider, tenants });
 		Ok(())
@@ -228,7 +240,8 @@ impl<T: Config> Pallet<T> {
 
 	pub(crate) fn do_set_terms(terms: Terms) -> DispatchResult {
 		let Terms::V1(new) = &terms;
-		new.check().map_err(|_| Error::<T>::TermsContradict)?;
+		let sound = new.check().is_ok() && T::StartDeadline::get() <= new.max_downtime;
+		ensure!(sound, Error::<T>::TermsContradict);
 		CurrentTerms::<T>::put(&terms);
 		Self::deposit_event(Event::TermsSet { terms });
 		Ok(())
@@ -259,6 +272,7 @@ impl<T: Config> Pallet<T> {
 
 	pub(crate) fn do_deregister(owner: AccountIdOf<T>) -> DispatchResult {
 		let provider = Self::owned(&owner)?;
+		ensure!(!Self::bids(provider), Error::<T>::BidsStand);
 		let until = Self::change(provider, |record| {
 			ensure!(
 				!matches!(record.status, Status::Unbonding { .. }),

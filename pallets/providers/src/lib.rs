@@ -40,7 +40,10 @@ pub mod pallet {
 	use super::*;
 	use frame_support::{
 		pallet_prelude::*,
-		traits::fungible::{Inspect, MutateHold},
+		traits::{
+			fungible::{Inspect, MutateHold},
+			Contains,
+		},
 	};
 	use frame_system::pallet_prelude::*;
 	use leasehold_primitives::{
@@ -64,6 +67,11 @@ pub mod pallet {
 		type RuntimeHoldReason: From<HoldReason>;
 		/// Where the end of unbonding is written down.
 		type Agenda: Agenda;
+		/// Blocks within which a lease must start. Operators of the past are remembered for `max_downtime`,
+		/// which is no less: receipts of a lease that has not started are theirs.
+		type StartDeadline: Get<BlockNumber>;
+		/// The providers whose bids stand: they stand by what these rest on.
+		type Bidders: Contains<ProviderId>;
 		/// Key of an operator.
 		type Signer: IdentifyAccount<AccountId = Self::AccountId>;
 		/// Signature of an operator under a heartbeat.
@@ -286,6 +294,9 @@ pub mod pallet {
 		/// The operator changed four times within the longest downtime: what the first of them signed may
 		/// still matter.
 		TooManyRotations,
+		/// The provider's bids stand by its capacity, attributes, tenants and bond: withdraw them, or pause
+		/// and wait until their orders have ended.
+		BidsStand,
 	}
 
 	#[pallet::call]
@@ -314,7 +325,7 @@ pub mod pallet {
 		}
 
 		/// Replaces what the provider says about itself. Owner or operator; the capacity must cover
-		/// what running leases have reserved.
+		/// what running leases have reserved, and while bids stand nothing that they rest on goes.
 		#[pallet::call_index(2)]
 		#[pallet::weight(T::WeightInfo::update())]
 		pub fn update(origin: OriginFor<T>, info: ProviderInfo) -> DispatchResult {

@@ -1,11 +1,11 @@
 //! Migrations of what is stored, oldest first.
 
-use crate::{pallet::*, ProviderRecord, Status};
+use crate::{pallet::*, ProviderRecord, Status, WeightInfo};
 use codec::{Compact, Decode, Encode};
 use core::marker::PhantomData;
 use frame_support::{
 	migrations::{MigrationId, SteppedMigration, SteppedMigrationError},
-	traits::{Get, GetStorageVersion, StorageVersion},
+	traits::{GetStorageVersion, StorageVersion},
 	weights::WeightMeter,
 };
 use leasehold_primitives::{
@@ -54,8 +54,8 @@ impl<T: Config> SteppedMigration for ToV2<T> {
 		if Pallet::<T>::on_chain_storage_version() != 1 {
 			return Ok(None);
 		}
-		// The key is looked for, read and written.
-		let each = T::DbWeight::get().reads_writes(2, 1);
+		// Less than registering, which writes this record and others.
+		let each = T::WeightInfo::register();
 		let last = translate::<Providers<T>, _, v1::ProviderRecord<T::AccountId>, _>(
 			last,
 			meter,

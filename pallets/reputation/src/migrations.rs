@@ -1,6 +1,6 @@
 //! Migrations of what is stored, oldest first.
 
-use crate::{pallet::*, Standing, Terms, TermsV2};
+use crate::{pallet::*, Standing, Terms, TermsV2, WeightInfo};
 use codec::{Decode, Encode};
 use core::marker::PhantomData;
 use frame_support::{
@@ -80,8 +80,8 @@ impl<T: Config> SteppedMigration for ToV2<T> {
 		if Pallet::<T>::on_chain_storage_version() != 1 {
 			return Ok(None);
 		}
-		// The key is looked for, read and written.
-		let each = T::DbWeight::get().reads_writes(2, 1);
+		// The key is looked for, read and written; setting terms encodes and writes more than a score.
+		let each = T::WeightInfo::set_terms().saturating_add(T::DbWeight::get().reads_writes(2, 1));
 		let cursor = through_maps(cursor, meter, each, PAIRS, |map, last, meter| match map {
 			PROVIDERS => {
 				translate::<ProviderScores<T>, _, v1::ScoreRecord, _>(last, meter, each, Into::into)

@@ -46,6 +46,9 @@ impl Agenda for Punctual {
 	fn schedule(_: AgendaItem, at: BlockNumber) -> BlockNumber {
 		at
 	}
+	fn look() -> Weight {
+		Weight::zero()
+	}
 }
 
 pub struct Free;

@@ -4,14 +4,17 @@ use super::{
 	providers::{sign, signer},
 	setting::{
 		active_lease, at, attest, attestors, bid, caller, go_offline, held, now, operator, order,
-		order_with_bids, place, provider, provider_of, provider_of_lease, resources, rich, root,
-		run_dry, serve, short_terms, signed, starting_lease, MAX_RATE,
+		order_of_v1, order_with_bids, place, provider, provider_of, provider_of_lease, resources,
+		rich, root, run_dry, serve, short_terms, shrink, signed, starting_lease, MAX_RATE,
 	},
 };
-use crate::{Market, Providers, Runtime, System};
+use crate::{Balances, Market, Providers, Runtime, System};
 use frame_benchmarking::v2::*;
+use frame_support::{migrations::SteppedMigration, weights::WeightMeter};
 use leasehold_primitives::{receipt, AgendaItem, FailureCode, LeaseId, ProviderRegistry};
-use pallet_market::{LeaseState, Order, OrderV1, Quantity, Selection, Terms, TermsV1};
+use pallet_market::{
+	migrations::ToV2, LeaseState, Order, OrderV1, Quantity, Selection, Terms, TermsV1, WeightInfo,
+};
 
 pub struct Pallet<T: Config>(core::marker::PhantomData<T>);
 pub trait Config: frame_system::Config {}
@@ -365,6 +368,51 @@ mod benchmarks {
 			Market::visit(AgendaItem::Lease(lease)).unwrap();
 		}
 		assert!(is_closed(lease));
+	}
+
+	/// The last visit of a dry lease that `f` funders have paid the storage of: a refill is taken, and given
+	/// back when its provider has not got the capacity any more.
+	#[benchmark]
+	fn visit_dry(f: Linear<1, 8>) {
+		let tenant = rich("tenant", 0);
+		let lease = active_lease(&tenant, rich("operator", 0), 1);
+		run_dry(lease);
+		Market::visit(AgendaItem::Lease(lease)).unwrap();
+		let stream = || pallet_escrow::StreamsOf::<Runtime>::get(lease).unwrap();
+		let amount = stream().storage_rate;
+		for n in 1..f {
+			crate::Escrow::deposit(signed(&rich("funder", n)), lease, amount).unwrap();
+		}
+		let refill = pallet_escrow::Refill {
+			amount: 1_000 * MAX_RATE,
+			budget: 1_000 * MAX_RATE,
+		};
+		crate::Escrow::set_refill(signed(&tenant), lease, Some(refill)).unwrap();
+		shrink(provider_of_lease(lease));
+		while stream().funded_blocks(Providers::served(provider_of_lease(lease))) > 0 {
+			serve(lease, MAX_RATE);
+		}
+		assert_eq!(stream().funders.len(), f as usize);
+		assert!(matches!(stream().phase, pallet_escrow::Phase::Stored(_)));
+		#[block]
+		{
+			Market::visit(AgendaItem::Lease(lease)).unwrap();
+		}
+		assert!(is_closed(lease));
+	}
+
+	/// One record's part of the migration to version 2: an order with all bids that it may have.
+	#[benchmark]
+	fn to_v2() {
+		let id = order_of_v1();
+		let each = <Runtime as pallet_market::Config>::WeightInfo::to_v2();
+		#[block]
+		{
+			let meter = &mut WeightMeter::with_limit(each);
+			let _ = ToV2::<Runtime, Balances>::step(None, meter);
+		}
+		let order = pallet_market::Orders::<Runtime>::get(id).unwrap();
+		assert_eq!(order.bids.len(), 16);
 	}
 
 	#[benchmark]

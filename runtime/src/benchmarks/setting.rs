@@ -8,13 +8,22 @@ use crate::{
 use alloc::{format, vec, vec::Vec};
 use codec::Encode;
 use frame_benchmarking::{account, whitelisted_caller};
-use frame_support::{dispatch::RawOrigin, traits::fungible::Mutate};
+use frame_support::{
+	dispatch::RawOrigin,
+	storage::unhashed,
+	traits::{
+		fungible::{Mutate, MutateHold},
+		StorageVersion,
+	},
+};
 use leasehold_primitives::{
 	AgendaItem, Attribute, Attributes, GpuUnits, GpuVendor, LeaseId, OrderId, PersistentStorage,
 	PriceSheet, PriceSheetV1, ProviderId, ProviderRegistry, Resources, Score, StorageClass,
-	WorkloadKind,
+	Streams, WorkloadKind,
 };
-use pallet_market::{Asset, Attestors, Order, OrderV1, Quantity, Selection};
+use pallet_market::{
+	migrations::v1, Asset, Attestors, HoldReason, Order, OrderV1, Quantity, Selection,
+};
 use pallet_providers::{ProviderInfo, ProviderInfoV1};
 use sp_core::H256;
 use sp_io::hashing::blake2_256;
@@ -198,11 +207,8 @@ pub fn operator(provider: ProviderId) -> AccountId {
 		.operator
 }
 
-/// The owner's reduction of what a provider has: from now on it fails the last check of an order.
+/// Takes the last sort of GPUs from a provider: from now on it fails the last check of an order.
 pub fn shrink(provider: ProviderId) {
-	let owner = pallet_providers::Providers::<Runtime>::get(provider)
-		.unwrap()
-		.owner;
 	let mut less = resources(100);
 	if let Some(last) = less.gpu.last_mut() {
 		last.vendor = GpuVendor::Amd;
@@ -212,7 +218,7 @@ pub fn shrink(provider: ProviderId) {
 		capacity: less,
 		..all
 	});
-	Providers::update(signed(&owner), info).unwrap();
+	pallet_providers::Infos::<Runtime>::insert(provider, info);
 }
 
 /// `count` auditors, the first four of which must all have attested, and one of the others.
@@ -279,6 +285,33 @@ pub fn place(tenant: &AccountId, order: OrderV1<AccountId>) -> OrderId {
 /// Has a provider bid.
 pub fn bid(provider: ProviderId, order: OrderId, rate: Balance) {
 	Market::place_bid(signed(&operator(provider)), order, rate).unwrap();
+}
+
+/// An order with all bids that it may have, as version 1 of the market stored it.
+pub fn order_of_v1() -> OrderId {
+	short_terms();
+	let tenant = rich("tenant", 0);
+	let (id, _) = order_with_bids(&tenant, 8, 8, Selection::Manual);
+	let order = pallet_market::Orders::<Runtime>::take(id).unwrap();
+	let spec = order.spec.v1();
+	let (deposits, records) = (8 * spec.deposit, 8 * order.record_deposit);
+	Escrow::release(&tenant, deposits + records).unwrap();
+	for (reason, amount) in [(HoldReason::Order, deposits), (HoldReason::Record, records)] {
+		Balances::hold(&reason.into(), &tenant, amount).unwrap();
+	}
+	let old = v1::OrderRecord {
+		tenant,
+		spec: order.spec.clone(),
+		record_deposit: order.record_deposit.into(),
+		bidding_ends: order.bidding_ends.into(),
+		ends: order.ends.into(),
+		due: order.due.into(),
+		bids: order.bids,
+	};
+	let key = pallet_market::Orders::<Runtime>::hashed_key_for(id);
+	unhashed::put(&key, &old);
+	StorageVersion::new(1).put::<Market>();
+	id
 }
 
 /// An order for `leases` with `others` bids before those that win it.

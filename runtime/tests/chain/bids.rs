@@ -189,17 +189,14 @@ fn who_is_no_longer_eligible_is_skipped() {
 		register(0);
 		register(1);
 		let id = place(order(1));
-		bid(0, id, 5).unwrap();
 		bid(1, id, 9).unwrap();
-		let mut none = info();
-		none.attributes = Default::default();
-		Providers::update(signed("operator0"), ProviderInfo::V1(none)).unwrap();
+		bid_and_fill_up(id, 5);
 		to_block(6);
-		assert_eq!(Leases::<Runtime>::get(0).unwrap().provider, 1);
+		assert_eq!(Leases::<Runtime>::get(1).unwrap().provider, 1);
 		let skipped = Event::BidSkipped {
 			order: id,
 			provider: 0,
-			requirement: Requirement::Attributes,
+			requirement: Requirement::Cpu,
 		};
 		System::assert_has_event(skipped.into());
 	});
@@ -211,11 +208,40 @@ fn an_order_expires_when_every_bidder_has_become_unfit() {
 		register(0);
 		let before = free("tenant");
 		let id = place(order(1));
-		bid(0, id, 5).unwrap();
-		Providers::deregister(signed("owner0")).unwrap();
+		let other = bid_and_fill_up(id, 5);
 		to_block(6);
 		System::assert_has_event(Event::OrderExpired { order: id, fee: 0 }.into());
-		assert_eq!(free("tenant"), before);
+		assert_eq!(
+			before - free("tenant"),
+			order(99).deposit + lease(other).record_deposit
+		);
+	});
+}
+
+#[test]
+fn bids_bind_what_they_rest_on() {
+	type P = pallet_providers::Error<Runtime>;
+	run(|| {
+		register(0);
+		let id = place(order(1));
+		bid(0, id, 5).unwrap();
+		let update = |edit: fn(&mut pallet_providers::ProviderInfoV1)| {
+			let mut info = info();
+			edit(&mut info);
+			Providers::update(signed("operator0"), ProviderInfo::V1(info))
+		};
+		assert_noop!(update(|i| i.capacity.ephemeral -= 1), P::BidsStand);
+		assert_noop!(update(|i| i.capacity.unit_cpu -= 1), P::BidsStand);
+		assert_noop!(update(|i| i.attributes = Default::default()), P::BidsStand);
+		assert_noop!(Providers::set_served(signed("owner0"), None), P::BidsStand);
+		assert_noop!(Providers::deregister(signed("owner0")), P::BidsStand);
+		// More is no harm to anybody.
+		assert_ok!(update(|i| i.capacity.cpu += 1));
+		to_block(6);
+		assert_eq!(Leases::<Runtime>::get(0).unwrap().provider, 0);
+		assert_ok!(update(|i| i.attributes = Default::default()));
+		assert_ok!(Providers::set_served(signed("owner0"), None));
+		assert_ok!(Providers::deregister(signed("owner0")));
 	});
 }
 

@@ -270,6 +270,26 @@ pub fn order(manifest: u8) -> OrderV1<AccountId> {
 	}
 }
 
+/// An order that takes all CPU of a provider of [`register`].
+pub fn whole(manifest: u8) -> OrderV1<AccountId> {
+	let mut order = order(manifest);
+	(order.resources.cpu, order.resources.unit_cpu) = (machine().cpu, machine().cpu);
+	order
+}
+
+/// Fills provider 0 with a lease of another order before the end of `order`, on which it has bid `rate`.
+pub fn bid_and_fill_up(order: OrderId, rate: Balance) -> LeaseId {
+	let lease = pallet_market::NextLeaseId::<Runtime>::get();
+	let mut soon = whole(99);
+	soon.bidding = market_terms().min_bidding;
+	let soon = place(soon);
+	bid(0, soon, 1).unwrap();
+	bid(0, order, rate).unwrap();
+	to_block(now() + market_terms().min_bidding);
+	assert!(pallet_market::Leases::<Runtime>::contains_key(lease));
+	lease
+}
+
 /// Places an order of `tenant`.
 pub fn place(order: OrderV1<AccountId>) -> OrderId {
 	let id = pallet_market::NextOrderId::<Runtime>::get();

@@ -20,6 +20,7 @@ mod promises;
 mod providers;
 mod proxies;
 mod reads;
+mod refills;
 mod refusals;
 mod reputation;
 mod scores;

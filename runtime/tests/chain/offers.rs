@@ -168,6 +168,8 @@ fn private_pools_bind_both_sides() {
 		assert_noop!(bid(0, id, 5), E::NotEligible);
 		assert_ok!(serve("owner0", Some(vec!["friend", "tenant"])));
 		assert_ok!(bid(0, id, 5));
+		assert_noop!(serve("owner0", None), P::BidsStand);
+		Market::withdraw_bid(signed("operator0"), id).unwrap();
 		assert_ok!(serve("owner0", None));
 	});
 }
@@ -230,17 +232,18 @@ fn the_tenant_picks_by_hand_or_pays_the_fee() {
 }
 
 #[test]
-fn a_pick_that_is_no_longer_eligible_is_refused() {
+fn a_pick_that_is_no_longer_eligible_is_refused_and_not_picking_it_costs_nothing() {
 	run(|| {
 		register(0);
 		let id = place(Spec {
 			selection: Selection::Manual,
 			..order(1)
 		});
-		bid(0, id, 5).unwrap();
-		Providers::deregister(signed("owner0")).unwrap();
+		bid_and_fill_up(id, 5);
 		assert_noop!(pick("tenant", id, &[0]), E::NotEligible);
 		assert_noop!(pick("tenant", id, &[0]), E::NotEligible);
+		to_block(now() + 15);
+		System::assert_has_event(Event::OrderExpired { order: id, fee: 0 }.into());
 	});
 }
 
@@ -347,14 +350,13 @@ fn a_skipped_bid_is_named_even_if_nothing_is_filled() {
 	run(|| {
 		register(0);
 		let id = place(order(1));
-		bid(0, id, 5).unwrap();
-		Providers::deregister(signed("owner0")).unwrap();
+		bid_and_fill_up(id, 5);
 		to_block(now() + 5);
 		System::assert_has_event(
 			Event::BidSkipped {
 				order: id,
 				provider: 0,
-				requirement: Requirement::Accepting,
+				requirement: Requirement::Cpu,
 			}
 			.into(),
 		);

@@ -366,6 +366,10 @@ fn the_last_block_gives_no_advantage() {
 		to_block(first - 1);
 		assert_noop!(bid(1, id, 999), E::LateUndercut);
 		assert_ok!(bid(1, id, 980));
+		// Nobody takes back what made others go lower.
+		let withdraw = |who| Market::withdraw_bid(signed(who), id);
+		assert_noop!(withdraw("operator1"), E::BidLocked);
+		assert_noop!(withdraw("operator0"), E::BidLocked);
 		let extended = now() + market_terms().bid_lock + 1;
 		assert_eq!((ends(id), extended), (extended, first + 1));
 		let event = Event::BiddingExtended {
@@ -382,6 +386,64 @@ fn the_last_block_gives_no_advantage() {
 		assert!(Orders::<Runtime>::contains_key(id));
 		to_block(extended + 1);
 		assert_eq!((lease(0).provider, stream(0).rate), (0, 960));
+	});
+}
+
+#[test]
+fn the_last_block_gives_no_advantage_in_any_place_that_wins() {
+	run(|| {
+		crowd(4, info);
+		let bid =
+			|n: u32, id, rate| plain(Market::place_bid(signed(&format!("hand{n}")), id, rate));
+		let mut spec = order(1);
+		(spec.quantity.leases, spec.quantity.at_least) = (2, 2);
+		let id = place(spec);
+		for (n, rate) in [(0, 500), (1, 1_000), (2, 2_000)] {
+			bid(n, id, rate).unwrap();
+		}
+		let first = Orders::<Runtime>::get(id).unwrap().bidding_ends;
+		to_block(first - 1);
+		// Behind the two that win nothing is at stake.
+		assert_ok!(bid(3, id, 1_999));
+		assert_noop!(bid(2, id, 999), E::LateUndercut);
+		assert_eq!(Orders::<Runtime>::get(id).unwrap().bidding_ends, first);
+		assert_ok!(bid(2, id, 990));
+		assert_eq!(Orders::<Runtime>::get(id).unwrap().bidding_ends, first + 1);
+		to_block(first + 1);
+		let winners = [lease(0).provider, lease(1).provider];
+		assert_eq!(winners, [0, 2]);
+	});
+}
+
+#[test]
+fn orders_are_not_taken_for_next_to_nothing() {
+	run(|| {
+		// Bids of one planck by a provider with the least bond.
+		let least = providers_terms().min_bond;
+		let hog = enlist("owner0", "operator0", info());
+		register(1);
+		let mut spec = order(1);
+		spec.max_rate = LEASE;
+		spec.deposit = 32 * LEASE;
+		let id = place(spec.clone());
+		assert_ok!(bid(0, id, 1));
+		to_block(now() + 5);
+		let taken = lease(0);
+		assert_eq!(taken.provider, hog);
+		// Each keeps as much of its bond as the wait is worth at the ceiling.
+		assert_eq!(
+			taken.slice,
+			Balance::from(market_terms().start_deadline) * LEASE
+		);
+		let slices = least / taken.slice;
+		for manifest in 2..=3 {
+			spec.manifest_hash = [manifest; 32];
+			let id = place(spec.clone());
+			assert_ok!(bid(1, id, LEASE / 2));
+			let hogs = bid(0, id, 1);
+			assert_eq!(hogs.is_ok(), u128::from(manifest) <= slices);
+			to_block(now() + 5);
+		}
 	});
 }
 

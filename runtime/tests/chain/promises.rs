@@ -95,10 +95,10 @@ fn an_order_that_can_no_longer_become_a_lease_ends_with_all_its_money() {
 }
 
 #[test]
-fn a_lease_changes_size_in_its_own_proportions() {
+fn another_size_keeps_unit_prices_and_takes_the_shares_that_are_in_force() {
 	run(|| {
-		let id = active_lease(1_000);
-		let old = (stream(id), lease(id).slice);
+		let id = active_lease(1_001);
+		let old = stream(id);
 		set_escrow(|terms| {
 			terms.storage_rate = Perbill::from_percent(50);
 			terms.suspension_period = 200;
@@ -120,11 +120,13 @@ fn a_lease_changes_size_in_its_own_proportions() {
 			id,
 			double
 		)));
-		let new = (stream(id), lease(id).slice);
-		assert_eq!(new.0.rate, 2 * old.0.rate);
-		assert_eq!(new.0.storage_rate, 2 * old.0.storage_rate);
-		assert_eq!(new.0.reserve, 2 * old.0.reserve);
-		assert_eq!(new.1, 2 * old.1);
+		// As a new lease would have them: no rounding of the old ones is carried on.
+		let new = stream(id);
+		assert_eq!((old.rate, old.storage_rate), (1_001, 101));
+		assert_eq!((new.rate, new.storage_rate), (2_002, 1_001));
+		assert_eq!(new.reserve, 200 * 1_001);
+		assert_eq!(lease(id).slice, 7 * 2_002);
+		assert_eq!(new.fee, old.fee);
 	});
 }
 
@@ -203,7 +205,32 @@ fn an_absence_that_came_before_the_end_of_the_term_is_one() {
 		System::set_block_number(now() + 2_000);
 		assert_ok!(plain(Market::report_offline(signed("stranger"), id)));
 		assert_eq!(closed(id).reason, CloseReason::Offline);
-		assert_eq!(closed(id).compensation, 100_000);
+		assert_eq!(closed(id).compensation, 20 * MAX_RATE);
+	});
+}
+
+#[test]
+fn coming_back_after_too_long_makes_up_for_nothing() {
+	run(|| {
+		register(0);
+		let made: Vec<_> = (1..=3).map(|n| lease_from(order(n), 1_000)).collect();
+		for id in &made {
+			Market::start_lease(signed("operator0"), *id).unwrap();
+		}
+		let (done, running, paused) = (made[0], made[1], made[2]);
+		Market::pause_lease(signed("operator0"), paused).unwrap();
+		let bond = provider(0).bond;
+		// The agenda comes late.
+		System::set_block_number(now() + providers_terms().max_downtime + 20);
+		let resumed = Market::resume_lease(signed("operator0"), paused);
+		assert_noop!(plain(resumed), E::TooLate);
+		let pause = plain(Market::pause_lease(signed("operator0"), running));
+		assert_noop!(pause, E::TooLate);
+		let complete = Market::complete_lease(signed("operator0"), done, 0, [0; 32]);
+		assert_ok!(plain(complete));
+		assert_eq!(closed(done).reason, CloseReason::Offline);
+		assert_eq!(bond - provider(0).bond, closed(done).compensation);
+		assert_eq!(closed(done).compensation, 20 * MAX_RATE);
 	});
 }
 

@@ -89,7 +89,7 @@ fn another_provider_does_nothing_to_a_lease() {
 #[test]
 fn another_size_is_refused_with_the_right_error() {
 	run(|| {
-		let id = active_lease(1_000);
+		let id = active_lease(MAX_RATE);
 		let size = |cpu| {
 			let mut resources = order(1).resources;
 			(resources.cpu, resources.unit_cpu) = (cpu, cpu);
@@ -221,21 +221,6 @@ fn picking_is_over_when_the_order_is() {
 			BadOrigin
 		);
 		assert_ok!(plain(Market::pick(signed("tenant"), id, picks())));
-	});
-}
-
-#[test]
-fn served_tenants_are_looked_at_again_when_an_order_is_cleared() {
-	run(|| {
-		register(0);
-		let id = place(order(1));
-		bid(0, id, 5).unwrap();
-		let others = vec![account("friend")].try_into().unwrap();
-		Providers::set_served(signed("owner0"), Some(others)).unwrap();
-		to_block(now() + 5);
-		assert!(!Orders::<Runtime>::contains_key(id));
-		assert_eq!(Leases::<Runtime>::iter().count(), 0);
-		assert_eq!(held("tenant"), 0);
 	});
 }
 

@@ -7,7 +7,7 @@ use leasehold_runtime::{
 	configs::ProtocolFees, Balances, Escrow, Market, Runtime, RuntimeOrigin, Signature, System,
 	LEASE,
 };
-use pallet_escrow::{Phase, Refill};
+use pallet_escrow::Phase;
 use pallet_market::{Error, Event, LeaseState, OrderV1, Suspension};
 use sp_core::{Pair, H256};
 use sp_runtime::DispatchError::BadOrigin;
@@ -18,7 +18,7 @@ type S = pallet_escrow::Error<Runtime>;
 const OPERATOR: &str = "operator0";
 
 /// An active service of provider 0 made by `edit` at the highest rate.
-fn service(edit: impl FnOnce(&mut OrderV1<leasehold_runtime::AccountId>)) -> LeaseId {
+pub fn service(edit: impl FnOnce(&mut OrderV1<leasehold_runtime::AccountId>)) -> LeaseId {
 	register(0);
 	let mut order = order(1);
 	order.kind = WorkloadKind::Service;
@@ -342,53 +342,6 @@ fn a_top_up_resumes_what_ran_dry_if_the_capacity_is_free() {
 		to_block_on_duty(now() + 5, 0);
 		settle(id);
 		assert_eq!(stream(id).paid - paid, 5 * MAX_RATE);
-	});
-}
-
-#[test]
-fn a_stream_refills_itself_within_its_budget() {
-	run(|| {
-		let id = service(|order| order.deposit = 32 * MAX_RATE);
-		let refill = |amount, budget| Some(Refill { amount, budget });
-		let set = |who: &str, refill| Escrow::set_refill(signed(who), id, refill);
-		let good = refill(30 * MAX_RATE, 30 * MAX_RATE);
-		assert_noop!(
-			Escrow::set_refill(RuntimeOrigin::root(), id, good),
-			BadOrigin
-		);
-		assert_noop!(
-			Escrow::set_refill(signed("tenant"), id + 1, good),
-			S::UnknownStream
-		);
-		assert_noop!(set("friend", good), S::NotTenant);
-		assert_noop!(set("tenant", refill(0, 1)), S::ZeroAmount);
-		assert_noop!(set("tenant", refill(1, 0)), S::ZeroAmount);
-		// Twice the fifteen blocks at which funds are low.
-		let less = refill(30 * MAX_RATE - 1, 60 * MAX_RATE);
-		assert_noop!(set("tenant", less), S::DepositTooLow);
-		assert_ok!(set("tenant", good));
-		let begin = now();
-		to_block_on_duty(begin + 59, 0);
-		assert!(matches!(lease(id).state, LeaseState::Active { .. }));
-		assert_eq!(stream(id).deposited, (32 + 30) * MAX_RATE);
-		assert_eq!(stream(id).refill, None, "the budget is used up");
-		to_block_on_duty(begin + 90, 0);
-		assert_eq!(closed(id).reason, CloseReason::OutOfFunds);
-		assert_eq!(closed(id).served_blocks, 60);
-	});
-}
-
-#[test]
-fn a_refill_that_the_balance_does_not_cover_is_no_refill() {
-	run(|| {
-		let id = service(|order| order.deposit = 32 * MAX_RATE);
-		let refill = Refill {
-			amount: 2 * ENDOWMENT,
-			budget: 2 * ENDOWMENT,
-		};
-		assert_ok!(Escrow::set_refill(signed("tenant"), id, Some(refill)));
-		to_block_on_duty(now() + 60, 0);
-		assert_eq!(closed(id).reason, CloseReason::OutOfFunds);
 	});
 }
 

@@ -102,6 +102,28 @@ fn terms_that_contradict_each_other_are_refused() {
 			"min_funded_blocks": |t| t.min_funded_blocks = 0,
 			"min_top_up": |t| t.min_top_up = 0,
 		]);
+		// Across pallets: whichever is set last.
+		let downtime = providers_terms().max_downtime;
+		let start_deadline = downtime + 1;
+		let late = M {
+			start_deadline,
+			..market_terms()
+		};
+		let error = pallet_market::Error::<Runtime>::TermsContradict;
+		assert_noop!(market(RuntimeOrigin::root(), late), error);
+		let latest = M {
+			start_deadline: downtime,
+			closed_retention: downtime,
+			..market_terms()
+		};
+		assert_ok!(market(RuntimeOrigin::root(), latest));
+		let max_downtime = downtime - 1;
+		let short = P {
+			max_downtime,
+			..providers_terms()
+		};
+		let error = pallet_providers::Error::<Runtime>::TermsContradict;
+		assert_noop!(providers(RuntimeOrigin::root(), short), error);
 		refused!(reputation, R, pallet_reputation, [
 			"half_life": |t| t.half_life = 0,
 			"reference_value": |t| t.reference_value = 0,

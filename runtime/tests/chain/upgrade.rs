@@ -15,6 +15,8 @@ use leasehold_runtime::{
 	invariants, Balances, Escrow, Market, Migrations, Providers, Reputation, Runtime, LEASE,
 	VERSION,
 };
+use pallet_market::WeightInfo as _;
+use pallet_providers::WeightInfo as _;
 use std::path::{Path, PathBuf};
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
@@ -175,11 +177,13 @@ fn migrations_stop_where_the_block_ends_and_go_on_in_the_next() {
 	let whole = |each: u64| {
 		let mut ext = written_by(1);
 		ext.execute_with(|| {
-			let db = <Runtime as frame_system::Config>::DbWeight::get();
-			let (little, more) = (db.reads_writes(2, 1), db.reads_writes(4, 3));
-			let steps = steps_of::<pallet_providers::migrations::ToV2<Runtime>>(little * each)
-				+ steps_of::<pallet_reputation::migrations::ToV2<Runtime>>(little * each)
-				+ steps_of::<pallet_market::migrations::ToV2<Runtime, Balances>>(more * each);
+			// At least what one record of each may cost, and less than two of the market's.
+			let most = <Runtime as pallet_market::Config>::WeightInfo::to_v2()
+				.max(<Runtime as pallet_providers::Config>::WeightInfo::register());
+			let most = most * each;
+			let steps = steps_of::<pallet_providers::migrations::ToV2<Runtime>>(most)
+				+ steps_of::<pallet_reputation::migrations::ToV2<Runtime>>(most)
+				+ steps_of::<pallet_market::migrations::ToV2<Runtime, Balances>>(most);
 			invariants::check().unwrap();
 			let none = &mut WeightMeter::with_limit(Weight::zero());
 			let done = pallet_providers::migrations::ToV2::<Runtime>::step(None, none);

@@ -233,7 +233,9 @@ impl History {
 			| Refilled { lease, .. }
 			| Settled { lease, .. }
 			| StreamClosed { lease, .. } => lease,
-			TermsSet { .. } | FeeDestinationSet { .. } | __Ignore(..) => return,
+			TermsSet { .. } | FeeDestinationSet { .. } | RefillMissed { .. } | __Ignore(..) => {
+				return
+			}
 		};
 		self.touched.insert(Item::Lease(lease));
 	}
