@@ -33,15 +33,10 @@ pub trait WeightInfo {
 	/// `l` leases are made, and `b` better bids passed over.
 	fn visit_order(l: u32, b: u32) -> Weight;
 	fn visit_lease(f: u32) -> Weight;
-	/// The last visit of a dry lease, which is refilled in vain. Until that is measured too, the dearest of
-	/// those that are.
-	fn visit_dry(f: u32) -> Weight {
-		Self::visit_lease(f)
-	}
-	/// One record's part of the migration to version 2, until that is measured: as an order's end.
-	fn to_v2() -> Weight {
-		Self::visit_order(1, 0)
-	}
+	/// The last visit of a dry lease, which is refilled in vain.
+	fn visit_dry(f: u32) -> Weight;
+	/// One record's part of the migration to version 2.
+	fn to_v2() -> Weight;
 	fn visit_closed() -> Weight;
 	fn visit_watch() -> Weight;
 	/// The check of one bid, with the statements of `a` auditors.
