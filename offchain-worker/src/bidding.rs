@@ -1,9 +1,9 @@
 //! Bidding by price sheet, after reserving what a won order would take.
 
-use crate::daemon::Shared;
+use crate::{config::PriceSheet, daemon::Shared};
 use leasehold_client::{
 	units,
-	view::{OrderNow, View},
+	view::{OpenOrder, OrderNow, Provider, Terms, View},
 	Call, WorkloadKind,
 };
 use serde::Serialize;
@@ -90,7 +90,8 @@ pub async fn turn(shared: &Arc<Shared>, best: &View) -> anyhow::Result<()> {
 				me.reserved = sum;
 			}
 			let rate = ours.map_or(order.max_rate, |(_, rate)| rate);
-			me.slices = me.slices.saturating_add(terms.slice(rate));
+			let slice = terms.slice(rate, order.max_rate);
+			me.slices = me.slices.saturating_add(slice);
 		}
 	}
 	for order in &orders {
@@ -98,43 +99,66 @@ pub async fn turn(shared: &Arc<Shared>, best: &View) -> anyhow::Result<()> {
 		if bid || now.saturating_add(1) >= order.bidding_ends {
 			continue;
 		}
-		let why_not = match shared.prices.rate(&order.resources, terms.slot_millis) {
-			_ if order.kind != WorkloadKind::Job => Some("this daemon runs jobs only".into()),
-			None => Some("its price overflows".into()),
-			Some(rate) if rate > order.max_rate => Some(format!(
-				"our price of {} a block is above its ceiling of {}",
-				units::lease(rate),
-				units::lease(order.max_rate)
-			)),
-			Some(rate) => {
-				let lacks = me.lacks_in_words(&order.resources, &order.attributes, rate, &terms);
-				if lacks.is_empty() {
-					let call = Call::PlaceBid {
-						order: order.id,
-						rate,
-					};
-					if shared.tell(name(order.id), now, call) {
-						if let Some(sum) = me.reserved.checked_add(&order.resources) {
-							me.reserved = sum;
-						}
-						me.slices = me.slices.saturating_add(terms.slice(rate));
-						tracing::info!(order = order.id, rate = units::lease(rate), "bidding");
-						shared.decisions.note(order.id, now, Decision::Bid { rate });
+		let why = match decide(order, &me, &shared.prices, &terms) {
+			Ok(asked) => {
+				let call = Call::PlaceBid {
+					order: order.id,
+					rate: asked.rate,
+				};
+				if shared.tell(name(order.id), now, call) {
+					if let Some(sum) = me.reserved.checked_add(&order.resources) {
+						me.reserved = sum;
 					}
-					None
-				} else {
-					Some(format!("we lack {}", lacks.join("; ")))
+					me.slices = me.slices.saturating_add(asked.slice);
+					let rate = asked.rate;
+					tracing::info!(order = order.id, rate = units::lease(rate), "bidding");
+					shared.decisions.note(order.id, now, Decision::Bid { rate });
 				}
+				continue;
 			}
+			Err(why) => why,
 		};
-		if let Some(why) = why_not {
-			let decision = Decision::Passed { why: why.clone() };
-			if shared.decisions.note(order.id, now, decision) {
-				tracing::info!(order = order.id, why, "not bidding");
-			}
+		let decision = Decision::Passed { why: why.clone() };
+		if shared.decisions.note(order.id, now, decision) {
+			tracing::info!(order = order.id, why, "not bidding");
 		}
 	}
 	Ok(())
+}
+
+/// A bid that is worth placing, planck.
+#[derive(Debug, PartialEq, Eq)]
+struct Asked {
+	rate: u128,
+	/// Of the bond, should it win.
+	slice: u128,
+}
+
+/// What to bid on an order, or why not to.
+fn decide(
+	order: &OpenOrder,
+	me: &Provider,
+	prices: &PriceSheet,
+	terms: &Terms,
+) -> Result<Asked, String> {
+	if order.kind != WorkloadKind::Job {
+		return Err("this daemon runs jobs only".into());
+	}
+	let rate = prices.rate(&order.resources, terms.slot_millis);
+	let rate = rate.ok_or("its price overflows")?;
+	if rate > order.max_rate {
+		return Err(format!(
+			"our price of {} a block is above its ceiling of {}",
+			units::lease(rate),
+			units::lease(order.max_rate)
+		));
+	}
+	let slice = terms.slice(rate, order.max_rate);
+	let lacks = me.lacks_in_words(&order.resources, &order.attributes, slice, terms);
+	if !lacks.is_empty() {
+		return Err(format!("we lack {}", lacks.join("; ")));
+	}
+	Ok(Asked { rate, slice })
 }
 
 /// What is to be said about an order: what was decided, and where the order stands now, if the chain can be
@@ -165,4 +189,116 @@ async fn stand(shared: &Shared, order: u64) -> anyhow::Result<Value> {
 		"bids": open.bids.len(),
 		"place": place.map(|place| place.saturating_add(1)),
 	}))
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use leasehold_client::{AccountId32, Resources};
+
+	const TERMS: Terms = Terms {
+		heartbeat_period: 10,
+		heartbeat_grace: 15,
+		manifest_deadline: 100,
+		min_bond: 1_000,
+		start_deadline: 200,
+		min_bidding: 2,
+		max_bidding: 100,
+		max_duration: 1_000_000,
+		bid_lock: 1,
+		record_deposit: 1,
+		compensation_blocks: 1_200,
+		max_slice: u128::MAX,
+		min_funded_blocks: 1,
+		storage_rate: 0,
+		suspension_period: 1,
+		fee: 0,
+		slot_millis: 3_600_000,
+		existential_deposit: 1,
+	};
+
+	/// Asks as many planck a block as there are milli-CPU.
+	const PRICES: PriceSheet = PriceSheet {
+		cpu_core: 1_000,
+		memory_gib: 0,
+		storage_gib: 0,
+	};
+
+	fn cores(cpu: u32) -> Resources {
+		Resources {
+			cpu,
+			..Default::default()
+		}
+	}
+
+	fn provider(bond: u128, slices: u128) -> Provider {
+		Provider {
+			id: 7,
+			owner: AccountId32([1; 32]),
+			operator: AccountId32([2; 32]),
+			accepting: true,
+			unbonding_until: None,
+			bond,
+			slices,
+			leases: 0,
+			reserved: cores(0),
+			capacity: Resources {
+				unit_cpu: 4_000,
+				..cores(4_000)
+			},
+			attributes: Vec::new(),
+			gateways: Vec::new(),
+		}
+	}
+
+	fn order(max_rate: u128) -> OpenOrder {
+		OpenOrder {
+			id: 1,
+			tenant: AccountId32([3; 32]),
+			access: AccountId32([3; 32]),
+			manifest_hash: [0; 32],
+			kind: WorkloadKind::Job,
+			resources: cores(100),
+			attributes: Vec::new(),
+			max_rate,
+			min_score: 0,
+			max_duration: 100,
+			deposit: 1,
+			leases: 1,
+			manual: false,
+			bidding_ends: 10,
+			bids: Vec::new(),
+		}
+	}
+
+	#[test]
+	fn a_bid_must_fit_into_the_free_bond_at_the_orders_ceiling_too() {
+		// At its own rate it takes 120,000 of the bond.
+		let asked = |slice| Ok(Asked { rate: 100, slice });
+		let decide = |order: &OpenOrder, bond, slices| {
+			super::decide(order, &provider(bond, slices), &PRICES, &TERMS)
+		};
+		assert_eq!(decide(&order(100), 120_000, 0), asked(120_000));
+		assert_eq!(decide(&order(600), 120_000, 0), asked(120_000));
+		// At a ceiling of 1,000 the wait for a start is worth more.
+		assert_eq!(decide(&order(1_000), 200_000, 0), asked(200_000));
+		let short = decide(&order(1_000), 199_999, 0).unwrap_err();
+		assert!(short.starts_with("we lack bond: "), "{short}");
+		let taken = decide(&order(1_000), 300_000, 100_001).unwrap_err();
+		assert!(taken.starts_with("we lack bond: "), "{taken}");
+	}
+
+	#[test]
+	fn a_bid_is_not_placed_in_vain() {
+		let decide = |order: &OpenOrder| {
+			super::decide(order, &provider(u128::MAX, 0), &PRICES, &TERMS).unwrap_err()
+		};
+		assert!(decide(&order(99)).contains("above its ceiling"));
+		let mut service = order(100);
+		service.kind = WorkloadKind::Service;
+		assert!(decide(&service).contains("jobs only"));
+		let mut large = order(u128::MAX);
+		large.resources = cores(4_001);
+		assert!(decide(&large).contains("CPU"), "{}", decide(&large));
+	}
 }

@@ -378,12 +378,13 @@ fn fits(
 	providers: &[Provider],
 	resources: &Resources,
 	attributes: &[Attribute],
-	rate: u128,
+	max_rate: u128,
 	terms: &Terms,
 ) -> bool {
+	let slice = terms.slice(1, max_rate);
 	let lacking: Vec<_> = providers
 		.iter()
-		.map(|p| (p.id, p.lacks_in_words(resources, attributes, rate, terms)))
+		.map(|p| (p.id, p.lacks_in_words(resources, attributes, slice, terms)))
 		.collect();
 	let fitting = lacking.iter().filter(|(_, lacks)| lacks.is_empty()).count();
 	context.out.stage(format!(

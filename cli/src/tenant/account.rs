@@ -119,8 +119,8 @@ impl Providers {
 			let lacks = match &wanted {
 				Some(prepared) => {
 					let (resources, attributes) = prepared.requirements()?;
-					let rate = prepared.placement.max_rate.unwrap_or(1);
-					Some(provider.lacks_in_words(&resources, &attributes, rate, &terms))
+					let slice = terms.slice(1, prepared.placement.max_rate.unwrap_or(1));
+					Some(provider.lacks_in_words(&resources, &attributes, slice, &terms))
 				}
 				None => None,
 			};

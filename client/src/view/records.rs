@@ -268,9 +268,10 @@ impl Terms {
 		)
 	}
 
-	/// The part of a provider's bond that a lease reserves, planck.
-	pub fn slice(&self, rate: u128) -> u128 {
-		math::bond_slice(rate, self.compensation_blocks, self.max_slice)
+	/// The part of a provider's bond that the lease of a bid on an order with this ceiling reserves, planck.
+	pub fn slice(&self, rate: u128, max_rate: u128) -> u128 {
+		let (blocks, start) = (self.compensation_blocks, self.start_deadline);
+		math::bid_slice(rate, max_rate, blocks, start, self.max_slice)
 	}
 }
 
@@ -312,20 +313,20 @@ impl Provider {
 			&& self.capacity == info.capacity
 	}
 
-	/// What the provider lacks for such an order at `rate`, as the chain would see it; the score
-	/// aside.
+	/// What the provider lacks for such an order if its lease reserves `slice` planck of the bond, as the
+	/// chain would see it; the score aside.
 	pub fn lacks(
 		&self,
 		resources: &Resources,
 		attributes: &[Attribute],
-		rate: u128,
+		slice: u128,
 		terms: &Terms,
 	) -> Vec<Requirement> {
 		let mut lacks = Vec::new();
 		if !self.accepting {
 			lacks.push(Requirement::Accepting);
 		}
-		if terms.slice(rate) > self.bond.saturating_sub(self.slices) || self.bond < terms.min_bond {
+		if slice > self.bond.saturating_sub(self.slices) || self.bond < terms.min_bond {
 			lacks.push(Requirement::Bond);
 		}
 		let list = |l: &[Attribute]| Attributes::try_from(l.to_vec()).unwrap_or_default();
@@ -343,7 +344,7 @@ impl Provider {
 		&self,
 		resources: &Resources,
 		attributes: &[Attribute],
-		rate: u128,
+		slice: u128,
 		terms: &Terms,
 	) -> Vec<String> {
 		let of = |name: &str, unit: &str, asked: u32, used: u32, all: u32| {
@@ -391,12 +392,12 @@ impl Provider {
 			}
 			Requirement::Bond => format!(
 				"bond: {} are reserved, {} are free",
-				crate::units::lease(terms.slice(rate)),
+				crate::units::lease(slice),
 				crate::units::lease(self.bond.saturating_sub(self.slices)),
 			),
 			other => format!("{other:?}").to_lowercase(),
 		};
-		self.lacks(resources, attributes, rate, terms)
+		self.lacks(resources, attributes, slice, terms)
 			.iter()
 			.map(word)
 			.collect()

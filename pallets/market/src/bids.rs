@@ -8,7 +8,7 @@ use leasehold_primitives::{
 };
 use sp_runtime::DispatchError;
 
-/// In the last blocks a bid overtakes another by this part of its rank, at least: a hundredth.
+/// In the second half of bidding a bid overtakes another by this part of its rank, at least: a hundredth.
 const UNDERCUT: Balance = 100;
 
 impl<T: Config> Pallet<T> {
@@ -21,11 +21,10 @@ impl<T: Config> Pallet<T> {
 		math::bond_slice(rate, terms.compensation_blocks, terms.max_slice)
 	}
 
-	/// The part that a bid's lease reserves: no less than what the wait for a start is worth at the order's
-	/// ceiling, or a bid of next to nothing would take orders for next to nothing.
+	/// The part that a bid's lease reserves.
 	pub(crate) fn bid_slice(rate: Balance, max_rate: Balance, terms: &TermsV1) -> Balance {
-		let least = math::bond_slice(max_rate, terms.start_deadline, terms.max_slice);
-		Self::slice(rate, terms).max(least)
+		let (blocks, start) = (terms.compensation_blocks, terms.start_deadline);
+		math::bid_slice(rate, max_rate, blocks, start, terms.max_slice)
 	}
 
 	/// What a lease would take of the provider at this rate, for a new or a standing bid, or what
@@ -95,7 +94,7 @@ impl<T: Config> Pallet<T> {
 		let bid = Bid {
 			provider,
 			rate,
-			score: T::Reputation::provider(provider),
+			score: T::Reputation::provider_for(provider, spec.value(rate)),
 		};
 		let (score, rank) = (bid.score, bid.rank(order.rank_weight));
 		let place = order
@@ -134,10 +133,10 @@ impl<T: Config> Pallet<T> {
 		Ok((auditors, extended))
 	}
 
-	/// A bid has overtaken another in one of the places that win. In the last blocks that must be by a
-	/// hundredth of the rank, and bidding goes on for as long again: who bids last has no advantage over those
-	/// who can still answer. As no bid is withdrawn any more each step takes off a hundredth, and there is an
-	/// end to it. Whether bidding was extended.
+	/// A bid has overtaken another in one of the places that win. In the second half of bidding that must be by
+	/// a hundredth of the rank, and in the last blocks bidding goes on for as long again: who bids last has no
+	/// advantage over those who can still answer. As no bid is withdrawn any more each step takes off a
+	/// hundredth, and there is an end to it. Whether bidding was extended.
 	fn overtaken(
 		id: OrderId,
 		order: &mut OrderRecordOf<T>,

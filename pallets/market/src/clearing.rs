@@ -178,9 +178,8 @@ impl<T: Config> Pallet<T> {
 			Self::now() <= T::Registry::on_duty_until(provider),
 			Error::<T>::NotOnDuty
 		);
-		let slice = Self::slice(1, &terms);
-		let taken =
-			Self::eligible(&tenant, order, provider, slice, false).map_err(Self::refusal)?;
+		// What is taken tells the rate, and the rate what it takes of the bond.
+		let taken = Self::eligible(&tenant, order, provider, 0, false).map_err(Self::refusal)?;
 		let rate = sheet.rate(&taken).ok_or(Error::<T>::NotOffered)?;
 		ensure!(rate <= order.max_rate, Error::<T>::RateTooHigh);
 		let least = T::Streams::minimal_deposit(rate, terms.start_deadline)?;
@@ -227,7 +226,8 @@ impl<T: Config> Pallet<T> {
 		} = made;
 		let lease = NextLeaseId::<T>::get();
 		NextLeaseId::<T>::put(lease.checked_add(1).ok_or(Error::<T>::Overflow)?);
-		T::Registry::reserve(provider, &taken, slice)?;
+		// What of the bond is free was asked before by all but an offer, whose rate is known just now.
+		T::Registry::reserve(provider, &taken, slice).map_err(|_| Error::<T>::NotEligible)?;
 		T::Streams::open(StreamOpening {
 			lease,
 			provider,

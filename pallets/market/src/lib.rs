@@ -174,7 +174,7 @@ pub mod pallet {
 		/// deposits went back to the tenant, but for the `fee` if it did not pick.
 		OrderExpired { order: OrderId, fee: Balance },
 		/// A provider bid `rate`, or lowered its bid to it; `rank` follows from the rate and the provider's
-		/// score.
+		/// score for a lease of this value.
 		BidPlaced {
 			order: OrderId,
 			provider: ProviderId,
@@ -316,7 +316,7 @@ pub mod pallet {
 		OutbidByAll,
 		/// The provider has no bid on this order.
 		NoBid,
-		/// Too close to the end of bidding to withdraw.
+		/// In the second half of bidding no bid is withdrawn.
 		BidLocked,
 		/// The provider lacks capacity, an attribute or free bond for this order, or takes no new
 		/// leases.
@@ -371,7 +371,7 @@ pub mod pallet {
 		TermsContradict,
 		/// A sum does not fit into its type.
 		Overflow,
-		/// In the last blocks of bidding, a bid overtakes another only if it ranks better by a hundredth.
+		/// In the second half of bidding, a bid overtakes another only if it ranks better by a hundredth.
 		LateUndercut,
 	}
 
@@ -410,7 +410,7 @@ pub mod pallet {
 			Ok(Some(Self::bidding(auditors, extended)).into())
 		}
 
-		/// Takes a bid back. Operator only; not in the last blocks of bidding.
+		/// Takes a bid back. Operator only; not in the second half of bidding.
 		#[pallet::call_index(3)]
 		#[pallet::weight(T::WeightInfo::withdraw_bid())]
 		pub fn withdraw_bid(origin: OriginFor<T>, order: OrderId) -> DispatchResult {

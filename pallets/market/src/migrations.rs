@@ -93,7 +93,7 @@ where
 				each,
 				|old| {
 					let spec = old.spec.v1();
-					let leases = spec.quantity.leases.into();
+					let (leases, locked) = (spec.quantity.leases.into(), spec.locked(&terms));
 					let deposits = spec.deposit.saturating_mul(leases);
 					let records = old.record_deposit.0.saturating_mul(leases);
 					sound &= Self::hand_over(&old.tenant, HoldReason::Order, deposits);
@@ -105,7 +105,7 @@ where
 						cancel_fee: terms.cancel_fee,
 						rank_weight: terms.rank_weight,
 						bidding_ends: old.bidding_ends.0,
-						locked_from: old.bidding_ends.0.saturating_sub(terms.bid_lock),
+						locked_from: old.bidding_ends.0.saturating_sub(locked),
 						ends: old.ends.0,
 						due: old.due.0,
 						bids: old.bids,

@@ -135,7 +135,7 @@ impl<T: Config> Pallet<T> {
 				cancel_fee: terms.cancel_fee,
 				rank_weight: terms.rank_weight,
 				bidding_ends,
-				locked_from: bidding_ends.saturating_sub(terms.bid_lock),
+				locked_from: bidding_ends.saturating_sub(order.locked(&terms)),
 				ends,
 				due: T::Agenda::schedule(AgendaItem::Order(id), ends),
 				bids: BoundedVec::new(),

@@ -51,7 +51,7 @@ impl<T: Config> Pallet<T> {
 			|(id, _)| *id,
 			|(_, order)| {
 				let spec = order.spec.v1();
-				let slice = Self::bid_slice(spec.max_rate, spec.max_rate, &terms);
+				let slice = Self::bid_slice(1, spec.max_rate, &terms);
 				now < order.bidding_ends
 					&& order.bids.iter().all(|bid| bid.provider != provider)
 					&& Self::eligible(&order.tenant, spec, provider, slice, false).is_ok()
@@ -65,14 +65,21 @@ impl<T: Config> Pallet<T> {
 		after: Option<ProviderId>,
 		limit: u32,
 	) -> Page<Candidate, ProviderId> {
-		let slice = Self::slice(1, &Self::terms());
+		let terms = Self::terms();
 		page(
 			&mut T::Registry::all(after).map(|provider| {
-				let fits = Self::eligible(tenant, order, provider, slice, false);
-				let offer = T::Registry::offer(provider).and_then(|(version, sheet)| {
-					let rate = sheet.rate(fits.as_ref().ok()?)?;
+				let with = |slice| Self::eligible(tenant, order, provider, slice, false);
+				let asked = T::Registry::offer(provider).and_then(|(version, sheet)| {
+					let rate = sheet.rate(&with(0).ok()?)?;
 					Some((version, rate))
 				});
+				// At its offer's rate, or as the lowest bid on such an order.
+				let slice = match asked {
+					Some((_, rate)) => Self::slice(rate, &terms),
+					None => Self::bid_slice(1, order.max_rate, &terms),
+				};
+				let fits = with(slice);
+				let offer = asked.filter(|_| fits.is_ok());
 				Candidate {
 					provider,
 					score: T::Reputation::provider(provider),

@@ -64,7 +64,8 @@ pub struct TermsV1 {
 	pub min_bidding: BlockNumber,
 	/// Longest bidding, blocks.
 	pub max_bidding: BlockNumber,
-	/// Last blocks of bidding in which no bid can be withdrawn.
+	/// Last blocks of bidding in which a bid that overtakes another extends it by as many; at least for these
+	/// no bid can be withdrawn.
 	pub bid_lock: BlockNumber,
 	/// Open bids that a provider may have.
 	pub max_open_bids: u32,
@@ -127,7 +128,7 @@ impl Default for TermsV1 {
 			// A day.
 			closed_retention: 28_800,
 			agenda_horizon: 28_800,
-			rank_weight: Perbill::from_percent(10),
+			rank_weight: Perbill::from_percent(3),
 		}
 	}
 }
@@ -343,6 +344,17 @@ impl<AccountId> OrderV1<AccountId> {
 		let each = self.deposit.checked_add(record_deposit)?;
 		each.checked_mul(self.quantity.leases.into())
 	}
+
+	/// What a lease at `rate` comes to at most, planck.
+	pub(crate) fn value(&self, rate: Balance) -> Balance {
+		rate.saturating_mul(self.max_duration.into())
+	}
+
+	/// For how many of the last blocks of bidding no bid is withdrawn: half of them, so that who was pushed out
+	/// by a bid that is taken back has as long again to come back.
+	pub(crate) fn locked(&self, terms: &TermsV1) -> BlockNumber {
+		self.bidding.div_ceil(2).max(terms.bid_lock)
+	}
 }
 
 /// [`Order`] in a runtime.
@@ -356,7 +368,7 @@ pub struct Bid {
 	/// Planck per served block.
 	#[codec(compact)]
 	pub rate: Balance,
-	/// The provider's score when it bid.
+	/// The provider's score for a lease of this value when it bid.
 	pub score: Score,
 }
 
@@ -394,8 +406,8 @@ pub struct OrderRecord<AccountId> {
 	/// Block in which bidding ends.
 	#[codec(compact)]
 	pub bidding_ends: BlockNumber,
-	/// From this block on no bid is withdrawn, and who overtakes another must do so clearly; it stays where
-	/// it is when bidding is extended.
+	/// From this block on, half of bidding, no bid is withdrawn, and who overtakes another must do so clearly;
+	/// it stays where it is when bidding is extended.
 	#[codec(compact)]
 	pub locked_from: BlockNumber,
 	/// Block in which the order ends: with bidding, or with the tenant's time to pick.

@@ -79,6 +79,18 @@ pub fn bond_slice(rate: Balance, compensation_blocks: BlockNumber, max: Balance)
 	rate.saturating_mul(compensation_blocks.into()).min(max)
 }
 
+/// The part of a provider's bond that a bid's lease reserves: no less than what the wait for a start is worth
+/// at the order's ceiling, or a bid of next to nothing would take orders for next to nothing.
+pub fn bid_slice(
+	rate: Balance,
+	max_rate: Balance,
+	compensation_blocks: BlockNumber,
+	start_deadline: BlockNumber,
+	max: Balance,
+) -> Balance {
+	bond_slice(rate, compensation_blocks, max).max(bond_slice(max_rate, start_deadline, max))
+}
+
 /// ceil(a × b / c) without overflow on the way; `None` if the result does not fit or `c` is 0.
 pub fn mul_div_ceil(a: Balance, b: Balance, c: Balance) -> Option<Balance> {
 	sp_runtime::helpers_128bit::multiply_by_rational_with_rounding(
@@ -167,6 +179,17 @@ mod tests {
 			prop_assert!(rank(rate, high, k) <= rank(rate, low, k));
 			prop_assert!(rank(rate, low, k) >= rate && rank(rate, low, k) <= 2 * rate);
 			prop_assert!(rank(rate, high, k) <= rank(rate + 1, high, k));
+		}
+
+		#[test]
+		fn a_bid_takes_no_less_of_the_bond_than_the_wait_at_the_ceiling(
+			rate in 1u128..1 << 60, max_rate in 1u128..1 << 60, blocks in 0u32..5_000,
+			start in 0u32..5_000, max in 0u128..1 << 70,
+		) {
+			let taken = bid_slice(rate, max_rate, blocks, start, max);
+			prop_assert!(taken <= max);
+			prop_assert!(taken >= bond_slice(rate, blocks, max));
+			prop_assert!(taken == max || taken >= max_rate * u128::from(start));
 		}
 
 		#[test]

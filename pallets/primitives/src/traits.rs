@@ -204,6 +204,8 @@ pub trait OutcomeObserver<AccountId> {
 pub trait Scores<AccountId> {
 	/// Lower confidence bound of the provider's score.
 	fn provider(provider: ProviderId) -> Score;
+	/// The same for a dealing over `value` planck, against which what was earned is small if it is dear.
+	fn provider_for(provider: ProviderId, value: Balance) -> Score;
 	/// Lower confidence bound of the tenant's score.
 	fn tenant(tenant: &AccountId) -> Score;
 }

@@ -36,7 +36,7 @@ pub mod pallet {
 	use frame_support::{pallet_prelude::*, traits::Contains};
 	use frame_system::pallet_prelude::*;
 	use leasehold_primitives::{
-		Agenda, BlockNumber, Fault, Outcome, OutcomeObserver, ProviderId, Score, Scores,
+		Agenda, Balance, BlockNumber, Fault, Outcome, OutcomeObserver, ProviderId, Score, Scores,
 	};
 	use sp_runtime::{traits::Convert, Perbill, SaturatedConversion};
 
@@ -330,6 +330,11 @@ pub mod pallet {
 		fn provider(provider: ProviderId) -> Score {
 			let terms = Self::terms();
 			Self::provider_under(provider, &terms).score(&terms)
+		}
+
+		fn provider_for(provider: ProviderId, value: Balance) -> Score {
+			let terms = Self::terms();
+			Self::provider_under(provider, &terms).score_for(value, &terms)
 		}
 
 		fn tenant(tenant: &T::AccountId) -> Score {

@@ -162,10 +162,19 @@ impl Standing {
 	/// The score that the market reads: none in the first half-life, so that nothing can be bought
 	/// before those who serve have earned theirs.
 	pub fn score(&self, terms: &TermsV2) -> Score {
+		self.score_for(terms.reference_value, terms)
+	}
+
+	/// The score for a dealing over `value` planck: of one that is dearer than the reference value, the
+	/// standing counts as many good outcomes as it is worth. What little money buys must not be worth much.
+	pub fn score_for(&self, value: Balance, terms: &TermsV2) -> Score {
 		if self.at.saturating_sub(self.since) < terms.half_life {
 			return Score::zero();
 		}
-		score::lower_bound(self.value)
+		let of = value.max(terms.reference_value);
+		let worth = Balance::from(self.value).saturating_mul(terms.reference_value);
+		let outcomes = worth.checked_div(of).unwrap_or(0);
+		score::lower_bound(u64::try_from(outcomes).unwrap_or(u64::MAX))
 	}
 
 	/// Whether it has decayed to next to nothing.

@@ -6,7 +6,7 @@ use frame_support::{
 	weights::{Weight, WeightMeter},
 };
 use leasehold_primitives::{
-	heartbeat, resources::Attributes, AgendaClass, Attribute, Balance, LeaseId, OrderId,
+	heartbeat, math, resources::Attributes, AgendaClass, Attribute, Balance, LeaseId, OrderId,
 	ProviderId, Resources, Score, WorkloadKind,
 };
 use leasehold_runtime::{
@@ -105,8 +105,17 @@ pub const NAMES: [&str; 14] = [
 	"f5",
 ];
 
-/// Externalities at block 1 of a new chain.
+/// Externalities at block 1 of a new chain with short times.
 pub fn externalities() -> sp_io::TestExternalities {
+	externalities_with(providers_terms(), escrow_terms(), market_terms())
+}
+
+/// Externalities at block 1 of a new chain with these terms.
+fn externalities_with(
+	providers: pallet_providers::TermsV1,
+	escrow: pallet_escrow::TermsV1,
+	market: pallet_market::TermsV1,
+) -> sp_io::TestExternalities {
 	let mut balances: Vec<(AccountId, Balance)> = NAMES
 		.iter()
 		.map(|name| (account(name), ENDOWMENT))
@@ -119,15 +128,15 @@ pub fn externalities() -> sp_io::TestExternalities {
 			..Default::default()
 		},
 		providers: ProvidersConfig {
-			terms: providers_terms(),
+			terms: providers,
 			..Default::default()
 		},
 		escrow: EscrowConfig {
-			terms: escrow_terms(),
+			terms: escrow,
 			fee_destination: Some(ProtocolFees::account()),
 		},
 		market: MarketConfig {
-			terms: market_terms(),
+			terms: market,
 			..Default::default()
 		},
 		reputation: ReputationConfig::default(),
@@ -142,7 +151,17 @@ pub fn externalities() -> sp_io::TestExternalities {
 
 /// Runs a test on a new chain; in the end all invariants hold and no planck is lost or made.
 pub fn run(test: impl FnOnce()) {
-	externalities().execute_with(|| {
+	run_on(externalities(), test);
+}
+
+/// The same at default terms.
+pub fn run_at_default_terms(test: impl FnOnce()) {
+	let chain = externalities_with(Default::default(), Default::default(), Default::default());
+	run_on(chain, test);
+}
+
+fn run_on(mut chain: sp_io::TestExternalities, test: impl FnOnce()) {
+	chain.execute_with(|| {
 		let issuance = Balances::total_issuance();
 		test();
 		invariants::check().unwrap();
@@ -179,11 +198,33 @@ pub fn to_block(block: u32) {
 	}
 }
 
+/// Lets much time pass: only blocks in which something is due are made.
+pub fn pass(blocks: u32) {
+	let to = now() + blocks;
+	let next = || {
+		let due = pallet_agenda::PageCount::<Runtime>::iter_keys();
+		due.map(|(_, at)| at).min().filter(|at| *at <= to)
+	};
+	while let Some(at) = next() {
+		leap(at);
+		Agenda::on_poll(at, &mut WeightMeter::with_limit(Weight::MAX));
+	}
+	leap(to);
+}
+
 /// Lets blocks pass while a provider's daemon beats as often as it may.
 pub fn to_block_on_duty(block: u32, provider: ProviderId) {
+	let pallet_providers::Terms::V1(terms) = pallet_providers::CurrentTerms::<Runtime>::get();
 	while now() < block {
 		next_block();
-		let _ = beat(provider);
+		let last = pallet_providers::Heartbeats::<Runtime>::get(provider);
+		let early = last.is_some_and(|beat| {
+			let period = math::beat_period(terms.heartbeat_period, beat.grace);
+			now() < beat.last_beat + period
+		});
+		if !early {
+			let _ = beat(provider);
+		}
 	}
 }
 

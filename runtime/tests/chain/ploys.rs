@@ -2,19 +2,14 @@
 //! `docs/reputation.md`; and what tenants are told of who could serve them.
 
 use crate::harness::*;
-use frame_support::{
-	assert_noop, assert_ok,
-	dispatch::DispatchResult,
-	traits::Hooks,
-	weights::{Weight, WeightMeter},
-};
+use frame_support::{assert_noop, assert_ok, dispatch::DispatchResult};
 use leasehold_primitives::{
 	receipt, Balance, CloseReason, FailureCode, Fault, LeaseId, OrderId, PriceSheet, PriceSheetV1,
 	ProviderId, Requirement, Score,
 };
 use leasehold_runtime::{
-	configs::ProtocolFees, AccountId, Agenda, Balances, Market, Providers, Reputation, Runtime,
-	Signature, System, LEASE,
+	configs::ProtocolFees, AccountId, Balances, Market, Providers, Reputation, Runtime, Signature,
+	System, LEASE,
 };
 use pallet_market::{
 	reads::Candidate, Error, Event, NextLeaseId, NextOrderId, Order, OrderV1, Orders, Selection,
@@ -28,20 +23,6 @@ type P = pallet_providers::Error<Runtime>;
 
 fn half_life() -> u32 {
 	TermsV2::default().half_life
-}
-
-/// Lets much time pass: only blocks in which something is due are made.
-fn pass(blocks: u32) {
-	let to = now() + blocks;
-	let next = || {
-		let due = pallet_agenda::PageCount::<Runtime>::iter_keys();
-		due.map(|(_, at)| at).min().filter(|at| *at <= to)
-	};
-	while let Some(at) = next() {
-		leap(at);
-		Agenda::on_poll(at, &mut WeightMeter::with_limit(Weight::MAX));
-	}
-	leap(to);
 }
 
 fn place_by(who: &str, spec: OrderV1<AccountId>) -> OrderId {
@@ -407,11 +388,46 @@ fn the_last_block_gives_no_advantage_in_any_place_that_wins() {
 		assert_ok!(bid(3, id, 1_999));
 		assert_noop!(bid(2, id, 999), E::LateUndercut);
 		assert_eq!(Orders::<Runtime>::get(id).unwrap().bidding_ends, first);
-		assert_ok!(bid(2, id, 990));
+		assert_ok!(bid(2, id, 989));
 		assert_eq!(Orders::<Runtime>::get(id).unwrap().bidding_ends, first + 1);
 		to_block(first + 1);
 		let winners = [lease(0).provider, lease(1).provider];
 		assert_eq!(winners, [0, 2]);
+	});
+}
+
+#[test]
+fn bids_that_are_taken_back_give_no_advantage() {
+	run(|| {
+		crowd(18, info);
+		let hand = |n: u32| signed(&format!("hand{n}"));
+		let bid = |n, id, rate| plain(Market::place_bid(hand(n), id, rate));
+		let id = place(OrderV1 {
+			bidding: 10,
+			..order(1)
+		});
+		// Sixteen of one party fill the book at prices that nobody can serve at.
+		for n in 0..16 {
+			assert_ok!(bid(n, id, 1));
+		}
+		assert_noop!(bid(16, id, 500_000), E::OutbidByAll);
+		let placed = Orders::<Runtime>::get(id).unwrap();
+		let half = placed.bidding_ends - 5;
+		to_block(half - 1);
+		for n in 1..16 {
+			assert_ok!(Market::withdraw_bid(hand(n), id));
+		}
+		// One at the ceiling is to win in their place; but half of bidding is left to the others.
+		assert_ok!(bid(17, id, MAX_RATE));
+		to_block(half);
+		assert_noop!(Market::withdraw_bid(hand(0), id), E::BidLocked);
+		assert_ok!(bid(16, id, 500_000));
+		to_block(placed.bidding_ends - 1);
+		assert_noop!(Market::withdraw_bid(hand(17), id), E::BidLocked);
+		to_block(placed.bidding_ends);
+		// Whose bid was not taken back in time must serve at it, or lose the slice.
+		assert_eq!((lease(0).provider, stream(0).rate), (0, 1));
+		assert_eq!(lease(0).slice, 20 * MAX_RATE);
 	});
 }
 

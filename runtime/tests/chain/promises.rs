@@ -46,7 +46,7 @@ fn an_open_order_ranks_its_bids_by_one_weight() {
 			.iter()
 			.map(|bid| bid.rank(market_terms().rank_weight))
 			.collect();
-		assert_eq!(ranks, [99, 110]);
+		assert_eq!(ranks, [93, 103]);
 		to_block(now() + 5);
 		assert_eq!(lease(0).provider, 1);
 		let rank = market_events().into_iter().find_map(|event| match event {
@@ -55,7 +55,7 @@ fn an_open_order_ranks_its_bids_by_one_weight() {
 		});
 		assert_eq!(
 			rank,
-			Some(99),
+			Some(93),
 			"and the event says the same rank as the bid did"
 		);
 	});

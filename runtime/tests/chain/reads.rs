@@ -1,12 +1,15 @@
 //! `LeaseholdApi`: what the chain answers in one call.
 
 use crate::harness::*;
+use frame_support::{assert_noop, assert_ok};
 use leasehold_primitives::{PriceSheet, PriceSheetV1, Requirement};
 use leasehold_runtime::{
 	reads::{LeaseReport, LeaseReportV1, ScoreReport},
-	Market, Providers, Runtime,
+	Market, Providers, Runtime, LEASE,
 };
-use pallet_market::OpenItem;
+use pallet_market::{OpenItem, Order, OrderV1, Selection};
+
+type E = pallet_market::Error<Runtime>;
 
 fn open_items(tenant: &str) -> Vec<OpenItem> {
 	let page = Market::open_items(account(tenant), None, 100);
@@ -103,6 +106,64 @@ fn a_tenant_is_shown_who_fits_and_what_it_asks() {
 		}
 		seen.sort();
 		assert_eq!(seen, [0, 1, 2], "every page once");
+	});
+}
+
+#[test]
+fn what_is_free_of_a_bond_is_held_against_what_a_lease_takes_of_it() {
+	run(|| {
+		register(0);
+		let dear = |manifest, max_rate| OrderV1 {
+			max_rate,
+			deposit: 33 * max_rate,
+			..order(manifest)
+		};
+		// All of the bond but 30 LEASE is taken.
+		let most = LEASE;
+		pallet_providers::Providers::<Runtime>::mutate(0, |record| {
+			record.as_mut().unwrap().slices = 970 * LEASE;
+		});
+		// The lowest bid takes 20 LEASE, one at the ceiling 50.
+		let id = place(dear(1, most));
+		assert_eq!(Market::biddable(0, None, 100).items.len(), 1);
+		assert_noop!(bid(0, id, most), E::NotEligible);
+		// At a ceiling of 2 LEASE each bid takes 40.
+		let other = place(dear(2, 2 * most));
+		assert_eq!(Market::biddable(0, None, 100).items.len(), 1);
+		assert_noop!(bid(0, other, 1), E::NotEligible);
+		assert_ok!(bid(0, id, most / 4));
+		// An offer takes a hundred blocks at its rate.
+		for (rate, fits) in [(3 * LEASE / 10, true), (3 * LEASE / 10 + 1, false)] {
+			let sheet = PriceSheetV1 {
+				cpu: rate,
+				..Default::default()
+			};
+			Providers::set_offer(signed("operator0"), Some(PriceSheet::V1(sheet))).unwrap();
+			let version = provider(0).offer_version;
+			let asked = OrderV1 {
+				selection: Selection::Offer {
+					provider: 0,
+					version,
+				},
+				bidding: 0,
+				..dear(3, most)
+			};
+			let spec = || Order::V1(asked.clone());
+			let all = Market::candidates(account("tenant"), spec(), None, 100).items;
+			let lacks = (!fits).then_some(Requirement::Bond);
+			assert_eq!(all[0].lacks, lacks);
+			assert_eq!(all[0].offer, fits.then_some((version, rate)));
+			let lease_now = || Market::lease_now(signed("friend"), spec());
+			if fits {
+				assert_ok!(lease_now());
+				assert_ok!(Market::close_lease(signed("friend"), 0));
+			} else {
+				assert_noop!(lease_now(), E::NotEligible);
+			}
+		}
+		pallet_providers::Providers::<Runtime>::mutate(0, |record| {
+			record.as_mut().unwrap().slices = 0;
+		});
 	});
 }
 

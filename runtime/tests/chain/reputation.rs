@@ -6,9 +6,10 @@
 
 #![allow(clippy::as_conversions)]
 
-use crate::{documents::says, fees::least_for_a_job, harness::externalities};
-use leasehold_primitives::{math, Balance, Fault, Outcome, OutcomeObserver};
-use leasehold_runtime::{AccountId, Reputation, Runtime, System, LEASE};
+use crate::{documents::says, fees::least_for_a_job, harness::*};
+use leasehold_primitives::{math, Balance, FailureCode, Fault, LeaseId, Outcome, OutcomeObserver};
+use leasehold_runtime::{AccountId, Market, Reputation, Runtime, System, LEASE};
+use pallet_market::{Order, OrderV1};
 use pallet_reputation::{score::ONE, Standing, TermsV2};
 use proptest::prelude::*;
 use sp_runtime::Perbill;
@@ -34,17 +35,30 @@ fn good(paid: Balance, terms: &TermsV2) -> u64 {
 fn with_premium(paid: Balance, standing: &Standing, terms: &TermsV2) -> Balance {
 	let weight = pallet_market::TermsV1::default().rank_weight;
 	let newcomer = math::rank(paid, Perbill::zero(), weight);
-	let own = math::rank(paid, standing.score(terms), weight);
+	let own = math::rank(paid, standing.score_for(paid, terms), weight);
 	paid * newcomer / own
 }
 
+/// A provider's trade: planck a month, in so many leases of equal worth.
+#[derive(Clone, Copy, Debug)]
+struct Trade {
+	revenue: Balance,
+	leases: u32,
+	/// All leases of a month are won in one block, before any of them has ended; else one after another.
+	at_once: bool,
+}
+
 /// Planck that half a year brings in, less what washing costs.
-fn profit(revenue: Balance, leases: u32, wash: Option<Wash>, transactions: Balance) -> i128 {
+fn profit(trade: Trade, wash: Option<Wash>, transactions: Balance) -> i128 {
 	let terms = TermsV2::default();
 	let fee = pallet_escrow::TermsV1::default().fee;
-	let paid = revenue / Balance::from(leases);
-	let mut events: Vec<(u32, bool)> = (1..=6 * leases)
-		.map(|n| (n * (MONTH / leases), true))
+	let paid = trade.revenue / Balance::from(trade.leases);
+	let (batch, batches) = match trade.at_once {
+		true => (trade.leases, 6),
+		false => (1, 6 * trade.leases),
+	};
+	let mut events: Vec<(u32, bool)> = (1..=batches)
+		.map(|n| (n * (LIFE / batches), true))
 		.collect();
 	if let Some(wash) = wash {
 		let step = MONTH / wash.a_month;
@@ -55,38 +69,42 @@ fn profit(revenue: Balance, leases: u32, wash: Option<Wash>, transactions: Balan
 	let (mut standing, mut sum) = (Standing::new(0), 0i128);
 	for (at, real) in events {
 		standing = standing.at(at, &terms);
-		let value = match (real, wash) {
+		match (real, wash) {
 			(false, Some(wash)) => {
 				sum -= (math::fee_on(wash.paid, fee) + transactions) as i128;
-				wash.paid
+				standing = standing.after_good(good(wash.paid, &terms));
 			}
 			_ => {
 				let brought = with_premium(paid, &standing, &terms);
-				sum += (brought - math::fee_on(brought, fee)) as i128;
-				paid
+				sum +=
+					Balance::from(batch) as i128 * (brought - math::fee_on(brought, fee)) as i128;
+				for _ in 0..batch {
+					standing = standing.after_good(good(paid, &terms));
+				}
 			}
-		};
-		standing = standing.after_good(good(value, &terms));
+		}
 	}
 	sum
 }
 
 /// The most that any of many ways to wash adds to half a year's profit, planck.
-fn best_wash(revenue: Balance, leases: u32, transactions: Balance) -> i128 {
-	let honest = profit(revenue, leases, None, transactions);
+fn best_wash(trade: Trade, transactions: Balance) -> i128 {
+	let honest = profit(trade, None, transactions);
 	let mut best = i128::MIN;
 	for paid in [LEASE / 10, LEASE, 3 * LEASE, 10 * LEASE, 20 * LEASE] {
-		for a_month in [4, 10, 30] {
-			for from in [0, 20 * DAY, 29 * DAY] {
-				for to in [from + 10 * DAY, from + MONTH, LIFE] {
+		for a_month in [1, 2, 4, 10, 30] {
+			for from in [0, 20 * DAY, 29 * DAY - 1] {
+				for to in [from + 2 * DAY, from + 10 * DAY, from + MONTH, LIFE] {
 					let wash = Wash {
 						paid,
 						a_month,
 						from,
 						to,
 					};
-					let gained = profit(revenue, leases, Some(wash), transactions) - honest;
-					best = best.max(gained);
+					// One that never comes to it costs and yields nothing.
+					if from + MONTH / a_month <= to {
+						best = best.max(profit(trade, Some(wash), transactions) - honest);
+					}
 				}
 			}
 		}
@@ -94,25 +112,43 @@ fn best_wash(revenue: Balance, leases: u32, transactions: Balance) -> i128 {
 	best
 }
 
+fn trades(at_once: bool) -> impl Iterator<Item = Trade> {
+	let of = |leases| [1, 3, 10, 30, 100, 300, 1_000, 10_000, 100_000].map(|each| (leases, each));
+	[1, 2, 3, 5, 10, 30]
+		.into_iter()
+		.flat_map(of)
+		.map(move |(leases, revenue)| Trade {
+			revenue: revenue * LEASE,
+			leases,
+			at_once,
+		})
+}
+
 #[test]
-fn washing_adds_next_to_nothing() {
+fn washing_never_pays() {
 	let transactions = externalities().execute_with(least_for_a_job);
-	for leases in [10, 30] {
-		for revenue in [1, 3, 10, 30, 100, 300, 1_000, 10_000, 100_000] {
-			let best = best_wash(revenue * LEASE, leases, transactions);
-			let half_a_year = (6 * revenue * LEASE) as i128;
-			assert!(
-				best * 1_000 <= half_a_year,
-				"{revenue} LEASE and {leases} leases a month: washing adds {best} planck"
-			);
-		}
+	for trade in trades(false) {
+		let best = best_wash(trade, transactions);
+		assert!(best < 0, "{trade:?}: washing adds {best} planck");
 	}
 }
 
 #[test]
-fn the_figures_of_the_document_are_right() {
+fn washing_for_many_leases_at_once_adds_next_to_nothing() {
+	let transactions = externalities().execute_with(least_for_a_job);
+	for trade in trades(true) {
+		let best = best_wash(trade, transactions);
+		let half_a_year = (6 * trade.revenue) as i128;
+		assert!(
+			best * 150 < half_a_year,
+			"{trade:?}: washing adds {best} planck"
+		);
+	}
+}
+
+#[test]
+fn the_scores_of_the_document_are_right() {
 	let terms = TermsV2::default();
-	let fee = pallet_escrow::TermsV1::default().fee;
 	let parts = |standing: u64| {
 		let later = Standing {
 			value: standing,
@@ -129,51 +165,112 @@ fn the_figures_of_the_document_are_right() {
 	] {
 		says("reputation.md", start, &[parts(standing)]);
 	}
-	let after = |standing: Standing, value: Balance, share: u32| {
-		let weight = Perbill::from_rational(value, value + terms.reference_value) / share;
-		standing.after_fault(weight).value
+}
+
+/// The standing of provider 0 is what the document says, but for what a few blocks took off.
+fn stands_at(figure: u128) {
+	let standing = u128::from(Reputation::provider_standing(0).value);
+	let off = standing.abs_diff(figure);
+	assert!(off * 1_000 < figure, "{standing}, not {figure}");
+}
+
+fn half_life() -> u32 {
+	TermsV2::default().half_life
+}
+
+/// Provider 0 has waited for a half-life, and has this standing, in outcomes.
+fn with_standing(outcomes: u64) {
+	register(0);
+	leap(half_life() + 1);
+	let standing = Standing {
+		value: outcomes * ONE,
+		..Standing::new(0).at(now(), &TermsV2::default())
 	};
-	let full = Standing {
-		value: 20 * ONE,
-		..Default::default()
+	pallet_reputation::ProviderScores::<Runtime>::insert(0, standing);
+}
+
+/// Has provider 0 win a job of `who`.
+fn won(who: &str, rate: Balance) -> LeaseId {
+	let id = pallet_market::NextLeaseId::<Runtime>::get();
+	let order = OrderV1 {
+		max_rate: rate,
+		deposit: 3_500 * rate,
+		..order(1)
 	};
-	// A huge wash lease; dust; a fault of a provider, and one that is undecided, over 3 LEASE.
-	let ready = Standing::new(0).at(terms.half_life, &terms);
-	let huge = ready.after_good(good(1_000 * LEASE, &terms)).value;
-	let huge_fee = math::fee_on(1_000 * LEASE, fee);
-	says(
-		"reputation.md",
-		"| one huge lease",
-		&[huge_fee, huge.into()],
-	);
-	let dust = ready.after_good(100 * good(LEASE / 1_000, &terms)).value;
-	says("reputation.md", "| a hundred dust leases", &[dust.into()]);
-	let fault = after(full, 3 * LEASE, 1);
-	says(
-		"reputation.md",
-		"| abandoning a lease of 3 LEASE",
-		&[fault.into()],
-	);
-	let market = pallet_market::TermsV1::default();
-	let rate = 10_000_000_000;
-	let waiting = math::waiting_cost(rate, market.start_rate, market.manifest_deadline);
-	let blamed = after(full, waiting, 4);
-	let gate = good(20 * LEASE, &terms);
-	says(
-		"reputation.md",
-		"| a month's wait",
-		&[math::fee_on(20 * LEASE, fee), gate.into()],
-	);
-	says(
-		"reputation.md",
-		"| an order without a manifest",
-		&[waiting, blamed.into()],
-	);
-	says(
-		"reputation.md",
-		"| a month of idleness",
-		&[(full.value / 2).into()],
-	);
+	Market::place_order(signed(who), Order::V1(order)).unwrap();
+	bid(0, pallet_market::NextOrderId::<Runtime>::get() - 1, rate).unwrap();
+	to_block(now() + 5);
+	id
+}
+
+/// Provider 0 serves a friend, as far as the chain can see; what that cost both, planck.
+fn wash(rate: Balance, blocks: u32) -> Balance {
+	let wealth = || free("friend") + held("friend") + free("owner0") + held("owner0");
+	let before = wealth();
+	let id = won("friend", rate);
+	Market::start_lease(signed("operator0"), id).unwrap();
+	to_block_on_duty(now() + blocks, 0);
+	Market::complete_lease(signed("operator0"), id, 0, [0; 32]).unwrap();
+	assert_eq!(closed(id).paid, rate * Balance::from(blocks));
+	before - wealth()
+}
+
+#[test]
+fn the_attacks_of_the_document_run() {
+	let row = |start: &str, figures: &[u128]| {
+		says("reputation.md", start, figures);
+		if let Some(standing) = figures.last() {
+			stands_at(*standing);
+		}
+	};
+	run_at_default_terms(|| {
+		with_standing(0);
+		let cost = wash(2 * LEASE, 500);
+		row("| one huge lease of 1,000 LEASE", &[cost, 20_000_000_000]);
+	});
+	run_at_default_terms(|| {
+		with_standing(0);
+		for _ in 0..100 {
+			wash(LEASE / 1_000, 1);
+		}
+		row("| a hundred dust leases of 0.001 LEASE", &[100_000_000]);
+	});
+	run_at_default_terms(|| {
+		with_standing(0);
+		let cost = wash(LEASE, 20);
+		row("| a month's wait", &[cost, 20_000_000_000]);
+	});
+	run_at_default_terms(|| {
+		with_standing(20);
+		let id = won("tenant", LEASE / 100);
+		Market::fail_lease(signed("operator0"), id, FailureCode::Internal).unwrap();
+		stands_at(20_000_000_000);
+		pass(half_life());
+		row("| a month of idleness", &[10_000_000_000]);
+	});
+	run_at_default_terms(|| {
+		with_standing(20);
+		let wealth = || free("tenant") + held("tenant");
+		let (before, owner) = (wealth(), free("owner0"));
+		let id = won("tenant", LEASE / 100);
+		to_block(now() + 100);
+		Market::report_missing_manifest(signed("operator0"), id).unwrap();
+		let cost = before - wealth();
+		assert_eq!(free("owner0"), owner, "nobody earns by it");
+		row("| an order without a manifest", &[cost, 19_166_666_680]);
+	});
+	run_at_default_terms(|| {
+		with_standing(20);
+		let before = held("owner0");
+		let id = won("tenant", LEASE / 400);
+		Market::start_lease(signed("operator0"), id).unwrap();
+		Market::abandon_lease(signed("operator0"), id).unwrap();
+		assert_eq!(before - held("owner0"), 3 * LEASE);
+		row(
+			"| abandoning a lease with a slice of 3 LEASE",
+			&[12_500_000_000],
+		);
+	});
 }
 
 /// A step of a provider's life: blocks that pass, and an outcome.
