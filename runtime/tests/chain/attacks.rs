@@ -3,10 +3,10 @@
 
 use crate::harness::*;
 use frame_support::{assert_ok, traits::Hooks, weights::WeightMeter};
-use leasehold_primitives::{AgendaItem, CloseReason, Resources};
+use leasehold_primitives::{AgendaItem, CloseReason, LeaseId, Resources};
 use leasehold_runtime::{
 	configs::{ProtocolFees, RuntimeBlockWeights},
-	Agenda, Balances, Escrow, Market, Runtime, System, LEASE,
+	Agenda, Balances, Escrow, Market, Providers, Runtime, System, LEASE,
 };
 use pallet_market::{ClosedLeases, Leases, Order, Orders};
 
@@ -56,6 +56,116 @@ fn closing_an_item_touches_no_other_whatever_its_number() {
 	});
 }
 
+/// Numbers that share digits or bytes.
+const ALIKE: [u64; 6] = [1, 10, 100, 256, 65_537, 16_777_216];
+
+#[test]
+fn no_order_or_statement_or_closed_record_ends_with_another() {
+	run(|| {
+		register(0);
+		let mut orders = Vec::new();
+		for (n, number) in (0..).zip(ALIKE) {
+			pallet_market::NextOrderId::<Runtime>::put(number);
+			orders.push(place(small(n)));
+		}
+		assert_eq!(orders, ALIKE);
+		let mut left = orders.clone();
+		while !left.is_empty() {
+			let gone = left.remove(left.len() / 2);
+			Market::cancel_order(signed("tenant"), gone).unwrap();
+			let mut now: Vec<_> = Orders::<Runtime>::iter_keys().collect();
+			now.sort_unstable();
+			assert_eq!(now, left, "without {gone}");
+			assert_eq!(left.len(), open_items());
+		}
+		// Statements on one provider by several, ended one by one.
+		let auditors = ["f1", "f2", "f3", "f4", "f5", "friend"];
+		for (who, number) in auditors.into_iter().zip(ALIKE) {
+			pallet_providers::NextAttestationId::<Runtime>::put(number);
+			let eu = attributes(&[("region", "eu")]);
+			Providers::attest(signed(who), 0, eu, 100).unwrap();
+		}
+		let mut left: Vec<_> = auditors.into_iter().zip(ALIKE).collect();
+		while !left.is_empty() {
+			let (who, gone) = left.remove(left.len() / 2);
+			Providers::revoke_attestation(signed(who), gone).unwrap();
+			let mut now: Vec<_> = pallet_providers::Attestations::<Runtime>::iter_keys().collect();
+			now.sort_unstable();
+			assert_eq!(now, left.iter().map(|(_, id)| *id).collect::<Vec<_>>());
+		}
+		// Records of closed leases, swept one after another.
+		for (n, number) in (10..).zip(ALIKE) {
+			pallet_market::NextLeaseId::<Runtime>::put(number);
+			let id = lease_from(small(n), 5);
+			Market::close_lease(signed("tenant"), id).unwrap();
+			to_block(now() + 3);
+		}
+		let mut left = ALIKE.to_vec();
+		while !left.is_empty() {
+			next_block();
+			let mut now: Vec<_> = ClosedLeases::<Runtime>::iter_keys().collect();
+			now.sort_unstable();
+			if now != left {
+				left.remove(0);
+				assert_eq!(now, left, "the oldest only");
+			}
+		}
+	});
+}
+
+fn open_items() -> usize {
+	pallet_market::OpenManifests::<Runtime>::iter().count()
+}
+
+#[test]
+fn no_provider_leaves_with_another() {
+	run(|| {
+		let info = || pallet_providers::ProviderInfo::V1(info());
+		let owners = ["owner0", "owner1", "owner2", "f1", "f2", "f3"];
+		for (n, number) in (0..).zip(ALIKE) {
+			pallet_providers::NextProviderId::<Runtime>::put(number as u32);
+			let (owner, operator) = (signed(owners[n]), account(&format!("hand{n}")));
+			Providers::register(owner, operator, 100 * LEASE, info()).unwrap();
+		}
+		let mut left: Vec<_> = owners.into_iter().zip(ALIKE).collect();
+		while !left.is_empty() {
+			let (who, gone) = left.remove(left.len() / 2);
+			Providers::deregister(signed(who)).unwrap();
+			to_block(now() + providers_terms().unbonding_period);
+			let mut now: Vec<u64> = pallet_providers::Providers::<Runtime>::iter_keys()
+				.map(u64::from)
+				.collect();
+			now.sort_unstable();
+			let rest: Vec<u64> = left.iter().map(|(_, id)| *id).collect();
+			assert_eq!(now, rest, "without {gone}");
+			assert_eq!(held(who), 0);
+			assert!(left.iter().all(|(who, _)| held(who) == 100 * LEASE));
+		}
+	});
+}
+
+/// A lease by the standing offer of provider 0, at 1,000 planck a block.
+fn lease_at_once(manifest: u8) -> LeaseId {
+	use leasehold_primitives::{PriceSheet, PriceSheetV1};
+	let sheet = PriceSheet::V1(PriceSheetV1 {
+		cpu: 1_000,
+		..Default::default()
+	});
+	Providers::set_offer(signed("operator0"), Some(sheet)).unwrap();
+	let id = pallet_market::NextLeaseId::<Runtime>::get();
+	let spec = pallet_market::OrderV1 {
+		selection: pallet_market::Selection::Offer {
+			provider: 0,
+			version: provider(0).offer_version,
+		},
+		bidding: 0,
+		..order(manifest)
+	};
+	Market::lease_now(signed("tenant"), Order::V1(spec)).unwrap();
+	assert_eq!(stream(id).rate, 1_000);
+	id
+}
+
 #[test]
 fn a_provider_earns_nothing_for_a_block_it_did_not_serve() {
 	run(|| {
@@ -73,6 +183,17 @@ fn a_provider_earns_nothing_for_a_block_it_did_not_serve() {
 		Market::start_lease(signed("operator0"), id).unwrap();
 		Market::close_lease(signed("tenant"), id).unwrap();
 		assert_eq!(closed(id).paid, 0);
+		// Lease, start and close in one block, or lease and close.
+		for (manifest, starts) in [(3, true), (4, false)] {
+			let id = lease_at_once(manifest);
+			if starts {
+				Market::start_lease(signed("operator0"), id).unwrap();
+			}
+			let before = free("tenant");
+			Market::close_lease(signed("tenant"), id).unwrap();
+			assert_eq!((closed(id).paid, closed(id).fees), (0, 0));
+			assert_eq!(free("tenant") - before, order(manifest).deposit);
+		}
 		to_block(now() + 50);
 		assert_eq!(free("owner0") - owner, 4_900, "nothing comes later");
 	});

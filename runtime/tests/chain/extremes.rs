@@ -1,5 +1,5 @@
-//! The edges: balances of just the existential deposit, lists as long as they may be, the smallest and
-//! the greatest prices, parties that are the same, a bond that is too small.
+//! Lists as long as they may be, the smallest and the greatest prices, parties that are the same, a bond
+//! that is too small.
 
 use crate::harness::*;
 use frame_support::{assert_noop, assert_ok};
@@ -7,98 +7,45 @@ use leasehold_primitives::{
 	CloseReason, GpuUnits, GpuVendor, LeaseId, PersistentStorage, Requirement, Resources,
 	StorageClass,
 };
-use leasehold_runtime::{
-	AccountId, Balances, Escrow, Market, Providers, Runtime, EXISTENTIAL_DEPOSIT, LEASE,
-};
+use leasehold_runtime::{AccountId, Escrow, Market, Providers, Runtime, LEASE};
 use pallet_escrow::Refill;
 use pallet_market::{Attestors, ClosedLeases, Event, Leases, Order, OrderV1, Orders, Quantity};
 use pallet_providers::{ProviderInfoV1, Status};
 
 type Spec = OrderV1<AccountId>;
-
-/// Leaves an account with `rest` planck of free balance.
-fn leave(who: &str, rest: u128) {
-	let value = free(who) - rest;
-	let to = account("operator2").into();
-	Balances::transfer_keep_alive(signed(who), to, value).unwrap();
-}
+type E = pallet_market::Error<Runtime>;
 
 #[test]
-fn an_owner_with_nothing_but_its_bond_is_paid_to_the_last_planck() {
-	run(|| {
-		let id = active_lease(1);
-		leave("owner0", EXISTENTIAL_DEPOSIT);
-		for _ in 0..3 {
-			next_block();
-			settle(id);
-		}
-		assert_eq!(free("owner0"), EXISTENTIAL_DEPOSIT + 3);
-		assert_eq!((stream(id).paid, stream(id).fees), (3, 0));
-	});
-}
-
-#[test]
-fn a_tenant_with_nothing_left_but_its_account_gets_all_that_is_unspent() {
+fn a_sheet_of_the_greatest_prices_offers_nothing() {
+	use leasehold_primitives::{PriceSheet, PriceSheetV1};
 	run(|| {
 		register(0);
-		let id = place(order(1));
-		leave("tenant", EXISTENTIAL_DEPOSIT);
-		let held_before = held("tenant");
-		bid(0, id, MAX_RATE).unwrap();
-		to_block(now() + 5);
-		Market::start_lease(signed("operator0"), 0).unwrap();
-		to_block(now() + 3);
-		Market::close_lease(signed("tenant"), 0).unwrap();
-		to_block(now() + market_terms().closed_retention + 1);
-		let all = EXISTENTIAL_DEPOSIT + held_before - 3 * MAX_RATE;
-		assert_eq!((free("tenant"), held("tenant")), (all, 0));
+		let set = |cpu| {
+			let sheet = PriceSheet::V1(PriceSheetV1 {
+				cpu,
+				..Default::default()
+			});
+			Providers::set_offer(signed("operator0"), Some(sheet)).unwrap();
+		};
+		let lease_now = || {
+			let spec = Spec {
+				selection: pallet_market::Selection::Offer {
+					provider: 0,
+					version: provider(0).offer_version,
+				},
+				bidding: 0,
+				..order(1)
+			};
+			Market::lease_now(signed("tenant"), Order::V1(spec))
+		};
+		for dear in [u128::MAX, u128::MAX / 999] {
+			set(dear);
+			assert_noop!(lease_now(), E::NotOffered);
+		}
+		// A thousand units of a thousandth each: as dear as there is, and above any ceiling.
+		set(u128::MAX / 1_000);
+		assert_noop!(lease_now(), E::RateTooHigh);
 	});
-}
-
-#[test]
-fn funders_keep_their_accounts_and_get_refunds_of_any_size() {
-	run(|| {
-		let id = poor_lease();
-		let deposit = 5 * MAX_RATE;
-		assert_ok!(Escrow::deposit(signed("friend"), id, deposit));
-		let rest = free("friend");
-		let away =
-			Balances::transfer_allow_death(signed("friend"), account("operator2").into(), rest);
-		assert!(away.is_err(), "what is on hold keeps the account");
-		Balances::transfer_all(signed("friend"), account("operator2").into(), false).unwrap();
-		assert_eq!(free("friend"), EXISTENTIAL_DEPOSIT);
-		to_block_on_duty(now() + 34, 0);
-		Market::close_lease(signed("tenant"), id).unwrap();
-		// Two of five blocks of the friend's are spent; the refund is far below the existential deposit.
-		let refund = deposit - 2 * MAX_RATE;
-		assert!(refund < EXISTENTIAL_DEPOSIT);
-		assert_eq!(
-			(free("friend"), held("friend")),
-			(EXISTENTIAL_DEPOSIT + refund, 0)
-		);
-	});
-}
-
-#[test]
-fn a_fee_destination_that_is_gone_keeps_nobody_from_being_paid() {
-	for funders in [1, 2] {
-		run(|| {
-			let id = poor_lease();
-			pallet_escrow::FeeDestination::<Runtime>::put(account("nobody"));
-			let owner = free("owner0");
-			if funders == 2 {
-				assert_ok!(Escrow::deposit(signed("friend"), id, 50 * MAX_RATE));
-			}
-			let blocks = 20 * funders;
-			to_block_on_duty(now() + blocks, 0);
-			settle(id);
-			assert_ok!(plain(Market::close_lease(signed("tenant"), id)));
-			let gross = u128::from(blocks) * MAX_RATE;
-			assert_eq!((closed(id).paid, closed(id).fees), (gross, 0));
-			assert_eq!(free("owner0") - owner, gross);
-			assert_eq!(free("nobody"), 0);
-		});
-	}
 }
 
 /// A provider with this capacity and every attribute that an order may ask for.
@@ -349,12 +296,24 @@ fn a_planck_a_block_is_a_price() {
 fn the_greatest_prices_are_refused_or_held_in_full() {
 	run(|| {
 		register(0);
-		for max_rate in [u128::MAX, u128::MAX / 2, u128::MAX / 33] {
-			let mut spec = order(1);
-			(spec.max_rate, spec.deposit) = (max_rate, u128::MAX / 2);
-			let refused = Market::place_order(signed("tenant"), Order::V1(spec));
-			assert!(refused.is_err(), "{max_rate}");
-		}
+		let place_at = |max_rate, deposit| {
+			let spec = Spec {
+				max_rate,
+				deposit,
+				..order(1)
+			};
+			Market::place_order(signed("tenant"), Order::V1(spec))
+		};
+		// The least deposit, or what is to be held in all, is beyond the type; or beyond what anybody has.
+		let overflow = pallet_escrow::Error::<Runtime>::Overflow;
+		assert_noop!(place_at(u128::MAX, u128::MAX), overflow);
+		let overflow = pallet_escrow::Error::<Runtime>::Overflow;
+		assert_noop!(place_at(u128::MAX / 30, u128::MAX), overflow);
+		assert_noop!(place_at(LEASE, u128::MAX), E::Overflow);
+		let dear = u128::MAX / 40;
+		assert_noop!(place_at(dear, 32 * dear - 1), E::DepositTooLow);
+		let nobody_has = pallet_escrow::Error::<Runtime>::InsufficientFunds;
+		assert_noop!(place_at(dear, 33 * dear), nobody_has);
 		let mut spec = order(1);
 		spec.max_rate = 250 * LEASE;
 		spec.deposit = 33 * spec.max_rate;

@@ -282,8 +282,10 @@ fn an_order_for_several_leases_is_filled_on_distinct_providers() {
 		assert_eq!(leases.to_vec(), [0, 1]);
 		// The hash is theirs until the last of them is closed.
 		Market::close_lease(signed("tenant"), 0).unwrap();
-		let again = Market::place_order(signed("tenant"), Order::V1(order(1)));
-		assert_eq!(again, Err(E::ManifestInUse.into()));
+		assert_noop!(
+			Market::place_order(signed("tenant"), Order::V1(order(1))),
+			E::ManifestInUse
+		);
 		Market::close_lease(signed("tenant"), 1).unwrap();
 		assert_ok!(Market::place_order(signed("tenant"), Order::V1(order(1))));
 	});
@@ -340,8 +342,10 @@ fn quantities_are_bounded() {
 		}
 		let mut spec = order(1);
 		spec.notice = 101;
-		let placed = Market::place_order(signed("tenant"), Order::V1(spec));
-		assert_eq!(placed, Err(E::InvalidNotice.into()));
+		assert_noop!(
+			Market::place_order(signed("tenant"), Order::V1(spec)),
+			E::InvalidNotice
+		);
 	});
 }
 
@@ -400,8 +404,10 @@ fn attestations_are_asked_for_and_expire() {
 		assert_noop!(attest("f1", 9, 5), P::UnknownProvider);
 		assert_noop!(attest("f1", 0, 0), P::InvalidAttestation);
 		assert_noop!(attest("f1", 0, 301), P::InvalidAttestation);
-		let nothing = Providers::attest(signed("f1"), 0, Default::default(), 5);
-		assert_eq!(nothing, Err(P::InvalidAttestation.into()));
+		assert_noop!(
+			Providers::attest(signed("f1"), 0, Default::default(), 5),
+			P::InvalidAttestation
+		);
 		assert_noop!(attest("nobody", 0, 5), P::InsufficientFunds);
 
 		let id = place(audited(1, &["f1"], &["f2", "f3"]));
@@ -467,8 +473,10 @@ fn a_running_lease_takes_another_manifest() {
 		assert_ok!(update("tenant", id, 3));
 		assert_eq!(lease(id).manifest_hash, [3; 32]);
 		assert_ok!(Market::place_order(signed("tenant"), Order::V1(order(1))));
-		let taken = Market::place_order(signed("tenant"), Order::V1(order(3)));
-		assert_eq!(taken, Err(E::ManifestInUse.into()));
+		assert_noop!(
+			Market::place_order(signed("tenant"), Order::V1(order(3))),
+			E::ManifestInUse
+		);
 	});
 }
 
@@ -536,10 +544,9 @@ fn a_lease_changes_its_size_if_both_agree() {
 			..order(1).resources
 		};
 		Market::propose_resize(signed("tenant"), id, size.clone()).unwrap();
-		let accept = Market::accept_resize(signed("operator0"), id, size);
-		assert_eq!(
-			accept,
-			Err(pallet_escrow::Error::<Runtime>::DepositTooLow.into())
+		assert_noop!(
+			plain(Market::accept_resize(signed("operator0"), id, size)),
+			pallet_escrow::Error::<Runtime>::DepositTooLow
 		);
 	});
 }

@@ -34,8 +34,10 @@ fn an_order_holds_its_deposits() {
 #[test]
 fn a_bad_order_is_refused_with_the_right_error() {
 	run(|| {
-		let call = Market::place_order(RuntimeOrigin::root(), Order::V1(order(1)));
-		assert_eq!(call, Err(BadOrigin));
+		assert_noop!(
+			Market::place_order(RuntimeOrigin::root(), Order::V1(order(1))),
+			BadOrigin
+		);
 		assert_noop!(try_place(|o| o.resources.cpu = 0), E::InvalidResources);
 		assert_noop!(try_place(|o| o.resources.memory = 0), E::InvalidResources);
 		assert_noop!(

@@ -48,32 +48,26 @@ fn registering_is_refused_with_the_right_error() {
 		};
 		assert_noop!(call(RuntimeOrigin::root()), BadOrigin);
 		assert_noop!(call(RuntimeOrigin::none()), BadOrigin);
-		assert_eq!(
+		assert_noop!(
 			register_with("owner0", "operator0", bond - 1, info()),
-			Err(E::BondTooLow.into())
+			E::BondTooLow
 		);
-		assert_eq!(
+		assert_noop!(
 			register_with("owner0", "operator0", ENDOWMENT, info()),
-			Err(E::InsufficientFunds.into())
+			E::InsufficientFunds
 		);
 		let wrong = |edit: fn(&mut ProviderInfoV1)| {
 			let mut info = info();
 			edit(&mut info);
 			register_with("owner0", "operator0", 100 * LEASE, info)
 		};
-		assert_eq!(wrong(|i| i.gateways.clear()), Err(E::InvalidInfo.into()));
-		assert_eq!(wrong(|i| i.gateways[0].clear()), Err(E::InvalidInfo.into()));
-		assert_eq!(
-			wrong(|i| i.gateways[0][0] = b'\n'),
-			Err(E::InvalidInfo.into())
-		);
-		assert_eq!(wrong(|i| i.capacity.cpu = 0), Err(E::InvalidInfo.into()));
-		assert_eq!(wrong(|i| i.capacity.memory = 0), Err(E::InvalidInfo.into()));
-		assert_eq!(
-			wrong(|i| i.capacity.unit_cpu = 5_000),
-			Err(E::InvalidInfo.into())
-		);
-		assert_eq!(
+		assert_noop!(wrong(|i| i.gateways.clear()), E::InvalidInfo);
+		assert_noop!(wrong(|i| i.gateways[0].clear()), E::InvalidInfo);
+		assert_noop!(wrong(|i| i.gateways[0][0] = b'\n'), E::InvalidInfo);
+		assert_noop!(wrong(|i| i.capacity.cpu = 0), E::InvalidInfo);
+		assert_noop!(wrong(|i| i.capacity.memory = 0), E::InvalidInfo);
+		assert_noop!(wrong(|i| i.capacity.unit_cpu = 5_000), E::InvalidInfo);
+		assert_noop!(
 			wrong(|i| {
 				let p = PersistentStorage {
 					class: StorageClass::Hdd,
@@ -81,7 +75,7 @@ fn registering_is_refused_with_the_right_error() {
 				};
 				i.capacity.persistent = vec![p.clone(), p].try_into().unwrap();
 			}),
-			Err(E::InvalidInfo.into())
+			E::InvalidInfo
 		);
 		register(0);
 		for (owner, operator) in [
@@ -90,11 +84,9 @@ fn registering_is_refused_with_the_right_error() {
 			("owner1", "owner0"),
 			("owner1", "operator0"),
 		] {
-			let refused = register_with(owner, operator, bond, info());
-			assert_eq!(
-				refused,
-				Err(E::AccountTaken.into()),
-				"{owner} with {operator}"
+			assert_noop!(
+				register_with(owner, operator, bond, info()),
+				E::AccountTaken
 			);
 		}
 	});
@@ -138,8 +130,10 @@ fn owner_and_operator_update() {
 		let update = |who: &str, info: &ProviderInfoV1| {
 			Providers::update(signed(who), ProviderInfo::V1(info.clone()))
 		};
-		let root = Providers::update(RuntimeOrigin::root(), ProviderInfo::V1(info()));
-		assert_eq!(root, Err(BadOrigin));
+		assert_noop!(
+			Providers::update(RuntimeOrigin::root(), ProviderInfo::V1(info())),
+			BadOrigin
+		);
 		assert_noop!(update("stranger", &new), E::NotProvider);
 		assert_ok!(update("operator0", &new));
 		assert_ok!(update("owner0", &info()));

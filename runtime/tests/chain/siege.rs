@@ -10,20 +10,23 @@ use frame_support::{
 	weights::{Weight, WeightMeter},
 };
 use frame_system::CheckWeight;
-use leasehold_primitives::{AgendaItem, OrderId, Resources};
+use leasehold_primitives::{AgendaItem, LeaseId, OrderId, Resources};
 use leasehold_runtime::{
-	configs::RuntimeBlockWeights, AccountId, Agenda, Escrow, Market, Runtime, RuntimeCall, System,
-	LEASE,
+	configs::RuntimeBlockWeights, AccountId, Agenda, Escrow, Market, Providers, Runtime,
+	RuntimeCall, System, LEASE,
 };
+use pallet_agenda::WeightInfo as _;
 use pallet_market::{
 	reads::Page, Call, ClosedLease, ClosedLeases, Error, Event, LeaseState, Leases, OpenBids,
 	Order, OrderV1, Orders, Selection, Suspension, WeightInfo as _,
 };
+use pallet_providers::ProviderInfo;
 use sp_runtime::DispatchError;
 use std::collections::BTreeSet;
 
 type E = Error<Runtime>;
 type Weights = leasehold_runtime::weights::pallet_market::WeightInfo<Runtime>;
+type AgendaWeights = leasehold_runtime::weights::pallet_agenda::WeightInfo<Runtime>;
 
 /// The part of a block that the agenda may use before any transaction.
 fn quarter() -> Weight {
@@ -211,6 +214,95 @@ fn two_thousand_sweeps_keep_nobody_waiting() {
 	});
 }
 
+/// Makes so many leases of `poor` by the standing offer of provider 0, and starts them, all in this block.
+fn many_leases(count: u32, rate: u128) -> Vec<LeaseId> {
+	use leasehold_primitives::{PriceSheet, PriceSheetV1};
+	let mut wide = info();
+	(wide.capacity.cpu, wide.capacity.memory) = (10 * count, 10 * count);
+	Providers::update(signed("owner0"), ProviderInfo::V1(wide)).unwrap();
+	let sheet = PriceSheet::V1(PriceSheetV1 {
+		cpu: 100 * rate,
+		..Default::default()
+	});
+	Providers::set_offer(signed("operator0"), Some(sheet)).unwrap();
+	let version = provider(0).offer_version;
+	let first = pallet_market::NextLeaseId::<Runtime>::get();
+	for n in 0..count {
+		let mut spec = order(0);
+		spec.manifest_hash[..4].copy_from_slice(&(n + 1_000).to_le_bytes());
+		spec.resources = Resources {
+			cpu: 10,
+			memory: 10,
+			unit_cpu: 10,
+			unit_memory: 10,
+			..Default::default()
+		};
+		spec.selection = Selection::Offer {
+			provider: 0,
+			version,
+		};
+		(spec.bidding, spec.max_rate, spec.deposit) = (0, rate, 32 * rate);
+		Market::lease_now(signed("tenant"), Order::V1(spec)).unwrap();
+		Market::start_lease(signed("operator0"), first + u64::from(n)).unwrap();
+	}
+	(first..first + u64::from(count)).collect()
+}
+
+#[test]
+fn ten_thousand_streams_that_run_dry_in_one_block_keep_the_budget_and_are_all_met() {
+	run(|| {
+		const COUNT: u32 = 10_000;
+		let rate = 1_000;
+		register(0);
+		let ids = many_leases(COUNT, rate);
+		let begin = now();
+		let is_dry = |id: &LeaseId| {
+			let lease = Leases::<Runtime>::get(id);
+			!lease.is_some_and(|lease| matches!(lease.state, LeaseState::Active { .. }))
+		};
+		for id in [ids[0], ids[COUNT as usize - 1]] {
+			assert_eq!(
+				(lease(id).due, stream(id).spendable()),
+				(begin + 15, 30 * rate)
+			);
+		}
+		let dry = begin + 30;
+		while now() < dry - 1 {
+			begin_block();
+			let _ = beat(0);
+			assert!(fits(&transfer()), "ordinary transactions go on");
+		}
+		assert!(!ids.iter().any(is_dry));
+		let visit = Weights::visit_lease(1)
+			.saturating_add(AgendaWeights::retry())
+			.saturating_add(AgendaWeights::look());
+		let a_block = quarter().ref_time() / visit.ref_time();
+		let predicted = u64::from(COUNT).div_ceil(a_block);
+		let mut blocks = 0;
+		while !ids.iter().all(is_dry) {
+			begin_block();
+			let _ = beat(0);
+			assert!(fits(&transfer()), "ordinary transactions go on");
+			blocks += 1;
+			assert!(blocks <= predicted + 1, "{blocks} of {predicted} blocks");
+		}
+		println!("met in {blocks} blocks, {predicted} by the weights");
+		// Late as they were met, each is paid up to the block in which it ran dry; the first have used up their
+		// reserve by now.
+		for id in ids {
+			match pallet_escrow::StreamsOf::<Runtime>::get(id) {
+				Some(stream) => assert_eq!(stream.paid, 30 * rate, "{id}"),
+				None => assert_eq!((closed(id).paid, closed(id).refunded), (32 * rate, 0)),
+			}
+		}
+		// What the visits cost was paid for when the leases were made.
+		let paid = (Call::<Runtime>::start_lease { lease: 0 }).get_dispatch_info();
+		let alone = Weights::start_lease();
+		let for_visits = paid.call_weight.saturating_sub(alone);
+		assert!(for_visits.all_gte(Weights::visit_lease(1)));
+	});
+}
+
 fn owner(n: u32) -> String {
 	format!("many{n}")
 }
@@ -282,9 +374,11 @@ fn a_strangers_place_lasts_as_long_as_its_money() {
 		let least = escrow_terms().min_top_up;
 		assert_eq!(least, rate);
 		for who in strangers {
-			let less = plain(Escrow::deposit(signed(who), id, least - 1));
 			let too_little = pallet_escrow::Error::<Runtime>::DepositTooLow;
-			assert_eq!(less, Err(too_little.into()));
+			assert_noop!(
+				plain(Escrow::deposit(signed(who), id, least - 1)),
+				too_little
+			);
 			assert_ok!(plain(Escrow::deposit(signed(who), id, least)));
 		}
 		let latecomer = || plain(Escrow::deposit(signed("owner2"), id, LEASE));

@@ -457,8 +457,7 @@ fn compensation_below_the_least_bond_bars_new_leases_only() {
 		Market::abandon_lease(signed(OPERATOR), id).unwrap();
 		assert!(provider(0).bond < 100 * LEASE);
 		let third = place(order(3));
-		let bid = bid(0, third, 5);
-		assert_eq!(bid, Err(E::NotEligible.into()));
+		assert_noop!(bid(0, third, 5), E::NotEligible);
 		to_block_on_duty(now() + 5, 0);
 		assert!(matches!(lease(second).state, LeaseState::Active { .. }));
 	});
