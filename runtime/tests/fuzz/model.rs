@@ -1,8 +1,11 @@
 //! What the events say happened, held against what the chain stores.
 
 use crate::harness::*;
-use frame_support::traits::fungible::InspectHold;
-use leasehold_primitives::{Balance, LeaseId, OrderId, ProviderId, Resources};
+use frame_support::{
+	traits::{fungible::InspectHold, Hooks},
+	weights::{Weight, WeightMeter},
+};
+use leasehold_primitives::{math, Balance, CloseReason, LeaseId, OrderId, ProviderId, Resources};
 use leasehold_runtime::{
 	configs::ProtocolFees, invariants, AccountId, Agenda, Balances, Market, Providers, Runtime,
 	RuntimeEvent, RuntimeHoldReason, System,
@@ -32,6 +35,13 @@ enum Reason {
 	Lease,
 	Bond,
 	Attestation,
+}
+
+/// Whom an outcome is counted for.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Party {
+	Provider(ProviderId),
+	Tenant(AccountId),
 }
 
 impl Reason {
@@ -77,13 +87,69 @@ impl Earned {
 	}
 }
 
+/// What the events have said of a lease so far.
+#[derive(Default, Clone, Copy)]
+struct Life {
+	/// All deposits and refills.
+	deposited: Balance,
+	rate: Balance,
+	since: u32,
+	deadline: u32,
+	receipt: bool,
+	started: bool,
+}
+
+impl Life {
+	/// What its end must have come to: I4, and I6 of a start that came to nothing.
+	fn ensure(
+		self,
+		reason: CloseReason,
+		paid: Balance,
+		fees: Balance,
+		refunded: Balance,
+	) -> Result<(), String> {
+		ensure(fees <= paid, "more fees than was paid")?;
+		ensure(self.deposited == paid + refunded, "I4: at the close")?;
+		if self.started {
+			return Ok(());
+		}
+		use CloseReason::{ManifestMissing, StartTimeout, TenantClosed};
+		let costs = matches!(reason, TenantClosed | ManifestMissing | StartTimeout);
+		let cost = match costs && !self.receipt {
+			true => {
+				let waited = now().min(self.deadline) - self.since;
+				let cost = math::waiting_cost(self.rate, market_terms().start_rate, waited);
+				cost.min(self.deposited)
+			}
+			false => 0,
+		};
+		// A destination that cannot take it gets nothing.
+		ensure(
+			paid == fees && (paid == cost || paid == 0),
+			"I6: a failed start",
+		)?;
+		let alive = pallet_escrow::FeeDestination::<Runtime>::get()
+			.is_some_and(|to| Balances::free_balance(to) >= leasehold_runtime::EXISTENTIAL_DEPOSIT);
+		ensure(
+			paid == cost || !alive,
+			"I6: a failed start was not paid for",
+		)
+	}
+}
+
 /// A chain with its history so far.
 pub struct History {
-	issuance: Balance,
+	pub issuance: Balance,
 	/// Holds by item, as of when it was last touched, and their sums.
 	ledgers: BTreeMap<Item, Ledger>,
 	sums: BTreeMap<(AccountId, Reason), Balance>,
 	earned: BTreeMap<LeaseId, Earned>,
+	lives: BTreeMap<LeaseId, Life>,
+	/// Outcomes that were counted for a provider or a tenant since the last check, less the leases of theirs
+	/// that ended.
+	outcomes: BTreeMap<Party, i64>,
+	/// The first thing that events said and that must not be.
+	wrong: Option<String>,
 	/// Open items, so that operations find some.
 	pub orders: BTreeSet<OrderId>,
 	pub leases: BTreeSet<LeaseId>,
@@ -101,6 +167,9 @@ impl History {
 			ledgers: BTreeMap::new(),
 			sums: BTreeMap::new(),
 			earned: BTreeMap::new(),
+			lives: BTreeMap::new(),
+			outcomes: BTreeMap::new(),
+			wrong: None,
 			orders: BTreeSet::new(),
 			leases: BTreeSet::new(),
 			closed: BTreeSet::new(),
@@ -111,9 +180,9 @@ impl History {
 		}
 	}
 
-	/// Lets a block pass. What leases may earn in it is noted before the agenda works. In a full
-	/// block it has nothing to work with.
-	pub fn next_block(&mut self, full: bool) {
+	/// Lets a block pass. What leases may earn in it is noted before the agenda works, with no more than
+	/// `budget`, and as much again of what transactions leave.
+	pub fn next_block(&mut self, budget: Weight) {
 		let served: BTreeMap<ProviderId, u32> =
 			self.providers.iter().map(|id| (*id, served(*id))).collect();
 		System::set_block_number(now() + 1);
@@ -132,12 +201,14 @@ impl History {
 				earned.least += rate * more;
 			}
 		}
-		use frame_support::{
-			traits::Hooks,
-			weights::{Weight, WeightMeter},
-		};
-		let left = if full { Weight::zero() } else { Weight::MAX };
-		Agenda::on_poll(now(), &mut WeightMeter::with_limit(left));
+		let mut meter = WeightMeter::with_limit(budget);
+		Agenda::on_poll(now(), &mut meter);
+		let used = meter
+			.consumed()
+			.saturating_add(Agenda::on_idle(now(), budget));
+		if budget != Weight::MAX && !used.all_lte(budget.saturating_mul(2)) {
+			self.wrong = Some(format!("the agenda used {used} of twice {budget}"));
+		}
 		self.read_events();
 	}
 
@@ -148,10 +219,21 @@ impl History {
 				RuntimeEvent::Market(event) => self.market(event),
 				RuntimeEvent::Escrow(event) => self.escrow(event),
 				RuntimeEvent::Providers(event) => self.registry(event),
+				RuntimeEvent::Reputation(event) => self.reputation(event),
 				_ => {}
 			}
 		}
 		System::reset_events();
+	}
+
+	fn reputation(&mut self, event: pallet_reputation::Event<Runtime>) {
+		use pallet_reputation::Event::*;
+		let party = match event {
+			ProviderScored { provider, .. } => Party::Provider(provider),
+			TenantScored { tenant, .. } => Party::Tenant(tenant),
+			_ => return,
+		};
+		*self.outcomes.entry(party).or_default() += 1;
 	}
 
 	fn market(&mut self, event: pallet_market::Event<Runtime>) {
@@ -172,19 +254,34 @@ impl History {
 				order,
 				lease,
 				provider,
+				rate,
+				start_deadline,
 				..
 			} => {
 				self.touched
 					.extend([Item::Order(order), Item::Provider(provider)]);
 				self.leases.insert(lease);
+				let life = self.lives.entry(lease).or_default();
+				(life.rate, life.since, life.deadline) = (rate, now(), start_deadline);
 				Item::Lease(lease)
 			}
 			LeaseClosed {
 				lease,
 				provider,
+				tenant,
 				reason,
+				paid,
+				fees,
+				refunded,
 				..
 			} => {
+				let life = self.lives.remove(&lease).unwrap_or_default();
+				if let Err(why) = life.ensure(reason, paid, fees, refunded) {
+					self.wrong = Some(format!("{why}: lease {lease}, {reason:?}"));
+				}
+				for party in [Party::Provider(provider), Party::Tenant(tenant)] {
+					*self.outcomes.entry(party).or_default() -= 1;
+				}
 				let name = format!("{reason:?}");
 				let name = name
 					.split([' ', '(', '{'])
@@ -201,9 +298,15 @@ impl History {
 				self.closed.remove(&lease);
 				Item::Lease(lease)
 			}
-			LeaseStarted { lease, .. }
-			| ReceiptSubmitted { lease, .. }
-			| FundsLow { lease, .. }
+			LeaseStarted { lease, .. } => {
+				self.lives.entry(lease).or_default().started = true;
+				Item::Lease(lease)
+			}
+			ReceiptSubmitted { lease, .. } => {
+				self.lives.entry(lease).or_default().receipt = true;
+				Item::Lease(lease)
+			}
+			FundsLow { lease, .. }
 			| LeaseReclaimed { lease, .. }
 			| ManifestUpdated { lease, .. }
 			| ResizeProposed { lease, .. }
@@ -221,6 +324,11 @@ impl History {
 
 	fn escrow(&mut self, event: pallet_escrow::Event<Runtime>) {
 		use pallet_escrow::Event::*;
+		let deposited = match &event {
+			StreamOpened { deposit, .. } => *deposit,
+			Deposited { amount, .. } | Refilled { amount, .. } => *amount,
+			_ => 0,
+		};
 		let lease = match event {
 			StreamOpened { lease, .. }
 			| StreamRuns { lease, .. }
@@ -237,6 +345,9 @@ impl History {
 				return
 			}
 		};
+		if deposited > 0 {
+			self.lives.entry(lease).or_default().deposited += deposited;
+		}
 		self.touched.insert(Item::Lease(lease));
 	}
 
@@ -276,6 +387,14 @@ impl History {
 	/// Checks what was touched since the last check.
 	pub fn check(&mut self) -> Result<(), String> {
 		self.read_events();
+		if let Some(why) = self.wrong.take() {
+			return Err(why);
+		}
+		// Dealings with oneself count nothing, so there may be fewer outcomes than ends, never more.
+		let twice = std::mem::take(&mut self.outcomes)
+			.into_values()
+			.any(|more| more > 0);
+		ensure(!twice, "I8: an outcome was counted twice")?;
 		let mut accounts = BTreeSet::new();
 		for item in std::mem::take(&mut self.touched) {
 			let ledger = ledger(item);
@@ -332,8 +451,8 @@ impl History {
 		let earned = self.earned.get(&id).copied().unwrap_or_default();
 		if let Some(closed) = pallet_market::ClosedLeases::<Runtime>::get(id) {
 			ensure(record.is_none(), "open and closed")?;
-			// What a failed start costs goes whole to the fee destination.
-			let failed_start = closed.paid > 0 && closed.paid == closed.fees;
+			// What a failed start costs was looked at when it ended.
+			let failed_start = closed.paid == closed.fees && earned.least + earned.late == 0;
 			if !failed_start {
 				earned.ensure(closed.paid)?;
 			}
@@ -392,7 +511,7 @@ impl History {
 		let market = market_terms();
 		let wait = market.max_bidding + market.selection_deadline + market.start_deadline;
 		for _ in 0..wait {
-			self.next_block(false);
+			self.next_block(Weight::MAX);
 			self.check()?;
 		}
 		for id in self.leases.clone() {
@@ -407,7 +526,8 @@ impl History {
 		let providers = providers_terms();
 		let wait = market.closed_retention + providers.unbonding_period;
 		for _ in 0..wait.max(providers.max_attestation) + providers.max_downtime + 40 {
-			self.next_block(false);
+			self.next_block(Weight::MAX);
+			self.check()?;
 		}
 		self.check_all()?;
 		for name in NAMES {

@@ -7,9 +7,13 @@ use crate::{
 use frame_support::{
 	dispatch::{DispatchResult, RawOrigin},
 	storage::with_storage_layer,
+	traits::ConstU32,
+	weights::Weight,
+	BoundedVec,
 };
 use leasehold_primitives::{
-	receipt, FailureCode, LeaseId, PriceSheet, PriceSheetV1, Resources, WorkloadKind,
+	receipt, FailureCode, GpuUnits, GpuVendor, LeaseId, PersistentStorage, PriceSheet,
+	PriceSheetV1, Resources, StorageClass, WorkloadKind,
 };
 use leasehold_runtime::{
 	configs::ProxyType, AccountId, Balances, Escrow, Market, Providers, Proxy, Reputation, Runtime,
@@ -21,6 +25,7 @@ use pallet_providers::ProviderInfo;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use sp_core::{Pair, H256};
+use sp_runtime::Perbill;
 use std::collections::BTreeSet;
 
 /// All operations.
@@ -110,14 +115,72 @@ fn amount(random: &mut ChaCha8Rng, most: u128) -> u128 {
 fn size(random: &mut ChaCha8Rng) -> Resources {
 	let cpu = random.gen_range(1..1_500);
 	let memory = random.gen_range(1..2_000);
-	Resources {
+	let plain = Resources {
 		cpu,
 		memory,
 		ephemeral: random.gen_range(0..3_000),
 		unit_cpu: cpu,
 		unit_memory: memory,
 		..Default::default()
+	};
+	if random.gen_ratio(4, 5) {
+		return plain;
 	}
+	let class = *any(
+		random,
+		&[StorageClass::Hdd, StorageClass::Ssd, StorageClass::Ram],
+	);
+	let volumes = vec![PersistentStorage {
+		class,
+		size: random.gen_range(1..1_000),
+	}];
+	let gpus = vec![GpuUnits {
+		vendor: GpuVendor::Nvidia,
+		model: random.gen::<bool>().then(model),
+		memory: random.gen::<bool>().then_some(40_960),
+		units: random.gen_range(1..4),
+	}];
+	Resources {
+		persistent: match random.gen() {
+			true => volumes.try_into().unwrap(),
+			false => Default::default(),
+		},
+		gpu: match random.gen() {
+			true => gpus.try_into().unwrap(),
+			false => Default::default(),
+		},
+		ports: random.gen_range(0..4),
+		ips: random.gen_range(0..2),
+		..plain
+	}
+}
+
+fn model() -> BoundedVec<u8, ConstU32<24>> {
+	b"a100".to_vec().try_into().unwrap()
+}
+
+/// What a provider says of itself: with GPUs and two classes of storage, and now and then with less CPU or
+/// without the attribute that orders ask for.
+fn rich_info(random: &mut ChaCha8Rng) -> ProviderInfo {
+	let mut info = info();
+	let all = &mut info.capacity;
+	all.cpu = random.gen_range(1_000..9_000);
+	all.unit_cpu = all.cpu.min(4_000);
+	let volume = |class| PersistentStorage { class, size: 3_000 };
+	let volumes = [StorageClass::Hdd, StorageClass::Ssd].map(volume);
+	all.persistent = volumes.to_vec().try_into().unwrap();
+	let gpus = vec![GpuUnits {
+		vendor: GpuVendor::Nvidia,
+		model: Some(model()),
+		memory: Some(81_920),
+		units: 8,
+	}];
+	all.gpu = gpus.try_into().unwrap();
+	(all.ports, all.ips) = (20, 4);
+	if random.gen_ratio(1, 8) {
+		info.attributes = Default::default();
+	}
+	ProviderInfo::V1(info)
 }
 
 fn an_order(random: &mut ChaCha8Rng) -> OrderV1<AccountId> {
@@ -133,7 +196,10 @@ fn an_order(random: &mut ChaCha8Rng) -> OrderV1<AccountId> {
 	} else {
 		1
 	};
-	let auditor = || vec![account(AUDITORS[0])].try_into().unwrap();
+	let auditors = |names: &[&str]| {
+		let all: Vec<_> = names.iter().map(|name| account(name)).collect();
+		all.try_into().unwrap()
+	};
 	OrderV1 {
 		kind: match random.gen() {
 			true => WorkloadKind::Job,
@@ -162,12 +228,24 @@ fn an_order(random: &mut ChaCha8Rng) -> OrderV1<AccountId> {
 			true => vec![random.gen_range(0..4)].try_into().unwrap(),
 			false => Default::default(),
 		},
-		attestors: match random.gen_ratio(1, 15) {
-			true => Attestors {
-				all_of: auditor(),
+		attestors: match random.gen_range(0..30) {
+			0 => Attestors {
+				all_of: auditors(&AUDITORS[..1]),
 				any_of: Default::default(),
 			},
-			false => Default::default(),
+			1 => Attestors {
+				all_of: Default::default(),
+				any_of: auditors(&AUDITORS),
+			},
+			_ => Default::default(),
+		},
+		min_score: match random.gen_ratio(1, 30) {
+			true => Perbill::from_percent(random.gen_range(1..60)),
+			false => Perbill::zero(),
+		},
+		attributes: match random.gen_ratio(1, 4) {
+			true => Default::default(),
+			false => attributes(&[("region", "eu")]),
 		},
 		access: random.gen_ratio(1, 8).then(|| account("f5")),
 		..order(random.gen())
@@ -276,18 +354,31 @@ pub fn step(
 			false => (random.gen_range(1..8), 0),
 		};
 		for block in 0..blocks {
-			history.next_block(block + full >= blocks && full > 0);
+			let budget = match block + full >= blocks && full > 0 {
+				true => Weight::zero(),
+				// Now and then just enough for some of the entries.
+				false if random.gen_ratio(1, 20) => {
+					Weight::from_parts(random.gen_range(0..3_000_000_000), u64::MAX)
+				}
+				false => Weight::MAX,
+			};
+			history.next_block(budget);
 		}
 		return Ok((name, true));
 	}
 	// The agenda is as fast as anybody, unless the blocks are full.
 	if name == "report_offline" && random.gen_ratio(1, 20) {
 		for _ in 0..330 {
-			history.next_block(true);
+			history.next_block(Weight::zero());
 		}
 	}
 	// What a block does to a call that fails.
+	let issuance = Balances::total_issuance();
 	let accepted = with_storage_layer(|| call(name, random, history)).is_ok();
+	if name == "transfer" {
+		// An account that is left with less than the existential deposit goes, and what it had.
+		history.issuance -= issuance - Balances::total_issuance();
+	}
 	Ok((name, accepted))
 }
 
@@ -307,7 +398,7 @@ fn call(name: &str, random: &mut ChaCha8Rng, history: &History) -> DispatchResul
 			let n = random.gen_range(0..3);
 			let operator = account(&format!("operator{n}"));
 			let bond = 100 * LEASE + amount(random, 900 * LEASE).min(2_000 * LEASE);
-			let info = ProviderInfo::V1(info());
+			let info = rich_info(random);
 			Providers::register(signed(&format!("owner{n}")), operator, bond, info)
 		}
 		"rotate_operator" => {
@@ -317,10 +408,7 @@ fn call(name: &str, random: &mut ChaCha8Rng, history: &History) -> DispatchResul
 		}
 		"update" => {
 			let id = some!(one_of(random, &history.providers));
-			let mut info = info();
-			info.capacity.cpu = random.gen_range(1_000..9_000);
-			info.capacity.unit_cpu = info.capacity.cpu.min(4_000);
-			Providers::update(by(&provider(id).operator), ProviderInfo::V1(info))
+			Providers::update(by(&provider(id).operator), rich_info(random))
 		}
 		"set_paused" => {
 			let id = some!(one_of(random, &history.providers));
@@ -345,6 +433,9 @@ fn call(name: &str, random: &mut ChaCha8Rng, history: &History) -> DispatchResul
 			let sheet = PriceSheet::V1(PriceSheetV1 {
 				cpu: amount(random, 1_000_000),
 				memory: random.gen_range(0..100_000),
+				persistent: vec![(StorageClass::Ssd, 1_000)].try_into().unwrap(),
+				gpu: vec![(Default::default(), 1_000_000)].try_into().unwrap(),
+				port: 1_000,
 				..Default::default()
 			});
 			let sheet = (!random.gen_ratio(1, 8)).then_some(sheet);
@@ -463,7 +554,8 @@ fn call(name: &str, random: &mut ChaCha8Rng, history: &History) -> DispatchResul
 			))
 		}
 		"fail_lease" => {
-			let id = some!(lease_where(random, history, active));
+			let state = if random.gen() { active } else { starting };
+			let id = some!(lease_where(random, history, state));
 			plain(Market::fail_lease(
 				operator_of(id),
 				id,
@@ -499,6 +591,11 @@ fn call(name: &str, random: &mut ChaCha8Rng, history: &History) -> DispatchResul
 			Market::update_manifest(tenant_of(id), id, [random.gen(); 32])
 		}
 		"propose_resize" => {
+			// The size that it has takes a proposal back.
+			let proposed = pallet_market::Resizes::<Runtime>::iter_keys().next();
+			if let Some(id) = proposed.filter(|_| random.gen_ratio(1, 6)) {
+				return Market::propose_resize(tenant_of(id), id, lease(id).taken);
+			}
 			let id = some!(lease_where(random, history, active));
 			Market::propose_resize(tenant_of(id), id, size(random))
 		}
@@ -519,9 +616,13 @@ fn call(name: &str, random: &mut ChaCha8Rng, history: &History) -> DispatchResul
 			let mut terms = market_terms();
 			terms.compensation_blocks = random.gen_range(0..200);
 			terms.low_funds = random.gen_range(1..40);
-			terms.rank_weight = sp_runtime::Perbill::from_percent(random.gen_range(0..100));
+			terms.rank_weight = Perbill::from_percent(random.gen_range(0..100));
 			terms.cancel_fee = random.gen_range(0..=terms.record_deposit);
 			terms.max_slice = random.gen_range(0..60 * LEASE);
+			terms.start_deadline = random.gen_range(10..30);
+			terms.bid_lock = random.gen_range(0..3);
+			terms.max_open_bids = random.gen_range(1..6);
+			terms.agenda_horizon = random.gen_range(1..=100);
 			Market::set_terms(root(), pallet_market::Terms::V1(terms))
 		}
 		"deposit" => {
@@ -559,13 +660,17 @@ fn call(name: &str, random: &mut ChaCha8Rng, history: &History) -> DispatchResul
 		}
 		"escrow set_terms" => {
 			let mut terms = escrow_terms();
-			terms.fee = sp_runtime::Perbill::from_percent(random.gen_range(0..70));
+			terms.fee = Perbill::from_percent(random.gen_range(0..70));
 			terms.suspension_period = random.gen_range(0..40);
-			terms.storage_rate = sp_runtime::Perbill::from_percent(random.gen_range(0..30));
+			terms.storage_rate = Perbill::from_percent(random.gen_range(0..30));
 			Escrow::set_terms(root(), pallet_escrow::Terms::V1(terms))
 		}
 		"set_fee_destination" => {
-			let destination = leasehold_runtime::configs::ProtocolFees::account();
+			// One that may be emptied, too.
+			let destination = match random.gen() {
+				true => leasehold_runtime::configs::ProtocolFees::account(),
+				false => account("f4"),
+			};
 			Escrow::set_fee_destination(root(), destination)
 		}
 		"reputation set_terms" => {
