@@ -3,7 +3,7 @@
 use crate::{
 	bench::{Bench, Measured, CLEAR},
 	calls::{self, now, order, resources, transfer, RATE},
-	figures::{say, Figure},
+	figures::{median, say, Figure},
 	signer::Signer,
 };
 use anyhow::ensure;
@@ -17,7 +17,7 @@ use std::{
 
 /// Transfers finalized, from the second block with some to the last but one.
 pub async fn transfers(bench: &mut Bench, tenants: &mut [Signer]) -> anyhow::Result<()> {
-	let rounds = if bench.quick { 25 } else { 12 };
+	let rounds = if bench.quick { 25 } else { 6 };
 	let genesis = bench.node.genesis;
 	// Four clients at a time.
 	let mut lots = vec![Vec::new(); 4];
@@ -51,6 +51,7 @@ pub async fn transfers(bench: &mut Bench, tenants: &mut [Signer]) -> anyhow::Res
 	let moment = async |(_, hash): (usize, _)| bench.node.moment(hash).await;
 	let seconds = moment(blocks[to]).await? - moment(blocks[from]).await?;
 	let call: RuntimeCall = transfer(&tenants[0].account()).into();
+	bench.transfers = bench.node.fullest((first, last), 1).await?.pop();
 	bench.measure("transfer", (first, last), &call).await?;
 	for (figure, value, goal) in [
 		(
@@ -131,9 +132,9 @@ pub async fn life(
 	operator: &mut Signer,
 ) -> anyhow::Result<()> {
 	use pallet_market::Call;
-	let some = tenants.len().min(if bench.quick { 600 } else { 2_000 });
+	let some = tenants.len().min(if bench.quick { 600 } else { 8_000 });
 	let tenants = &mut tenants[..some];
-	let bidding = if bench.quick { 25 } else { 50 };
+	let bidding = if bench.quick { 25 } else { 60 };
 	let place = Call::place_order {
 		order: order(0, Selection::BestBid, bidding),
 	};
@@ -228,7 +229,7 @@ pub async fn life(
 /// Measures the blocks in which the agenda cleared orders, in hooks and without transactions; (lease, order)
 /// of each.
 async fn clearing(bench: &mut Bench, first: u32, orders: usize) -> anyhow::Result<Vec<(u64, u64)>> {
-	let (mut seconds, mut all) = (0.0, Vec::new());
+	let (mut seconds, mut transfers, mut all) = (0.0, Vec::new(), Vec::new());
 	for number in first..first + 100 {
 		if all.len() == orders {
 			break;
@@ -246,7 +247,9 @@ async fn clearing(bench: &mut Bench, first: u32, orders: usize) -> anyhow::Resul
 			}
 		}
 		if all.len() > before {
-			seconds += bench.node.execution(&block, bench.times()).await? - bench.empty;
+			let (own, transfer) = bench.execution(&block).await?;
+			seconds += own;
+			transfers.push(transfer);
 		}
 	}
 	let count = all.len();
@@ -256,6 +259,8 @@ async fn clearing(bench: &mut Bench, first: u32, orders: usize) -> anyhow::Resul
 		CLEAR.into(),
 		Measured {
 			seconds: seconds / count as f64,
+			transfer: median(transfers),
+			counted: None,
 			declared: weight,
 			kept: weight,
 			extension: 0.0,

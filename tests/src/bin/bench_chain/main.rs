@@ -2,7 +2,8 @@
 //!
 //! What a call costs is the time that a node takes to execute full blocks of it again
 //! (`Core_execute_block` on the state before the block), less that of an empty block, by the number of
-//! calls. Every ratio is against transfers in the same run on the same node.
+//! calls. Every ratio is against a full block of transfers of the same run, executed by turns with those of
+//! the call.
 
 mod bench;
 mod calls;
@@ -59,7 +60,7 @@ impl Arguments {
 }
 
 async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Figure>> {
-	let many = if arguments.quick { 1_200 } else { 4_000 };
+	let many = if arguments.quick { 1_200 } else { 8_000 };
 	let mut tenants: Vec<Signer> = (0..many).map(|n| Signer::new("tenant", n)).collect();
 	let mut owner = Signer::new("owner", 0);
 	let mut operator = Signer::new("operator", 0);
@@ -79,6 +80,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Figure>> {
 		quick: arguments.quick,
 		slot: slot_millis as f64 / 1e3,
 		empty: 0.0,
+		transfers: None,
 		next_manifest: 2,
 		measured: Vec::new(),
 		figures: Vec::new(),
