@@ -54,8 +54,7 @@ impl<T: Config> SteppedMigration for ToV2<T> {
 		if Pallet::<T>::on_chain_storage_version() != 1 {
 			return Ok(None);
 		}
-		// Less than registering, which writes this record and others.
-		let each = T::WeightInfo::register();
+		let each = T::WeightInfo::to_v2();
 		let last = translate::<Providers<T>, _, v1::ProviderRecord<T::AccountId>, _>(
 			last,
 			meter,

@@ -289,6 +289,7 @@ pub trait WeightInfo {
 	fn attest() -> Weight;
 	fn revoke_attestation() -> Weight;
 	fn set_terms() -> Weight;
+	fn to_v2() -> Weight;
 	fn visit() -> Weight;
 	fn visit_attestation() -> Weight;
 }

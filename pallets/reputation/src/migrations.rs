@@ -5,7 +5,7 @@ use codec::{Decode, Encode};
 use core::marker::PhantomData;
 use frame_support::{
 	migrations::{MigrationId, SteppedMigration, SteppedMigrationError},
-	traits::{Get, GetStorageVersion, StorageVersion},
+	traits::{GetStorageVersion, StorageVersion},
 	weights::{Weight, WeightMeter},
 };
 use leasehold_primitives::{
@@ -80,8 +80,7 @@ impl<T: Config> SteppedMigration for ToV2<T> {
 		if Pallet::<T>::on_chain_storage_version() != 1 {
 			return Ok(None);
 		}
-		// The key is looked for, read and written; setting terms encodes and writes more than a score.
-		let each = T::WeightInfo::set_terms().saturating_add(T::DbWeight::get().reads_writes(2, 1));
+		let each = T::WeightInfo::to_v2();
 		let cursor = through_maps(cursor, meter, each, PAIRS, |map, last, meter| match map {
 			PROVIDERS => {
 				translate::<ProviderScores<T>, _, v1::ScoreRecord, _>(last, meter, each, Into::into)

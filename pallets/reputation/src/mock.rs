@@ -59,6 +59,10 @@ impl pallet_reputation::WeightInfo for Free {
 	fn visit() -> Weight {
 		Weight::zero()
 	}
+
+	fn to_v2() -> Weight {
+		Weight::zero()
+	}
 }
 
 impl pallet_reputation::Config for Test {

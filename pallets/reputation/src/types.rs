@@ -230,4 +230,5 @@ impl PairFaults {
 pub trait WeightInfo {
 	fn set_terms() -> Weight;
 	fn visit() -> Weight;
+	fn to_v2() -> Weight;
 }

@@ -1,14 +1,23 @@
 //! Providers: registration, heartbeats, offers, attestations.
 
 use super::setting::{
-	at, attributes, caller, info, now, provider, provider_of, rich, root, sheet, short_terms,
-	signed,
+	at, attributes, caller, info, now, provider, provider_of, resources, rich, root, sheet,
+	short_terms, signed,
 };
 use crate::{AccountId, Providers, Runtime, RuntimeCall, RuntimeOrigin, Signature, System, LEASE};
 use frame_benchmarking::v2::*;
-use frame_support::{dispatch::RawOrigin, traits::Authorize};
+use frame_support::{
+	dispatch::RawOrigin,
+	migrations::SteppedMigration,
+	storage::unhashed,
+	traits::{Authorize, StorageVersion},
+	weights::WeightMeter,
+};
 use leasehold_primitives::{heartbeat, AgendaItem, ProviderId, ProviderRegistry};
-use pallet_providers::{Call, Terms, TermsV1};
+use pallet_providers::{
+	migrations::{v1, ToV2},
+	Call, Terms, TermsV1, WeightInfo as _,
+};
 use sp_core::{crypto::KeyTypeId, ecdsa};
 use sp_runtime::{
 	traits::{Dispatchable, IdentifyAccount},
@@ -200,6 +209,34 @@ mod benchmarks {
 		{
 			Providers::set_terms(root(), Terms::V1(TermsV1::default())).unwrap();
 		}
+	}
+
+	/// One record's part of the migration to version 2.
+	#[benchmark]
+	fn to_v2() {
+		let id = provider(0, &caller());
+		let record = pallet_providers::Providers::<Runtime>::take(id).unwrap();
+		let old = v1::ProviderRecord {
+			owner: record.owner,
+			operator: record.operator,
+			status: record.status,
+			bond: record.bond.into(),
+			slices: record.slices.into(),
+			leases: record.leases.into(),
+			reserved: resources(1),
+			offer_version: record.offer_version.into(),
+		};
+		let key = pallet_providers::Providers::<Runtime>::hashed_key_for(id);
+		unhashed::put(&key, &old);
+		StorageVersion::new(1).put::<Providers>();
+		let each = <Runtime as pallet_providers::Config>::WeightInfo::to_v2();
+		#[block]
+		{
+			let meter = &mut WeightMeter::with_limit(each);
+			let _ = ToV2::<Runtime>::step(None, meter);
+		}
+		let record = pallet_providers::Providers::<Runtime>::get(id).unwrap();
+		assert_eq!(record.registered_at, now());
 	}
 
 	/// The end of unbonding.

@@ -90,6 +90,12 @@ impl<T: frame_system::Config> pallet_providers::WeightInfo for WeightInfo<T> {
 			.saturating_add(T::DbWeight::get().reads(1))
 			.saturating_add(T::DbWeight::get().writes(1))
 	}
+	fn to_v2() -> Weight {
+		// Fastest run: 82_324_000.
+		Weight::from_parts(99_550_000, 0)
+			.saturating_add(T::DbWeight::get().reads(7))
+			.saturating_add(T::DbWeight::get().writes(7))
+	}
 	fn visit() -> Weight {
 		// Fastest run: 68_941_000.
 		Weight::from_parts(78_005_000, 0)

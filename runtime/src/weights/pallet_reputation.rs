@@ -18,6 +18,12 @@ impl<T: frame_system::Config> pallet_reputation::WeightInfo for WeightInfo<T> {
 		Weight::from_parts(5_168_000, 0)
 			.saturating_add(T::DbWeight::get().writes(1))
 	}
+	fn to_v2() -> Weight {
+		// Fastest run: 107_149_000.
+		Weight::from_parts(110_103_000, 0)
+			.saturating_add(T::DbWeight::get().reads(20))
+			.saturating_add(T::DbWeight::get().writes(19))
+	}
 	fn visit() -> Weight {
 		// Fastest run: 107_149_000.
 		Weight::from_parts(110_103_000, 0)

@@ -10,13 +10,15 @@ use frame_support::{
 	traits::GetStorageVersion,
 	weights::{Weight, WeightMeter},
 };
-use leasehold_primitives::FailureCode;
+use leasehold_primitives::{CloseReason, FailureCode, PriceSheet, PriceSheetV1};
 use leasehold_runtime::{
-	invariants, Balances, Escrow, Market, Migrations, Providers, Reputation, Runtime, LEASE,
-	VERSION,
+	invariants, AccountId, Balances, Escrow, Market, Migrations, Providers, Reputation, Runtime,
+	LEASE, VERSION,
 };
 use pallet_market::WeightInfo as _;
+use pallet_market::{LeaseState, Leases, Order, OrderV1, Orders, Quantity, Resizes, Selection};
 use pallet_providers::WeightInfo as _;
+use pallet_reputation::WeightInfo as _;
 use std::path::{Path, PathBuf};
 
 type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
@@ -25,32 +27,105 @@ fn fixture(spec_version: u32) -> PathBuf {
 	Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/state-{spec_version}.scale"))
 }
 
-/// Providers, orders, leases in several states, closed ones with scores on both sides.
+/// Providers with an offer, a private pool and a statement; orders with bids, also for several leases and to be
+/// picked from; leases in every state, closed ones with scores on both sides.
 fn history() {
 	for n in 0..3 {
 		register(n);
 	}
 	let dear = |manifest| {
 		let mut order = order(manifest);
+		order.resources.cpu = 100;
+		order.resources.unit_cpu = 100;
+		order.resources.memory = 128;
+		order.resources.unit_memory = 128;
 		order.max_rate = LEASE / 10;
 		order.deposit = 100 * order.max_rate;
 		order
 	};
-	let won = |manifest, n: u32| {
+	let won = |spec: OrderV1<AccountId>, n: u32| {
 		let lease = pallet_market::NextLeaseId::<Runtime>::get();
-		let id = place(dear(manifest));
+		let id = place(spec);
 		bid(n, id, LEASE / 10).unwrap();
 		to_block(now() + 5);
 		Market::start_lease(signed(&format!("operator{n}")), lease).unwrap();
 		lease
 	};
-	let (done, failed, running, paused) = (won(1, 0), won(2, 1), won(3, 0), won(4, 1));
+	let (done, failed, running, paused) = (
+		won(dear(1), 0),
+		won(dear(2), 1),
+		won(dear(3), 0),
+		won(dear(4), 1),
+	);
 	to_block(now() + 8);
 	Market::complete_lease(signed("operator0"), done, 0, [7; 32]).unwrap();
 	Market::fail_lease(signed("operator1"), failed, FailureCode::Crashed).unwrap();
 	Market::pause_lease(signed("operator1"), paused).unwrap();
 	Escrow::deposit(signed("friend"), running, LEASE).unwrap();
+	let sheet = PriceSheet::V1(PriceSheetV1 {
+		cpu: 1_000,
+		..Default::default()
+	});
+	Providers::set_offer(signed("operator0"), Some(sheet)).unwrap();
+	let tenants = vec![account("tenant"), account("friend")];
+	Providers::set_served(signed("owner1"), Some(tenants.try_into().unwrap())).unwrap();
+	let eu = attributes(&[("region", "eu")]);
+	Providers::attest(signed("f1"), 0, eu, 250).unwrap();
+	// Dry, and one whose provider gave notice.
+	let dry = OrderV1 {
+		deposit: 32 * LEASE / 10,
+		..dear(6)
+	};
+	won(dry, 0);
+	let noticed = won(
+		OrderV1 {
+			notice: 90,
+			..dear(7)
+		},
+		0,
+	);
+	Market::reclaim_lease(signed("operator0"), noticed).unwrap();
+	to_block_on_duty(now() + 26, 0);
+	// A change of size that waits, and a refill.
+	let mut larger = dear(3).resources;
+	larger.cpu = 200;
+	Market::propose_resize(signed("tenant"), running, larger).unwrap();
+	let refill = pallet_escrow::Refill {
+		amount: 5 * LEASE,
+		budget: 20 * LEASE,
+	};
+	Escrow::set_refill(signed("tenant"), running, Some(refill)).unwrap();
 	Providers::deregister(signed("owner2")).unwrap();
+	// By the offer: it waits for its start.
+	let at_once = OrderV1 {
+		selection: Selection::Offer {
+			provider: 0,
+			version: provider(0).offer_version,
+		},
+		bidding: 0,
+		..dear(8)
+	};
+	Market::lease_now(signed("tenant"), Order::V1(at_once)).unwrap();
+	let several = OrderV1 {
+		quantity: Quantity {
+			leases: 2,
+			at_least: 1,
+			spread: true,
+		},
+		bidding: 20,
+		..dear(9)
+	};
+	let by_hand = OrderV1 {
+		selection: Selection::Manual,
+		bidding: 3,
+		..dear(10)
+	};
+	for spec in [several, by_hand] {
+		let id = place(spec);
+		for n in 0..2 {
+			bid(n, id, LEASE / 20).unwrap();
+		}
+	}
 	place(dear(5));
 }
 
@@ -123,13 +198,40 @@ fn the_second_version_comes_through_the_upgrade() {
 		assert_eq!(Balances::total_issuance(), issuance, "I7");
 		assert_eq!((free("tenant"), held("tenant")), before);
 		holds_are_handed_over();
-		let order = pallet_market::NextOrderId::<Runtime>::get() - 1;
-		bid(0, order, LEASE / 20).unwrap();
-		to_block(now() + 5);
-		let id = pallet_market::NextLeaseId::<Runtime>::get() - 1;
-		Market::start_lease(signed("operator0"), id).unwrap();
-		to_block(now() + 200);
+		// What each was in the midst of goes on.
+		let (running, paused, dry, noticed, starting) = (2, 3, 4, 5, 6);
+		let larger = Resizes::<Runtime>::get(running).unwrap().resources;
+		Market::accept_resize(signed("operator0"), running, larger).unwrap();
+		assert_eq!(lease(running).taken.cpu, 200);
+		assert_eq!(stream(running).refill.unwrap().budget, 20 * LEASE);
+		Market::resume_lease(signed("operator1"), paused).unwrap();
+		assert!(matches!(stream(dry).phase, pallet_escrow::Phase::Stored(_)));
+		Escrow::deposit(signed("tenant"), dry, 5 * LEASE).unwrap();
+		assert!(matches!(lease(dry).state, LeaseState::Active { .. }));
+		Market::start_lease(signed("operator0"), starting).unwrap();
+		assert!(lease(noticed).reclaim_at.is_some());
+		let by_hand = pallet_market::NextOrderId::<Runtime>::get() - 2;
+		let picks = vec![1].try_into().unwrap();
+		Market::pick(signed("tenant"), by_hand, picks).unwrap();
+		assert_eq!(pallet_providers::Attestations::<Runtime>::iter().count(), 1);
+		assert!(pallet_providers::Served::<Runtime>::contains_key(1));
+		bid(0, by_hand + 1, LEASE / 20).unwrap();
+		to_block_on_duty(now() + 20, 0);
+		assert_eq!(Orders::<Runtime>::iter().count(), 0);
+		let made = pallet_market::NextLeaseId::<Runtime>::get() - starting - 1;
+		assert_eq!(made, 4, "one by hand, two of one order, one more");
 		invariants::check().unwrap();
+		to_block_on_duty(now() + 100, 0);
+		assert_eq!(closed(noticed).reason, CloseReason::Reclaimed);
+		// And all comes back.
+		for id in Leases::<Runtime>::iter_keys().collect::<Vec<_>>() {
+			Market::close_lease(signed("tenant"), id).unwrap();
+		}
+		to_block(now() + market_terms().closed_retention + 200);
+		invariants::check().unwrap();
+		let all = ["tenant", "friend", "f1", "owner2"].map(held);
+		assert_eq!(all, [0; 4]);
+		assert_eq!(Balances::total_issuance(), issuance, "I7");
 	});
 }
 
@@ -179,7 +281,8 @@ fn migrations_stop_where_the_block_ends_and_go_on_in_the_next() {
 		ext.execute_with(|| {
 			// At least what one record of each may cost, and less than two of the market's.
 			let most = <Runtime as pallet_market::Config>::WeightInfo::to_v2()
-				.max(<Runtime as pallet_providers::Config>::WeightInfo::register());
+				.max(<Runtime as pallet_providers::Config>::WeightInfo::to_v2())
+				.max(<Runtime as pallet_reputation::Config>::WeightInfo::to_v2());
 			let most = most * each;
 			let steps = steps_of::<pallet_providers::migrations::ToV2<Runtime>>(most)
 				+ steps_of::<pallet_reputation::migrations::ToV2<Runtime>>(most)
