@@ -12,6 +12,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod books;
 #[path = "../chain/harness.rs"]
 #[allow(dead_code)]
 mod harness;

@@ -1,0 +1,202 @@
+//! What items hold, what leases earn and come to, and what may be left in the end.
+
+use crate::{harness::*, model::ensure};
+use leasehold_primitives::{math, Balance, CloseReason, LeaseId, OrderId, ProviderId};
+use leasehold_runtime::{AccountId, Balances, Runtime, RuntimeHoldReason};
+use std::collections::BTreeMap;
+
+/// What is on hold for one item: (account, reason) → planck.
+pub type Ledger = BTreeMap<(AccountId, Reason), Balance>;
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Reason {
+	/// Orders, streams and records.
+	Lease,
+	Bond,
+	Attestation,
+}
+
+impl Reason {
+	pub const ALL: [Self; 3] = [Self::Lease, Self::Bond, Self::Attestation];
+
+	pub fn hold(self) -> RuntimeHoldReason {
+		match self {
+			Self::Lease => RuntimeHoldReason::Escrow(pallet_escrow::HoldReason::Stream),
+			Self::Bond => RuntimeHoldReason::Providers(pallet_providers::HoldReason::Bond),
+			Self::Attestation => {
+				RuntimeHoldReason::Providers(pallet_providers::HoldReason::Attestation)
+			}
+		}
+	}
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Item {
+	Order(OrderId),
+	Lease(LeaseId),
+	Provider(ProviderId),
+	Attestation(u64),
+}
+
+/// What a lease has earned, reckoned block by block: planck, gross.
+#[derive(Default, Clone, Copy)]
+pub struct Earned {
+	pub least: Balance,
+	/// In blocks past its deadline: they may stand in for blocks of absence before it, if it is
+	/// visited late.
+	pub late: Balance,
+}
+
+impl Earned {
+	pub fn ensure(self, paid: Balance) -> Result<(), String> {
+		let Self { least, late } = self;
+		if (least..=least + late).contains(&paid) {
+			return Ok(());
+		}
+		Err(format!(
+			"I6: paid and owed {paid}, earned {least} (+ {late})"
+		))
+	}
+}
+
+/// What the events have said of a lease so far.
+#[derive(Default, Clone, Copy)]
+pub struct Life {
+	/// All deposits and refills.
+	pub deposited: Balance,
+	pub rate: Balance,
+	pub since: u32,
+	pub deadline: u32,
+	pub receipt: bool,
+	pub started: bool,
+}
+
+impl Life {
+	/// What its end must have come to: I4, and I6 of a start that came to nothing.
+	pub fn ensure(
+		self,
+		reason: CloseReason,
+		paid: Balance,
+		fees: Balance,
+		refunded: Balance,
+	) -> Result<(), String> {
+		ensure(fees <= paid, "more fees than was paid")?;
+		ensure(self.deposited == paid + refunded, "I4: at the close")?;
+		if self.started {
+			return Ok(());
+		}
+		use CloseReason::{ManifestMissing, StartTimeout, TenantClosed};
+		let costs = matches!(reason, TenantClosed | ManifestMissing | StartTimeout);
+		let cost = match costs && !self.receipt {
+			true => {
+				let waited = now().min(self.deadline) - self.since;
+				let cost = math::waiting_cost(self.rate, market_terms().start_rate, waited);
+				cost.min(self.deposited)
+			}
+			false => 0,
+		};
+		// A destination that cannot take it gets nothing.
+		ensure(
+			paid == fees && (paid == cost || paid == 0),
+			"I6: a failed start",
+		)?;
+		let alive = pallet_escrow::FeeDestination::<Runtime>::get()
+			.is_some_and(|to| Balances::free_balance(to) >= leasehold_runtime::EXISTENTIAL_DEPOSIT);
+		ensure(
+			paid == cost || !alive,
+			"I6: a failed start was not paid for",
+		)
+	}
+}
+
+/// I9: nothing but counters, terms, scores and the agenda's cursors is left.
+pub fn left_over() -> Result<(), String> {
+	let prefix = |pallet: &str, item: &str| {
+		let hash = |text: &str| sp_io::hashing::twox_128(text.as_bytes());
+		[hash(pallet), hash(item)].concat()
+	};
+	let kept: Vec<Vec<u8>> = [
+		("Agenda", "Cursor"),
+		("Market", "NextOrderId"),
+		("Market", "NextLeaseId"),
+		("Providers", "NextProviderId"),
+		("Providers", "NextAttestationId"),
+		("Reputation", "ProviderScores"),
+		("Reputation", "TenantScores"),
+		("Reputation", "Pairs"),
+		("Reputation", "Sweeping"),
+		("Escrow", "FeeDestination"),
+	]
+	.iter()
+	.map(|(pallet, item)| prefix(pallet, item))
+	.chain(["Market", "Providers", "Escrow", "Reputation"].map(|p| prefix(p, "CurrentTerms")))
+	.chain(
+		["Agenda", "Market", "Providers", "Escrow", "Reputation"]
+			.map(|p| prefix(p, ":__STORAGE_VERSION__:")),
+	)
+	.collect();
+	// The sweep of scores goes on for as long as there are any.
+	let scores = prefix("Agenda", "Pages");
+	let counts = prefix("Agenda", "PageCount");
+	let mut entries = 0;
+	for pallet in ["Agenda", "Market", "Providers", "Escrow", "Reputation"] {
+		let start = sp_io::hashing::twox_128(pallet.as_bytes()).to_vec();
+		let mut key = start.clone();
+		while let Some(next) = sp_io::storage::next_key(&key) {
+			if !next.starts_with(&start) {
+				break;
+			}
+			key = next;
+			if key.starts_with(&scores) {
+				entries += 1;
+			} else if !key.starts_with(&counts) && !kept.iter().any(|k| key.starts_with(k)) {
+				return Err(format!("I9: left in {pallet}: {key:02x?}"));
+			}
+		}
+	}
+	let sweeping = pallet_reputation::Sweeping::<Runtime>::exists();
+	ensure(entries <= usize::from(sweeping), "I9: stale agenda entries")
+}
+
+pub fn ledger(item: Item) -> Ledger {
+	let mut ledger = Ledger::new();
+	let mut add = |who: &AccountId, reason, amount: Balance| {
+		if amount > 0 {
+			*ledger.entry((who.clone(), reason)).or_default() += amount;
+		}
+	};
+	match item {
+		Item::Order(id) => {
+			if let Some(order) = pallet_market::Orders::<Runtime>::get(id) {
+				let spec = order.spec.v1();
+				let leases = Balance::from(spec.quantity.leases);
+				let each = spec.deposit + order.record_deposit;
+				add(&order.tenant, Reason::Lease, each * leases);
+			}
+		}
+		Item::Lease(id) => {
+			if let Some(lease) = pallet_market::Leases::<Runtime>::get(id) {
+				add(&lease.tenant, Reason::Lease, lease.record_deposit);
+			}
+			if let Some(closed) = pallet_market::ClosedLeases::<Runtime>::get(id) {
+				add(&closed.tenant, Reason::Lease, closed.record_deposit);
+			}
+			if let Some(stream) = pallet_escrow::StreamsOf::<Runtime>::get(id) {
+				for funder in &stream.funders {
+					add(&funder.who, Reason::Lease, funder.held);
+				}
+			}
+		}
+		Item::Provider(id) => {
+			if let Some(record) = pallet_providers::Providers::<Runtime>::get(id) {
+				add(&record.owner, Reason::Bond, record.bond);
+			}
+		}
+		Item::Attestation(id) => {
+			if let Some(record) = pallet_providers::Attestations::<Runtime>::get(id) {
+				add(&record.auditor, Reason::Attestation, record.deposit);
+			}
+		}
+	}
+	ledger
+}
