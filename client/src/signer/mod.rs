@@ -8,8 +8,8 @@ mod journal;
 pub use journal::{Journal, Stored};
 
 use crate::{
-	call::Call, chain::Chain, error::ChainError, keystore, view::View, AccountId32, Connection,
-	Heads, Keypair, H256,
+	call::Call, chain::Chain, error::ChainError, keystore, units, view::View, AccountId32,
+	Connection, Heads, Keypair, H256,
 };
 
 use std::{collections::HashSet, sync::Arc};
@@ -21,6 +21,18 @@ pub const LIFE: u32 = 64;
 
 /// Changes of the heads after which an unincluded transaction is sent again.
 const RESEND: u32 = 8;
+
+/// What is offered beyond the fee after a transaction expired, planck; doubled each time up to 1.28 LEASE.
+const FIRST_TIP: u128 = units::LEASE / 100;
+
+/// The tip after so many transactions in a row expired. Who fills blocks must offer as much for each of the
+/// transactions that he fills them with, or ours come first.
+fn tip(expired: u32) -> u128 {
+	match expired.checked_sub(1) {
+		None => 0,
+		Some(doublings) => FIRST_TIP.saturating_mul(1 << doublings.min(7)),
+	}
+}
 
 /// How often a call is signed anew because its nonce was taken.
 const NONCE_ATTEMPTS: u32 = 8;
@@ -79,6 +91,7 @@ impl Signer {
 			finalized_scanned: None,
 			best_scanned: HashSet::new(),
 			changes: 0,
+			expired: 0,
 		};
 		tokio::spawn(task.run(incoming, heads));
 		Self { requests, account }
@@ -140,6 +153,8 @@ struct Task {
 	finalized_scanned: Option<u32>,
 	best_scanned: HashSet<(u32, H256)>,
 	changes: u32,
+	/// Transactions in a row that no block took.
+	expired: u32,
 }
 
 impl Task {
@@ -225,6 +240,7 @@ impl Task {
 		let payload = view.at.tx().from_call_data_bytes(&data)?;
 		let params = DefaultExtrinsicParamsBuilder::<crate::Config>::new()
 			.nonce(nonce)
+			.tip(tip(self.expired))
 			.mortal_from_unchecked(u64::from(LIFE), view.number().into(), view.hash())
 			.build();
 		let signed = view
@@ -313,7 +329,13 @@ impl Task {
 			if ours && pending.stored.expires < heads.finalized.0 {
 				let mut expired = self.pending.remove(at);
 				self.journal.remove(&expired.stored);
-				tracing::warn!(what = expired.stored.what, "a transaction expired");
+				self.expired = self.expired.saturating_add(1);
+				let tip = units::lease(tip(self.expired));
+				tracing::warn!(
+					what = expired.stored.what,
+					tip,
+					"a transaction expired: the next offers a tip"
+				);
 				expired.answer(Err(ChainError::Expired(LIFE)));
 			} else {
 				at = at.saturating_add(1);
@@ -361,6 +383,7 @@ impl Task {
 		for (index, bytes) in (0u32..).zip(body.block.extrinsics) {
 			let found = self.pending.iter().position(|p| p.stored.bytes == bytes.0);
 			let Some(place) = found else { continue };
+			self.expired = 0;
 			let result = match connection.at(block.1).await {
 				Ok(at) => outcome(&View::from(at), index)
 					.await?
@@ -452,5 +475,17 @@ impl View {
 			}
 		}
 		Ok(None)
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn a_tip_is_offered_after_an_expiry_only_and_has_a_limit() {
+		let tips = [0, 1, 2, 3, 8, 9, u32::MAX].map(tip);
+		let hundredths = [0, 1, 2, 4, 128, 128, 128].map(|n| n * units::LEASE / 100);
+		assert_eq!(tips, hundredths);
 	}
 }

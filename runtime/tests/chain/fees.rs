@@ -186,3 +186,51 @@ fn a_report_is_charged_for_all_validators_whatever_it_says() {
 		all
 	);
 }
+
+/// The priority of a signed transaction of this call in the pool, and how many such fit into a block.
+fn standing(call: RuntimeCall, tip: u128) -> (u64, u128) {
+	let mut info: DispatchInfo = call.get_dispatch_info();
+	let extension = extension(None);
+	info.extension_weight = sp_runtime::traits::TransactionExtension::weight(&extension, &call);
+	let signature = leasehold_runtime::Signature::Sr25519([0; 64].into());
+	let address = MultiAddress::<AccountId, ()>::Id(account("tenant"));
+	let length = UncheckedExtrinsic::new_signed(call, address, signature, extension).encoded_size();
+	let priority = pallet_transaction_payment::ChargeTransactionPayment::<Runtime>::get_priority(
+		&info, length, tip, 0,
+	);
+	let weights = leasehold_runtime::configs::RuntimeBlockWeights::get();
+	let class = weights.get(info.class);
+	let each = info.total_weight().saturating_add(class.base_extrinsic);
+	let most = class.max_total.unwrap().ref_time() / each.ref_time();
+	(priority, most.into())
+}
+
+#[test]
+fn to_fill_blocks_costs_more_than_there_is_to_gain_and_a_tip_gets_past() {
+	run_at_default_terms(|| {
+		let transfer = || {
+			let dest = account("friend").into();
+			let call = pallet_balances::Call::<Runtime>::transfer_keep_alive { dest, value: 1 };
+			RuntimeCall::from(call)
+		};
+		// At the lowest price of weight, and as if that did not rise.
+		let (plain, count) = standing(transfer(), 0);
+		let block = count * fees(transfer(), Default::default()).0 / 10;
+		println!("a block of {count} transfers: {block} planck");
+		assert!(block > LEASE);
+		// A lease that is paused cannot resume meanwhile, and ends with the compensation of its slice.
+		let downtime = pallet_providers::TermsV1::default().max_downtime;
+		let slice = pallet_market::TermsV1::default().max_slice;
+		assert!(u128::from(downtime) * block > 30 * slice);
+		// Who offers a tip comes first, and is kept out only by as much for each of those in the block.
+		let resume = || RuntimeCall::from(Call::<Runtime>::resume_lease { lease: 0 });
+		let (tipped, _) = standing(resume(), LEASE / 100);
+		assert!(tipped > plain);
+		assert!(standing(resume(), 0).0 < standing(transfer(), 1).0);
+		let enough = (0..64).map(|n| 1u128 << n);
+		let tip = enough
+			.clone()
+			.find(|tip| standing(transfer(), *tip).0 >= tipped);
+		assert!(count * tip.unwrap() > 3 * LEASE);
+	});
+}
