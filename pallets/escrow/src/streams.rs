@@ -232,14 +232,26 @@ impl<T: Config> Streams<T::AccountId> for Pallet<T> {
 			return false;
 		};
 		let needed = Self::needed_refill(&stream);
-		let taken = amount.max(needed).min(budget);
-		if taken < needed || Self::add(&mut stream, &who, taken).is_err() {
+		// What was agreed, or at least what is needed, if the tenant has no more.
+		let amounts = [amount.max(needed).min(budget), needed.min(budget)];
+		let taken = amounts
+			.into_iter()
+			.filter(|taken| *taken >= needed)
+			.find(|taken| {
+				let mut with = stream.clone();
+				let added = Self::add(&mut with, &who, *taken).is_ok();
+				if added {
+					stream = with;
+				}
+				added
+			});
+		let Some(taken) = taken else {
 			Self::deposit_event(Event::RefillMissed {
 				lease,
 				amount: needed,
 			});
 			return false;
-		}
+		};
 		let left = budget.saturating_sub(taken);
 		stream.refill = (left > 0).then_some(Refill {
 			amount,

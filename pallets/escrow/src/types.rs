@@ -118,7 +118,7 @@ pub type Refunds<AccountId> = BoundedVec<Funder<AccountId>, ConstU32<MAX_FUNDERS
 	MaxEncodedLen,
 )]
 pub struct Refill {
-	/// Taken at a time, planck.
+	/// Taken at a time, planck: more or less, if so much is needed, or no more is there, to run on.
 	#[codec(compact)]
 	pub amount: Balance,
 	/// Still to be taken in all, planck.

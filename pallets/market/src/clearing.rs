@@ -3,7 +3,7 @@
 extern crate alloc;
 
 use crate::{
-	pallet::*, Bid, LeaseRecord, LeaseState, OrderOf, OrderRecordOf, OrderV1, Picks, RunnerUp,
+	pallet::*, LeaseRecord, LeaseState, OrderOf, OrderRecordOf, OrderV1, Picks, RunnerUp,
 	Selection, TermsV1, Watch,
 };
 use alloc::vec::Vec;
@@ -56,24 +56,22 @@ impl<T: Config> Pallet<T> {
 			});
 		}
 		if !cleared {
-			let fee = Self::end_order(id, &order, manual && Self::could_pick(&order))?;
+			let fee = Self::end_order(id, &order, manual && Self::could_pick(id, &order))?;
 			Self::deposit_event(Event::OrderExpired { order: id, fee });
 		}
 		Ok(())
 	}
 
 	/// Whether the bids would have filled the order as it stands: what a tenant that did not pick pays for.
-	fn could_pick(order: &OrderRecordOf<T>) -> bool {
-		let (spec, terms) = (order.spec.v1(), Self::terms());
-		let fits = |bid: &&Bid| {
-			let slice = Self::bid_slice(bid.rate, spec.max_rate, &terms);
-			Self::eligible(&order.tenant, spec, bid.provider, slice, true).is_ok()
-		};
-		let needed = match spec.quantity.spread {
-			true => usize::from(spec.quantity.at_least),
-			false => 1,
-		};
-		order.bids.iter().filter(fits).count() >= needed
+	fn could_pick(id: OrderId, order: &OrderRecordOf<T>) -> bool {
+		let mut enough = false;
+		// It is filled, and all of that undone.
+		let undone: DispatchResult = with_storage_layer(|| {
+			let filled = Self::fill(id, order, None, &mut Vec::new())?;
+			enough = filled >= order.spec.v1().quantity.at_least;
+			Err(Error::<T>::TooLate.into())
+		});
+		undone.is_err() && enough
 	}
 
 	/// How many bids there were, and how many auditors the order names.

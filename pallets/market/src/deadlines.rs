@@ -141,8 +141,7 @@ impl<T: Config> Pallet<T> {
 			return;
 		}
 		let now = Self::now();
-		let offline_at =
-			T::Registry::on_duty_until(provider).saturating_add(T::Registry::max_downtime());
+		let offline_at = T::Registry::offline_at(provider);
 		if now < offline_at {
 			let due = T::Agenda::schedule(AgendaItem::Watch(provider), offline_at);
 			Watches::<T>::insert(provider, Watch { due, done: None });

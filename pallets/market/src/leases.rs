@@ -26,8 +26,9 @@ impl<T: Config> Pallet<T> {
 		operator: &T::AccountId,
 		id: LeaseId,
 	) -> Result<LeaseRecordOf<T>, DispatchError> {
+		let back = T::Registry::offline_at(Self::operated(operator)?) > Self::now();
 		let (lease, overdue) = Self::ending_lease(operator, id)?;
-		ensure!(overdue.is_none(), Error::<T>::TooLate);
+		ensure!(back && overdue.is_none(), Error::<T>::TooLate);
 		Ok(lease)
 	}
 
@@ -103,6 +104,16 @@ impl<T: Config> Pallet<T> {
 		ensure!(now <= deadline, Error::<T>::TooLate);
 		let term_end = now.checked_add(max_duration).ok_or(Error::<T>::Overflow)?;
 		T::Streams::accrue(id, term_end)?;
+		// What a wait in vain is worth at the ceiling is no longer at stake.
+		let slice = lease
+			.slice
+			.min(Self::slice(T::Streams::rate(id), &Self::terms()));
+		if slice < lease.slice {
+			let taken = &lease.taken;
+			T::Registry::exchange(lease.provider, (taken, lease.slice), (taken, slice))?;
+			lease.slice = slice;
+			Self::deposit_event(Event::SliceReduced { lease: id, slice });
+		}
 		lease.state = LeaseState::Active { term_end };
 		let due = Self::next_visit(id, &lease, false);
 		Self::put(id, lease, due);
@@ -311,8 +322,8 @@ impl<T: Config> Pallet<T> {
 			} => since,
 			_ => BlockNumber::MAX,
 		};
-		let since = T::Registry::on_duty_until(lease.provider).min(paused_since);
-		let offline = since.saturating_add(T::Registry::max_downtime());
+		let paused = paused_since.saturating_add(T::Registry::max_downtime());
+		let offline = T::Registry::offline_at(lease.provider).min(paused);
 		let (at, reason) = if offline < end {
 			(offline, CloseReason::Offline)
 		} else {

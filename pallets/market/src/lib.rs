@@ -152,6 +152,10 @@ pub mod pallet {
 	impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
 		fn build(&self) {
 			assert_eq!(self.terms.check(), Ok(()), "terms of the market");
+			assert!(
+				self.terms.start_deadline <= T::Registry::max_downtime(),
+				"start_deadline must be at most the providers' max_downtime"
+			);
 			CurrentTerms::<T>::put(Terms::V1(self.terms.clone()));
 		}
 	}
@@ -278,6 +282,8 @@ pub mod pallet {
 			lease: LeaseId,
 			record_deposit: Balance,
 		},
+		/// The lease reserves `slice` planck of the bond from its start on: what its own rate asks for.
+		SliceReduced { lease: LeaseId, slice: Balance },
 	}
 
 	#[pallet::error]
@@ -679,6 +685,10 @@ pub mod pallet {
 				TermsV1::default().check(),
 				Ok(()),
 				"default terms of the market"
+			);
+			assert!(
+				TermsV1::default().start_deadline <= T::Registry::max_downtime(),
+				"start_deadline must be at most the providers' max_downtime"
 			);
 		}
 

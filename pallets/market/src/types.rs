@@ -128,7 +128,7 @@ impl Default for TermsV1 {
 			// A day.
 			closed_retention: 28_800,
 			agenda_horizon: 28_800,
-			rank_weight: Perbill::from_percent(3),
+			rank_weight: Perbill::from_percent(1),
 		}
 	}
 }

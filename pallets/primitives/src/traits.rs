@@ -86,6 +86,9 @@ pub trait ProviderRegistry<AccountId> {
 	fn beat(provider: ProviderId);
 	/// The block from which on the provider serves nothing more, unless it beats.
 	fn on_duty_until(provider: ProviderId) -> BlockNumber;
+	/// The block in which a provider that serves nothing has done so for too long. Coming back later than that
+	/// does not move it for as long as the provider has leases.
+	fn offline_at(provider: ProviderId) -> BlockNumber;
 	/// Blocks between two heartbeats, at least.
 	fn heartbeat_period() -> BlockNumber;
 	/// Blocks for which a provider may serve nothing before its leases end.

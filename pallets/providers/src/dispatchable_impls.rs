@@ -335,12 +335,23 @@ impl<T: Config> Pallet<T> {
 		Ok(())
 	}
 
+	/// The block in which an absence since this beat is too long.
+	pub(crate) fn offline_after(beat: &Heartbeat) -> BlockNumber {
+		let on_duty_until = beat.last_beat.saturating_add(beat.grace);
+		on_duty_until.saturating_add(Self::terms().max_downtime)
+	}
+
 	/// Stores what has been served up to now; whether there is such a provider.
 	pub(crate) fn count_beat(provider: ProviderId, instance: Option<Instance>) -> bool {
 		let Some(beat) = Heartbeats::<T>::get(provider) else {
 			return false;
 		};
 		let now = Self::now();
+		let offline_at = Self::offline_after(&beat);
+		let has_leases = || Providers::<T>::get(provider).is_some_and(|record| record.leases > 0);
+		if offline_at <= now && !Absences::<T>::contains_key(provider) && has_leases() {
+			Absences::<T>::insert(provider, offline_at);
+		}
 		let beat = Heartbeat {
 			counter: beat.served(now),
 			last_beat: now,
@@ -386,6 +397,7 @@ impl<T: Config> Pallet<T> {
 		Offers::<T>::remove(provider);
 		Served::<T>::remove(provider);
 		Heartbeats::<T>::remove(provider);
+		Absences::<T>::remove(provider);
 		FormerOperators::<T>::remove(provider);
 		ByOwner::<T>::remove(&record.owner);
 		ByOperator::<T>::remove(&record.operator);

@@ -111,6 +111,11 @@ pub mod pallet {
 	#[pallet::storage]
 	pub type Heartbeats<T: Config> = StorageMap<_, Twox64Concat, ProviderId, Heartbeat>;
 
+	/// Providers that came back after an absence that was too long, with the block in which it was: their leases
+	/// of that time end all the same. Until then they get no new ones.
+	#[pallet::storage]
+	pub type Absences<T: Config> = StorageMap<_, Twox64Concat, ProviderId, BlockNumber>;
+
 	/// The provider that an account owns.
 	#[pallet::storage]
 	pub type ByOwner<T: Config> = StorageMap<_, Blake2_128Concat, T::AccountId, ProviderId>;

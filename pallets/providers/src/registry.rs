@@ -95,7 +95,8 @@ impl<T: Config> ProviderRegistry<AccountIdOf<T>> for Pallet<T> {
 			Status::Paused => demand.standing,
 			Status::Unbonding { .. } => false,
 		};
-		ensure!(accepting, Requirement::Accepting);
+		let back = !Absences::<T>::contains_key(provider);
+		ensure!(accepting && back, Requirement::Accepting);
 		let serves = Served::<T>::get(provider).is_none_or(|t| t.contains(demand.tenant));
 		ensure!(serves, Requirement::Tenant);
 		ensure!(record.bond >= Self::terms().min_bond, Requirement::Bond);
@@ -129,6 +130,10 @@ impl<T: Config> ProviderRegistry<AccountIdOf<T>> for Pallet<T> {
 				.checked_add(slice)
 				.filter(|sum| *sum <= record.bond)
 				.ok_or(Error::<T>::CannotReserve)?;
+			// Who had no lease had no duty: its absence, if it is absent, begins now.
+			if record.leases == 0 {
+				Self::count_beat(provider, None);
+			}
 			record.leases = record.leases.checked_add(1).ok_or(Error::<T>::Overflow)?;
 			Ok(())
 		})
@@ -186,6 +191,9 @@ impl<T: Config> ProviderRegistry<AccountIdOf<T>> for Pallet<T> {
 				.leases
 				.checked_sub(1)
 				.ok_or(Error::<T>::NotReserved)?;
+			if record.leases == 0 {
+				Absences::<T>::remove(provider);
+			}
 			Ok(())
 		})
 	}
@@ -235,6 +243,12 @@ impl<T: Config> ProviderRegistry<AccountIdOf<T>> for Pallet<T> {
 
 	fn on_duty_until(provider: ProviderId) -> BlockNumber {
 		Heartbeats::<T>::get(provider).map_or(0, |beat| beat.last_beat.saturating_add(beat.grace))
+	}
+
+	fn offline_at(provider: ProviderId) -> BlockNumber {
+		Absences::<T>::get(provider).unwrap_or_else(|| {
+			Heartbeats::<T>::get(provider).map_or(0, |beat| Self::offline_after(&beat))
+		})
 	}
 
 	fn heartbeat_period() -> BlockNumber {

@@ -37,6 +37,10 @@ impl<T: Config> Pallet<T> {
 				"a provider without heartbeat"
 			);
 			ensure!(
+				record.leases > 0 || !Absences::<T>::contains_key(provider),
+				"an absence that keeps no lease from going on"
+			);
+			ensure!(
 				provider < NextProviderId::<T>::get(),
 				"an id that was never given"
 			);

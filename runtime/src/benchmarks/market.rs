@@ -149,12 +149,19 @@ mod benchmarks {
 	fn start_lease() {
 		let operator = caller();
 		let lease = starting_lease(&rich("tenant", 0), operator.clone());
+		let record = || pallet_market::Leases::<Runtime>::get(lease).unwrap();
+		// As after a bid far below the ceiling.
+		let (provider, taken, slice) = (record().provider, record().taken, record().slice);
+		Providers::exchange(provider, (&taken, slice), (&taken, slice + 1)).unwrap();
+		pallet_market::Leases::<Runtime>::mutate(lease, |lease| {
+			lease.as_mut().unwrap().slice = slice + 1;
+		});
 		#[block]
 		{
 			Market::start_lease(signed(&operator), lease).unwrap();
 		}
-		let state = pallet_market::Leases::<Runtime>::get(lease).unwrap().state;
-		assert!(matches!(state, LeaseState::Active { .. }));
+		assert!(matches!(record().state, LeaseState::Active { .. }));
+		assert!(record().slice <= slice);
 	}
 
 	#[benchmark]
@@ -178,6 +185,7 @@ mod benchmarks {
 		let operator = caller();
 		let lease = active_lease(&rich("tenant", 0), operator.clone(), f);
 		run_dry(lease);
+		go_offline();
 		#[block]
 		{
 			Market::complete_lease(signed(&operator), lease, 0, [1; 32]).unwrap();
@@ -194,6 +202,7 @@ mod benchmarks {
 			lease.as_mut().unwrap().kind = leasehold_primitives::WorkloadKind::Service;
 		});
 		run_dry(lease);
+		go_offline();
 		#[block]
 		{
 			Market::fail_lease(signed(&operator), lease, FailureCode::Internal).unwrap();
@@ -266,6 +275,7 @@ mod benchmarks {
 		let operator = caller();
 		let lease = active_lease(&rich("tenant", 0), operator.clone(), f);
 		run_dry(lease);
+		go_offline();
 		#[block]
 		{
 			Market::abandon_lease(signed(&operator), lease).unwrap();

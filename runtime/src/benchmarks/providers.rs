@@ -148,7 +148,11 @@ mod benchmarks {
 		short_terms();
 		let (who, key) = signer();
 		let id = provider_of(0, who.clone(), &who);
-		at(now() + 100);
+		// After an absence that was too long for a lease that it has.
+		pallet_providers::Providers::<Runtime>::mutate(id, |record| {
+			record.as_mut().unwrap().leases = 1;
+		});
+		at(now() + 1_000_000);
 		let call = beat_call(id, &key);
 		#[block]
 		{
@@ -156,6 +160,7 @@ mod benchmarks {
 				.unwrap();
 		}
 		assert!(Providers::on_duty_until(id) > now());
+		assert!(pallet_providers::Absences::<Runtime>::contains_key(id));
 	}
 
 	#[benchmark]

@@ -172,7 +172,7 @@ fn a_good_score_beats_a_slightly_lower_price() {
 		});
 		let id = place(order(1));
 		bid(0, id, 1_000).unwrap();
-		bid(1, id, 1_020).unwrap();
+		bid(1, id, 1_005).unwrap();
 		to_block(now() + 5);
 		assert_eq!(Leases::<Runtime>::get(0).unwrap().provider, 1);
 		let id = place(order(2));

@@ -135,8 +135,8 @@ fn the_example_of_the_market_runs() {
 		});
 		let bids = [
 			("| A, a newcomer", 1_000_000),
-			("| B", 1_020_000),
-			("| C", 1_015_000),
+			("| B", 1_005_000),
+			("| C", 1_004_000),
 		];
 		for (n, (_, rate)) in (0..).zip(bids) {
 			bid(n, id, rate).unwrap();
@@ -155,6 +155,6 @@ fn the_example_of_the_market_runs() {
 			_ => None,
 		});
 		assert_eq!(second.unwrap().provider, 2);
-		assert_eq!((lease(0).provider, stream(0).rate), (1, 1_020_000));
+		assert_eq!((lease(0).provider, stream(0).rate), (1, 1_005_000));
 	});
 }

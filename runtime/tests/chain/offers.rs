@@ -350,6 +350,30 @@ fn quantities_are_bounded() {
 }
 
 #[test]
+fn not_picking_costs_nothing_if_the_bids_could_not_have_filled_the_order() {
+	run(|| {
+		register(0);
+		let mut spec = order(1);
+		(spec.resources.cpu, spec.resources.unit_cpu) = (3_000, 3_000);
+		spec.selection = Selection::Manual;
+		spec.quantity = Quantity {
+			leases: 3,
+			at_least: 3,
+			spread: false,
+		};
+		// There is room for one of three.
+		let id = place(spec);
+		bid(0, id, 5).unwrap();
+		let before = state_of(&["Providers"]).len();
+		to_block(now() + 5 + market_terms().selection_deadline);
+		System::assert_has_event(Event::OrderExpired { order: id, fee: 0 }.into());
+		assert_eq!((provider(0).leases, provider(0).slices), (0, 0));
+		assert_eq!(state_of(&["Providers"]).len(), before);
+		assert_eq!(Leases::<Runtime>::iter().count(), 0);
+	});
+}
+
+#[test]
 fn a_skipped_bid_is_named_even_if_nothing_is_filled() {
 	run(|| {
 		register(0);

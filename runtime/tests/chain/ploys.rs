@@ -452,14 +452,47 @@ fn orders_are_not_taken_for_next_to_nothing() {
 			Balance::from(market_terms().start_deadline) * LEASE
 		);
 		let slices = least / taken.slice;
-		for manifest in 2..=3 {
+		assert_eq!(slices, 5);
+		spec.bidding = 3;
+		(spec.resources.cpu, spec.resources.unit_cpu) = (100, 100);
+		for manifest in 2..=5 {
 			spec.manifest_hash = [manifest; 32];
 			let id = place(spec.clone());
 			assert_ok!(bid(1, id, LEASE / 2));
-			let hogs = bid(0, id, 1);
-			assert_eq!(hogs.is_ok(), u128::from(manifest) <= slices);
-			to_block(now() + 5);
+			assert_ok!(bid(0, id, 1));
+			to_block(now() + 3);
+			assert_eq!(lease(u64::from(manifest) - 1).provider, hog);
 		}
+		spec.manifest_hash = [6; 32];
+		let id = place(spec);
+		assert_ok!(bid(1, id, LEASE / 2));
+		assert_noop!(bid(0, id, 1), E::NotEligible);
+		to_block(now() + 3);
+		assert_eq!(lease(5).provider, 1, "for who serves");
+	});
+}
+
+#[test]
+fn a_ceiling_far_above_the_price_binds_no_bond_once_the_lease_runs() {
+	run(|| {
+		register(0);
+		let rate = 1_000;
+		let spec = OrderV1 {
+			max_rate: LEASE,
+			deposit: 32 * LEASE,
+			..order(1)
+		};
+		let id = place(spec);
+		assert_ok!(bid(0, id, rate));
+		to_block(now() + 5);
+		let waiting = Balance::from(market_terms().start_deadline) * LEASE;
+		assert_eq!((lease(0).slice, provider(0).slices), (waiting, waiting));
+		Market::start_lease(signed("operator0"), 0).unwrap();
+		let slice = Balance::from(market_terms().compensation_blocks) * rate;
+		assert_eq!((lease(0).slice, provider(0).slices), (slice, slice));
+		System::assert_has_event(Event::SliceReduced { lease: 0, slice }.into());
+		Market::abandon_lease(signed("operator0"), 0).unwrap();
+		assert_eq!(closed(0).compensation, slice);
 	});
 }
 

@@ -46,7 +46,7 @@ fn an_open_order_ranks_its_bids_by_one_weight() {
 			.iter()
 			.map(|bid| bid.rank(market_terms().rank_weight))
 			.collect();
-		assert_eq!(ranks, [93, 103]);
+		assert_eq!(ranks, [91, 101]);
 		to_block(now() + 5);
 		assert_eq!(lease(0).provider, 1);
 		let rank = market_events().into_iter().find_map(|event| match event {
@@ -55,7 +55,7 @@ fn an_open_order_ranks_its_bids_by_one_weight() {
 		});
 		assert_eq!(
 			rank,
-			Some(93),
+			Some(91),
 			"and the event says the same rank as the bid did"
 		);
 	});
@@ -205,7 +205,7 @@ fn an_absence_that_came_before_the_end_of_the_term_is_one() {
 		System::set_block_number(now() + 2_000);
 		assert_ok!(plain(Market::report_offline(signed("stranger"), id)));
 		assert_eq!(closed(id).reason, CloseReason::Offline);
-		assert_eq!(closed(id).compensation, 20 * MAX_RATE);
+		assert_eq!(closed(id).compensation, 100_000);
 	});
 }
 
@@ -230,7 +230,69 @@ fn coming_back_after_too_long_makes_up_for_nothing() {
 		assert_ok!(plain(complete));
 		assert_eq!(closed(done).reason, CloseReason::Offline);
 		assert_eq!(bond - provider(0).bond, closed(done).compensation);
-		assert_eq!(closed(done).compensation, 20 * MAX_RATE);
+		assert_eq!(closed(done).compensation, 100_000);
+		// Closing one made up for nothing either, nor does a heartbeat.
+		let _ = beat(0);
+		let pause = plain(Market::pause_lease(signed("operator0"), running));
+		assert_noop!(pause, E::TooLate);
+		to_block(now() + 10);
+		for id in [running, paused] {
+			assert_eq!(closed(id).reason, CloseReason::Offline);
+		}
+		// Now it may begin anew.
+		let id = lease_from(order(9), 1_000);
+		assert_ok!(plain(Market::start_lease(signed("operator0"), id)));
+	});
+}
+
+#[test]
+fn a_heartbeat_in_the_last_moment_comes_too_late_for_all_leases() {
+	for late in [0, 1] {
+		run(|| {
+			register(0);
+			let hand = || signed("operator0");
+			let mut ids = Vec::new();
+			for n in 0..20 {
+				let mut spec = order(n);
+				(spec.resources.cpu, spec.resources.unit_cpu) = (100, 100);
+				(spec.resources.memory, spec.resources.unit_memory) = (100, 100);
+				spec.bidding = 3;
+				let id = place(spec);
+				Market::place_bid(hand(), id, 1_000).unwrap();
+				to_block(now() + 3);
+				ids.push(u64::from(n));
+				Market::start_lease(hand(), u64::from(n)).unwrap();
+			}
+			let offline_at = now() + 15 + providers_terms().max_downtime;
+			to_block(offline_at + late);
+			// It comes back, and has a bid out.
+			let open = place(order(99));
+			submit(heartbeat_call(0, [7; 16], "operator0")).unwrap();
+			assert_noop!(
+				plain(Market::place_bid(hand(), open, 1_000)),
+				E::NotEligible
+			);
+			to_block(now() + 10);
+			for id in ids {
+				assert_eq!(closed(id).reason, CloseReason::Offline, "{id}");
+				assert_eq!(closed(id).compensation, 100_000);
+			}
+			assert_ok!(plain(Market::place_bid(hand(), place(order(98)), 1_000)));
+		});
+	}
+}
+
+#[test]
+fn who_had_no_lease_was_not_absent() {
+	run(|| {
+		register(0);
+		to_block(now() + 2 * providers_terms().max_downtime);
+		let id = lease_from(order(1), 1_000);
+		to_block(now() + 10);
+		assert_ok!(plain(Market::start_lease(signed("operator0"), id)));
+		to_block(now() + 10);
+		Market::complete_lease(signed("operator0"), id, 0, [0; 32]).unwrap();
+		assert_eq!(closed(id).paid, 10_000);
 	});
 }
 

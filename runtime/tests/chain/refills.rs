@@ -3,7 +3,9 @@
 use crate::{harness::*, states::service};
 use frame_support::{assert_noop, assert_ok};
 use leasehold_primitives::{CloseReason, Fault};
-use leasehold_runtime::{Escrow, Market, Providers, Runtime, RuntimeOrigin, System};
+use leasehold_runtime::{
+	Balances, Escrow, Market, Providers, Runtime, RuntimeOrigin, System, EXISTENTIAL_DEPOSIT,
+};
 use pallet_escrow::{Phase, Refill, WeightInfo};
 use pallet_market::LeaseState;
 use pallet_providers::ProviderInfo;
@@ -71,6 +73,27 @@ fn a_refill_resumes_with_enough_to_run_on() {
 }
 
 #[test]
+fn a_refill_takes_what_is_needed_if_the_tenant_has_not_all_that_was_agreed() {
+	run(|| {
+		let id = service(|order| order.deposit = 32 * MAX_RATE);
+		let refill = Refill {
+			amount: 100 * MAX_RATE,
+			budget: 300 * MAX_RATE,
+		};
+		assert_ok!(Escrow::set_refill(signed("tenant"), id, Some(refill)));
+		// Sixty blocks' worth are left of what thirty are needed of.
+		let rest = EXISTENTIAL_DEPOSIT + 60 * MAX_RATE;
+		let value = free("tenant") - rest;
+		let to = account("f5").into();
+		assert_ok!(Balances::transfer_keep_alive(signed("tenant"), to, value));
+		to_block_on_duty(now() + 20, 0);
+		assert_eq!(stream(id).refill.unwrap().budget, 270 * MAX_RATE);
+		assert_eq!(free("tenant"), rest - 30 * MAX_RATE);
+		assert!(matches!(stream(id).phase, Phase::Running(_)));
+	});
+}
+
+#[test]
 fn a_stream_refills_itself_within_its_budget() {
 	run(|| {
 		let id = service(|order| order.deposit = 32 * MAX_RATE);
@@ -112,6 +135,10 @@ fn a_refill_that_the_balance_does_not_cover_is_no_refill() {
 			budget: 2 * ENDOWMENT,
 		};
 		assert_ok!(Escrow::set_refill(signed("tenant"), id, Some(refill)));
+		// One planck less than what is needed.
+		let value = free("tenant") - EXISTENTIAL_DEPOSIT - 30 * MAX_RATE + 1;
+		let to = account("f5").into();
+		assert_ok!(Balances::transfer_keep_alive(signed("tenant"), to, value));
 		to_block_on_duty(now() + 60, 0);
 		assert_eq!(closed(id).reason, CloseReason::OutOfFunds);
 	});

@@ -211,7 +211,10 @@ impl History {
 			| ResizeProposed { lease, .. }
 			| ResizeWithdrawn { lease }
 			| AccessRevoked { lease, .. } => Item::Lease(lease),
-			LeaseSuspended { lease, .. } | LeaseResumed { lease } | LeaseResized { lease, .. } => {
+			LeaseSuspended { lease, .. }
+			| LeaseResumed { lease }
+			| LeaseResized { lease, .. }
+			| SliceReduced { lease, .. } => {
 				let provider = pallet_market::Leases::<Runtime>::get(lease).map(|l| l.provider);
 				self.touched.extend(provider.map(Item::Provider));
 				Item::Lease(lease)
