@@ -3,7 +3,7 @@
 use crate::signer::Signer;
 use leasehold_primitives::{Balance, Resources, Score, WorkloadKind};
 use leasehold_runtime::{AccountId, Hash, Runtime, LEASE};
-use pallet_market::{Asset, Order, OrderV1, Quantity, Selection};
+use pallet_market::{Asset, Order, OrderV1, Quantity, Selection, TermsV1};
 
 pub fn resources(share: u32) -> Resources {
 	Resources {
@@ -17,6 +17,19 @@ pub fn resources(share: u32) -> Resources {
 }
 
 pub const RATE: Balance = 1_000_000;
+
+/// The market's terms, blocks: up to a start, and for which a closed lease is kept.
+pub fn terms(start_deadline: u32, closed_retention: u32) -> TermsV1 {
+	TermsV1 {
+		max_open_bids: 100_000,
+		start_deadline,
+		low_funds: 30,
+		manifest_deadline: 5,
+		closed_retention,
+		agenda_horizon: closed_retention,
+		..Default::default()
+	}
+}
 
 pub fn order(manifest: u64, selection: Selection, bidding: u32) -> Order<AccountId> {
 	let mut manifest_hash = [0; 32];

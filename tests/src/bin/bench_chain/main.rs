@@ -73,7 +73,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Figure>> {
 	say("starting a node");
 	// A call costs the same, however long a slot is.
 	let slot_millis = if arguments.quick { 1_000 } else { 3_000 };
-	let node = Node::start(&funded, slot_millis).await?;
+	let node = Node::start(&funded, &owner.account(), slot_millis).await?;
 	node.pass(3).await?;
 	let mut bench = Bench {
 		node,
@@ -101,6 +101,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Figure>> {
 		bench.report();
 	}
 	if arguments.asks_for(Part::Growth) {
+		many::swept(&mut bench, &mut tenants, &mut operator, &mut owner).await?;
 		many::growth(&mut bench, &mut tenants, &mut operator).await?;
 	}
 	// Last: its leases close one after the other.

@@ -2,7 +2,7 @@
 
 use crate::{
 	bench::Bench,
-	calls::{now, transfers, RATE},
+	calls::{now, terms, transfers, RATE},
 	figures::{median, say, Figure},
 	node::Block,
 	signer::Signer,
@@ -12,7 +12,7 @@ use frame_support::dispatch::DispatchClass;
 use leasehold_primitives::{LeaseId, StreamObserver};
 use leasehold_runtime::{
 	configs::{AgendaShare, RuntimeBlockWeights},
-	AccountId, Market, Runtime, RuntimeEvent,
+	AccountId, Market, Runtime, RuntimeCall, RuntimeEvent,
 };
 use pallet_agenda::WeightInfo as _;
 use std::collections::HashMap;
@@ -143,6 +143,59 @@ impl Bench {
 fn each(seconds: f64, empty: f64, block: &[Block]) -> anyhow::Result<f64> {
 	let block = block.first().context("no block")?;
 	Ok((seconds - empty) / (block.transactions.len() - 1) as f64)
+}
+
+/// What closed leases leave of the state after a short retention.
+pub async fn swept(
+	bench: &mut Bench,
+	tenants: &mut [Signer],
+	operator: &mut Signer,
+	admin: &mut Signer,
+) -> anyhow::Result<()> {
+	const RETENTION: u32 = 20;
+	let genesis = bench.node.genesis;
+	let mut set = |terms| {
+		let terms = pallet_market::Terms::V1(terms);
+		let call = RuntimeCall::from(pallet_market::Call::set_terms { terms });
+		let call = pallet_sudo::Call::sudo {
+			call: Box::new(call),
+		};
+		admin.sign(call, genesis)
+	};
+	let (short, long) = (terms(RETENTION, RETENTION), terms(2_000, 28_800));
+	let (short, long) = (set(short), set(long));
+	bench.node.include(&[short]).await?;
+	let count = tenants.len().min(500);
+	let tenants = &mut tenants[..count];
+	// What one lease leaves is the watch over its provider.
+	let mut before = 0;
+	for some in [1, count] {
+		let running = bench.active(&mut tenants[..some], operator, some).await?;
+		let lease_of: HashMap<_, _> = running.into_iter().map(|(id, r)| (r.tenant, id)).collect();
+		let closes: Vec<_> = tenants[..some]
+			.iter_mut()
+			.map(|who| {
+				let lease = lease_of[&who.account()];
+				who.sign(pallet_market::Call::close_lease { lease }, genesis)
+			})
+			.collect();
+		bench.node.include(&closes).await?;
+		bench.node.pass(RETENTION + 5).await?;
+		let bytes = bench.node.state_bytes().await?;
+		if some == count {
+			bench.figures.push(Figure {
+				figure: format!("state left of {count} closed leases after their retention"),
+				value: bytes as f64 - before as f64,
+				unit: "bytes",
+				baseline: None,
+				goal: Some(0.0),
+				rising: false,
+			});
+		}
+		before = bytes;
+	}
+	bench.node.include(&[long]).await?;
+	Ok(())
 }
 
 /// Empty and full blocks beside more and more active leases, and what these take of the state.

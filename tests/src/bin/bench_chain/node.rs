@@ -1,5 +1,6 @@
 //! The node that is measured.
 
+use crate::calls;
 use anyhow::{bail, ensure, Context as _};
 use codec::{Compact, Decode, Encode};
 use jsonrpsee::{
@@ -60,10 +61,14 @@ pub fn hash_of(value: &Value) -> anyhow::Result<Hash> {
 }
 
 impl Node {
-	pub async fn start(funded: &[(AccountId, Balance)], slot_millis: u64) -> anyhow::Result<Self> {
+	pub async fn start(
+		funded: &[(AccountId, Balance)],
+		admin: &AccountId,
+		slot_millis: u64,
+	) -> anyhow::Result<Self> {
 		let folder = tempfile::tempdir()?;
 		let spec = folder.path().join("chain.json");
-		specification(&spec, funded, slot_millis)?;
+		specification(&spec, funded, admin, slot_millis)?;
 		let port = std::net::TcpListener::bind("127.0.0.1:0")?
 			.local_addr()?
 			.port();
@@ -331,6 +336,7 @@ impl Node {
 fn specification(
 	path: &Path,
 	funded: &[(AccountId, Balance)],
+	admin: &AccountId,
 	slot_millis: u64,
 ) -> anyhow::Result<()> {
 	let output = Command::new(program("leasehold-node")?)
@@ -347,9 +353,10 @@ fn specification(
 	for (who, amount) in funded {
 		balances.push(json!([who.to_ss58check(), u64::try_from(*amount)?]));
 	}
+	patch["sudo"] = json!({ "key": admin.to_ss58check() });
 	patch["slots"] = json!({ "slotMillis": slot_millis });
 	patch["providers"] = json!({ "terms": { "maxDowntime": 100_000 } });
-	patch["market"] = json!({ "terms": { "maxOpenBids": 100_000, "startDeadline": 2_000, "lowFunds": 30, "manifestDeadline": 5 } });
+	patch["market"] = json!({ "terms": calls::terms(2_000, 28_800) });
 	patch["escrow"]["terms"] = json!({ "suspensionPeriod": 10, "minFundedBlocks": 10 });
 	std::fs::write(path, serde_json::to_vec(&spec)?)?;
 	Ok(())
