@@ -222,7 +222,7 @@ impl<T: Config> Streams<T::AccountId> for Pallet<T> {
 	}
 
 	fn refill(lease: LeaseId) -> bool {
-		let Some(mut stream) = StreamsOf::<T>::get(lease) else {
+		let Some(stream) = StreamsOf::<T>::get(lease) else {
 			return false;
 		};
 		let Some(Refill { amount, budget }) = stream.refill else {
@@ -232,20 +232,14 @@ impl<T: Config> Streams<T::AccountId> for Pallet<T> {
 			return false;
 		};
 		let needed = Self::needed_refill(&stream);
+		let with = |taken| {
+			let mut stream = stream.clone();
+			Self::add(&mut stream, &who, taken).ok()?;
+			Some((stream, taken))
+		};
 		// What was agreed, or at least what is needed, if the tenant has no more.
-		let amounts = [amount.max(needed).min(budget), needed.min(budget)];
-		let taken = amounts
-			.into_iter()
-			.filter(|taken| *taken >= needed)
-			.find(|taken| {
-				let mut with = stream.clone();
-				let added = Self::add(&mut with, &who, *taken).is_ok();
-				if added {
-					stream = with;
-				}
-				added
-			});
-		let Some(taken) = taken else {
+		let agreed = || with(amount.max(needed).min(budget)).or_else(|| with(needed));
+		let Some((mut stream, taken)) = (needed <= budget).then(agreed).flatten() else {
 			Self::deposit_event(Event::RefillMissed {
 				lease,
 				amount: needed,

@@ -66,12 +66,12 @@ impl<T: Config> Pallet<T> {
 	fn could_pick(id: OrderId, order: &OrderRecordOf<T>) -> bool {
 		let mut enough = false;
 		// It is filled, and all of that undone.
-		let undone: DispatchResult = with_storage_layer(|| {
+		let _undone: DispatchResult = with_storage_layer(|| {
 			let filled = Self::fill(id, order, None, &mut Vec::new())?;
 			enough = filled >= order.spec.v1().quantity.at_least;
 			Err(Error::<T>::TooLate.into())
 		});
-		undone.is_err() && enough
+		enough
 	}
 
 	/// How many bids there were, and how many auditors the order names.
@@ -281,9 +281,7 @@ impl<T: Config> Pallet<T> {
 	/// Begins to watch a provider that has its first lease.
 	fn watch(provider: ProviderId) {
 		if !Watches::<T>::contains_key(provider) {
-			let at = T::Registry::on_duty_until(provider)
-				.max(Self::now())
-				.saturating_add(T::Registry::max_downtime());
+			let at = T::Registry::offline_at(provider);
 			let due = T::Agenda::schedule(AgendaItem::Watch(provider), at);
 			Watches::<T>::insert(provider, Watch { due, done: None });
 		}

@@ -26,9 +26,10 @@ impl<T: Config> Pallet<T> {
 		operator: &T::AccountId,
 		id: LeaseId,
 	) -> Result<LeaseRecordOf<T>, DispatchError> {
-		let back = T::Registry::offline_at(Self::operated(operator)?) > Self::now();
-		let (lease, overdue) = Self::ending_lease(operator, id)?;
-		ensure!(back && overdue.is_none(), Error::<T>::TooLate);
+		let lease = Self::own_lease(operator, id)?;
+		let back = T::Registry::offline_at(lease.provider) > Self::now();
+		ensure!(back && Self::overdue(&lease).is_none(), Error::<T>::TooLate);
+		T::Registry::beat(lease.provider);
 		Ok(lease)
 	}
 
@@ -38,12 +39,18 @@ impl<T: Config> Pallet<T> {
 		operator: &T::AccountId,
 		id: LeaseId,
 	) -> Result<(LeaseRecordOf<T>, Option<CloseReason>), DispatchError> {
+		let lease = Self::own_lease(operator, id)?;
+		let overdue = Self::overdue(&lease);
+		T::Registry::beat(lease.provider);
+		Ok((lease, overdue))
+	}
+
+	/// The lease, if `operator` operates its provider.
+	fn own_lease(operator: &T::AccountId, id: LeaseId) -> Result<LeaseRecordOf<T>, DispatchError> {
 		let provider = Self::operated(operator)?;
 		let lease = Self::lease(id)?;
 		ensure!(lease.provider == provider, Error::<T>::NotLeaseProvider);
-		let overdue = Self::overdue(&lease);
-		T::Registry::beat(provider);
-		Ok((lease, overdue))
+		Ok(lease)
 	}
 
 	/// Stores a lease with its next deadline.

@@ -151,11 +151,8 @@ pub mod pallet {
 	#[pallet::genesis_build]
 	impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
 		fn build(&self) {
-			assert_eq!(self.terms.check(), Ok(()), "terms of the market");
-			assert!(
-				self.terms.start_deadline <= T::Registry::max_downtime(),
-				"start_deadline must be at most the providers' max_downtime"
-			);
+			let sound = Pallet::<T>::check_terms(&self.terms);
+			assert_eq!(sound, Ok(()), "terms of the market");
 			CurrentTerms::<T>::put(Terms::V1(self.terms.clone()));
 		}
 	}
@@ -681,15 +678,8 @@ pub mod pallet {
 	#[pallet::hooks]
 	impl<T: Config> Hooks<BlockNumberFor<T>> for Pallet<T> {
 		fn integrity_test() {
-			assert_eq!(
-				TermsV1::default().check(),
-				Ok(()),
-				"default terms of the market"
-			);
-			assert!(
-				TermsV1::default().start_deadline <= T::Registry::max_downtime(),
-				"start_deadline must be at most the providers' max_downtime"
-			);
+			let sound = Self::check_terms(&TermsV1::default());
+			assert_eq!(sound, Ok(()), "default terms of the market");
 		}
 
 		#[cfg(feature = "try-runtime")]

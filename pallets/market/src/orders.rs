@@ -21,10 +21,19 @@ impl<T: Config> Pallet<T> {
 		terms
 	}
 
+	/// The relations that must hold between these terms, and to those of the providers.
+	pub(crate) fn check_terms(terms: &TermsV1) -> Result<(), &'static str> {
+		terms.check()?;
+		ensure!(
+			terms.start_deadline <= T::Registry::max_downtime(),
+			"start_deadline must be at most the providers' max_downtime"
+		);
+		Ok(())
+	}
+
 	pub(crate) fn do_set_terms(terms: Terms) -> DispatchResult {
 		let Terms::V1(new) = &terms;
-		let sound = new.check().is_ok() && new.start_deadline <= T::Registry::max_downtime();
-		ensure!(sound, Error::<T>::TermsContradict);
+		Self::check_terms(new).map_err(|_| Error::<T>::TermsContradict)?;
 		CurrentTerms::<T>::put(&terms);
 		Self::deposit_event(Event::TermsSet { terms });
 		Ok(())

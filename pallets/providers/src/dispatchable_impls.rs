@@ -337,8 +337,8 @@ impl<T: Config> Pallet<T> {
 
 	/// The block in which an absence since this beat is too long.
 	pub(crate) fn offline_after(beat: &Heartbeat) -> BlockNumber {
-		let on_duty_until = beat.last_beat.saturating_add(beat.grace);
-		on_duty_until.saturating_add(Self::terms().max_downtime)
+		let downtime = Self::terms().max_downtime;
+		beat.on_duty_until().saturating_add(downtime)
 	}
 
 	/// Stores what has been served up to now; whether there is such a provider.
@@ -397,7 +397,6 @@ impl<T: Config> Pallet<T> {
 		Offers::<T>::remove(provider);
 		Served::<T>::remove(provider);
 		Heartbeats::<T>::remove(provider);
-		Absences::<T>::remove(provider);
 		FormerOperators::<T>::remove(provider);
 		ByOwner::<T>::remove(&record.owner);
 		ByOperator::<T>::remove(&record.operator);

@@ -242,7 +242,7 @@ impl<T: Config> ProviderRegistry<AccountIdOf<T>> for Pallet<T> {
 	}
 
 	fn on_duty_until(provider: ProviderId) -> BlockNumber {
-		Heartbeats::<T>::get(provider).map_or(0, |beat| beat.last_beat.saturating_add(beat.grace))
+		Heartbeats::<T>::get(provider).map_or(0, |beat| beat.on_duty_until())
 	}
 
 	fn offline_at(provider: ProviderId) -> BlockNumber {

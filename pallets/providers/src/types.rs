@@ -268,6 +268,11 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
+	/// The block from which on nothing more is served.
+	pub(crate) fn on_duty_until(&self) -> BlockNumber {
+		self.last_beat.saturating_add(self.grace)
+	}
+
 	/// Blocks served up to block `now`.
 	pub fn served(&self, now: BlockNumber) -> BlockNumber {
 		leasehold_primitives::math::served(self.counter, self.last_beat, self.grace, now)
