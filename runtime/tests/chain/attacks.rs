@@ -3,7 +3,7 @@
 
 use crate::harness::*;
 use frame_support::{assert_ok, traits::Hooks, weights::WeightMeter};
-use leasehold_primitives::{AgendaItem, CloseReason, LeaseId, Resources};
+use leasehold_primitives::{AgendaItem, CloseReason, LeaseId};
 use leasehold_runtime::{
 	configs::{ProtocolFees, RuntimeBlockWeights},
 	Agenda, Balances, Escrow, Market, Providers, Runtime, System, LEASE,
@@ -13,13 +13,7 @@ use pallet_market::{ClosedLeases, Leases, Order, Orders};
 /// A lease so small that a provider can hold hundreds.
 fn small(manifest: u8) -> pallet_market::OrderV1<leasehold_runtime::AccountId> {
 	let mut spec = order(manifest);
-	spec.resources = Resources {
-		cpu: 10,
-		memory: 10,
-		unit_cpu: 10,
-		unit_memory: 10,
-		..Default::default()
-	};
+	spec.resources = tiny();
 	spec.max_rate = 10;
 	spec.deposit = 1_000;
 	spec
@@ -146,21 +140,9 @@ fn no_provider_leaves_with_another() {
 
 /// A lease by the standing offer of provider 0, at 1,000 planck a block.
 fn lease_at_once(manifest: u8) -> LeaseId {
-	use leasehold_primitives::{PriceSheet, PriceSheetV1};
-	let sheet = PriceSheet::V1(PriceSheetV1 {
-		cpu: 1_000,
-		..Default::default()
-	});
-	Providers::set_offer(signed("operator0"), Some(sheet)).unwrap();
+	offer_cpu(1_000);
 	let id = pallet_market::NextLeaseId::<Runtime>::get();
-	let spec = pallet_market::OrderV1 {
-		selection: pallet_market::Selection::Offer {
-			provider: 0,
-			version: provider(0).offer_version,
-		},
-		bidding: 0,
-		..order(manifest)
-	};
+	let spec = by_offer(order(manifest));
 	Market::lease_now(signed("tenant"), Order::V1(spec)).unwrap();
 	assert_eq!(stream(id).rate, 1_000);
 	id

@@ -17,33 +17,15 @@ type E = pallet_market::Error<Runtime>;
 
 #[test]
 fn a_sheet_of_the_greatest_prices_offers_nothing() {
-	use leasehold_primitives::{PriceSheet, PriceSheetV1};
 	run(|| {
 		register(0);
-		let set = |cpu| {
-			let sheet = PriceSheet::V1(PriceSheetV1 {
-				cpu,
-				..Default::default()
-			});
-			Providers::set_offer(signed("operator0"), Some(sheet)).unwrap();
-		};
-		let lease_now = || {
-			let spec = Spec {
-				selection: pallet_market::Selection::Offer {
-					provider: 0,
-					version: provider(0).offer_version,
-				},
-				bidding: 0,
-				..order(1)
-			};
-			Market::lease_now(signed("tenant"), Order::V1(spec))
-		};
+		let lease_now = || Market::lease_now(signed("tenant"), Order::V1(by_offer(order(1))));
 		for dear in [u128::MAX, u128::MAX / 999] {
-			set(dear);
+			offer_cpu(dear);
 			assert_noop!(lease_now(), E::NotOffered);
 		}
 		// A thousand units of a thousandth each: as dear as there is, and above any ceiling.
-		set(u128::MAX / 1_000);
+		offer_cpu(u128::MAX / 1_000);
 		assert_noop!(lease_now(), E::RateTooHigh);
 	});
 }

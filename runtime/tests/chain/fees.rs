@@ -30,9 +30,8 @@ fn extension(hash: Option<[u8; 32]>) -> TxExtension {
 	)
 }
 
-/// The fee of a signed transaction of this call at rest, planck: up front, and what is kept of it after
-/// this result.
-fn fees(call: RuntimeCall, result: PostDispatchInfo) -> (u128, u128) {
+/// What a signed transaction of this call declares, and its bytes.
+fn declared(call: RuntimeCall) -> (DispatchInfo, usize) {
 	use sp_runtime::traits::TransactionExtension;
 	let mut info: DispatchInfo = call.get_dispatch_info();
 	let extension = extension(None);
@@ -40,6 +39,13 @@ fn fees(call: RuntimeCall, result: PostDispatchInfo) -> (u128, u128) {
 	let signature = leasehold_runtime::Signature::Sr25519([0; 64].into());
 	let address = MultiAddress::<AccountId, ()>::Id(account("tenant"));
 	let length = UncheckedExtrinsic::new_signed(call, address, signature, extension).encoded_size();
+	(info, length)
+}
+
+/// The fee of a signed transaction of this call at rest, planck: up front, and what is kept of it after
+/// this result.
+fn fees(call: RuntimeCall, result: PostDispatchInfo) -> (u128, u128) {
+	let (info, length) = declared(call);
 	let length = u32::try_from(length).unwrap();
 	// The extensions keep theirs.
 	let whole = PostDispatchInfo {
@@ -189,12 +195,7 @@ fn a_report_is_charged_for_all_validators_whatever_it_says() {
 
 /// The priority of a signed transaction of this call in the pool, and how many such fit into a block.
 fn standing(call: RuntimeCall, tip: u128) -> (u64, u128) {
-	let mut info: DispatchInfo = call.get_dispatch_info();
-	let extension = extension(None);
-	info.extension_weight = sp_runtime::traits::TransactionExtension::weight(&extension, &call);
-	let signature = leasehold_runtime::Signature::Sr25519([0; 64].into());
-	let address = MultiAddress::<AccountId, ()>::Id(account("tenant"));
-	let length = UncheckedExtrinsic::new_signed(call, address, signature, extension).encoded_size();
+	let (info, length) = declared(call);
 	let priority = pallet_transaction_payment::ChargeTransactionPayment::<Runtime>::get_priority(
 		&info, length, tip, 0,
 	);

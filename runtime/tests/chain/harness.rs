@@ -7,7 +7,7 @@ use frame_support::{
 };
 use leasehold_primitives::{
 	heartbeat, math, resources::Attributes, AgendaClass, Attribute, Balance, LeaseId, OrderId,
-	ProviderId, Resources, Score, WorkloadKind,
+	PriceSheet, PriceSheetV1, ProviderId, Resources, Score, WorkloadKind,
 };
 use leasehold_runtime::{
 	configs::{ProtocolFees, TransactionFees},
@@ -316,6 +316,38 @@ pub fn whole(manifest: u8) -> OrderV1<AccountId> {
 	let mut order = order(manifest);
 	(order.resources.cpu, order.resources.unit_cpu) = (machine().cpu, machine().cpu);
 	order
+}
+
+/// So little that a provider can hold hundreds of leases.
+pub fn tiny() -> Resources {
+	Resources {
+		cpu: 10,
+		memory: 10,
+		unit_cpu: 10,
+		unit_memory: 10,
+		..Default::default()
+	}
+}
+
+/// Has provider 0 offer a milli-CPU at so many thousandths of a planck a block, and the rest for nothing.
+pub fn offer_cpu(price: Balance) {
+	let sheet = PriceSheet::V1(PriceSheetV1 {
+		cpu: price,
+		..Default::default()
+	});
+	Providers::set_offer(signed("operator0"), Some(sheet)).unwrap();
+}
+
+/// The same order, for the offer of provider 0 as it stands.
+pub fn by_offer(spec: OrderV1<AccountId>) -> OrderV1<AccountId> {
+	OrderV1 {
+		selection: Selection::Offer {
+			provider: 0,
+			version: provider(0).offer_version,
+		},
+		bidding: 0,
+		..spec
+	}
 }
 
 /// Fills provider 0 with a lease of another order before the end of `order`, on which it has bid `rate`.

@@ -353,14 +353,9 @@ fn quantities_are_bounded() {
 fn not_picking_costs_nothing_if_the_bids_could_not_have_filled_the_order() {
 	run(|| {
 		register(0);
-		let mut spec = order(1);
+		let mut spec = several(1, 3, 3, false);
 		(spec.resources.cpu, spec.resources.unit_cpu) = (3_000, 3_000);
 		spec.selection = Selection::Manual;
-		spec.quantity = Quantity {
-			leases: 3,
-			at_least: 3,
-			spread: false,
-		};
 		// There is room for one of three.
 		let id = place(spec);
 		bid(0, id, 5).unwrap();

@@ -6,7 +6,7 @@ use frame_support::{dispatch::RawOrigin, traits::GetCallMetadata};
 use leasehold_primitives::{FailureCode, LeaseId, OrderId};
 use leasehold_runtime::{Providers, Runtime, RuntimeCall, RuntimeOrigin, Signature};
 use pallet_escrow::Error as S;
-use pallet_market::{Error as E, Order, OrderV1, Selection};
+use pallet_market::{Error as E, Order};
 use pallet_providers::{Error as P, ProviderInfo};
 use sp_runtime::{traits::Dispatchable, DispatchError};
 use std::collections::BTreeSet;
@@ -36,14 +36,7 @@ fn one_of_each(order_id: OrderId, lease: LeaseId) -> Vec<(RuntimeCall, For)> {
 	let escrow_error = |error: S<Runtime>| For::Signed(error.into());
 	let market_error = |error: E<Runtime>| For::Signed(error.into());
 	let providers_error = |error: P<Runtime>| For::Signed(error.into());
-	let at_once = OrderV1 {
-		selection: Selection::Offer {
-			provider: 0,
-			version: 1,
-		},
-		bidding: 0,
-		..order(9)
-	};
+	let at_once = by_offer(order(9));
 	let providers: Vec<(Providers<Runtime>, For)> = vec![
 		(
 			Providers::register {
@@ -263,14 +256,7 @@ fn one_of_each(order_id: OrderId, lease: LeaseId) -> Vec<(RuntimeCall, For)> {
 /// A chain with an open order, an active lease, an offer and a statement.
 fn populated() -> (OrderId, LeaseId) {
 	let lease = active_lease(1_000);
-	let sheet = leasehold_primitives::PriceSheetV1 {
-		cpu: 1,
-		memory: 1,
-		ephemeral: 1,
-		..Default::default()
-	};
-	let sheet = leasehold_primitives::PriceSheet::V1(sheet);
-	Providers::set_offer(signed("operator0"), Some(sheet)).unwrap();
+	offer_cpu(1);
 	let eu = attributes(&[("region", "eu")]);
 	Providers::attest(signed("f1"), 0, eu, 100).unwrap();
 	let order_id = place(order(2));

@@ -5,11 +5,11 @@ use crate::harness::*;
 use frame_support::{assert_noop, assert_ok, dispatch::DispatchResult};
 use leasehold_primitives::{
 	receipt, Balance, CloseReason, FailureCode, Fault, LeaseId, OrderId, PriceSheet, PriceSheetV1,
-	ProviderId, Requirement, Score,
+	ProviderId, Requirement, Score, Streams,
 };
 use leasehold_runtime::{
-	configs::ProtocolFees, AccountId, Balances, Market, Providers, Reputation, Runtime, Signature,
-	System, LEASE,
+	configs::ProtocolFees, AccountId, Balances, Escrow, Market, Providers, Reputation, Runtime,
+	Signature, System, LEASE,
 };
 use pallet_market::{
 	reads::Candidate, Error, Event, NextLeaseId, NextOrderId, Order, OrderV1, Orders, Selection,
@@ -21,7 +21,7 @@ use sp_core::{Pair, H256};
 type E = Error<Runtime>;
 type P = pallet_providers::Error<Runtime>;
 
-fn half_life() -> u32 {
+pub fn half_life() -> u32 {
 	TermsV2::default().half_life
 }
 
@@ -32,11 +32,13 @@ fn place_by(who: &str, spec: OrderV1<AccountId>) -> OrderId {
 }
 
 /// Has provider 0 win a job of `who` at this rate.
-fn won(who: &str, rate: Balance, blocks: u32) -> LeaseId {
+pub fn won(who: &str, rate: Balance, blocks: u32) -> LeaseId {
 	let lease = NextLeaseId::<Runtime>::get();
+	let pallet_market::Terms::V1(terms) = pallet_market::CurrentTerms::<Runtime>::get();
+	let least = Escrow::minimal_deposit(rate, terms.start_deadline).unwrap();
 	let spec = OrderV1 {
 		max_rate: rate,
-		deposit: rate * Balance::from(blocks + 40),
+		deposit: least + rate * Balance::from(blocks),
 		..order(1)
 	};
 	let id = place_by(who, spec);
@@ -46,7 +48,7 @@ fn won(who: &str, rate: Balance, blocks: u32) -> LeaseId {
 }
 
 /// A job of `who` that provider 0 runs well for so many blocks.
-fn served(who: &str, rate: Balance, blocks: u32) {
+pub fn served(who: &str, rate: Balance, blocks: u32) {
 	let lease = won(who, rate, blocks);
 	Market::start_lease(signed("operator0"), lease).unwrap();
 	to_block_on_duty(now() + blocks, 0);
@@ -67,13 +69,13 @@ fn score() -> Score {
 }
 
 /// Provider 0 is half a life old, and has served nobody.
-fn grown() {
+pub fn grown() {
 	register(0);
 	leap(now() + half_life());
 }
 
 /// Provider 0 and the tenant have standings of twenty.
-fn reputed() {
+pub fn reputed() {
 	register(0);
 	leap(half_life());
 	let standing = Standing {
@@ -95,7 +97,7 @@ fn fees() -> Balance {
 }
 
 /// All that these accounts own, on hold or not.
-fn wealth(names: &[&str]) -> Balance {
+pub fn wealth(names: &[&str]) -> Balance {
 	names.iter().map(|name| free(name) + held(name)).sum()
 }
 

@@ -7,7 +7,7 @@ use leasehold_runtime::{
 	reads::{LeaseReport, LeaseReportV1, ScoreReport},
 	Market, Providers, Runtime, LEASE,
 };
-use pallet_market::{OpenItem, Order, OrderV1, Selection};
+use pallet_market::{OpenItem, Order, OrderV1};
 
 type E = pallet_market::Error<Runtime>;
 
@@ -134,21 +134,9 @@ fn what_is_free_of_a_bond_is_held_against_what_a_lease_takes_of_it() {
 		assert_ok!(bid(0, id, most / 4));
 		// An offer takes a hundred blocks at its rate.
 		for (rate, fits) in [(3 * LEASE / 10, true), (3 * LEASE / 10 + 1, false)] {
-			let sheet = PriceSheetV1 {
-				cpu: rate,
-				..Default::default()
-			};
-			Providers::set_offer(signed("operator0"), Some(PriceSheet::V1(sheet))).unwrap();
+			offer_cpu(rate);
 			let version = provider(0).offer_version;
-			let asked = OrderV1 {
-				selection: Selection::Offer {
-					provider: 0,
-					version,
-				},
-				bidding: 0,
-				..dear(3, most)
-			};
-			let spec = || Order::V1(asked.clone());
+			let spec = || Order::V1(by_offer(dear(3, most)));
 			let all = Market::candidates(account("tenant"), spec(), None, 100).items;
 			let lacks = (!fits).then_some(Requirement::Bond);
 			assert_eq!(all[0].lacks, lacks);

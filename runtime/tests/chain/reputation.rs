@@ -6,10 +6,14 @@
 
 #![allow(clippy::as_conversions)]
 
-use crate::{documents::says, fees::least_for_a_job, harness::*};
-use leasehold_primitives::{math, Balance, FailureCode, Fault, LeaseId, Outcome, OutcomeObserver};
+use crate::{
+	documents::says,
+	fees::least_for_a_job,
+	harness::*,
+	ploys::{grown, half_life, reputed, served, wealth, won},
+};
+use leasehold_primitives::{math, Balance, FailureCode, Fault, Outcome, OutcomeObserver};
 use leasehold_runtime::{AccountId, Market, Reputation, Runtime, System, LEASE};
-use pallet_market::{Order, OrderV1};
 use pallet_reputation::{score::ONE, Standing, TermsV2};
 use proptest::prelude::*;
 use sp_runtime::Perbill;
@@ -174,45 +178,12 @@ fn stands_at(figure: u128) {
 	assert!(off * 1_000 < figure, "{standing}, not {figure}");
 }
 
-fn half_life() -> u32 {
-	TermsV2::default().half_life
-}
-
-/// Provider 0 has waited for a half-life, and has this standing, in outcomes.
-fn with_standing(outcomes: u64) {
-	register(0);
-	leap(half_life() + 1);
-	let standing = Standing {
-		value: outcomes * ONE,
-		..Standing::new(0).at(now(), &TermsV2::default())
-	};
-	pallet_reputation::ProviderScores::<Runtime>::insert(0, standing);
-}
-
-/// Has provider 0 win a job of `who`.
-fn won(who: &str, rate: Balance) -> LeaseId {
-	let id = pallet_market::NextLeaseId::<Runtime>::get();
-	let order = OrderV1 {
-		max_rate: rate,
-		deposit: 3_500 * rate,
-		..order(1)
-	};
-	Market::place_order(signed(who), Order::V1(order)).unwrap();
-	bid(0, pallet_market::NextOrderId::<Runtime>::get() - 1, rate).unwrap();
-	to_block(now() + 5);
-	id
-}
-
 /// Provider 0 serves a friend, as far as the chain can see; what that cost both, planck.
 fn wash(rate: Balance, blocks: u32) -> Balance {
-	let wealth = || free("friend") + held("friend") + free("owner0") + held("owner0");
-	let before = wealth();
-	let id = won("friend", rate);
-	Market::start_lease(signed("operator0"), id).unwrap();
-	to_block_on_duty(now() + blocks, 0);
-	Market::complete_lease(signed("operator0"), id, 0, [0; 32]).unwrap();
-	assert_eq!(closed(id).paid, rate * Balance::from(blocks));
-	before - wealth()
+	let both = ["friend", "owner0"];
+	let before = wealth(&both);
+	served("friend", rate, blocks);
+	before - wealth(&both)
 }
 
 #[test]
@@ -224,45 +195,44 @@ fn the_attacks_of_the_document_run() {
 		}
 	};
 	run_at_default_terms(|| {
-		with_standing(0);
+		grown();
 		let cost = wash(2 * LEASE, 500);
 		row("| one huge lease of 1,000 LEASE", &[cost, 20_000_000_000]);
 	});
 	run_at_default_terms(|| {
-		with_standing(0);
+		grown();
 		for _ in 0..100 {
 			wash(LEASE / 1_000, 1);
 		}
 		row("| a hundred dust leases of 0.001 LEASE", &[100_000_000]);
 	});
 	run_at_default_terms(|| {
-		with_standing(0);
+		grown();
 		let cost = wash(LEASE, 20);
 		row("| a month's wait", &[cost, 20_000_000_000]);
 	});
 	run_at_default_terms(|| {
-		with_standing(20);
-		let id = won("tenant", LEASE / 100);
+		reputed();
+		let id = won("tenant", LEASE / 100, 10);
 		Market::fail_lease(signed("operator0"), id, FailureCode::Internal).unwrap();
 		stands_at(20_000_000_000);
 		pass(half_life());
 		row("| a month of idleness", &[10_000_000_000]);
 	});
 	run_at_default_terms(|| {
-		with_standing(20);
-		let wealth = || free("tenant") + held("tenant");
-		let (before, owner) = (wealth(), free("owner0"));
-		let id = won("tenant", LEASE / 100);
+		reputed();
+		let (before, owner) = (wealth(&["tenant"]), free("owner0"));
+		let id = won("tenant", LEASE / 100, 10);
 		to_block(now() + 100);
 		Market::report_missing_manifest(signed("operator0"), id).unwrap();
-		let cost = before - wealth();
+		let cost = before - wealth(&["tenant"]);
 		assert_eq!(free("owner0"), owner, "nobody earns by it");
 		row("| an order without a manifest", &[cost, 19_166_666_680]);
 	});
 	run_at_default_terms(|| {
-		with_standing(20);
+		reputed();
 		let before = held("owner0");
-		let id = won("tenant", LEASE / 400);
+		let id = won("tenant", LEASE / 400, 10);
 		Market::start_lease(signed("operator0"), id).unwrap();
 		Market::abandon_lease(signed("operator0"), id).unwrap();
 		assert_eq!(before - held("owner0"), 3 * LEASE);

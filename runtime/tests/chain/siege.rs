@@ -214,34 +214,23 @@ fn two_thousand_sweeps_keep_nobody_waiting() {
 	});
 }
 
-/// Makes so many leases of `poor` by the standing offer of provider 0, and starts them, all in this block.
+/// Makes so many leases with the least deposit by the standing offer of provider 0, and starts them, all in this
+/// block.
 fn many_leases(count: u32, rate: u128) -> Vec<LeaseId> {
-	use leasehold_primitives::{PriceSheet, PriceSheetV1};
 	let mut wide = info();
 	(wide.capacity.cpu, wide.capacity.memory) = (10 * count, 10 * count);
 	Providers::update(signed("owner0"), ProviderInfo::V1(wide)).unwrap();
-	let sheet = PriceSheet::V1(PriceSheetV1 {
-		cpu: 100 * rate,
-		..Default::default()
+	offer_cpu(100 * rate);
+	let poor = by_offer(OrderV1 {
+		resources: tiny(),
+		max_rate: rate,
+		deposit: 32 * rate,
+		..order(0)
 	});
-	Providers::set_offer(signed("operator0"), Some(sheet)).unwrap();
-	let version = provider(0).offer_version;
 	let first = pallet_market::NextLeaseId::<Runtime>::get();
 	for n in 0..count {
-		let mut spec = order(0);
+		let mut spec = poor.clone();
 		spec.manifest_hash[..4].copy_from_slice(&(n + 1_000).to_le_bytes());
-		spec.resources = Resources {
-			cpu: 10,
-			memory: 10,
-			unit_cpu: 10,
-			unit_memory: 10,
-			..Default::default()
-		};
-		spec.selection = Selection::Offer {
-			provider: 0,
-			version,
-		};
-		(spec.bidding, spec.max_rate, spec.deposit) = (0, rate, 32 * rate);
 		Market::lease_now(signed("tenant"), Order::V1(spec)).unwrap();
 		Market::start_lease(signed("operator0"), first + u64::from(n)).unwrap();
 	}

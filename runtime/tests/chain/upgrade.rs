@@ -10,7 +10,7 @@ use frame_support::{
 	traits::GetStorageVersion,
 	weights::{Weight, WeightMeter},
 };
-use leasehold_primitives::{CloseReason, FailureCode, PriceSheet, PriceSheetV1};
+use leasehold_primitives::{CloseReason, FailureCode};
 use leasehold_runtime::{
 	invariants, AccountId, Balances, Escrow, Market, Migrations, Providers, Reputation, Runtime,
 	LEASE, VERSION,
@@ -35,10 +35,8 @@ fn history() {
 	}
 	let dear = |manifest| {
 		let mut order = order(manifest);
-		order.resources.cpu = 100;
-		order.resources.unit_cpu = 100;
-		order.resources.memory = 128;
-		order.resources.unit_memory = 128;
+		(order.resources.cpu, order.resources.unit_cpu) = (100, 100);
+		(order.resources.memory, order.resources.unit_memory) = (128, 128);
 		order.max_rate = LEASE / 10;
 		order.deposit = 100 * order.max_rate;
 		order
@@ -62,11 +60,7 @@ fn history() {
 	Market::fail_lease(signed("operator1"), failed, FailureCode::Crashed).unwrap();
 	Market::pause_lease(signed("operator1"), paused).unwrap();
 	Escrow::deposit(signed("friend"), running, LEASE).unwrap();
-	let sheet = PriceSheet::V1(PriceSheetV1 {
-		cpu: 1_000,
-		..Default::default()
-	});
-	Providers::set_offer(signed("operator0"), Some(sheet)).unwrap();
+	offer_cpu(1_000);
 	let tenants = vec![account("tenant"), account("friend")];
 	Providers::set_served(signed("owner1"), Some(tenants.try_into().unwrap())).unwrap();
 	let eu = attributes(&[("region", "eu")]);
@@ -97,15 +91,8 @@ fn history() {
 	Escrow::set_refill(signed("tenant"), running, Some(refill)).unwrap();
 	Providers::deregister(signed("owner2")).unwrap();
 	// By the offer: it waits for its start.
-	let at_once = OrderV1 {
-		selection: Selection::Offer {
-			provider: 0,
-			version: provider(0).offer_version,
-		},
-		bidding: 0,
-		..dear(8)
-	};
-	Market::lease_now(signed("tenant"), Order::V1(at_once)).unwrap();
+	let at_once = Order::V1(by_offer(dear(8)));
+	Market::lease_now(signed("tenant"), at_once).unwrap();
 	let several = OrderV1 {
 		quantity: Quantity {
 			leases: 2,
