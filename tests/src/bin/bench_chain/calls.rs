@@ -17,6 +17,8 @@ pub fn resources(share: u32) -> Resources {
 }
 
 pub const RATE: Balance = 1_000_000;
+/// Blocks: no lease ends while others are measured, and its tenant cannot withdraw what these ask for.
+pub const NOTICE: u32 = 2_000;
 
 /// The market's terms, blocks: up to a start, and for which a closed lease is kept.
 pub fn terms(start_deadline: u32, closed_retention: u32) -> TermsV1 {
@@ -31,7 +33,7 @@ pub fn terms(start_deadline: u32, closed_retention: u32) -> TermsV1 {
 	}
 }
 
-pub fn order(manifest: u64, selection: Selection, bidding: u32) -> Order<AccountId> {
+pub fn order(manifest: u64, selection: Selection, bidding: u32, notice: u32) -> Order<AccountId> {
 	let mut manifest_hash = [0; 32];
 	manifest_hash[..8].copy_from_slice(&manifest.to_be_bytes());
 	Order::V1(OrderV1 {
@@ -47,8 +49,7 @@ pub fn order(manifest: u64, selection: Selection, bidding: u32) -> Order<Account
 		min_score: Score::zero(),
 		allowed: Default::default(),
 		max_duration: 1_000_000,
-		// None of them ends while others are measured.
-		notice: 2_000,
+		notice,
 		selection,
 		bidding,
 		deposit: 10_000 * RATE,
@@ -72,7 +73,7 @@ pub fn transfers(tenants: &mut [Signer], genesis: Hash) -> Vec<Vec<u8>> {
 		.collect()
 }
 
-pub fn now(manifest: u64) -> pallet_market::Call<Runtime> {
+pub fn now(manifest: u64, notice: u32) -> pallet_market::Call<Runtime> {
 	pallet_market::Call::lease_now {
 		order: order(
 			manifest,
@@ -81,6 +82,7 @@ pub fn now(manifest: u64) -> pallet_market::Call<Runtime> {
 				version: 1,
 			},
 			0,
+			notice,
 		),
 	}
 }

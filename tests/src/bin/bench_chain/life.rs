@@ -2,7 +2,7 @@
 
 use crate::{
 	bench::{Bench, Measured, CLEAR},
-	calls::{self, now, order, resources, transfer, RATE},
+	calls::{self, now, order, resources, transfer, NOTICE, RATE},
 	figures::{median, say, Figure},
 	signer::Signer,
 };
@@ -136,7 +136,7 @@ pub async fn life(
 	let tenants = &mut tenants[..some];
 	let bidding = if bench.quick { 25 } else { 60 };
 	let place = Call::place_order {
-		order: order(0, Selection::BestBid, bidding),
+		order: order(0, Selection::BestBid, bidding, NOTICE),
 	};
 	let calls = tenants.iter_mut().map(|who| (who, place.clone())).collect();
 	let (first, last) = bench.kind("place an order", calls).await?;
@@ -271,7 +271,10 @@ async fn clearing(bench: &mut Bench, first: u32, orders: usize) -> anyhow::Resul
 }
 
 pub async fn instant(bench: &mut Bench, tenants: &mut [Signer]) -> anyhow::Result<()> {
-	let calls = tenants.iter_mut().map(|who| (who, now(1))).collect();
+	let calls = tenants
+		.iter_mut()
+		.map(|who| (who, now(1, NOTICE)))
+		.collect();
 	bench.kind("instant lease", calls).await?;
 	Ok(())
 }

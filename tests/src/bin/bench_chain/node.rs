@@ -3,6 +3,7 @@
 use crate::calls;
 use anyhow::{bail, ensure, Context as _};
 use codec::{Compact, Decode, Encode};
+use frame_system::{EventRecord, Phase};
 use jsonrpsee::{
 	core::{client::ClientT, params::BatchRequestBuilder},
 	rpc_params,
@@ -249,16 +250,20 @@ impl Node {
 		Ok(millis as f64 / 1e3)
 	}
 
-	pub async fn events(&self, block: &Block) -> anyhow::Result<Vec<RuntimeEvent>> {
+	async fn records(&self, block: &Block) -> anyhow::Result<Vec<EventRecord<RuntimeEvent, Hash>>> {
 		let key = frame_support::storage::storage_prefix(b"System", b"Events");
-		let value = self.storage(&key, block.hash).await?;
-		let records =
-			Vec::<frame_system::EventRecord<RuntimeEvent, Hash>>::decode(&mut &value[..])?;
-		Ok(records.into_iter().map(|record| record.event).collect())
+		Ok(Decode::decode(
+			&mut &self.storage(&key, block.hash).await?[..],
+		)?)
 	}
 
-	/// Sends transactions and waits until all are in blocks: the numbers of the first and last block
-	/// that may hold them.
+	pub async fn events(&self, block: &Block) -> anyhow::Result<Vec<RuntimeEvent>> {
+		let records = self.records(block).await?.into_iter();
+		Ok(records.map(|record| record.event).collect())
+	}
+
+	/// Sends transactions and waits until all are in blocks, done and not refused: the numbers of the first
+	/// and last block that may hold them.
 	pub async fn include(&self, transactions: &[Vec<u8>]) -> anyhow::Result<(u32, u32)> {
 		self.include_all(&[transactions]).await
 	}
@@ -298,8 +303,24 @@ impl Node {
 				tokio::time::sleep(Duration::from_millis(200)).await;
 				continue;
 			}
-			for transaction in &self.block(next).await?.transactions {
-				wanted.remove(transaction.as_slice());
+			let block = self.block(next).await?;
+			let ours = |transaction: &Vec<u8>| wanted.remove(transaction.as_slice());
+			let ours: Vec<bool> = block.transactions.iter().map(ours).collect();
+			for record in self.records(&block).await? {
+				if let (
+					Phase::ApplyExtrinsic(at),
+					RuntimeEvent::System(frame_system::Event::ExtrinsicFailed {
+						dispatch_error,
+						..
+					}),
+				) = (record.phase, record.event)
+				{
+					let is_ours = ours.get(at as usize).is_some_and(|ours| *ours);
+					ensure!(
+						!is_ours,
+						"a call failed in block {next}: {dispatch_error:?}"
+					);
+				}
 			}
 			next += 1;
 		}

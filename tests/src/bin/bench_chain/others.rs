@@ -2,7 +2,7 @@
 
 use crate::{
 	bench::Bench,
-	calls::{order, resources, RATE},
+	calls::{order, resources, NOTICE, RATE},
 	signer::Signer,
 };
 use leasehold_primitives::{receipt, FailureCode, LeaseId};
@@ -20,12 +20,7 @@ pub async fn changes(
 ) -> anyhow::Result<()> {
 	let some = tenants.len().min(if bench.quick { 200 } else { 800 });
 	let tenants = &mut tenants[..some];
-	let running = bench.active(tenants, operator, some).await?;
-	let of: HashMap<_, LeaseId> = running
-		.into_iter()
-		.map(|(lease, running)| (running.tenant, lease))
-		.collect();
-	let leases: Vec<LeaseId> = tenants.iter().map(|who| of[&who.account()]).collect();
+	let leases = bench.one_each(tenants, operator).await?;
 	let refill = Refill {
 		amount: 100 * RATE,
 		budget: 1_000 * RATE,
@@ -100,7 +95,7 @@ pub async fn choices(
 	let some = tenants.len().min(if bench.quick { 300 } else { 1_200 });
 	let tenants = &mut tenants[..some];
 	let genesis = bench.node.genesis;
-	let spec = order(u64::MAX, Selection::Manual, 100);
+	let spec = order(u64::MAX, Selection::Manual, 100, NOTICE);
 	let signed: Vec<_> = tenants
 		.iter_mut()
 		.map(|who| {
