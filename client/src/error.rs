@@ -52,7 +52,7 @@ impl ChainError {
 			Self::Refused(_) => "Read the node's answer; a balance too low for the fee is common.",
 			Self::Failed { .. } => "Correct what the message names and try again.",
 			Self::Expired(_) => {
-				"Try again; if it recurs, raise the tip or look at the node's pool."
+				"Try again later; if it recurs, look whether the node is in step with the chain."
 			}
 			Self::File(_) => "Check the path and its permissions.",
 			Self::Password(_) => "Check the password; a file with it is named by --password-file.",

@@ -199,6 +199,7 @@ pub(super) async fn until_running(
 		connection.best().await?.terms().await
 	})
 	.await?;
+	let signer = tenant::signer(context, chain, pair)?;
 	let mut attempts = 3u32;
 	loop {
 		let (now, record) = tenant::patiently(context, chain, async |connection| {
@@ -223,9 +224,8 @@ pub(super) async fn until_running(
 				block,
 				signature,
 			};
-			let signer = tenant::signer(context, chain, pair)?;
 			attempts = attempts.saturating_sub(1);
-			match signer.submit(call, Wait::Best).await {
+			match tenant::submit(context, &signer, call, Wait::Best).await {
 				Ok(_) => proof = None,
 				Err(error) => {
 					context

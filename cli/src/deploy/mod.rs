@@ -310,9 +310,8 @@ impl Deploy {
 			 ORDER` goes on",
 		);
 		let signer = tenant::signer(context, chain, pair)?;
-		let receipt = signer
-			.submit(Call::PlaceOrder(Box::new(request)), Wait::Best)
-			.await?;
+		let call = Call::PlaceOrder(Box::new(request));
+		let receipt = tenant::submit(context, &signer, call, Wait::Best).await?;
 		let order = tenant::patiently(context, chain, async |connection| {
 			let view = View::from(connection.at(receipt.block.1).await?);
 			view.order_placed(&receipt).await

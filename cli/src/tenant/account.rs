@@ -1,6 +1,6 @@
 //! The account, the providers, and what happened.
 
-use super::{connect, signer, swept, unknown};
+use super::{connect, signer, submit, swept, unknown};
 use crate::{
 	keys,
 	output::{table, Failure},
@@ -33,7 +33,7 @@ impl Transfer {
 			to: self.to,
 			amount,
 		};
-		let receipt = signer.submit(call, Wait::Finalized).await?;
+		let receipt = submit(context, &signer, call, Wait::Finalized).await?;
 		let json = json!({
 			"to": self.to.to_string(), "amount": amount.to_string(), "block": receipt.block.0,
 		});

@@ -1,6 +1,6 @@
 //! Leases of the account: list, look, close.
 
-use super::{connect, session, signer, state, swept, unknown};
+use super::{connect, session, signer, state, submit, swept, unknown};
 use crate::{
 	keys,
 	output::{table, Failure},
@@ -211,9 +211,13 @@ impl Close {
 		if let Some(order) = self.order {
 			context.out.waiting("taking the order back");
 			let signer = signer(context, &chain, &pair)?;
-			signer
-				.submit(Call::CancelOrder { order }, Wait::Finalized)
-				.await?;
+			submit(
+				context,
+				&signer,
+				Call::CancelOrder { order },
+				Wait::Finalized,
+			)
+			.await?;
 			let json = json!({ "order": order, "state": "cancelled" });
 			context.out.result(json, || {
 				format!("order {order} is cancelled; its deposit is back")
@@ -233,9 +237,13 @@ impl Close {
 		}
 		context.out.waiting("closing the lease");
 		let signer = signer(context, &chain, &pair)?;
-		signer
-			.submit(Call::CloseLease { lease: id }, Wait::Finalized)
-			.await?;
+		submit(
+			context,
+			&signer,
+			Call::CloseLease { lease: id },
+			Wait::Finalized,
+		)
+		.await?;
 		let view = chain.connection().await?.finalized().await?;
 		let LeaseRecordNow::Closed(closed) = view.lease(id).await? else {
 			return Err(swept(id));

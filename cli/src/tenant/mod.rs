@@ -10,11 +10,15 @@ pub use workload::{show_log, Files, Logs};
 
 use crate::{gateway::Gateway, keys, output::Failure, Context};
 use leasehold_client::{
+	call::Call,
 	keystore,
-	signer::{Journal, Signer},
+	signer::{Journal, Receipt, Signer, Wait},
 	view::{LeaseRecordNow, OpenLease, State, Suspension},
 	Chain, ChainError, Connection,
 };
+
+/// How often a call is signed; the last time with a tip of 0.04 LEASE.
+const ATTEMPTS: u32 = 4;
 
 /// A connection, with the failure that a missing node is.
 pub async fn connect(context: &Context) -> Result<(Chain, Connection), Failure> {
@@ -58,6 +62,24 @@ pub fn signer(
 		journal,
 		chain.follow(),
 	))
+}
+
+/// Has the call signed anew, each time with a higher tip, where no block takes it.
+pub async fn submit(
+	context: &Context,
+	signer: &Signer,
+	call: Call,
+	wait: Wait,
+) -> Result<Receipt, ChainError> {
+	for _ in 1..ATTEMPTS {
+		match signer.submit(call.clone(), wait).await {
+			Err(ChainError::Expired(blocks)) => context.out.stage(format!(
+				"no block took the transaction within {blocks} blocks; again, with a tip"
+			)),
+			other => return other,
+		}
+	}
+	signer.submit(call, wait).await
 }
 
 pub(crate) fn unknown(lease: u64) -> Failure {

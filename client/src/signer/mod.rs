@@ -25,7 +25,7 @@ const RESEND: u32 = 8;
 /// What is offered beyond the fee after a transaction expired, planck; doubled each time up to 1.28 LEASE.
 const FIRST_TIP: u128 = units::LEASE / 100;
 
-/// The tip after so many transactions in a row expired. Who fills blocks must offer as much for each of the
+/// The tip after transactions expired so many times in a row. Who fills blocks must offer as much for each of the
 /// transactions that he fills them with, or ours come first.
 fn tip(expired: u32) -> u128 {
 	match expired.checked_sub(1) {
@@ -34,8 +34,8 @@ fn tip(expired: u32) -> u128 {
 	}
 }
 
-/// How often a call is signed anew because its nonce was taken.
-const NONCE_ATTEMPTS: u32 = 8;
+/// How often a call is signed, because its nonce was taken or its tip refused.
+const ATTEMPTS: u32 = 8;
 /// Pause before it is signed anew, times the attempt.
 const NONCE_PAUSE: std::time::Duration = std::time::Duration::from_millis(150);
 
@@ -153,7 +153,7 @@ struct Task {
 	finalized_scanned: Option<u32>,
 	best_scanned: HashSet<(u32, H256)>,
 	changes: u32,
-	/// Transactions in a row that no block took.
+	/// How many times in a row transactions expired that somebody waited for.
 	expired: u32,
 }
 
@@ -186,7 +186,7 @@ impl Task {
 
 	async fn accept(&mut self, request: Request) {
 		let Request { call, wait, answer } = request;
-		for attempt in 1..=NONCE_ATTEMPTS {
+		for attempt in 1..=ATTEMPTS {
 			let stored = match self.sign(&call).await {
 				Ok(stored) => stored,
 				Err(error) => {
@@ -205,12 +205,17 @@ impl Task {
 				}
 				Err(refusal) => {
 					self.journal.remove(&stored);
-					if !refusal.nonce_taken || attempt == NONCE_ATTEMPTS {
+					let last = attempt == ATTEMPTS;
+					if refusal.nonce_taken && !last {
+						// Another process of the same account was faster.
+						tokio::time::sleep(NONCE_PAUSE.saturating_mul(attempt)).await;
+					} else if self.expired > 0 && !last {
+						// Perhaps the account cannot pay the tip.
+						self.expired = 0;
+					} else {
 						let _ = answer.send(Err(refusal.error));
 						return;
 					}
-					// Another process of the same account was faster.
-					tokio::time::sleep(NONCE_PAUSE.saturating_mul(attempt)).await;
 				}
 			}
 		}
@@ -323,23 +328,24 @@ impl Task {
 		}
 		self.finalized_scanned = Some(heads.finalized.0.max(from));
 		self.scan_best(&connection, heads).await?;
-		let mut at = 0;
+		let (mut at, mut missed) = (0, false);
 		while let Some(pending) = self.pending.get(at) {
 			let ours = pending.stored.genesis == genesis.0;
 			if ours && pending.stored.expires < heads.finalized.0 {
 				let mut expired = self.pending.remove(at);
 				self.journal.remove(&expired.stored);
-				self.expired = self.expired.saturating_add(1);
-				let tip = units::lease(tip(self.expired));
-				tracing::warn!(
-					what = expired.stored.what,
-					tip,
-					"a transaction expired: the next offers a tip"
-				);
+				tracing::warn!(what = expired.stored.what, "a transaction expired");
+				// Those of an earlier life may never have been sent.
+				missed |= expired.answer.is_some();
 				expired.answer(Err(ChainError::Expired(LIFE)));
 			} else {
 				at = at.saturating_add(1);
 			}
+		}
+		if missed {
+			self.expired = self.expired.saturating_add(1);
+			let tip = units::lease(tip(self.expired));
+			tracing::warn!(tip, "blocks may be full: the next transaction offers a tip");
 		}
 		// Also at the first look: an earlier life may have left some to a node that forgot them.
 		if self.changes.is_multiple_of(RESEND) {
