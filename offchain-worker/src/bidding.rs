@@ -237,6 +237,7 @@ mod tests {
 			owner: AccountId32([1; 32]),
 			operator: AccountId32([2; 32]),
 			accepting: true,
+			absent_from: None,
 			unbonding_until: None,
 			bond,
 			slices,

@@ -138,6 +138,7 @@ impl Providers {
 				})
 				.collect();
 			let status = match (provider.accepting, provider.unbonding_until) {
+				(true, _) if provider.absent_from.is_some() => "absent",
 				(true, _) => "accepting",
 				(false, Some(_)) => "leaving",
 				(false, None) => "paused",

@@ -143,7 +143,10 @@ impl View {
 		let (Some(record), Some(info)) = (record, info) else {
 			return Ok(None);
 		};
-		Ok(Some(Provider::new(id, record.decode()?, info.decode()?)))
+		let absence = storage.try_fetch(s.providers().absences(), (id,)).await?;
+		let absent_from = absence.map(|block| block.decode()).transpose()?;
+		let (record, info) = (record.decode()?, info.decode()?);
+		Ok(Some(Provider::new(id, record, info, absent_from)))
 	}
 
 	/// The provider that `who` operates.

@@ -29,8 +29,10 @@ pub struct Provider {
 	pub id: u32,
 	pub owner: AccountId32,
 	pub operator: AccountId32,
-	/// Takes new leases.
+	/// Takes new leases, unless it was absent.
 	pub accepting: bool,
+	/// Was absent for too long from this block on: until the leases of that time have ended it gets no others.
+	pub absent_from: Option<u32>,
 	/// Leaves; the bond is free in this block at the earliest.
 	pub unbonding_until: Option<u32>,
 	/// Planck.
@@ -280,13 +282,19 @@ fn sp_perbill(parts: u32) -> leasehold_primitives::Score {
 }
 
 impl Provider {
-	pub(super) fn new(id: u32, record: ProviderRecord<AccountId32>, info: ProviderInfo) -> Self {
+	pub(super) fn new(
+		id: u32,
+		record: ProviderRecord<AccountId32>,
+		info: ProviderInfo,
+		absent_from: Option<u32>,
+	) -> Self {
 		let ProviderInfo::V1(info) = info;
 		Self {
 			id,
 			owner: record.owner,
 			operator: record.operator,
 			accepting: record.status == Status::Active,
+			absent_from,
 			unbonding_until: match record.status {
 				Status::Unbonding { until, .. } => Some(until),
 				_ => None,
@@ -323,7 +331,7 @@ impl Provider {
 		terms: &Terms,
 	) -> Vec<Requirement> {
 		let mut lacks = Vec::new();
-		if !self.accepting {
+		if !self.accepting || self.absent_from.is_some() {
 			lacks.push(Requirement::Accepting);
 		}
 		if slice > self.bond.saturating_sub(self.slices) || self.bond < terms.min_bond {
@@ -355,6 +363,9 @@ impl Provider {
 		};
 		let (all, used) = (&self.capacity, &self.reserved);
 		let word = |requirement: &Requirement| match requirement {
+			Requirement::Accepting if self.absent_from.is_some() => {
+				"readiness: leases of its absence have not ended yet".into()
+			}
 			Requirement::Accepting => "readiness: it takes no new leases".into(),
 			Requirement::Cpu => of("CPU", "milli-CPU", resources.cpu, used.cpu, all.cpu),
 			Requirement::Memory => of("memory", "MiB", resources.memory, used.memory, all.memory),

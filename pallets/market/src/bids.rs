@@ -84,10 +84,7 @@ impl<T: Config> Pallet<T> {
 		Self::eligible(&order.tenant, spec, provider, slice, false).map_err(Self::refusal)?;
 		let (places, auditors) = (usize::from(spec.quantity.leases), spec.attestors.count());
 		let own = order.bids.iter().position(|bid| bid.provider == provider);
-		if let Some(own) = own {
-			let old = order.bids.remove(own);
-			ensure!(rate < old.rate, Error::<T>::AlreadyBid);
-		}
+		let old = own.map(|own| order.bids.remove(own));
 		let open = OpenBids::<T>::get(provider);
 		let more = own.is_none();
 		ensure!(!more || open < terms.max_open_bids, Error::<T>::TooManyBids);
@@ -97,6 +94,9 @@ impl<T: Config> Pallet<T> {
 			score: T::Reputation::provider_for(provider, spec.value(rate)),
 		};
 		let (score, rank) = (bid.score, bid.rank(order.rank_weight));
+		// Also with the score of today.
+		let improves = |old: &Bid| rate < old.rate && rank < old.rank(order.rank_weight);
+		ensure!(old.as_ref().is_none_or(improves), Error::<T>::AlreadyBid);
 		let place = order
 			.bids
 			.iter()
@@ -109,7 +109,7 @@ impl<T: Config> Pallet<T> {
 		let evicted = order.bids.force_insert_keep_left(place, bid);
 		let evicted = evicted.map_err(|_| Error::<T>::OutbidByAll)?;
 		let extended = match other {
-			Some(other) => Self::overtaken(id, &mut order, rank, other, &terms)?,
+			Some(other) => Self::overtaken(id, &mut order, rank, other)?,
 			None => false,
 		};
 		Orders::<T>::insert(id, order);
@@ -142,7 +142,6 @@ impl<T: Config> Pallet<T> {
 		order: &mut OrderRecordOf<T>,
 		rank: Balance,
 		other: Balance,
-		terms: &TermsV1,
 	) -> Result<bool, DispatchError> {
 		let now = Self::now();
 		if now < order.locked_from {
@@ -153,7 +152,7 @@ impl<T: Config> Pallet<T> {
 			rank.saturating_add(least) <= other,
 			Error::<T>::LateUndercut
 		);
-		let ends = now.saturating_add(terms.bid_lock).saturating_add(1);
+		let ends = now.saturating_add(order.bid_lock).saturating_add(1);
 		let more = ends.saturating_sub(order.bidding_ends);
 		if more > 0 {
 			order.bidding_ends = ends;

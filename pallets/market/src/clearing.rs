@@ -257,6 +257,7 @@ impl<T: Config> Pallet<T> {
 					deadline,
 					max_duration: spec.max_duration,
 					receipt: false,
+					slice: Self::slice(rate, terms).min(slice),
 				},
 				reclaim_at: None,
 				epoch: 0,

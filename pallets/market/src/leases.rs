@@ -102,6 +102,7 @@ impl<T: Config> Pallet<T> {
 		let LeaseState::Starting {
 			deadline,
 			max_duration,
+			slice,
 			..
 		} = lease.state
 		else {
@@ -112,9 +113,6 @@ impl<T: Config> Pallet<T> {
 		let term_end = now.checked_add(max_duration).ok_or(Error::<T>::Overflow)?;
 		T::Streams::accrue(id, term_end)?;
 		// What a wait in vain is worth at the ceiling is no longer at stake.
-		let slice = lease
-			.slice
-			.min(Self::slice(T::Streams::rate(id), &Self::terms()));
 		if slice < lease.slice {
 			let taken = &lease.taken;
 			T::Registry::exchange(lease.provider, (taken, lease.slice), (taken, slice))?;

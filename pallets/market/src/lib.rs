@@ -311,7 +311,7 @@ pub mod pallet {
 		BiddingEnded,
 		/// The bid is above the order's price ceiling.
 		RateTooHigh,
-		/// The provider has a bid on this order that is as low.
+		/// The provider has a bid on this order that is as low, or by its score of then ranks as well.
 		AlreadyBid,
 		/// The provider has as many open bids as it may have.
 		TooManyBids,

@@ -1,8 +1,6 @@
 //! Migrations of what is stored, oldest first.
 
-use crate::{
-	pallet::*, Bid, ClosedLeaseOf, LeaseRecordOf, Order, OrderRecord, WeightInfo, MAX_BIDS,
-};
+use crate::{pallet::*, Bid, ClosedLeaseOf, Order, OrderRecord, Suspension, WeightInfo, MAX_BIDS};
 use codec::{Compact, Decode, Encode};
 use core::marker::PhantomData;
 use frame_support::{
@@ -17,7 +15,7 @@ use frame_support::{
 };
 use leasehold_primitives::{
 	migration::{through_maps, translate, MapCursor},
-	Balance, BlockNumber, Streams,
+	Balance, BlockNumber, ManifestHash, OrderId, ProviderId, Resources, Streams, WorkloadKind,
 };
 
 /// Types of version 1.
@@ -35,10 +33,95 @@ pub mod v1 {
 		pub due: Compact<BlockNumber>,
 		pub bids: BoundedVec<Bid, ConstU32<MAX_BIDS>>,
 	}
+
+	/// Where a lease stands: one that starts did not say what it reserves of the bond once it runs.
+	#[derive(Encode, Decode)]
+	pub enum LeaseState {
+		Starting {
+			since: Compact<BlockNumber>,
+			deadline: Compact<BlockNumber>,
+			max_duration: Compact<BlockNumber>,
+			receipt: bool,
+		},
+		Active {
+			term_end: Compact<BlockNumber>,
+		},
+		Suspended {
+			why: Suspension,
+			since: Compact<BlockNumber>,
+			term_end: Compact<BlockNumber>,
+		},
+	}
+
+	/// A lease that is not closed.
+	#[derive(Encode, Decode)]
+	pub struct LeaseRecord<AccountId> {
+		pub tenant: AccountId,
+		pub access: Option<AccountId>,
+		pub order: Compact<OrderId>,
+		pub provider: Compact<ProviderId>,
+		pub manifest_hash: ManifestHash,
+		pub kind: WorkloadKind,
+		pub taken: Resources,
+		pub slice: Compact<Balance>,
+		pub record_deposit: Compact<Balance>,
+		pub state: LeaseState,
+		pub reclaim_at: Option<BlockNumber>,
+		pub epoch: Compact<u32>,
+		pub low_funds: bool,
+		pub due: Compact<BlockNumber>,
+	}
+
+	impl<AccountId> From<LeaseRecord<AccountId>> for crate::LeaseRecord<AccountId> {
+		fn from(old: LeaseRecord<AccountId>) -> Self {
+			Self {
+				tenant: old.tenant,
+				access: old.access,
+				order: old.order.0,
+				provider: old.provider.0,
+				manifest_hash: old.manifest_hash,
+				kind: old.kind,
+				taken: old.taken,
+				slice: old.slice.0,
+				record_deposit: old.record_deposit.0,
+				state: match old.state {
+					LeaseState::Starting {
+						since,
+						deadline,
+						max_duration,
+						receipt,
+					} => crate::LeaseState::Starting {
+						since: since.0,
+						deadline: deadline.0,
+						max_duration: max_duration.0,
+						receipt,
+						// It was reserved by the rate.
+						slice: old.slice.0,
+					},
+					LeaseState::Active { term_end } => crate::LeaseState::Active {
+						term_end: term_end.0,
+					},
+					LeaseState::Suspended {
+						why,
+						since,
+						term_end,
+					} => crate::LeaseState::Suspended {
+						why,
+						since: since.0,
+						term_end: term_end.0,
+					},
+				},
+				reclaim_at: old.reclaim_at,
+				epoch: old.epoch.0,
+				low_funds: old.low_funds,
+				due: old.due.0,
+			}
+		}
+	}
 }
 
 /// From version 1 to 2: orders carry the cancel fee, the weight of ranks and the lock of bids that they were
-/// placed under, taken from the terms in force; and what `C` holds for orders and records is held by the escrow.
+/// placed under, taken from the terms in force; leases that start say what they reserve once they run; and what `C` holds for orders and records is held by the escrow.
 pub struct ToV2<T, C>(PhantomData<(T, C)>);
 
 /// The maps, in the order in which they are migrated.
@@ -94,6 +177,7 @@ where
 				|old| {
 					let spec = old.spec.v1();
 					let (leases, locked) = (spec.quantity.leases.into(), spec.locked(&terms));
+					let bid_lock = spec.bid_lock(&terms);
 					let deposits = spec.deposit.saturating_mul(leases);
 					let records = old.record_deposit.0.saturating_mul(leases);
 					sound &= Self::hand_over(&old.tenant, HoldReason::Order, deposits);
@@ -106,17 +190,23 @@ where
 						rank_weight: terms.rank_weight,
 						bidding_ends: old.bidding_ends.0,
 						locked_from: old.bidding_ends.0.saturating_sub(locked),
+						bid_lock,
 						ends: old.ends.0,
 						due: old.due.0,
 						bids: old.bids,
 					}
 				},
 			),
-			LEASES => translate::<Leases<T>, _, LeaseRecordOf<T>, _>(last, meter, each, |lease| {
-				let deposit = lease.record_deposit;
-				sound &= Self::hand_over(&lease.tenant, HoldReason::Record, deposit);
-				lease
-			}),
+			LEASES => translate::<Leases<T>, _, v1::LeaseRecord<T::AccountId>, _>(
+				last,
+				meter,
+				each,
+				|old| {
+					let deposit = old.record_deposit.0;
+					sound &= Self::hand_over(&old.tenant, HoldReason::Record, deposit);
+					old.into()
+				},
+			),
 			_ => translate::<ClosedLeases<T>, _, ClosedLeaseOf<T>, _>(last, meter, each, |lease| {
 				let deposit = lease.record_deposit;
 				sound &= Self::hand_over(&lease.tenant, HoldReason::Record, deposit);

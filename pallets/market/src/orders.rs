@@ -145,6 +145,7 @@ impl<T: Config> Pallet<T> {
 				rank_weight: terms.rank_weight,
 				bidding_ends,
 				locked_from: bidding_ends.saturating_sub(order.locked(&terms)),
+				bid_lock: order.bid_lock(&terms),
 				ends,
 				due: T::Agenda::schedule(AgendaItem::Order(id), ends),
 				bids: BoundedVec::new(),

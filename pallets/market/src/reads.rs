@@ -2,7 +2,7 @@
 
 extern crate alloc;
 
-use crate::{pallet::*, ManifestKey, OpenItem, OrderRecordOf, OrderV1};
+use crate::{pallet::*, ManifestKey, OpenItem, OrderRecordOf, OrderV1, Selection};
 use alloc::vec::Vec;
 use codec::{Decode, Encode};
 use leasehold_primitives::{
@@ -73,13 +73,13 @@ impl<T: Config> Pallet<T> {
 					let rate = sheet.rate(&with(0).ok()?)?;
 					Some((version, rate))
 				});
-				// At its offer's rate, or as the lowest bid on such an order.
-				let slice = match asked {
-					Some((_, rate)) => Self::slice(rate, &terms),
-					None => Self::bid_slice(1, order.max_rate, &terms),
+				let at_its_rate = asked.map(|(_, rate)| with(Self::slice(rate, &terms)));
+				let offer = asked.filter(|_| matches!(at_its_rate, Some(Ok(_))));
+				let fits = match (order.selection, at_its_rate) {
+					(Selection::Offer { .. }, Some(fits)) => fits,
+					// As the lowest bid on such an order.
+					_ => with(Self::bid_slice(1, order.max_rate, &terms)),
 				};
-				let fits = with(slice);
-				let offer = asked.filter(|_| fits.is_ok());
 				Candidate {
 					provider,
 					score: T::Reputation::provider(provider),

@@ -64,8 +64,8 @@ pub struct TermsV1 {
 	pub min_bidding: BlockNumber,
 	/// Longest bidding, blocks.
 	pub max_bidding: BlockNumber,
-	/// Last blocks of bidding in which a bid that overtakes another extends it by as many; at least for these
-	/// no bid can be withdrawn.
+	/// Last blocks of bidding, at least, in which a bid that overtakes another extends it by as many, and no bid
+	/// can be withdrawn.
 	pub bid_lock: BlockNumber,
 	/// Open bids that a provider may have.
 	pub max_open_bids: u32,
@@ -355,6 +355,12 @@ impl<AccountId> OrderV1<AccountId> {
 	pub(crate) fn locked(&self, terms: &TermsV1) -> BlockNumber {
 		self.bidding.div_ceil(2).max(terms.bid_lock)
 	}
+
+	/// In how many of the last blocks of bidding a bid that overtakes another extends it: a quarter, so that
+	/// keeping the answers to it out takes the longer the longer bidding is.
+	pub(crate) fn bid_lock(&self, terms: &TermsV1) -> BlockNumber {
+		(self.bidding / 4).max(terms.bid_lock)
+	}
 }
 
 /// [`Order`] in a runtime.
@@ -410,6 +416,9 @@ pub struct OrderRecord<AccountId> {
 	/// it stays where it is when bidding is extended.
 	#[codec(compact)]
 	pub locked_from: BlockNumber,
+	/// A bid that overtakes another in so many last blocks of bidding extends it by as many.
+	#[codec(compact)]
+	pub bid_lock: BlockNumber,
 	/// Block in which the order ends: with bidding, or with the tenant's time to pick.
 	#[codec(compact)]
 	pub ends: BlockNumber,
@@ -479,6 +488,9 @@ pub enum LeaseState {
 		max_duration: BlockNumber,
 		/// The receipt for the manifest is on chain.
 		receipt: bool,
+		/// What its own rate reserves of the bond, planck: the lease's slice once it runs.
+		#[codec(compact)]
+		slice: Balance,
 	},
 	/// The workload runs, at most until block `term_end`.
 	Active {
@@ -509,7 +521,7 @@ pub struct LeaseRecord<AccountId> {
 	pub kind: WorkloadKind,
 	/// Reserved of the provider's capacity; its storage only, while the lease is suspended.
 	pub taken: Resources,
-	/// Reserved of the provider's bond, planck.
+	/// Reserved of the provider's bond, planck; until the start as its order's ceiling asks.
 	#[codec(compact)]
 	pub slice: Balance,
 	/// On hold for the records, planck.

@@ -14,11 +14,11 @@ pub fn served(
 	counter.saturating_add(now.saturating_sub(last_beat).min(grace))
 }
 
-/// Blocks up to a provider's next beat, at least, whose last one was given `grace` (0: it never beat). A
-/// longer period takes effect after that beat only: it must not put a provider off duty whose grace was
-/// cut for the shorter one.
+/// Blocks up to a provider's next beat, at least, whose last one was given `grace` (0: it is off duty, and
+/// may beat at once). A longer period takes effect after that beat only: it must not put a provider off duty
+/// whose grace was cut for the shorter one.
 pub fn beat_period(period: BlockNumber, grace: BlockNumber) -> BlockNumber {
-	grace.checked_sub(1).map_or(period, |most| period.min(most))
+	period.min(grace.saturating_sub(1))
 }
 
 /// Where a stream stands between two settlements.

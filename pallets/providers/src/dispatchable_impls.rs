@@ -341,6 +341,18 @@ impl<T: Config> Pallet<T> {
 		beat.on_duty_until().saturating_add(downtime)
 	}
 
+	/// Who had no lease had no duty: if it is off duty, its absence begins now.
+	pub(crate) fn begin_absence(provider: ProviderId) {
+		let now = Self::now();
+		Heartbeats::<T>::mutate(provider, |stored| {
+			if let Some(beat) = stored.as_mut().filter(|beat| beat.on_duty_until() < now) {
+				beat.counter = beat.served(now);
+				beat.last_beat = now.saturating_sub(1);
+				beat.grace = 0;
+			}
+		});
+	}
+
 	/// Stores what has been served up to now; whether there is such a provider.
 	pub(crate) fn count_beat(provider: ProviderId, instance: Option<Instance>) -> bool {
 		let Some(beat) = Heartbeats::<T>::get(provider) else {
@@ -351,6 +363,10 @@ impl<T: Config> Pallet<T> {
 		let has_leases = || Providers::<T>::get(provider).is_some_and(|record| record.leases > 0);
 		if offline_at <= now && !Absences::<T>::contains_key(provider) && has_leases() {
 			Absences::<T>::insert(provider, offline_at);
+			Self::deposit_event(Event::AbsenceTooLong {
+				provider,
+				offline_at,
+			});
 		}
 		let beat = Heartbeat {
 			counter: beat.served(now),
@@ -398,6 +414,7 @@ impl<T: Config> Pallet<T> {
 		Served::<T>::remove(provider);
 		Heartbeats::<T>::remove(provider);
 		FormerOperators::<T>::remove(provider);
+		Absences::<T>::remove(provider);
 		ByOwner::<T>::remove(&record.owner);
 		ByOperator::<T>::remove(&record.operator);
 		Self::deposit_event(Event::Deregistered {

@@ -258,6 +258,14 @@ pub mod pallet {
 		},
 		/// New terms are in force.
 		TermsSet { terms: Terms },
+		/// A provider is back after an absence that was too long from block `offline_at` on: the leases of that
+		/// time end, and until they have it gets no new ones.
+		AbsenceTooLong {
+			provider: ProviderId,
+			offline_at: BlockNumber,
+		},
+		/// The last lease of a provider's absence has ended.
+		AbsenceOver { provider: ProviderId },
 	}
 
 	#[pallet::error]

@@ -95,8 +95,9 @@ impl<T: Config> ProviderRegistry<AccountIdOf<T>> for Pallet<T> {
 			Status::Paused => demand.standing,
 			Status::Unbonding { .. } => false,
 		};
-		let back = !Absences::<T>::contains_key(provider);
-		ensure!(accepting && back, Requirement::Accepting);
+		// Who is absent for too long, or was and has leases of that time, could start none.
+		let on_duty = record.leases == 0 || Self::offline_at(provider) > Self::now();
+		ensure!(accepting && on_duty, Requirement::Accepting);
 		let serves = Served::<T>::get(provider).is_none_or(|t| t.contains(demand.tenant));
 		ensure!(serves, Requirement::Tenant);
 		ensure!(record.bond >= Self::terms().min_bond, Requirement::Bond);
@@ -130,9 +131,8 @@ impl<T: Config> ProviderRegistry<AccountIdOf<T>> for Pallet<T> {
 				.checked_add(slice)
 				.filter(|sum| *sum <= record.bond)
 				.ok_or(Error::<T>::CannotReserve)?;
-			// Who had no lease had no duty: its absence, if it is absent, begins now.
 			if record.leases == 0 {
-				Self::count_beat(provider, None);
+				Self::begin_absence(provider);
 			}
 			record.leases = record.leases.checked_add(1).ok_or(Error::<T>::Overflow)?;
 			Ok(())
@@ -191,8 +191,8 @@ impl<T: Config> ProviderRegistry<AccountIdOf<T>> for Pallet<T> {
 				.leases
 				.checked_sub(1)
 				.ok_or(Error::<T>::NotReserved)?;
-			if record.leases == 0 {
-				Absences::<T>::remove(provider);
+			if record.leases == 0 && Absences::<T>::take(provider).is_some() {
+				Self::deposit_event(Event::AbsenceOver { provider });
 			}
 			Ok(())
 		})

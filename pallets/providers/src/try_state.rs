@@ -74,10 +74,13 @@ impl<T: Config> Pallet<T> {
 				"I1: the amount on hold is not the sum over statements"
 			);
 		}
-		for provider in Offers::<T>::iter_keys().chain(Served::<T>::iter_keys()) {
+		let extras = Offers::<T>::iter_keys()
+			.chain(Served::<T>::iter_keys())
+			.chain(Absences::<T>::iter_keys());
+		for provider in extras {
 			ensure!(
 				Providers::<T>::contains_key(provider),
-				"an offer without its provider"
+				"an offer, a list of tenants or an absence without its provider"
 			);
 		}
 		for indexed in [

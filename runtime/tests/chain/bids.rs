@@ -1,6 +1,6 @@
 //! Bidding and clearing.
 
-use crate::harness::*;
+use crate::{harness::*, ploys::reputed};
 use frame_support::{assert_noop, assert_ok};
 use leasehold_primitives::{Outcome, OutcomeObserver, Requirement};
 use leasehold_runtime::{Market, Providers, Reputation, Runtime, RuntimeOrigin, System};
@@ -46,6 +46,35 @@ fn a_bid_can_be_lowered_and_never_raised() {
 		let winner = Leases::<Runtime>::get(0).unwrap();
 		assert_eq!((winner.provider, stream(0).rate), (0, 80));
 		assert_eq!(OpenBids::<Runtime>::iter().count(), 0);
+	});
+}
+
+#[test]
+fn a_lower_bid_must_rank_better_by_the_score_of_today() {
+	run(|| {
+		let mut terms = market_terms();
+		terms.rank_weight = Perbill::from_percent(50);
+		Market::set_terms(RuntimeOrigin::root(), pallet_market::Terms::V1(terms)).unwrap();
+		reputed();
+		register(1);
+		let id = place(order(1));
+		bid(0, id, 100_000).unwrap();
+		bid(1, id, 120_000).unwrap();
+		let rank = |place: usize| {
+			let order = pallet_market::Orders::<Runtime>::get(id).unwrap();
+			(
+				order.bids[place].provider,
+				order.bids[place].rank(order.rank_weight),
+			)
+		};
+		let before = (rank(0), rank(1));
+		assert_eq!((before.0 .0, before.1 .0), (0, 1));
+		// It loses what it had: its bid stays as good as it was.
+		pallet_reputation::ProviderScores::<Runtime>::remove(0);
+		assert_noop!(bid(0, id, 99_999), E::AlreadyBid);
+		assert_eq!((rank(0), rank(1)), before);
+		assert_ok!(bid(0, id, 50_000));
+		assert!(rank(0).1 < before.0 .1);
 	});
 }
 

@@ -7,7 +7,7 @@ use leasehold_runtime::{
 	Balances, Escrow, Market, Providers, Runtime, RuntimeOrigin, System, EXISTENTIAL_DEPOSIT, LEASE,
 };
 use pallet_escrow::Refill;
-use pallet_market::{Error, Event, LeaseState, Orders, Suspension};
+use pallet_market::{Error, Event, LeaseState, Order, Orders, Suspension};
 use sp_runtime::Perbill;
 
 type E = Error<Runtime>;
@@ -294,6 +294,93 @@ fn who_had_no_lease_was_not_absent() {
 		Market::complete_lease(signed("operator0"), id, 0, [0; 32]).unwrap();
 		assert_eq!(closed(id).paid, 10_000);
 	});
+}
+
+#[test]
+fn who_is_absent_for_too_long_wins_nothing() {
+	for back in [false, true] {
+		run(|| {
+			register(0);
+			register(1);
+			// The second starts after the absence of the first was too long, and keeps it.
+			let running = lease_from(order(1), 1_000);
+			Market::start_lease(signed("operator0"), running).unwrap();
+			let offline_at = now() + 15 + providers_terms().max_downtime;
+			to_block(offline_at - 7);
+			let waiting = lease_from(order(2), 1_000);
+			let open = place(order(3));
+			bid(0, open, 900).unwrap();
+			bid(1, open, 1_000).unwrap();
+			to_block(offline_at + 1);
+			if back {
+				beat(0).unwrap();
+				let away = pallet_providers::Event::AbsenceTooLong {
+					provider: 0,
+					offline_at,
+				};
+				System::assert_has_event(away.into());
+			}
+			assert_eq!(bid(0, place(order(4)), 1_000), Err(E::NotEligible.into()));
+			to_block(now() + 5);
+			assert_eq!(closed(running).reason, CloseReason::Offline);
+			assert_eq!(lease(waiting).provider, 0);
+			assert_eq!(lease(waiting + 1).provider, 1, "the absent is passed over");
+			to_block(now() + market_terms().start_deadline);
+			assert_eq!(closed(waiting).reason, CloseReason::StartTimeout);
+			let over = pallet_providers::Event::AbsenceOver { provider: 0 };
+			assert_eq!(
+				System::events()
+					.iter()
+					.any(|e| e.event == over.clone().into()),
+				back
+			);
+			assert_ok!(bid(0, place(order(5)), 1_000));
+		});
+	}
+}
+
+#[test]
+fn a_match_puts_nobody_on_duty() {
+	run(|| {
+		register(0);
+		offer_cpu(1);
+		to_block(now() + 100);
+		let at_once = |n| {
+			let order = Order::V1(by_offer(order(n)));
+			Market::lease_now(signed("tenant"), order)
+		};
+		assert_noop!(at_once(1), E::NotOnDuty);
+		let id = lease_from(order(2), 1_000);
+		assert_noop!(at_once(3), E::NotOnDuty);
+		let served = || {
+			pallet_providers::Heartbeats::<Runtime>::get(0)
+				.unwrap()
+				.served(now())
+		};
+		assert_eq!(served(), 0);
+		let matched = now();
+		// The daemon reports at once.
+		beat(0).unwrap();
+		assert_ok!(at_once(4));
+		assert_eq!(now(), matched);
+		assert_ok!(plain(Market::start_lease(signed("operator0"), id)));
+	});
+}
+
+#[test]
+fn what_a_lease_reserves_once_it_runs_is_fixed_at_the_match() {
+	for blocks in [0, 1_000] {
+		run(|| {
+			let id = starting_lease(1_000);
+			let ceiling = lease(id).slice;
+			set_market(|terms| terms.compensation_blocks = blocks);
+			Market::start_lease(signed("operator0"), id).unwrap();
+			assert_eq!(lease(id).slice, 100 * 1_000);
+			assert!(ceiling > 100 * 1_000);
+			Market::abandon_lease(signed("operator0"), id).unwrap();
+			assert_eq!(closed(id).compensation, 100 * 1_000);
+		});
+	}
 }
 
 /// A lease that ran dry, with a refill agreed while the tenant had nothing left.

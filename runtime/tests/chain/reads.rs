@@ -149,6 +149,17 @@ fn what_is_free_of_a_bond_is_held_against_what_a_lease_takes_of_it() {
 				assert_noop!(lease_now(), E::NotEligible);
 			}
 		}
+		// By bids the ceiling counts, whatever the offer.
+		let seen = |spec| {
+			let page = Market::candidates(account("tenant"), Order::V1(spec), None, 100);
+			(page.items[0].lacks, page.items[0].offer.is_some())
+		};
+		assert_eq!(seen(dear(4, most)), (None, false));
+		offer_cpu(LEASE / 10);
+		assert_eq!(seen(dear(4, most)), (None, true));
+		let too_high = Some(Requirement::Bond);
+		assert_eq!(seen(dear(4, 2 * most)), (too_high, true));
+		assert_eq!(seen(by_offer(dear(4, 2 * most))), (None, true));
 		pallet_providers::Providers::<Runtime>::mutate(0, |record| {
 			record.as_mut().unwrap().slices = 0;
 		});

@@ -231,7 +231,10 @@ fn what_does_not_fit_its_type_is_refused() {
 		let start = || plain(Market::start_lease(signed("operator0"), id));
 		let state = lease(id).state;
 		let LeaseState::Starting {
-			since, deadline, ..
+			since,
+			deadline,
+			slice,
+			..
 		} = state
 		else {
 			panic!("it starts");
@@ -242,6 +245,7 @@ fn what_does_not_fit_its_type_is_refused() {
 				deadline,
 				max_duration: u32::MAX,
 				receipt: false,
+				slice,
 			}
 		});
 		assert_noop!(start(), E::Overflow);

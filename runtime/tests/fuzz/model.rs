@@ -270,6 +270,8 @@ impl History {
 			| BondRaised { provider, .. }
 			| UnbondingStarted { provider, .. }
 			| HeartbeatReceived { provider, .. }
+			| AbsenceTooLong { provider, .. }
+			| AbsenceOver { provider }
 			| Compensated { provider, .. }
 			| OfferSet { provider, .. }
 			| ServedSet { provider, .. } => Item::Provider(provider),
