@@ -61,9 +61,10 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// One open bid less.
-	pub(crate) fn forget_bid(provider: ProviderId) {
+	pub(crate) fn forget_bid(provider: ProviderId, spec: &OrderV1<T::AccountId>) {
 		OpenBids::<T>::mutate_exists(provider, |bids| {
-			*bids = bids.map(|n| n.saturating_sub(1)).filter(|n| *n > 0);
+			let left = bids.map(|n| n.saturating_sub(spec.leases_a_bid()));
+			*bids = left.filter(|n| *n > 0);
 		});
 	}
 
@@ -85,13 +86,18 @@ impl<T: Config> Pallet<T> {
 		let (places, auditors) = (usize::from(spec.quantity.leases), spec.attestors.count());
 		let own = order.bids.iter().position(|bid| bid.provider == provider);
 		let old = own.map(|own| order.bids.remove(own));
-		let open = OpenBids::<T>::get(provider);
-		let more = own.is_none();
-		ensure!(!more || open < terms.max_open_bids, Error::<T>::TooManyBids);
+		let mut open = OpenBids::<T>::get(provider);
+		if own.is_none() {
+			ensure!(open < terms.max_open_bids, Error::<T>::TooManyBids);
+			open = open.saturating_add(spec.leases_a_bid());
+		}
+		// The standing answers for all that the provider has open, as if each came to as much as this one.
+		let all = open.saturating_add(T::Registry::leases(provider));
+		let at_stake = spec.value(rate).saturating_mul(all.into());
 		let bid = Bid {
 			provider,
 			rate,
-			score: T::Reputation::provider_for(provider, spec.value(rate)),
+			score: T::Reputation::provider_for(provider, at_stake),
 		};
 		let (score, rank) = (bid.score, bid.rank(order.rank_weight));
 		// Also with the score of today.
@@ -112,17 +118,15 @@ impl<T: Config> Pallet<T> {
 			Some(other) => Self::overtaken(id, &mut order, rank, other)?,
 			None => false,
 		};
-		Orders::<T>::insert(id, order);
-		if more {
-			OpenBids::<T>::insert(provider, open.saturating_add(1));
-		}
+		OpenBids::<T>::insert(provider, open);
 		if let Some(out) = evicted {
-			Self::forget_bid(out.provider);
+			Self::forget_bid(out.provider, order.spec.v1());
 			Self::deposit_event(Event::BidEvicted {
 				order: id,
 				provider: out.provider,
 			});
 		}
+		Orders::<T>::insert(id, order);
 		Self::deposit_event(Event::BidPlaced {
 			order: id,
 			provider,
@@ -173,8 +177,8 @@ impl<T: Config> Pallet<T> {
 		order.bids.retain(|bid| bid.provider != provider);
 		ensure!(order.bids.len() < bids, Error::<T>::NoBid);
 		ensure!(Self::now() < order.locked_from, Error::<T>::BidLocked);
+		Self::forget_bid(provider, order.spec.v1());
 		Orders::<T>::insert(id, order);
-		Self::forget_bid(provider);
 		Self::deposit_event(Event::BidWithdrawn {
 			order: id,
 			provider,

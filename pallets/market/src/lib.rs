@@ -128,7 +128,7 @@ pub mod pallet {
 	pub type ProviderLeases<T: Config> =
 		StorageDoubleMap<_, Identity, ProviderId, Identity, LeaseId, ()>;
 
-	/// Open bids of a provider.
+	/// The open bids of a provider, by the leases that they may come to.
 	#[pallet::storage]
 	pub type OpenBids<T: Config> = StorageMap<_, Twox64Concat, ProviderId, u32, ValueQuery>;
 
@@ -175,7 +175,7 @@ pub mod pallet {
 		/// deposits went back to the tenant, but for the `fee` if it did not pick.
 		OrderExpired { order: OrderId, fee: Balance },
 		/// A provider bid `rate`, or lowered its bid to it; `rank` follows from the rate and the provider's
-		/// score for a lease of this value.
+		/// score for as many leases of this value as it has open, its bids' among them.
 		BidPlaced {
 			order: OrderId,
 			provider: ProviderId,

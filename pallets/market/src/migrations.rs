@@ -182,6 +182,11 @@ where
 					let records = old.record_deposit.0.saturating_mul(leases);
 					sound &= Self::hand_over(&old.tenant, HoldReason::Order, deposits);
 					sound &= Self::hand_over(&old.tenant, HoldReason::Record, records);
+					// A bid counted once, whatever it may come to.
+					let more = spec.leases_a_bid().saturating_sub(1);
+					for bid in old.bids.iter().filter(|_| more > 0) {
+						OpenBids::<T>::mutate(bid.provider, |n| *n = n.saturating_add(more));
+					}
 					OrderRecord {
 						tenant: old.tenant,
 						spec: old.spec,

@@ -199,7 +199,7 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn remove_order(id: OrderId, order: &OrderRecordOf<T>) {
 		Orders::<T>::remove(id);
 		for bid in &order.bids {
-			Self::forget_bid(bid.provider);
+			Self::forget_bid(bid.provider, order.spec.v1());
 		}
 	}
 }

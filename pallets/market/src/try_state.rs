@@ -64,7 +64,7 @@ impl<T: Config> Pallet<T> {
 			let spec = order.spec.v1();
 			for bid in &order.bids {
 				let count = bids.entry(bid.provider).or_default();
-				*count = count.saturating_add(1);
+				*count = count.saturating_add(spec.leases_a_bid());
 				ensure!(bid.rate <= spec.max_rate, "a bid above the ceiling");
 			}
 			ensure!(

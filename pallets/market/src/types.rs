@@ -67,7 +67,7 @@ pub struct TermsV1 {
 	/// Last blocks of bidding, at least, in which a bid that overtakes another extends it by as many, and no bid
 	/// can be withdrawn.
 	pub bid_lock: BlockNumber,
-	/// Open bids that a provider may have.
+	/// Open bids that a provider may have; one that may come to several leases counts as so many.
 	pub max_open_bids: u32,
 	/// Blocks after the end of bidding within which the tenant must pick, if it wants to.
 	pub selection_deadline: BlockNumber,
@@ -345,6 +345,16 @@ impl<AccountId> OrderV1<AccountId> {
 		each.checked_mul(self.quantity.leases.into())
 	}
 
+	/// How many leases a bid may come to.
+	pub fn leases_a_bid(&self) -> u32 {
+		let Quantity { leases, spread, .. } = self.quantity;
+		if spread {
+			1
+		} else {
+			leases.into()
+		}
+	}
+
 	/// What a lease at `rate` comes to at most, planck.
 	pub(crate) fn value(&self, rate: Balance) -> Balance {
 		rate.saturating_mul(self.max_duration.into())
@@ -374,7 +384,7 @@ pub struct Bid {
 	/// Planck per served block.
 	#[codec(compact)]
 	pub rate: Balance,
-	/// The provider's score for a lease of this value when it bid.
+	/// The provider's score for all that it had open when it bid.
 	pub score: Score,
 }
 

@@ -62,6 +62,8 @@ pub trait ProviderRegistry<AccountId> {
 		-> Result<Resources, Requirement>;
 	/// The provider's standing price sheet and its version.
 	fn offer(provider: ProviderId) -> Option<(u32, PriceSheet)>;
+	/// How many leases the provider has open.
+	fn leases(provider: ProviderId) -> u32;
 	/// Reserves what [`Self::eligible`] said, for one lease.
 	fn reserve(provider: ProviderId, taken: &Resources, slice: Balance) -> DispatchResult;
 	/// Replaces what a lease has reserved. Fails if the provider has not got it.

@@ -118,6 +118,10 @@ impl<T: Config> ProviderRegistry<AccountIdOf<T>> for Pallet<T> {
 		Offers::<T>::get(provider).map(|sheet| (version, sheet))
 	}
 
+	fn leases(provider: ProviderId) -> u32 {
+		Providers::<T>::get(provider).map_or(0, |record| record.leases)
+	}
+
 	fn reserve(provider: ProviderId, taken: &Resources, slice: Balance) -> DispatchResult {
 		let capacity = Infos::<T>::get(provider).ok_or(Error::<T>::UnknownProvider)?;
 		Self::change(provider, |record| {

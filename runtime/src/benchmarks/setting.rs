@@ -292,8 +292,10 @@ pub fn order_of_v1() -> OrderId {
 	short_terms();
 	let tenant = rich("tenant", 0);
 	let (id, _) = order_with_bids(&tenant, 8, 8, Selection::Manual);
-	let order = pallet_market::Orders::<Runtime>::take(id).unwrap();
-	let spec = order.spec.v1();
+	let mut order = pallet_market::Orders::<Runtime>::take(id).unwrap();
+	// Each bid may come to all of its leases.
+	let Order::V1(spec) = &mut order.spec;
+	spec.quantity.spread = false;
 	let (deposits, records) = (8 * spec.deposit, 8 * order.record_deposit);
 	Escrow::release(&tenant, deposits + records).unwrap();
 	for (reason, amount) in [(HoldReason::Order, deposits), (HoldReason::Record, records)] {

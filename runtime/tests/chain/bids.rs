@@ -2,9 +2,9 @@
 
 use crate::{harness::*, ploys::reputed};
 use frame_support::{assert_noop, assert_ok};
-use leasehold_primitives::{Outcome, OutcomeObserver, Requirement};
-use leasehold_runtime::{Market, Providers, Reputation, Runtime, RuntimeOrigin, System};
-use pallet_market::{Error, Event, Leases, OpenBids, RunnerUp};
+use leasehold_primitives::{Outcome, OutcomeObserver, Requirement, Score, Scores};
+use leasehold_runtime::{Market, Providers, Reputation, Runtime, RuntimeOrigin, System, LEASE};
+use pallet_market::{Error, Event, Leases, OpenBids, OrderV1, Quantity, RunnerUp};
 use pallet_providers::ProviderInfo;
 use sp_runtime::{DispatchError::BadOrigin, Perbill};
 
@@ -75,6 +75,55 @@ fn a_lower_bid_must_rank_better_by_the_score_of_today() {
 		assert_eq!((rank(0), rank(1)), before);
 		assert_ok!(bid(0, id, 50_000));
 		assert!(rank(0).1 < before.0 .1);
+	});
+}
+
+#[test]
+fn a_standing_answers_for_all_that_is_open() {
+	run(|| {
+		reputed();
+		let score = |order, leases: u32| {
+			let at_stake = u128::from(leases) * 1_000 * LEASE;
+			let orders = pallet_market::Orders::<Runtime>::get(order).unwrap();
+			let expected = Reputation::provider_for(0, at_stake);
+			assert!(expected > Score::zero());
+			assert_eq!(orders.bids[0].score, expected);
+		};
+		// A LEASE a block for a thousand blocks.
+		let dear = |manifest| OrderV1 {
+			max_rate: LEASE,
+			deposit: 33 * LEASE,
+			resources: tiny(),
+			..order(manifest)
+		};
+		let (first, second) = (place(dear(1)), place(dear(2)));
+		let several = place(OrderV1 {
+			quantity: Quantity {
+				leases: 3,
+				at_least: 1,
+				spread: false,
+			},
+			..dear(3)
+		});
+		bid(0, first, LEASE).unwrap();
+		score(first, 1);
+		bid(0, second, LEASE).unwrap();
+		score(second, 2);
+		bid(0, several, LEASE).unwrap();
+		score(several, 5);
+		assert_eq!(OpenBids::<Runtime>::get(0), 5);
+		let fourth = place(dear(4));
+		assert_noop!(bid(0, fourth, LEASE), E::TooManyBids);
+		// Lowering it, a bid is not counted twice; leases that run are counted.
+		Market::withdraw_bid(signed("operator0"), several).unwrap();
+		assert_eq!(OpenBids::<Runtime>::get(0), 2);
+		to_block(now() + 5);
+		assert_eq!(provider(0).leases, 2);
+		let third = place(dear(5));
+		bid(0, third, LEASE).unwrap();
+		score(third, 3);
+		bid(0, third, LEASE - 1).unwrap();
+		assert_eq!(OpenBids::<Runtime>::get(0), 1);
 	});
 }
 
