@@ -5,7 +5,7 @@ use crate::{
 	node::{Block, Node},
 	signer::{extension, Signer},
 };
-use anyhow::{ensure, Context as _};
+use anyhow::{anyhow, bail, ensure, Context as _};
 use codec::Decode;
 use frame_support::dispatch::{DispatchClass, GetDispatchInfo, PerDispatchClass};
 use frame_support::weights::Weight;
@@ -157,6 +157,25 @@ impl Bench {
 		Ok(all)
 	}
 
+	/// Has root call something.
+	pub async fn by_root(
+		&self,
+		admin: &mut Signer,
+		call: impl Into<RuntimeCall>,
+	) -> anyhow::Result<()> {
+		let call = pallet_sudo::Call::sudo {
+			call: Box::new(call.into()),
+		};
+		let signed = admin.sign(call, self.node.genesis);
+		let (first, last) = self.node.include(&[signed]).await?;
+		for (_, event) in self.events(first..=last).await? {
+			if let RuntimeEvent::Sudo(pallet_sudo::Event::Sudid { sudo_result }) = event {
+				return sudo_result.map_err(|error| anyhow!("root was refused: {error:?}"));
+			}
+		}
+		bail!("root called nothing")
+	}
+
 	/// Whose order is which.
 	pub async fn placed(
 		&self,
@@ -247,6 +266,7 @@ pub const GOALS: &[(&str, f64)] = &[
 	("pick a bid", 2.0),
 	("submit a receipt", 2.0),
 	("report no manifest", 3.0),
+	("report an absence", 3.0),
 ];
 
 /// The step of the agenda among the calls.
@@ -282,6 +302,7 @@ fn own_weight(name: &str) -> Option<Weight> {
 		"pick a bid" => Market::pick(1, 0),
 		"submit a receipt" => Market::submit_receipt(),
 		"report no manifest" => Market::report_missing_manifest(1),
+		"report an absence" => Market::report_offline(1),
 		_ => return None,
 	})
 }

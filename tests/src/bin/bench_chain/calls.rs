@@ -33,6 +33,25 @@ pub fn terms(start_deadline: u32, closed_retention: u32) -> TermsV1 {
 	}
 }
 
+/// The market's usual terms here.
+pub const START: u32 = 2_000;
+pub const RETAINED: u32 = 28_800;
+/// Blocks for which a provider may be absent.
+pub const DOWNTIME: u32 = 100_000;
+
+pub fn set_terms(start_deadline: u32, closed_retention: u32) -> pallet_market::Call<Runtime> {
+	let terms = pallet_market::Terms::V1(terms(start_deadline, closed_retention));
+	pallet_market::Call::set_terms { terms }
+}
+
+pub fn set_downtime(max_downtime: u32) -> pallet_providers::Call<Runtime> {
+	let terms = pallet_providers::Terms::V1(pallet_providers::TermsV1 {
+		max_downtime,
+		..Default::default()
+	});
+	pallet_providers::Call::set_terms { terms }
+}
+
 pub fn order(manifest: u64, selection: Selection, bidding: u32, notice: u32) -> Order<AccountId> {
 	let mut manifest_hash = [0; 32];
 	manifest_hash[..8].copy_from_slice(&manifest.to_be_bytes());

@@ -1,6 +1,7 @@
 //! The provider's heartbeats, as its daemon would send them.
 
 use crate::{
+	bench::Bench,
 	node::{bytes_of, hex_of},
 	signer::{extension, Signer},
 };
@@ -30,9 +31,16 @@ impl Drop for Duty {
 	}
 }
 
+impl Bench {
+	/// Puts the provider on duty.
+	pub async fn duty(&self, operator: &Signer) -> anyhow::Result<Duty> {
+		Duty::begin(&self.node.url, self.node.genesis, 0, operator).await
+	}
+}
+
 impl Duty {
 	/// Begins to beat, over a connection of its own, and comes back once a beat has counted.
-	pub async fn begin(
+	async fn begin(
 		url: &str,
 		genesis: Hash,
 		provider: ProviderId,

@@ -17,7 +17,6 @@ mod signer;
 
 use bench::Bench;
 use clap::Parser;
-use duty::Duty;
 use figures::{say, table, Figure};
 use leasehold_runtime::LEASE;
 use node::Node;
@@ -89,7 +88,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Figure>> {
 	say(format!("an empty block: {:.0} µs", bench.empty * 1e6));
 
 	life::provider(&mut bench, &mut owner, &mut operator).await?;
-	let _duty = Duty::begin(&bench.node.url, bench.node.genesis, 0, &operator).await?;
+	let mut duty = bench.duty(&operator).await?;
 	if arguments.asks_for(Part::Transfers) || arguments.asks_for(Part::Calls) {
 		life::transfers(&mut bench, &mut tenants).await?;
 	}
@@ -98,6 +97,8 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Figure>> {
 		life::instant(&mut bench, &mut tenants).await?;
 		others::changes(&mut bench, &mut tenants, &mut operator).await?;
 		others::choices(&mut bench, &mut tenants, &mut operator).await?;
+		others::absence(&mut bench, &mut tenants, &mut operator, &mut owner, duty).await?;
+		duty = bench.duty(&operator).await?;
 		bench.report();
 	}
 	if arguments.asks_for(Part::Growth) {
@@ -108,6 +109,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<Vec<Figure>> {
 	if arguments.asks_for(Part::Dry) {
 		many::dry(&mut bench, &mut tenants, &mut operator).await?;
 	}
+	drop(duty);
 	Ok(bench.figures)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{
 	bench::Bench,
-	calls::{now, terms, transfers, NOTICE, RATE},
+	calls::{now, set_terms, transfers, NOTICE, RATE, RETAINED, START},
 	figures::{median, say, Figure},
 	node::Block,
 	signer::Signer,
@@ -12,7 +12,7 @@ use frame_support::dispatch::DispatchClass;
 use leasehold_primitives::{LeaseId, StreamObserver};
 use leasehold_runtime::{
 	configs::{AgendaShare, RuntimeBlockWeights},
-	AccountId, Market, Runtime, RuntimeCall, RuntimeEvent,
+	AccountId, Market, Runtime, RuntimeEvent,
 };
 use pallet_agenda::WeightInfo as _;
 use std::collections::HashMap;
@@ -174,17 +174,9 @@ pub async fn swept(
 ) -> anyhow::Result<()> {
 	const RETENTION: u32 = 20;
 	let genesis = bench.node.genesis;
-	let mut set = |terms| {
-		let terms = pallet_market::Terms::V1(terms);
-		let call = RuntimeCall::from(pallet_market::Call::set_terms { terms });
-		let call = pallet_sudo::Call::sudo {
-			call: Box::new(call),
-		};
-		admin.sign(call, genesis)
-	};
-	let (short, long) = (terms(RETENTION, RETENTION), terms(2_000, 28_800));
-	let (short, long) = (set(short), set(long));
-	bench.node.include(&[short]).await?;
+	bench
+		.by_root(admin, set_terms(RETENTION, RETENTION))
+		.await?;
 	let count = tenants.len().min(500);
 	let tenants = &mut tenants[..count];
 	// What one lease leaves is the watch over its provider.
@@ -211,7 +203,7 @@ pub async fn swept(
 		}
 		before = bytes;
 	}
-	bench.node.include(&[long]).await?;
+	bench.by_root(admin, set_terms(START, RETAINED)).await?;
 	Ok(())
 }
 

@@ -376,8 +376,8 @@ fn specification(
 	}
 	patch["sudo"] = json!({ "key": admin.to_ss58check() });
 	patch["slots"] = json!({ "slotMillis": slot_millis });
-	patch["providers"] = json!({ "terms": { "maxDowntime": 100_000 } });
-	patch["market"] = json!({ "terms": calls::terms(2_000, 28_800) });
+	patch["providers"] = json!({ "terms": { "maxDowntime": calls::DOWNTIME } });
+	patch["market"] = json!({ "terms": calls::terms(calls::START, calls::RETAINED) });
 	patch["escrow"]["terms"] = json!({ "suspensionPeriod": 10, "minFundedBlocks": 10 });
 	std::fs::write(path, serde_json::to_vec(&spec)?)?;
 	Ok(())

@@ -2,9 +2,11 @@
 
 use crate::{
 	bench::Bench,
-	calls::{order, resources, NOTICE, RATE},
+	calls::{order, resources, set_downtime, set_terms, DOWNTIME, NOTICE, RATE, RETAINED, START},
+	duty::Duty,
 	signer::Signer,
 };
+use codec::Encode;
 use leasehold_primitives::{receipt, FailureCode, LeaseId};
 use leasehold_runtime::{RuntimeCall, RuntimeEvent, Signature};
 use pallet_escrow::{Call as EscrowCall, Refill};
@@ -192,4 +194,32 @@ pub async fn choices(
 		.by_operator("report no manifest", operator, missing)
 		.await?;
 	Ok(())
+}
+
+/// Leases whose provider stays away for too long.
+pub async fn absence(
+	bench: &mut Bench,
+	tenants: &mut [Signer],
+	operator: &mut Signer,
+	admin: &mut Signer,
+	duty: Duty,
+) -> anyhow::Result<()> {
+	const DEADLINE: u32 = 20;
+	let some = tenants.len().min(if bench.quick { 200 } else { 800 });
+	let tenants = &mut tenants[..some];
+	let mut leases = bench.one_each(tenants, operator).await?;
+	bench.by_root(admin, set_terms(DEADLINE, RETAINED)).await?;
+	bench.by_root(admin, set_downtime(DEADLINE)).await?;
+	drop(duty);
+	let grace = pallet_providers::TermsV1::default().heartbeat_grace;
+	bench.node.pass(grace + DEADLINE).await?;
+	// The agenda ends a few in each block, in this order.
+	leases.sort_by_key(Encode::encode);
+	let reports = tenants.iter_mut().zip(leases.split_off(some / 4));
+	let reports = reports
+		.map(|(who, lease)| (who, Call::report_offline { lease }))
+		.collect();
+	bench.kind("report an absence", reports).await?;
+	bench.by_root(admin, set_downtime(DOWNTIME)).await?;
+	bench.by_root(admin, set_terms(START, RETAINED)).await
 }
