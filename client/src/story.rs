@@ -157,6 +157,15 @@ pub async fn told(view: &View, order: u64, lease: Option<u64>) -> Result<Vec<Tol
 				let text = format!("{} of the provider's bond back it", amount(e.slice));
 				tell("SliceReduced", text);
 			}
+		} else if let Some(Ok(e)) = event.decode_fields_as::<market::events::SliceKept>() {
+			if Some(e.lease) == lease {
+				let text = format!(
+					"{} of the provider's bond stay reserved until block {}",
+					amount(e.slice),
+					e.until
+				);
+				tell("SliceKept", text);
+			}
 		} else if let Some(Ok(e)) = event.decode_fields_as::<escrow::events::Settled>() {
 			if Some(e.lease) == lease {
 				let text = format!(

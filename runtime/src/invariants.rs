@@ -53,7 +53,7 @@ fn reserved_is_the_sum_of_leases() -> Result<(), TryRuntimeError> {
 		);
 		ensure!(
 			record.slices == sum.slices,
-			"I10: slices are not the sum over leases"
+			"I10: slices are not the sum over leases and what failed ones keep"
 		);
 		let same = record.reserved.covers(&sum.taken) && sum.taken.covers(&record.reserved);
 		ensure!(same, "I2: reserved capacity is not the sum over leases");
@@ -109,6 +109,9 @@ fn everything_has_a_deadline() -> Result<(), TryRuntimeError> {
 	}
 	for (id, lease) in pallet_market::Leases::<Runtime>::iter() {
 		entry(AgendaItem::Lease(id), lease.due)?;
+	}
+	for (id, kept) in pallet_market::KeptSlices::<Runtime>::iter() {
+		entry(AgendaItem::Lease(id), kept.due)?;
 	}
 	for (id, lease) in pallet_market::ClosedLeases::<Runtime>::iter() {
 		entry(AgendaItem::Closed(id), lease.due)?;

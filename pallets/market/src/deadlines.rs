@@ -15,7 +15,9 @@ impl<T: Config> Pallet<T> {
 	pub fn due(item: AgendaItem) -> Option<BlockNumber> {
 		match item {
 			AgendaItem::Order(id) => Orders::<T>::get(id).map(|order| order.due),
-			AgendaItem::Lease(id) => Leases::<T>::get(id).map(|lease| lease.due),
+			AgendaItem::Lease(id) => Leases::<T>::get(id)
+				.map(|lease| lease.due)
+				.or_else(|| KeptSlices::<T>::get(id).map(|kept| kept.due)),
 			AgendaItem::Closed(id) => ClosedLeases::<T>::get(id).map(|lease| lease.due),
 			AgendaItem::Watch(id) => Watches::<T>::get(id).map(|watch| watch.due),
 			_ => None,
@@ -30,11 +32,18 @@ impl<T: Config> Pallet<T> {
 					order.due = to;
 				}
 			}),
-			AgendaItem::Lease(id) => Leases::<T>::mutate(id, |lease| {
-				if let Some(lease) = lease {
-					lease.due = to;
-				}
-			}),
+			AgendaItem::Lease(id) => {
+				Leases::<T>::mutate(id, |lease| {
+					if let Some(lease) = lease {
+						lease.due = to;
+					}
+				});
+				KeptSlices::<T>::mutate(id, |kept| {
+					if let Some(kept) = kept {
+						kept.due = to;
+					}
+				});
+			}
 			AgendaItem::Closed(id) => ClosedLeases::<T>::mutate(id, |lease| {
 				if let Some(lease) = lease {
 					lease.due = to;
@@ -66,7 +75,7 @@ impl<T: Config> Pallet<T> {
 	/// Handles a lease that is due.
 	fn visit_lease(id: LeaseId) -> DispatchResult {
 		let Some(mut lease) = Leases::<T>::get(id) else {
-			return Ok(());
+			return Self::free_slice(id);
 		};
 		let now = Self::now();
 		if let LeaseState::Starting { deadline, .. } = lease.state {

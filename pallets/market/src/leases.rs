@@ -1,6 +1,6 @@
 //! Leases from start to sweep.
 
-use crate::{pallet::*, ClosedLease, LeaseRecordOf, LeaseState, Suspension};
+use crate::{pallet::*, ClosedLease, KeptSlice, LeaseRecordOf, LeaseState, Suspension};
 use frame_support::{dispatch::DispatchResult, ensure, weights::Weight};
 use leasehold_primitives::{
 	receipt, Agenda, AgendaItem, BlockNumber, CloseReason, FailureCode, Fault, LeaseId, Outcome,
@@ -364,7 +364,15 @@ impl<T: Config> Pallet<T> {
 			0
 		};
 		T::Registry::compensate(lease.provider, &lease.tenant, compensation)?;
-		T::Registry::release(lease.provider, &lease.reserved(), lease.slice)?;
+		let kept = match (lease.state, reason) {
+			(LeaseState::Starting { .. }, CloseReason::WorkloadFailed(_)) => lease.slice,
+			_ => 0,
+		};
+		let released = lease.slice.saturating_sub(kept);
+		T::Registry::release(lease.provider, &lease.reserved(), released)?;
+		if kept > 0 {
+			Self::keep_slice(id, &lease);
+		}
 		Leases::<T>::remove(id);
 		Resizes::<T>::remove(id);
 		ProviderLeases::<T>::remove(lease.provider, id);
@@ -413,6 +421,35 @@ impl<T: Config> Pallet<T> {
 			fees: totals.fees,
 			refunded: totals.refunded,
 			compensation,
+		});
+		Ok(())
+	}
+
+	/// Keeps the slice of a lease reserved up to its start deadline: else a bond that takes orders and fails them
+	/// at once would be free for others in the next block.
+	fn keep_slice(id: LeaseId, lease: &LeaseRecordOf<T>) {
+		let kept = KeptSlice {
+			provider: lease.provider,
+			slice: lease.slice,
+			due: lease.due,
+		};
+		KeptSlices::<T>::insert(id, kept);
+		Self::deposit_event(Event::SliceKept {
+			lease: id,
+			slice: lease.slice,
+			until: lease.due,
+		});
+	}
+
+	/// Frees the slice that a failed lease has kept, if it has.
+	pub(crate) fn free_slice(id: LeaseId) -> DispatchResult {
+		let Some(kept) = KeptSlices::<T>::take(id) else {
+			return Ok(());
+		};
+		T::Registry::free(kept.provider, kept.slice)?;
+		Self::deposit_event(Event::SliceFreed {
+			lease: id,
+			slice: kept.slice,
 		});
 		Ok(())
 	}

@@ -136,6 +136,10 @@ pub mod pallet {
 	#[pallet::storage]
 	pub type Resizes<T: Config> = StorageMap<_, Identity, LeaseId, Resize>;
 
+	/// Slices of leases that their providers failed before the start.
+	#[pallet::storage]
+	pub type KeptSlices<T: Config> = StorageMap<_, Identity, LeaseId, KeptSlice>;
+
 	/// Providers that have leases, and are watched therefore.
 	#[pallet::storage]
 	pub type Watches<T: Config> = StorageMap<_, Identity, ProviderId, Watch>;
@@ -281,6 +285,15 @@ pub mod pallet {
 		},
 		/// The lease reserves `slice` planck of the bond from its start on: what its own rate asks for.
 		SliceReduced { lease: LeaseId, slice: Balance },
+		/// The provider failed the lease before it started: its slice stays reserved up to block `until`, for as
+		/// long as waiting in vain would have kept it.
+		SliceKept {
+			lease: LeaseId,
+			slice: Balance,
+			until: BlockNumber,
+		},
+		/// A kept slice is free again.
+		SliceFreed { lease: LeaseId, slice: Balance },
 	}
 
 	#[pallet::error]

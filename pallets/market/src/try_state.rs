@@ -18,7 +18,7 @@ pub struct ReservedByLeases {
 }
 
 impl<T: Config> Pallet<T> {
-	/// Sums over the open leases of each provider, to be held against the registry (I2, I10).
+	/// Sums over the open leases and kept slices of each provider, to be held against the registry (I2, I10).
 	pub fn reserved_by_leases() -> Result<BTreeMap<ProviderId, ReservedByLeases>, TryRuntimeError> {
 		let mut all = BTreeMap::<ProviderId, ReservedByLeases>::new();
 		for (_, lease) in Leases::<T>::iter() {
@@ -32,6 +32,13 @@ impl<T: Config> Pallet<T> {
 				.checked_add(lease.slice)
 				.ok_or("slices overflow")?;
 			sum.leases = sum.leases.checked_add(1).ok_or("leases overflow")?;
+		}
+		for kept in KeptSlices::<T>::iter_values() {
+			let sum = all.entry(kept.provider).or_default();
+			sum.slices = sum
+				.slices
+				.checked_add(kept.slice)
+				.ok_or("slices overflow")?;
 		}
 		Ok(all)
 	}
@@ -116,6 +123,12 @@ impl<T: Config> Pallet<T> {
 			})
 		});
 		ensure!(indexed == open, "a stray manifest index");
+		for id in KeptSlices::<T>::iter_keys() {
+			ensure!(
+				!Leases::<T>::contains_key(id),
+				"a kept slice of an open lease"
+			);
+		}
 		for id in Resizes::<T>::iter_keys() {
 			ensure!(
 				Leases::<T>::contains_key(id),

@@ -592,6 +592,19 @@ impl<AccountId> LeaseRecord<AccountId> {
 	}
 }
 
+/// What a lease that its provider failed before the start still reserves of the bond, up to its start deadline.
+#[derive(Encode, Decode, Clone, PartialEq, Eq, Debug, TypeInfo, MaxEncodedLen)]
+pub struct KeptSlice {
+	#[codec(compact)]
+	pub provider: ProviderId,
+	/// Planck.
+	#[codec(compact)]
+	pub slice: Balance,
+	/// Block of its agenda entry, which was the lease's.
+	#[codec(compact)]
+	pub due: BlockNumber,
+}
+
 /// A change of size that the tenant proposes.
 #[derive(Encode, Decode, Clone, PartialEq, Eq, Debug, TypeInfo, MaxEncodedLen)]
 pub struct Resize {

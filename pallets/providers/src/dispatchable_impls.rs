@@ -384,7 +384,7 @@ impl<T: Config> Pallet<T> {
 		true
 	}
 
-	/// The end of unbonding: returns the bond once the last lease has ended.
+	/// The end of unbonding: returns the bond once the last lease has ended and nothing of it is reserved.
 	pub(crate) fn end_unbonding(provider: ProviderId) -> DispatchResult {
 		let Some(record) = Providers::<T>::get(provider) else {
 			return Ok(());
@@ -392,7 +392,7 @@ impl<T: Config> Pallet<T> {
 		let Status::Unbonding { until, .. } = record.status else {
 			return Ok(());
 		};
-		if record.leases > 0 || Self::now() < until {
+		if record.leases > 0 || record.slices > 0 || Self::now() < until {
 			// Leases may last long: not every few blocks.
 			let wait = (Self::terms().unbonding_period / 8).max(1);
 			let next = Self::now().saturating_add(wait).max(until);

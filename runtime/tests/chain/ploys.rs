@@ -12,7 +12,8 @@ use leasehold_runtime::{
 	Signature, System, LEASE,
 };
 use pallet_market::{
-	reads::Candidate, Error, Event, NextLeaseId, NextOrderId, Order, OrderV1, Orders, Selection,
+	reads::Candidate, Error, Event, LeaseState, NextLeaseId, NextOrderId, Order, OrderV1, Orders,
+	Selection,
 };
 use pallet_providers::{ProviderInfo, ProviderInfoV1};
 use pallet_reputation::{score::ONE, Pairs, ProviderScores, Standing, TenantScores, TermsV2};
@@ -466,11 +467,40 @@ fn orders_are_not_taken_for_next_to_nothing() {
 			assert_eq!(lease(u64::from(manifest) - 1).provider, hog);
 		}
 		spec.manifest_hash = [6; 32];
-		let id = place(spec);
+		let id = place(spec.clone());
 		assert_ok!(bid(1, id, LEASE / 2));
 		assert_noop!(bid(0, id, 1), E::NotEligible);
 		to_block(now() + 3);
 		assert_eq!(lease(5).provider, 1, "for who serves");
+		// Nor does failing one at once free what it reserved of the bond.
+		let LeaseState::Starting { deadline, .. } = lease(4).state else {
+			panic!("it starts");
+		};
+		let slice = lease(4).slice;
+		let fail = Market::fail_lease(signed("operator0"), 4, FailureCode::Internal);
+		assert_ok!(plain(fail));
+		let until = deadline;
+		System::assert_has_event(
+			Event::SliceKept {
+				lease: 4,
+				slice,
+				until,
+			}
+			.into(),
+		);
+		assert_eq!((provider(hog).leases, provider(hog).slices), (4, 5 * slice));
+		spec.manifest_hash = [7; 32];
+		let id = place(spec);
+		assert_noop!(bid(0, id, 1), E::NotEligible);
+		Providers::deregister(signed("owner0")).unwrap();
+		to_block(deadline - 1);
+		assert_eq!(provider(hog).slices, slice, "all others have timed out");
+		assert_eq!(held("owner0"), least);
+		to_block(deadline);
+		assert_eq!((provider(hog).leases, provider(hog).slices), (0, 0));
+		System::assert_has_event(Event::SliceFreed { lease: 4, slice }.into());
+		to_block(now() + providers_terms().unbonding_period);
+		assert_eq!(held("owner0"), 0);
 	});
 }
 

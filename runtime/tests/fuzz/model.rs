@@ -219,6 +219,13 @@ impl History {
 				self.touched.extend(provider.map(Item::Provider));
 				Item::Lease(lease)
 			}
+			SliceKept { lease, .. } => Item::Lease(lease),
+			// Its provider may be any.
+			SliceFreed { .. } => {
+				self.touched
+					.extend(self.providers.iter().copied().map(Item::Provider));
+				return;
+			}
 			TermsSet { .. } | __Ignore(..) => return,
 		};
 		self.touched.insert(touched);
@@ -383,6 +390,11 @@ impl History {
 				taken = taken.checked_add(&lease.reserved()).ok_or("I2: overflow")?;
 				slices += lease.slice;
 				leases += 1;
+			}
+		}
+		for kept in pallet_market::KeptSlices::<Runtime>::iter_values() {
+			if kept.provider == id {
+				slices += kept.slice;
 			}
 		}
 		let same = record.reserved.covers(&taken) && taken.covers(&record.reserved);
