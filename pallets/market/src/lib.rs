@@ -37,6 +37,7 @@ mod leases;
 pub mod migrations;
 mod orders;
 pub mod reads;
+mod suspension;
 mod try_state;
 mod types;
 mod weights;
