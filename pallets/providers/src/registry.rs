@@ -96,8 +96,9 @@ impl<T: Config> ProviderRegistry<AccountIdOf<T>> for Pallet<T> {
 			Status::Unbonding { .. } => false,
 		};
 		// Who is absent for too long, or was and has leases of that time, could start none.
-		let on_duty = record.leases == 0 || Self::offline_at(provider) > Self::now();
-		ensure!(accepting && on_duty, Requirement::Accepting);
+		let absent = Self::offline_at(provider) <= Self::now();
+		let could_start = !absent || record.leases == 0;
+		ensure!(accepting && could_start, Requirement::Accepting);
 		let serves = Served::<T>::get(provider).is_none_or(|t| t.contains(demand.tenant));
 		ensure!(serves, Requirement::Tenant);
 		ensure!(record.bond >= Self::terms().min_bond, Requirement::Bond);
@@ -195,8 +196,13 @@ impl<T: Config> ProviderRegistry<AccountIdOf<T>> for Pallet<T> {
 				.leases
 				.checked_sub(1)
 				.ok_or(Error::<T>::NotReserved)?;
-			if record.leases == 0 && Absences::<T>::take(provider).is_some() {
-				Self::deposit_event(Event::AbsenceOver { provider });
+			if record.leases == 0 {
+				let was_absent = Absences::<T>::contains_key(provider);
+				// Written in any case, as it is measured.
+				Absences::<T>::remove(provider);
+				if was_absent {
+					Self::deposit_event(Event::AbsenceOver { provider });
+				}
 			}
 			Ok(())
 		})
