@@ -27,33 +27,13 @@ impl<T: Config> Pallet<T> {
 	/// Moves the block for which an item of the market waits.
 	pub fn postpone(item: AgendaItem, to: BlockNumber) {
 		match item {
-			AgendaItem::Order(id) => Orders::<T>::mutate(id, |order| {
-				if let Some(order) = order {
-					order.due = to;
-				}
-			}),
+			AgendaItem::Order(id) => Orders::<T>::mutate_extant(id, |order| order.due = to),
 			AgendaItem::Lease(id) => {
-				Leases::<T>::mutate(id, |lease| {
-					if let Some(lease) = lease {
-						lease.due = to;
-					}
-				});
-				KeptSlices::<T>::mutate(id, |kept| {
-					if let Some(kept) = kept {
-						kept.due = to;
-					}
-				});
+				Leases::<T>::mutate_extant(id, |lease| lease.due = to);
+				KeptSlices::<T>::mutate_extant(id, |kept| kept.due = to);
 			}
-			AgendaItem::Closed(id) => ClosedLeases::<T>::mutate(id, |lease| {
-				if let Some(lease) = lease {
-					lease.due = to;
-				}
-			}),
-			AgendaItem::Watch(id) => Watches::<T>::mutate(id, |watch| {
-				if let Some(watch) = watch {
-					watch.due = to;
-				}
-			}),
+			AgendaItem::Closed(id) => ClosedLeases::<T>::mutate_extant(id, |lease| lease.due = to),
+			AgendaItem::Watch(id) => Watches::<T>::mutate_extant(id, |watch| watch.due = to),
 			_ => {}
 		}
 	}

@@ -60,7 +60,7 @@ mod benchmarks {
 		assert!(found.1.ref_time() > 0);
 	}
 
-	/// Putting a failed entry down again, on a new page.
+	/// Putting a failed entry down again, on a new page; and looking for a lease's, which is in one of two places.
 	#[benchmark]
 	fn retry() {
 		short_terms();
@@ -74,6 +74,7 @@ mod benchmarks {
 		{
 			let at = Agenda::schedule(AgendaItem::Order(order), block);
 			Deadlines::postpone(AgendaItem::Order(order), at);
+			Deadlines::postpone(AgendaItem::Lease(u64::MAX), at);
 		}
 		let key = (AgendaClass::Clearing, block);
 		assert_eq!(pallet_agenda::PageCount::<Runtime>::get(key), 2);

@@ -14,43 +14,43 @@ pub struct WeightInfo<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> pallet_market::WeightInfo for WeightInfo<T> {
 	fn place_order() -> Weight {
-		// Fastest run: 80_690_000.
-		Weight::from_parts(84_646_000, 0)
+		// Fastest run: 81_881_000.
+		Weight::from_parts(85_206_000, 0)
 			.saturating_add(T::DbWeight::get().reads(6))
 			.saturating_add(T::DbWeight::get().writes(6))
 	}
 	/// `b` from 0 to 16.
 	fn cancel_order(b: u32, ) -> Weight {
-		// Fastest run: 69_563_000.
-		Weight::from_parts(107_255_741, 0)
-			// ± 181_722
-			.saturating_add(Weight::from_parts(5_038_543, 0).saturating_mul(b.into()))
+		// Fastest run: 69_583_000.
+		Weight::from_parts(105_138_830, 0)
+			// ± 181_503
+			.saturating_add(Weight::from_parts(4_993_996, 0).saturating_mul(b.into()))
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(b.into())))
 			.saturating_add(T::DbWeight::get().writes(3))
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(b.into())))
 	}
 	fn place_bid() -> Weight {
-		// Fastest run: 120_589_000.
-		Weight::from_parts(126_097_000, 0)
-			.saturating_add(T::DbWeight::get().reads(13))
+		// Fastest run: 127_218_000.
+		Weight::from_parts(133_027_000, 0)
+			.saturating_add(T::DbWeight::get().reads(14))
 			.saturating_add(T::DbWeight::get().writes(5))
 	}
 	fn withdraw_bid() -> Weight {
-		// Fastest run: 47_170_000.
-		Weight::from_parts(50_565_000, 0)
+		// Fastest run: 47_340_000.
+		Weight::from_parts(50_745_000, 0)
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(2))
 	}
 	/// `l` from 1 to 8.
 	/// `b` from 0 to 8.
 	fn pick(l: u32, b: u32, ) -> Weight {
-		// Fastest run: 178_554_000.
-		Weight::from_parts(84_258_223, 0)
-			// ± 395_975
-			.saturating_add(Weight::from_parts(85_170_777, 0).saturating_mul(l.into()))
-			// ± 349_322
-			.saturating_add(Weight::from_parts(2_379_872, 0).saturating_mul(b.into()))
+		// Fastest run: 179_696_000.
+		Weight::from_parts(88_079_594, 0)
+			// ± 353_959
+			.saturating_add(Weight::from_parts(84_928_482, 0).saturating_mul(l.into()))
+			// ± 312_257
+			.saturating_add(Weight::from_parts(2_208_621, 0).saturating_mul(b.into()))
 			.saturating_add(T::DbWeight::get().reads(9))
 			.saturating_add(T::DbWeight::get().reads((9_u64).saturating_mul(l.into())))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(b.into())))
@@ -59,29 +59,29 @@ impl<T: frame_system::Config> pallet_market::WeightInfo for WeightInfo<T> {
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(b.into())))
 	}
 	fn lease_now() -> Weight {
-		// Fastest run: 178_725_000.
-		Weight::from_parts(184_453_000, 0)
+		// Fastest run: 179_706_000.
+		Weight::from_parts(186_246_000, 0)
 			.saturating_add(T::DbWeight::get().reads(19))
 			.saturating_add(T::DbWeight::get().writes(14))
 	}
 	fn start_lease() -> Weight {
-		// Fastest run: 98_947_000.
-		Weight::from_parts(102_792_000, 0)
+		// Fastest run: 97_043_000.
+		Weight::from_parts(100_468_000, 0)
 			.saturating_add(T::DbWeight::get().reads(10))
 			.saturating_add(T::DbWeight::get().writes(6))
 	}
 	fn submit_receipt() -> Weight {
-		// Fastest run: 78_777_000.
-		Weight::from_parts(84_185_000, 0)
+		// Fastest run: 80_399_000.
+		Weight::from_parts(84_895_000, 0)
 			.saturating_add(T::DbWeight::get().reads(4))
 			.saturating_add(T::DbWeight::get().writes(1))
 	}
 	/// `f` from 1 to 8.
 	fn complete_lease(f: u32, ) -> Weight {
-		// Fastest run: 307_235_000.
-		Weight::from_parts(271_553_537, 0)
-			// ± 160_083
-			.saturating_add(Weight::from_parts(44_226_705, 0).saturating_mul(f.into()))
+		// Fastest run: 316_189_000.
+		Weight::from_parts(275_515_404, 0)
+			// ± 136_043
+			.saturating_add(Weight::from_parts(45_556_533, 0).saturating_mul(f.into()))
 			.saturating_add(T::DbWeight::get().reads(19))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(f.into())))
 			.saturating_add(T::DbWeight::get().writes(19))
@@ -89,10 +89,10 @@ impl<T: frame_system::Config> pallet_market::WeightInfo for WeightInfo<T> {
 	}
 	/// `f` from 1 to 8.
 	fn fail_lease(f: u32, ) -> Weight {
-		// Fastest run: 307_426_000.
-		Weight::from_parts(268_184_572, 0)
-			// ± 144_839
-			.saturating_add(Weight::from_parts(45_487_071, 0).saturating_mul(f.into()))
+		// Fastest run: 316_158_000.
+		Weight::from_parts(277_317_645, 0)
+			// ± 104_898
+			.saturating_add(Weight::from_parts(44_805_390, 0).saturating_mul(f.into()))
 			.saturating_add(T::DbWeight::get().reads(19))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(f.into())))
 			.saturating_add(T::DbWeight::get().writes(19))
@@ -100,21 +100,21 @@ impl<T: frame_system::Config> pallet_market::WeightInfo for WeightInfo<T> {
 	}
 	/// `f` from 1 to 8.
 	fn close_lease(f: u32, ) -> Weight {
-		// Fastest run: 227_337_000.
-		Weight::from_parts(189_741_682, 0)
-			// ± 142_544
-			.saturating_add(Weight::from_parts(44_735_499, 0).saturating_mul(f.into()))
-			.saturating_add(T::DbWeight::get().reads(13))
+		// Fastest run: 231_703_000.
+		Weight::from_parts(193_256_597, 0)
+			// ± 66_042
+			.saturating_add(Weight::from_parts(44_478_365, 0).saturating_mul(f.into()))
+			.saturating_add(T::DbWeight::get().reads(14))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(f.into())))
 			.saturating_add(T::DbWeight::get().writes(15))
 			.saturating_add(T::DbWeight::get().writes((2_u64).saturating_mul(f.into())))
 	}
 	/// `f` from 1 to 8.
 	fn report_missing_manifest(f: u32, ) -> Weight {
-		// Fastest run: 212_504_000.
-		Weight::from_parts(179_356_659, 0)
-			// ± 66_193
-			.saturating_add(Weight::from_parts(39_050_157, 0).saturating_mul(f.into()))
+		// Fastest run: 214_748_000.
+		Weight::from_parts(181_916_156, 0)
+			// ± 73_588
+			.saturating_add(Weight::from_parts(39_241_200, 0).saturating_mul(f.into()))
 			.saturating_add(T::DbWeight::get().reads(17))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(f.into())))
 			.saturating_add(T::DbWeight::get().writes(17))
@@ -122,10 +122,10 @@ impl<T: frame_system::Config> pallet_market::WeightInfo for WeightInfo<T> {
 	}
 	/// `f` from 1 to 8.
 	fn pause_lease(f: u32, ) -> Weight {
-		// Fastest run: 195_329_000.
-		Weight::from_parts(157_778_398, 0)
-			// ± 71_791
-			.saturating_add(Weight::from_parts(44_011_582, 0).saturating_mul(f.into()))
+		// Fastest run: 196_000_000.
+		Weight::from_parts(158_505_423, 0)
+			// ± 99_386
+			.saturating_add(Weight::from_parts(44_478_275, 0).saturating_mul(f.into()))
 			.saturating_add(T::DbWeight::get().reads(12))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(f.into())))
 			.saturating_add(T::DbWeight::get().writes(8))
@@ -133,16 +133,16 @@ impl<T: frame_system::Config> pallet_market::WeightInfo for WeightInfo<T> {
 	}
 	fn resume_lease() -> Weight {
 		// Fastest run: 100_759_000.
-		Weight::from_parts(104_265_000, 0)
+		Weight::from_parts(104_334_000, 0)
 			.saturating_add(T::DbWeight::get().reads(10))
 			.saturating_add(T::DbWeight::get().writes(6))
 	}
 	/// `f` from 1 to 8.
 	fn reclaim_lease(f: u32, ) -> Weight {
-		// Fastest run: 177_743_000.
-		Weight::from_parts(139_263_622, 0)
-			// ± 68_191
-			.saturating_add(Weight::from_parts(43_973_181, 0).saturating_mul(f.into()))
+		// Fastest run: 178_254_000.
+		Weight::from_parts(140_746_073, 0)
+			// ± 65_390
+			.saturating_add(Weight::from_parts(44_949_050, 0).saturating_mul(f.into()))
 			.saturating_add(T::DbWeight::get().reads(11))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(f.into())))
 			.saturating_add(T::DbWeight::get().writes(6))
@@ -150,10 +150,10 @@ impl<T: frame_system::Config> pallet_market::WeightInfo for WeightInfo<T> {
 	}
 	/// `f` from 1 to 8.
 	fn abandon_lease(f: u32, ) -> Weight {
-		// Fastest run: 305_883_000.
-		Weight::from_parts(268_183_997, 0)
-			// ± 123_281
-			.saturating_add(Weight::from_parts(44_906_839, 0).saturating_mul(f.into()))
+		// Fastest run: 314_145_000.
+		Weight::from_parts(276_561_996, 0)
+			// ± 111_443
+			.saturating_add(Weight::from_parts(44_308_096, 0).saturating_mul(f.into()))
 			.saturating_add(T::DbWeight::get().reads(19))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(f.into())))
 			.saturating_add(T::DbWeight::get().writes(19))
@@ -161,72 +161,72 @@ impl<T: frame_system::Config> pallet_market::WeightInfo for WeightInfo<T> {
 	}
 	/// `f` from 1 to 8.
 	fn report_offline(f: u32, ) -> Weight {
-		// Fastest run: 291_161_000.
-		Weight::from_parts(253_288_956, 0)
-			// ± 134_791
-			.saturating_add(Weight::from_parts(45_695_541, 0).saturating_mul(f.into()))
+		// Fastest run: 294_757_000.
+		Weight::from_parts(254_974_094, 0)
+			// ± 85_841
+			.saturating_add(Weight::from_parts(44_449_050, 0).saturating_mul(f.into()))
 			.saturating_add(T::DbWeight::get().reads(18))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(f.into())))
 			.saturating_add(T::DbWeight::get().writes(18))
 			.saturating_add(T::DbWeight::get().writes((2_u64).saturating_mul(f.into())))
 	}
 	fn update_manifest() -> Weight {
-		// Fastest run: 26_920_000.
-		Weight::from_parts(28_412_000, 0)
+		// Fastest run: 27_170_000.
+		Weight::from_parts(29_093_000, 0)
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(3))
 	}
 	fn propose_resize() -> Weight {
-		// Fastest run: 23_525_000.
-		Weight::from_parts(24_977_000, 0)
+		// Fastest run: 23_835_000.
+		Weight::from_parts(25_187_000, 0)
 			.saturating_add(T::DbWeight::get().reads(2))
 			.saturating_add(T::DbWeight::get().writes(1))
 	}
 	/// `f` from 1 to 8.
 	fn accept_resize(f: u32, ) -> Weight {
-		// Fastest run: 225_544_000.
-		Weight::from_parts(189_498_295, 0)
-			// ± 234_865
-			.saturating_add(Weight::from_parts(46_376_309, 0).saturating_mul(f.into()))
+		// Fastest run: 228_949_000.
+		Weight::from_parts(190_871_946, 0)
+			// ± 84_296
+			.saturating_add(Weight::from_parts(44_690_575, 0).saturating_mul(f.into()))
 			.saturating_add(T::DbWeight::get().reads(14))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(f.into())))
 			.saturating_add(T::DbWeight::get().writes(8))
 			.saturating_add(T::DbWeight::get().writes((2_u64).saturating_mul(f.into())))
 	}
 	fn revoke_access() -> Weight {
-		// Fastest run: 16_534_000.
-		Weight::from_parts(17_776_000, 0)
+		// Fastest run: 17_016_000.
+		Weight::from_parts(18_247_000, 0)
 			.saturating_add(T::DbWeight::get().reads(1))
 			.saturating_add(T::DbWeight::get().writes(1))
 	}
 	fn set_terms() -> Weight {
-		// Fastest run: 8_453_000.
-		Weight::from_parts(9_153_000, 0)
+		// Fastest run: 8_522_000.
+		Weight::from_parts(9_374_000, 0)
 			.saturating_add(T::DbWeight::get().reads(1))
 			.saturating_add(T::DbWeight::get().writes(1))
 	}
 	/// `l` from 1 to 8.
 	/// `b` from 0 to 8.
 	fn visit_order(l: u32, b: u32, ) -> Weight {
-		// Fastest run: 403_928_000.
-		Weight::from_parts(104_073_440, 0)
-			// ± 530_429
-			.saturating_add(Weight::from_parts(82_683_562, 0).saturating_mul(l.into()))
-			// ± 467_935
-			.saturating_add(Weight::from_parts(29_165_541, 0).saturating_mul(b.into()))
+		// Fastest run: 437_408_000.
+		Weight::from_parts(103_775_492, 0)
+			// ± 575_933
+			.saturating_add(Weight::from_parts(85_717_538, 0).saturating_mul(l.into()))
+			// ± 508_078
+			.saturating_add(Weight::from_parts(32_444_319, 0).saturating_mul(b.into()))
 			.saturating_add(T::DbWeight::get().reads(9))
 			.saturating_add(T::DbWeight::get().reads((9_u64).saturating_mul(l.into())))
-			.saturating_add(T::DbWeight::get().reads((6_u64).saturating_mul(b.into())))
+			.saturating_add(T::DbWeight::get().reads((7_u64).saturating_mul(b.into())))
 			.saturating_add(T::DbWeight::get().writes(7))
 			.saturating_add(T::DbWeight::get().writes((7_u64).saturating_mul(l.into())))
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(b.into())))
 	}
 	/// `f` from 1 to 8.
 	fn visit_lease(f: u32, ) -> Weight {
-		// Fastest run: 286_915_000.
-		Weight::from_parts(248_459_496, 0)
-			// ± 95_554
-			.saturating_add(Weight::from_parts(43_684_292, 0).saturating_mul(f.into()))
+		// Fastest run: 290_400_000.
+		Weight::from_parts(251_852_512, 0)
+			// ± 111_811
+			.saturating_add(Weight::from_parts(43_790_816, 0).saturating_mul(f.into()))
 			.saturating_add(T::DbWeight::get().reads(18))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(f.into())))
 			.saturating_add(T::DbWeight::get().writes(18))
@@ -234,40 +234,40 @@ impl<T: frame_system::Config> pallet_market::WeightInfo for WeightInfo<T> {
 	}
 	/// `f` from 1 to 8.
 	fn visit_dry(f: u32, ) -> Weight {
-		// Fastest run: 283_480_000.
-		Weight::from_parts(246_292_419, 0)
-			// ± 118_133
-			.saturating_add(Weight::from_parts(44_323_066, 0).saturating_mul(f.into()))
+		// Fastest run: 287_636_000.
+		Weight::from_parts(248_549_682, 0)
+			// ± 102_066
+			.saturating_add(Weight::from_parts(43_997_210, 0).saturating_mul(f.into()))
 			.saturating_add(T::DbWeight::get().reads(18))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(f.into())))
 			.saturating_add(T::DbWeight::get().writes(16))
 			.saturating_add(T::DbWeight::get().writes((2_u64).saturating_mul(f.into())))
 	}
 	fn to_v2() -> Weight {
-		// Fastest run: 180_868_000.
-		Weight::from_parts(186_787_000, 0)
-			.saturating_add(T::DbWeight::get().reads(6))
-			.saturating_add(T::DbWeight::get().writes(3))
+		// Fastest run: 235_168_000.
+		Weight::from_parts(241_187_000, 0)
+			.saturating_add(T::DbWeight::get().reads(22))
+			.saturating_add(T::DbWeight::get().writes(19))
 	}
 	fn visit_closed() -> Weight {
-		// Fastest run: 51_626_000.
-		Weight::from_parts(53_349_000, 0)
+		// Fastest run: 51_726_000.
+		Weight::from_parts(53_579_000, 0)
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(3))
 	}
 	fn visit_watch() -> Weight {
-		// Fastest run: 141_360_000.
-		Weight::from_parts(145_846_000, 0)
+		// Fastest run: 144_203_000.
+		Weight::from_parts(148_931_000, 0)
 			.saturating_add(T::DbWeight::get().reads(21))
 			.saturating_add(T::DbWeight::get().writes(11))
 	}
 	/// `a` from 0 to 8.
 	fn eligible(a: u32, ) -> Weight {
-		// Fastest run: 27_371_000.
-		Weight::from_parts(30_237_655, 0)
-			// ± 18_694
-			.saturating_add(Weight::from_parts(13_331_294, 0).saturating_mul(a.into()))
-			.saturating_add(T::DbWeight::get().reads(5))
+		// Fastest run: 31_426_000.
+		Weight::from_parts(34_856_562, 0)
+			// ± 18_500
+			.saturating_add(Weight::from_parts(13_424_642, 0).saturating_mul(a.into()))
+			.saturating_add(T::DbWeight::get().reads(6))
 			.saturating_add(T::DbWeight::get().reads((2_u64).saturating_mul(a.into())))
 	}
 }

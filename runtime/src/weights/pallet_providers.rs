@@ -14,97 +14,97 @@ pub struct WeightInfo<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> pallet_providers::WeightInfo for WeightInfo<T> {
 	fn register() -> Weight {
-		// Fastest run: 76_303_000.
-		Weight::from_parts(79_137_000, 0)
+		// Fastest run: 76_754_000.
+		Weight::from_parts(79_718_000, 0)
 			.saturating_add(T::DbWeight::get().reads(7))
 			.saturating_add(T::DbWeight::get().writes(7))
 	}
 	fn rotate_operator() -> Weight {
-		// Fastest run: 32_037_000.
-		Weight::from_parts(33_991_000, 0)
+		// Fastest run: 32_668_000.
+		Weight::from_parts(34_641_000, 0)
 			.saturating_add(T::DbWeight::get().reads(6))
 			.saturating_add(T::DbWeight::get().writes(4))
 	}
 	fn update() -> Weight {
-		// Fastest run: 42_473_000.
-		Weight::from_parts(44_335_000, 0)
+		// Fastest run: 42_023_000.
+		Weight::from_parts(44_706_000, 0)
 			.saturating_add(T::DbWeight::get().reads(5))
 			.saturating_add(T::DbWeight::get().writes(1))
 	}
 	fn set_paused() -> Weight {
-		// Fastest run: 18_537_000.
-		Weight::from_parts(19_820_000, 0)
+		// Fastest run: 18_668_000.
+		Weight::from_parts(20_040_000, 0)
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(1))
 	}
 	fn raise_bond() -> Weight {
-		// Fastest run: 58_367_000.
-		Weight::from_parts(60_739_000, 0)
+		// Fastest run: 58_647_000.
+		Weight::from_parts(61_110_000, 0)
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(2))
 	}
 	fn deregister() -> Weight {
-		// Fastest run: 29_363_000.
-		Weight::from_parts(31_396_000, 0)
+		// Fastest run: 29_975_000.
+		Weight::from_parts(31_737_000, 0)
 			.saturating_add(T::DbWeight::get().reads(5))
 			.saturating_add(T::DbWeight::get().writes(3))
 	}
 	fn authorize_heartbeat() -> Weight {
-		// Fastest run: 66_108_000.
-		Weight::from_parts(71_156_000, 0)
+		// Fastest run: 65_287_000.
+		Weight::from_parts(68_532_000, 0)
 			.saturating_add(T::DbWeight::get().reads(5))
 	}
 	fn heartbeat() -> Weight {
-		// Fastest run: 26_129_000.
-		Weight::from_parts(31_147_000, 0)
+		// Fastest run: 28_953_000.
+		Weight::from_parts(31_898_000, 0)
 			.saturating_add(T::DbWeight::get().reads(4))
 			.saturating_add(T::DbWeight::get().writes(2))
 	}
 	fn set_offer() -> Weight {
-		// Fastest run: 24_145_000.
-		Weight::from_parts(25_928_000, 0)
+		// Fastest run: 24_456_000.
+		Weight::from_parts(25_908_000, 0)
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(2))
 	}
 	fn set_served() -> Weight {
-		// Fastest run: 20_250_000.
-		Weight::from_parts(21_753_000, 0)
+		// Fastest run: 20_470_000.
+		Weight::from_parts(21_882_000, 0)
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(1))
 	}
 	fn attest() -> Weight {
-		// Fastest run: 127_619_000.
-		Weight::from_parts(131_705_000, 0)
+		// Fastest run: 128_431_000.
+		Weight::from_parts(132_336_000, 0)
 			.saturating_add(T::DbWeight::get().reads(7))
 			.saturating_add(T::DbWeight::get().writes(7))
 	}
 	fn revoke_attestation() -> Weight {
-		// Fastest run: 58_376_000.
-		Weight::from_parts(60_760_000, 0)
+		// Fastest run: 58_817_000.
+		Weight::from_parts(61_401_000, 0)
 			.saturating_add(T::DbWeight::get().reads(2))
 			.saturating_add(T::DbWeight::get().writes(3))
 	}
 	fn set_terms() -> Weight {
-		// Fastest run: 8_793_000.
-		Weight::from_parts(9_504_000, 0)
+		// Fastest run: 8_763_000.
+		Weight::from_parts(9_645_000, 0)
 			.saturating_add(T::DbWeight::get().reads(1))
 			.saturating_add(T::DbWeight::get().writes(1))
 	}
 	fn to_v2() -> Weight {
-		// Fastest run: 12_298_000.
-		Weight::from_parts(13_279_000, 0)
+		// Fastest run: 12_278_000.
+		Weight::from_parts(13_329_000, 0)
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(1))
 	}
 	fn visit() -> Weight {
-		// Fastest run: 58_557_000.
-		Weight::from_parts(60_830_000, 0)
+		// Fastest run: 59_077_000.
+		Weight::from_parts(61_371_000, 0)
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(11))
 	}
 	fn visit_attestation() -> Weight {
-		// Fastest run: 53_219_000.
-		Weight::from_parts(55_612_000, 0)
+		// Fastest run: 53_379_000.
+		Weight::from_parts(55_863_000, 0)
 			.saturating_add(T::DbWeight::get().reads(3))
 			.saturating_add(T::DbWeight::get().writes(4))
 	}
