@@ -121,7 +121,8 @@ pub mod v1 {
 }
 
 /// From version 1 to 2: orders carry the cancel fee, the weight of ranks and the lock of bids that they were
-/// placed under, taken from the terms in force; leases that start say what they reserve once they run; and what `C` holds for orders and records is held by the escrow.
+/// placed under, taken from the terms in force; leases that start say what they reserve once they run; bids count
+/// by what they may come to; and what `C` holds for orders and records is held by the escrow.
 pub struct ToV2<T, C>(PhantomData<(T, C)>);
 
 /// The maps, in the order in which they are migrated.
