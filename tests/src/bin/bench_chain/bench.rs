@@ -228,15 +228,15 @@ impl Bench {
 	}
 
 	/// What these take together, and the transfer that makes their ratio the sum of theirs.
-	fn sum(&self, names: &[&str]) -> (f64, f64) {
+	/// `None` if not all were measured.
+	fn sum(&self, names: &[&str]) -> Option<(f64, f64)> {
 		let all = names.iter().map(|name| {
-			let found = self.measured.iter().find(|(other, _)| other == name);
-			found.map_or((f64::NAN, f64::NAN), |(_, m)| {
-				(m.seconds, m.seconds / m.transfer)
-			})
+			let (_, found) = self.measured.iter().find(|(other, _)| other == name)?;
+			Some((found.seconds, found.seconds / found.transfer))
 		});
-		let (seconds, ratio) = all.fold((0.0, 0.0), |(a, b), (c, d)| (a + c, b + d));
-		(seconds, seconds / ratio)
+		let all: Vec<_> = all.collect::<Option<_>>()?;
+		let (seconds, ratio) = all.iter().fold((0.0, 0.0), |(a, b), (c, d)| (a + c, b + d));
+		Some((seconds, seconds / ratio))
 	}
 }
 
@@ -419,15 +419,14 @@ impl Bench {
 				None,
 			),
 		] {
-			let sum = self.sum(way);
-			self.figures.push(Figure {
+			self.figures.extend(self.sum(way).map(|sum| Figure {
 				figure: figure.into(),
 				value: sum.0 * 1e6,
 				unit: "µs",
 				baseline: Some(sum.1 * 1e6),
 				goal,
 				rising: false,
-			});
+			}));
 		}
 	}
 }

@@ -205,14 +205,17 @@ pub async fn absence(
 	duty: Duty,
 ) -> anyhow::Result<()> {
 	const DEADLINE: u32 = 20;
-	let some = tenants.len().min(if bench.quick { 200 } else { 800 });
+	let providers = pallet_providers::TermsV1::default();
+	// The shortest that there may be.
+	let downtime = 2 * providers.heartbeat_period + 1;
+	let some = tenants.len().min(800);
 	let tenants = &mut tenants[..some];
 	let mut leases = bench.one_each(tenants, operator).await?;
 	bench.by_root(admin, set_terms(DEADLINE, RETAINED)).await?;
-	bench.by_root(admin, set_downtime(DEADLINE)).await?;
+	bench.by_root(admin, set_downtime(downtime)).await?;
 	drop(duty);
-	let grace = pallet_providers::TermsV1::default().heartbeat_grace;
-	bench.node.pass(grace + DEADLINE).await?;
+	let absent = providers.heartbeat_grace + downtime;
+	bench.node.pass(absent).await?;
 	// The agenda ends a few in each block, in this order.
 	leases.sort_by_key(Encode::encode);
 	let reports = tenants.iter_mut().zip(leases.split_off(some / 4));
