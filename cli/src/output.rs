@@ -4,6 +4,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use leasehold_client::ChainError;
 use std::{
 	cell::{Cell, RefCell},
+	io::Write as _,
 	sync::{Arc, Mutex},
 	time::Duration,
 };
@@ -54,6 +55,17 @@ impl From<ChainError> for Failure {
 	}
 }
 
+/// Writes a line to standard output. Where nobody reads any more the program ends as others do, without a word.
+fn print(line: &str) {
+	if let Err(error) = writeln!(std::io::stdout(), "{line}") {
+		if error.kind() == std::io::ErrorKind::BrokenPipe {
+			std::process::exit(141);
+		}
+		eprintln!("error: the result cannot be written: {error}");
+		std::process::exit(1);
+	}
+}
+
 /// Standard output for results, standard error for progress.
 pub struct Out {
 	format: Format,
@@ -81,11 +93,11 @@ impl Out {
 		self.done();
 		self.answered.set(true);
 		if self.is_json() {
-			println!("{json:#}");
+			print(&format!("{json:#}"));
 		} else {
 			let text = table();
 			if !text.is_empty() {
-				println!("{}", text.trim_end());
+				print(text.trim_end());
 			}
 		}
 	}
@@ -94,11 +106,11 @@ impl Out {
 	pub fn one_of_many(&self, json: serde_json::Value, text: impl FnOnce() -> String) {
 		self.answered.set(true);
 		if self.is_json() {
-			println!("{json}");
+			print(&json.to_string());
 		} else {
 			let text = text();
 			if !text.is_empty() {
-				println!("{}", text.trim_end());
+				print(text.trim_end());
 			}
 		}
 	}

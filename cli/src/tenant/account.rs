@@ -7,7 +7,9 @@ use crate::{
 	Context,
 };
 use clap::Args;
-use leasehold_client::{signer::Wait, story, units, view::LeaseRecordNow, AccountId32, Call};
+use leasehold_client::{
+	keystore, signer::Wait, story, units, view::LeaseRecordNow, AccountId32, Call,
+};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -26,7 +28,14 @@ impl Transfer {
 			return Err(Failure::new(2, "nothing would be sent", "Name an amount."));
 		}
 		let pair = keys::account(context)?;
-		let (chain, _) = connect(context).await?;
+		let (chain, connection) = connect(context).await?;
+		let who = keystore::account(&pair);
+		let free = connection.best().await?.account(&who).await?.free;
+		if amount > free {
+			let (has, wanted) = (units::lease(free), units::lease(amount));
+			let what = format!("{who} has {has}, but {wanted} are to be sent");
+			return Err(Failure::new(3, what, "Nothing was sent."));
+		}
 		context.out.waiting("sending");
 		let signer = signer(context, &chain, &pair)?;
 		let call = Call::Transfer {

@@ -10,7 +10,7 @@ use clap::Args;
 use leasehold_client::{
 	signer::Wait,
 	story, units,
-	view::{Closed, LeaseRecordNow},
+	view::{Closed, LeaseRecordNow, OrderNow},
 	Call, CloseReason,
 };
 use serde_json::json;
@@ -209,6 +209,11 @@ impl Close {
 		let (chain, connection) = connect(context).await?;
 		let pair = keys::account(context)?;
 		if let Some(order) = self.order {
+			let now = connection.best().await?.order(order).await?;
+			if !matches!(now, OrderNow::Open(_)) {
+				let what = format!("there is no open order {order}");
+				return Err(Failure::new(5, what, "`leasehold leases` lists yours."));
+			}
 			context.out.waiting("taking the order back");
 			let signer = signer(context, &chain, &pair)?;
 			submit(
