@@ -90,6 +90,7 @@ impl<T: Config> Pallet<T> {
 		if own.is_none() {
 			ensure!(open < terms.max_open_bids, Error::<T>::TooManyBids);
 			open = open.saturating_add(spec.leases_a_bid());
+			OpenBids::<T>::insert(provider, open);
 		}
 		// The standing answers for all that the provider has open, as if each came to as much as this one.
 		let all = open.saturating_add(T::Registry::leases(provider));
@@ -118,7 +119,6 @@ impl<T: Config> Pallet<T> {
 			Some(other) => Self::overtaken(id, &mut order, rank, other)?,
 			None => false,
 		};
-		OpenBids::<T>::insert(provider, open);
 		if let Some(out) = evicted {
 			Self::forget_bid(out.provider, order.spec.v1());
 			Self::deposit_event(Event::BidEvicted {

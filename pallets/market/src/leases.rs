@@ -4,7 +4,8 @@ use crate::{pallet::*, ClosedLease, KeptSlice, LeaseRecordOf, LeaseState, Suspen
 use frame_support::{dispatch::DispatchResult, ensure, weights::Weight};
 use leasehold_primitives::{
 	receipt, Agenda, AgendaItem, BlockNumber, CloseReason, FailureCode, Fault, LeaseId, Outcome,
-	OutcomeObserver, ProviderRegistry, ResultHash, StreamObserver, Streams, WorkloadKind,
+	OutcomeObserver, ProviderRegistry, Resources, ResultHash, StreamObserver, Streams,
+	WorkloadKind,
 };
 use sp_core::H256;
 use sp_runtime::{
@@ -374,7 +375,8 @@ impl<T: Config> Pallet<T> {
 		let Some(kept) = KeptSlices::<T>::take(id) else {
 			return Ok(());
 		};
-		T::Registry::free(kept.provider, kept.slice)?;
+		let nothing = Resources::default();
+		T::Registry::exchange(kept.provider, (&nothing, kept.slice), (&nothing, 0))?;
 		Self::deposit_event(Event::SliceFreed {
 			lease: id,
 			slice: kept.slice,

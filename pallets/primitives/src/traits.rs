@@ -80,8 +80,6 @@ pub trait ProviderRegistry<AccountId> {
 	) -> Result<Resources, Requirement>;
 	/// Gives back what a lease has reserved.
 	fn release(provider: ProviderId, taken: &Resources, slice: Balance) -> DispatchResult;
-	/// Gives back a slice of the bond that outlived its lease.
-	fn free(provider: ProviderId, slice: Balance) -> DispatchResult;
 	/// Pays `amount` planck of a lease's slice to the tenant. The slice must still be reserved.
 	fn compensate(provider: ProviderId, to: &AccountId, amount: Balance) -> DispatchResult;
 	/// Blocks served by the provider up to now, by its heartbeats.

@@ -414,7 +414,6 @@ impl<T: Config> Pallet<T> {
 		Served::<T>::remove(provider);
 		Heartbeats::<T>::remove(provider);
 		FormerOperators::<T>::remove(provider);
-		Absences::<T>::remove(provider);
 		ByOwner::<T>::remove(&record.owner);
 		ByOperator::<T>::remove(&record.operator);
 		Self::deposit_event(Event::Deregistered {

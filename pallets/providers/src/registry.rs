@@ -208,16 +208,6 @@ impl<T: Config> ProviderRegistry<AccountIdOf<T>> for Pallet<T> {
 		})
 	}
 
-	fn free(provider: ProviderId, slice: Balance) -> DispatchResult {
-		Self::change(provider, |record| {
-			record.slices = record
-				.slices
-				.checked_sub(slice)
-				.ok_or(Error::<T>::NotReserved)?;
-			Ok(())
-		})
-	}
-
 	fn compensate(provider: ProviderId, to: &AccountIdOf<T>, amount: Balance) -> DispatchResult {
 		if amount == 0 {
 			return Ok(());
