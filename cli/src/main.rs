@@ -185,7 +185,7 @@ fn main() -> ExitCode {
 					let value = serde_json::json!({
 						"error": "interrupted", "advice": advice, "code": 130,
 					});
-					println!("{value:#}");
+					output::print(&format!("{value:#}"));
 				}
 				eprintln!("\nerror: interrupted");
 				if !advice.is_empty() {

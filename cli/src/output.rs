@@ -56,7 +56,7 @@ impl From<ChainError> for Failure {
 }
 
 /// Writes a line to standard output. Where nobody reads any more the program ends as others do, without a word.
-fn print(line: &str) {
+pub fn print(line: &str) {
 	if let Err(error) = writeln!(std::io::stdout(), "{line}") {
 		if error.kind() == std::io::ErrorKind::BrokenPipe {
 			std::process::exit(141);
@@ -161,7 +161,7 @@ impl Out {
 		if self.is_json() && !self.answered.get() {
 			let Failure { code, what, advice } = failure;
 			let json = serde_json::json!({ "error": what, "advice": advice, "code": code });
-			println!("{json:#}");
+			print(&format!("{json:#}"));
 		}
 		eprintln!("error: {}", failure.what);
 		if !failure.advice.is_empty() {

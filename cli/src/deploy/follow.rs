@@ -199,7 +199,6 @@ pub(super) async fn until_running(
 		connection.best().await?.terms().await
 	})
 	.await?;
-	let signer = tenant::signer(context, chain, pair)?;
 	let mut attempts = 3u32;
 	loop {
 		let (now, record) = tenant::patiently(context, chain, async |connection| {
@@ -225,12 +224,12 @@ pub(super) async fn until_running(
 				signature,
 			};
 			attempts = attempts.saturating_sub(1);
-			match tenant::submit(context, &signer, call, Wait::Best).await {
+			match tenant::submit(context, chain, pair, call, Wait::Best).await {
 				Ok(_) => proof = None,
-				Err(error) => {
+				Err(failure) => {
 					context
 						.out
-						.stage(format!("the receipt was not taken: {error}"));
+						.stage(format!("the receipt was not taken: {}", failure.what));
 					proof = proof.filter(|_| attempts > 0);
 				}
 			}

@@ -226,19 +226,7 @@ impl Deploy {
 		]
 		.into_iter()
 		.fold(0u128, u128::saturating_add);
-		let free = view.account(&who).await?.free;
-		if free < needed {
-			return Err(Failure::new(
-				3,
-				format!(
-					"{who} has {}, but {} are needed: {} are missing",
-					units::lease(free),
-					units::lease(needed),
-					units::lease(needed.saturating_sub(free)),
-				),
-				"Fund the account; nothing was sent.",
-			));
-		}
+		tenant::ensure_funds(&view, &who, needed).await?;
 		let hour = max_rate.saturating_mul(units::blocks_per_hour(terms.slot_millis));
 		context.out.stage(format!(
 			"at most {} an hour ({} in 30 days); deposit {}, of which the rest comes back; at the \
@@ -309,9 +297,8 @@ impl Deploy {
 			"the order may have been placed; `leasehold leases` lists it, `leasehold deploy --resume \
 			 ORDER` goes on",
 		);
-		let signer = tenant::signer(context, chain, pair)?;
 		let call = Call::PlaceOrder(Box::new(request));
-		let receipt = tenant::submit(context, &signer, call, Wait::Best).await?;
+		let receipt = tenant::submit(context, chain, pair, call, Wait::Best).await?;
 		let order = tenant::patiently(context, chain, async |connection| {
 			let view = View::from(connection.at(receipt.block.1).await?);
 			view.order_placed(&receipt).await

@@ -1,6 +1,6 @@
 //! The account, the providers, and what happened.
 
-use super::{connect, signer, submit, swept, unknown};
+use super::{connect, ensure_funds, submit, swept, unknown};
 use crate::{
 	keys,
 	output::{table, Failure},
@@ -30,19 +30,13 @@ impl Transfer {
 		let pair = keys::account(context)?;
 		let (chain, connection) = connect(context).await?;
 		let who = keystore::account(&pair);
-		let free = connection.best().await?.account(&who).await?.free;
-		if amount > free {
-			let (has, wanted) = (units::lease(free), units::lease(amount));
-			let what = format!("{who} has {has}, but {wanted} are to be sent");
-			return Err(Failure::new(3, what, "Nothing was sent."));
-		}
+		ensure_funds(&connection.best().await?, &who, amount).await?;
 		context.out.waiting("sending");
-		let signer = signer(context, &chain, &pair)?;
 		let call = Call::Transfer {
 			to: self.to,
 			amount,
 		};
-		let receipt = submit(context, &signer, call, Wait::Finalized).await?;
+		let receipt = submit(context, &chain, &pair, call, Wait::Finalized).await?;
 		let json = json!({
 			"to": self.to.to_string(), "amount": amount.to_string(), "block": receipt.block.0,
 		});

@@ -1,6 +1,6 @@
 //! Leases of the account: list, look, close.
 
-use super::{connect, session, signer, state, submit, swept, unknown};
+use super::{connect, session, state, submit, swept, unknown};
 use crate::{
 	keys,
 	output::{table, Failure},
@@ -215,14 +215,8 @@ impl Close {
 				return Err(Failure::new(5, what, "`leasehold leases` lists yours."));
 			}
 			context.out.waiting("taking the order back");
-			let signer = signer(context, &chain, &pair)?;
-			submit(
-				context,
-				&signer,
-				Call::CancelOrder { order },
-				Wait::Finalized,
-			)
-			.await?;
+			let call = Call::CancelOrder { order };
+			submit(context, &chain, &pair, call, Wait::Finalized).await?;
 			let json = json!({ "order": order, "state": "cancelled" });
 			context.out.result(json, || {
 				format!("order {order} is cancelled; its deposit is back")
@@ -241,14 +235,8 @@ impl Close {
 			LeaseRecordNow::Unknown => return Err(unknown(id)),
 		}
 		context.out.waiting("closing the lease");
-		let signer = signer(context, &chain, &pair)?;
-		submit(
-			context,
-			&signer,
-			Call::CloseLease { lease: id },
-			Wait::Finalized,
-		)
-		.await?;
+		let call = Call::CloseLease { lease: id };
+		submit(context, &chain, &pair, call, Wait::Finalized).await?;
 		let view = chain.connection().await?.finalized().await?;
 		let LeaseRecordNow::Closed(closed) = view.lease(id).await? else {
 			return Err(swept(id));

@@ -13,8 +13,9 @@ use leasehold_client::{
 	call::Call,
 	keystore,
 	signer::{Journal, Receipt, Signer, Wait},
-	view::{LeaseRecordNow, OpenLease, State, Suspension},
-	Chain, ChainError, Connection,
+	units,
+	view::{LeaseRecordNow, OpenLease, State, Suspension, View},
+	AccountId32, Chain, ChainError, Connection,
 };
 
 /// How often a call is signed; the last time with a tip of 0.04 LEASE.
@@ -48,38 +49,42 @@ pub async fn patiently<T>(
 	}
 }
 
-/// The signer of the command's account, with a journal of its own.
-pub fn signer(
+/// Signs and sends a call of the command's account, with a journal of its own; and anew, each time with a higher
+/// tip, where no block takes it.
+pub async fn submit(
 	context: &Context,
 	chain: &Chain,
 	pair: &leasehold_client::Keypair,
-) -> Result<Signer, Failure> {
-	let account = keystore::account(pair);
-	let journal = Journal::open(&context.dir.join("transactions").join(account.to_string()))?;
-	Ok(Signer::start(
-		chain.clone(),
-		pair.clone(),
-		journal,
-		chain.follow(),
-	))
-}
-
-/// Has the call signed anew, each time with a higher tip, where no block takes it.
-pub async fn submit(
-	context: &Context,
-	signer: &Signer,
 	call: Call,
 	wait: Wait,
-) -> Result<Receipt, ChainError> {
+) -> Result<Receipt, Failure> {
+	let account = keystore::account(pair);
+	let journal = Journal::open(&context.dir.join("transactions").join(account.to_string()))?;
+	let signer = Signer::start(chain.clone(), pair.clone(), journal, chain.follow());
 	for _ in 1..ATTEMPTS {
 		match signer.submit(call.clone(), wait).await {
 			Err(ChainError::Expired(blocks)) => context.out.stage(format!(
 				"no block took the transaction within {blocks} blocks; again, with a tip"
 			)),
-			other => return other,
+			other => return Ok(other?),
 		}
 	}
-	signer.submit(call, wait).await
+	Ok(signer.submit(call, wait).await?)
+}
+
+/// Refuses what the account does not cover.
+pub async fn ensure_funds(view: &View, who: &AccountId32, needed: u128) -> Result<(), Failure> {
+	let free = view.account(who).await?.free;
+	if free >= needed {
+		return Ok(());
+	}
+	let what = format!(
+		"{who} has {}, but {} are needed: {} are missing",
+		units::lease(free),
+		units::lease(needed),
+		units::lease(needed.saturating_sub(free)),
+	);
+	Err(Failure::new(3, what, "Fund the account; nothing was sent."))
 }
 
 pub(crate) fn unknown(lease: u64) -> Failure {
