@@ -52,9 +52,7 @@ fn a_bid_can_be_lowered_and_never_raised() {
 #[test]
 fn a_lower_bid_must_rank_better_by_the_score_of_today() {
 	run(|| {
-		let mut terms = market_terms();
-		terms.rank_weight = Perbill::from_percent(50);
-		Market::set_terms(RuntimeOrigin::root(), pallet_market::Terms::V1(terms)).unwrap();
+		set_market(|terms| terms.rank_weight = Perbill::from_percent(50));
 		reputed();
 		register(1);
 		let id = place(order(1));

@@ -87,6 +87,13 @@ pub fn market_terms() -> pallet_market::TermsV1 {
 	}
 }
 
+/// Puts [`market_terms`] with a change into force.
+pub fn set_market(change: impl FnOnce(&mut pallet_market::TermsV1)) {
+	let mut terms = market_terms();
+	change(&mut terms);
+	Market::set_terms(RuntimeOrigin::root(), pallet_market::Terms::V1(terms)).unwrap();
+}
+
 /// All accounts that have money.
 pub const NAMES: [&str; 14] = [
 	"tenant",

@@ -12,12 +12,6 @@ use sp_runtime::Perbill;
 
 type E = Error<Runtime>;
 
-fn set_market(change: impl FnOnce(&mut pallet_market::TermsV1)) {
-	let mut terms = market_terms();
-	change(&mut terms);
-	Market::set_terms(RuntimeOrigin::root(), pallet_market::Terms::V1(terms)).unwrap();
-}
-
 fn set_escrow(change: impl FnOnce(&mut pallet_escrow::TermsV1)) {
 	let mut terms = escrow_terms();
 	change(&mut terms);

@@ -210,6 +210,7 @@ impl History {
 			| ManifestUpdated { lease, .. }
 			| ResizeProposed { lease, .. }
 			| ResizeWithdrawn { lease }
+			| SliceKept { lease, .. }
 			| AccessRevoked { lease, .. } => Item::Lease(lease),
 			LeaseSuspended { lease, .. }
 			| LeaseResumed { lease }
@@ -219,7 +220,6 @@ impl History {
 				self.touched.extend(provider.map(Item::Provider));
 				Item::Lease(lease)
 			}
-			SliceKept { lease, .. } => Item::Lease(lease),
 			// Its provider may be any.
 			SliceFreed { .. } => {
 				self.touched

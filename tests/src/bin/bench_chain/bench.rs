@@ -1,6 +1,7 @@
 //! How blocks are measured.
 
 use crate::{
+	duty::Duty,
 	figures::{median, say, Figure},
 	node::{Block, Node},
 	signer::{extension, Signer},
@@ -39,6 +40,8 @@ pub struct Bench {
 	/// Seconds.
 	pub slot: f64,
 	pub empty: f64,
+	/// While the provider is on duty.
+	pub duty: Option<Duty>,
 	/// The fullest block of transfers.
 	pub transfers: Option<Block>,
 	/// No two orders of a tenant have the same manifest.

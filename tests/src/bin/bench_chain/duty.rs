@@ -33,8 +33,10 @@ impl Drop for Duty {
 
 impl Bench {
 	/// Puts the provider on duty.
-	pub async fn duty(&self, operator: &Signer) -> anyhow::Result<Duty> {
-		Duty::begin(&self.node.url, self.node.genesis, 0, operator).await
+	pub async fn begin_duty(&mut self, operator: &Signer) -> anyhow::Result<()> {
+		let duty = Duty::begin(&self.node.url, self.node.genesis, 0, operator).await?;
+		self.duty = Some(duty);
+		Ok(())
 	}
 }
 

@@ -80,6 +80,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<(Vec<Figure>, anyhow::Resu
 		quick: arguments.quick,
 		slot: slot_millis as f64 / 1e3,
 		empty: 0.0,
+		duty: None,
 		transfers: None,
 		next_manifest: 2,
 		measured: Vec::new(),
@@ -96,7 +97,9 @@ async fn run(arguments: &Arguments) -> anyhow::Result<(Vec<Figure>, anyhow::Resu
 		&mut operator,
 	)
 	.await;
-	bench.report();
+	if arguments.asks_for(Part::Calls) {
+		bench.report();
+	}
 	Ok((bench.figures, outcome))
 }
 
@@ -108,7 +111,7 @@ async fn measure(
 	operator: &mut Signer,
 ) -> anyhow::Result<()> {
 	life::provider(bench, owner, operator).await?;
-	let mut duty = bench.duty(operator).await?;
+	bench.begin_duty(operator).await?;
 	if arguments.asks_for(Part::Transfers) || arguments.asks_for(Part::Calls) {
 		life::transfers(bench, tenants).await?;
 	}
@@ -119,8 +122,7 @@ async fn measure(
 		others::choices(bench, tenants, operator).await?;
 		// It takes many blocks.
 		if !arguments.quick {
-			others::absence(bench, tenants, operator, owner, duty).await?;
-			duty = bench.duty(operator).await?;
+			others::absence(bench, tenants, operator, owner).await?;
 		}
 	}
 	if arguments.asks_for(Part::Growth) {
@@ -131,7 +133,6 @@ async fn measure(
 	if arguments.asks_for(Part::Dry) {
 		many::dry(bench, tenants, operator).await?;
 	}
-	drop(duty);
 	Ok(())
 }
 

@@ -3,7 +3,6 @@
 use crate::{
 	bench::Bench,
 	calls::{order, resources, set_downtime, set_terms, DOWNTIME, NOTICE, RATE, RETAINED, START},
-	duty::Duty,
 	signer::Signer,
 };
 use codec::Encode;
@@ -202,7 +201,6 @@ pub async fn absence(
 	tenants: &mut [Signer],
 	operator: &mut Signer,
 	admin: &mut Signer,
-	duty: Duty,
 ) -> anyhow::Result<()> {
 	const DEADLINE: u32 = 20;
 	let providers = pallet_providers::TermsV1::default();
@@ -213,7 +211,7 @@ pub async fn absence(
 	let mut leases = bench.one_each(tenants, operator).await?;
 	bench.by_root(admin, set_terms(DEADLINE, RETAINED)).await?;
 	bench.by_root(admin, set_downtime(downtime)).await?;
-	drop(duty);
+	bench.duty = None;
 	let absent = providers.heartbeat_grace + downtime;
 	bench.node.pass(absent).await?;
 	// The agenda ends a few in each block, in this order.
@@ -224,5 +222,6 @@ pub async fn absence(
 		.collect();
 	bench.kind("report an absence", reports).await?;
 	bench.by_root(admin, set_downtime(DOWNTIME)).await?;
-	bench.by_root(admin, set_terms(START, RETAINED)).await
+	bench.by_root(admin, set_terms(START, RETAINED)).await?;
+	bench.begin_duty(operator).await
 }
