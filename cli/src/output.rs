@@ -149,6 +149,14 @@ impl Out {
 		}
 	}
 
+	/// What to say should the command end here.
+	pub fn if_interrupted_now(&self) -> String {
+		self.interrupted
+			.lock()
+			.map(|text| text.clone())
+			.unwrap_or_default()
+	}
+
 	/// What to say should Ctrl-C come, for who waits for it.
 	pub fn interruption(&self) -> Arc<Mutex<String>> {
 		self.interrupted.clone()

@@ -99,10 +99,11 @@ impl Price {
 			));
 			match (placement.max_rate, hour) {
 				(Some(rate), Some(hour)) => text.push_str(&format!(
-					"  at most {} a block, {} an hour, {} in 30 days\n",
+					"  at most {} a block, {} an hour, {} in 30 days (a block each {} ms: --slot)\n",
 					units::lease(rate),
 					units::lease(hour),
 					units::lease(hour.saturating_mul(720)),
+					self.slot,
 				)),
 				_ => text.push_str("  the file sets no ceiling: `deploy` needs --max-price\n"),
 			}

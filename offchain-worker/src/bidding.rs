@@ -96,7 +96,10 @@ pub async fn turn(shared: &Arc<Shared>, best: &View) -> anyhow::Result<()> {
 	}
 	for order in &orders {
 		let bid = order.bid_of(shared.provider).is_some();
-		if bid || now.saturating_add(1) >= order.bidding_ends {
+		if bid
+			|| shared.is_under_way(&name(order.id), now)
+			|| now.saturating_add(1) >= order.bidding_ends
+		{
 			continue;
 		}
 		let why = match decide(order, &me, &shared.prices, &terms) {

@@ -16,6 +16,7 @@ mod store;
 mod trust;
 
 use clap::{Parser, Subcommand};
+use leasehold_client::ChainError;
 use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
 
 /// The provider daemon: watches the chain, bids on orders, runs the leased workloads.
@@ -112,6 +113,12 @@ fn main() -> ExitCode {
 		Ok(()) => ExitCode::SUCCESS,
 		Err(error) => {
 			eprintln!("error: {error:#}");
+			let known = error
+				.chain()
+				.find_map(|cause| cause.downcast_ref::<ChainError>());
+			if let Some(known) = known {
+				eprintln!("  next: {}", known.advice());
+			}
 			ExitCode::FAILURE
 		}
 	}

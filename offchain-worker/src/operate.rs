@@ -23,7 +23,7 @@ const DISK_PART: u64 = 5;
 #[derive(Debug, Args)]
 pub struct Init {
 	/// RPC address of the chain node.
-	#[arg(long, default_value = "ws://127.0.0.1:9944")]
+	#[arg(long, env = "LEASEHOLD_NODE", default_value = "ws://127.0.0.1:9944")]
 	node: String,
 	/// Where the gateway listens.
 	#[arg(long, default_value = "127.0.0.1:8443")]
@@ -241,14 +241,18 @@ impl Status {
 			text("best"),
 			text("finalized")
 		);
-		println!(
-			"chain       {}",
-			status["distrust"].as_str().unwrap_or("believed")
+		let distrust = status["distrust"].as_str();
+		let chain = distrust.map_or_else(
+			|| "in step".to_owned(),
+			|why| format!("not believed at present: {why}"),
 		);
-		println!(
-			"duty        {}",
-			status["duty"].as_str().unwrap_or("on duty")
-		);
+		println!("chain       {chain}");
+		let duty = match (status["duty"].as_str(), distrust) {
+			(Some(why), _) => why,
+			(None, Some(_)) => "no heartbeats and no bids while the chain is not believed",
+			(None, None) => "on duty",
+		};
+		println!("duty        {duty}");
 		println!("funds       {}", text("funds"));
 		for (name, key) in [("refused", "refusal"), ("differs", "differs")] {
 			if let Some(what) = status[key].as_str() {
@@ -258,8 +262,9 @@ impl Status {
 		println!("heartbeats  {}   bids {}", text("heartbeats"), text("bids"));
 		for lease in status["leases"].as_array().into_iter().flatten() {
 			let why = lease["why"].as_str().unwrap_or_default();
+			let when = distrust.map_or("", |_| "(when the chain was last believed) ");
 			println!(
-				"lease {}: {} {why}",
+				"lease {}: {} {when}{why}",
 				lease["lease"],
 				lease["phase"].as_str().unwrap_or("?")
 			);

@@ -73,8 +73,8 @@ pub(super) async fn matched(
 					return Err(Failure::new(
 						4,
 						format!("order {order} ended without a lease"),
-						"Its deposit is back. If providers fit (`leasehold providers --for FILE`), none \
-						 bid below your ceiling, or their daemons are away: raise it, or try again.",
+						"Its deposit is back. Those that fit (`leasehold providers --for FILE`) ask for more \
+						 than your ceiling, or their daemons are away: raise --max-price, or try again.",
 					));
 				}
 			}
@@ -252,7 +252,11 @@ pub(super) async fn until_ended(
 ) -> Result<(), Failure> {
 	context.out.stage("the workload runs; its log follows");
 	// The log is a help; how the lease ends is the chain's word.
-	if let Err(failure) = tenant::show_log(context, gateway, true, std::io::stderr()).await {
+	let log = tokio::select! {
+		log = tenant::show_log(context, gateway, true, std::io::stderr()) => log,
+		failure = tenant::node_lost(context, chain) => return Err(failure),
+	};
+	if let Err(failure) = log {
 		context
 			.out
 			.stage(format!("the log is not to be had: {}", failure.what));

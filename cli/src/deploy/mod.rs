@@ -89,7 +89,8 @@ impl Deploy {
 		let deployment = match (self.resume, prepared) {
 			(Some(order), _) => {
 				let hash = hash_on_chain(context, &chain, &pair, order).await?;
-				Deployment::of_order(context, order, &genesis, hash)?
+				let who = keystore::account(&pair).to_string();
+				Deployment::of_order(context, order, (&genesis, &who), hash)?
 			}
 			(None, Some(prepared)) => {
 				self.order(context, &chain, &pair, prepared, genesis)
@@ -218,15 +219,13 @@ impl Deploy {
 			));
 		}
 		let who = keystore::account(pair);
-		let needed = [
-			deposit,
-			terms.record_deposit,
-			terms.existential_deposit,
-			FEES,
-		]
-		.into_iter()
-		.fold(0u128, u128::saturating_add);
-		tenant::ensure_funds(&view, &who, needed).await?;
+		let parts = [
+			(deposit, "deposit"),
+			(terms.record_deposit, "for the records"),
+			(terms.existential_deposit, "to stay in the account"),
+			(FEES, "for fees"),
+		];
+		tenant::ensure_funds(&view, &who, &parts).await?;
 		let hour = max_rate.saturating_mul(units::blocks_per_hour(terms.slot_millis));
 		context.out.stage(format!(
 			"at most {} an hour ({} in 30 days); deposit {}, of which the rest comes back; at the \
@@ -269,6 +268,7 @@ impl Deploy {
 		let mut deployment = Deployment {
 			version: 1,
 			genesis,
+			account: who.to_string(),
 			manifest: hex::encode(&bytes),
 			order: None,
 			files,
@@ -294,8 +294,8 @@ impl Deploy {
 		};
 		context.out.waiting("placing the order");
 		context.out.if_interrupted(
-			"the order may have been placed; `leasehold leases` lists it, `leasehold deploy --resume \
-			 ORDER` goes on",
+			"the order may be on its way: `leasehold leases` lists it as soon as a block has taken it, \
+			 within some seconds; `leasehold deploy --resume ORDER` goes on",
 		);
 		let call = Call::PlaceOrder(Box::new(request));
 		let receipt = tenant::submit(context, chain, pair, call, Wait::Best).await?;

@@ -237,6 +237,8 @@ impl Prepared {
 pub(super) struct Deployment {
 	pub version: u32,
 	pub genesis: String,
+	/// The account that placed the order.
+	pub account: String,
 	/// The manifest's bytes, hexadecimal.
 	pub manifest: String,
 	pub order: Option<u64>,
@@ -281,11 +283,11 @@ impl Deployment {
 	pub fn of_order(
 		context: &Context,
 		order: u64,
-		genesis: &str,
+		(genesis, account): (&str, &str),
 		hash: Option<[u8; 32]>,
 	) -> Result<Self, Failure> {
 		let folder = context.dir.join("deployments");
-		std::fs::read_dir(&folder)
+		let found = std::fs::read_dir(&folder)
 			.into_iter()
 			.flatten()
 			.flatten()
@@ -305,7 +307,15 @@ impl Deployment {
 					"no deployment of order {order} is kept in {}",
 					folder.display()
 				);
-				Failure::new(2, what, "Its manifest is needed; name the right --dir.")
-			})
+				let advice =
+					"It is over (`leasehold leases --all` shows its lease), or its manifest \
+				              is elsewhere: name the right --dir.";
+				Failure::new(2, what, advice)
+			})?;
+		if found.account != account {
+			let what = format!("order {order} is of another account: {}", found.account);
+			return Err(Failure::new(2, what, "Name its account: --account."));
+		}
+		Ok(found)
 	}
 }

@@ -30,7 +30,7 @@ impl Transfer {
 		let pair = keys::account(context)?;
 		let (chain, connection) = connect(context).await?;
 		let who = keystore::account(&pair);
-		ensure_funds(&connection.best().await?, &who, amount).await?;
+		ensure_funds(&connection.best().await?, &who, &[(amount, "to send")]).await?;
 		context.out.waiting("sending");
 		let call = Call::Transfer {
 			to: self.to,

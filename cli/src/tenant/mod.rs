@@ -17,6 +17,7 @@ use leasehold_client::{
 	view::{LeaseRecordNow, OpenLease, State, Suspension, View},
 	AccountId32, Chain, ChainError, Connection,
 };
+use std::time::{Duration, Instant};
 
 /// How often a call is signed; the last time with a tip of 0.04 LEASE.
 const ATTEMPTS: u32 = 4;
@@ -28,12 +29,16 @@ pub async fn connect(context: &Context) -> Result<(Chain, Connection), Failure> 
 	Ok((chain, connection))
 }
 
-/// Reads from the chain, and waits for the node where it is away.
+/// How long a node may be away before the command gives up.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Reads from the chain, and waits for the node where it is away, up to [`PATIENCE`].
 pub async fn patiently<T>(
 	context: &Context,
 	chain: &Chain,
 	read: impl AsyncFn(&Connection) -> Result<T, ChainError>,
 ) -> Result<T, Failure> {
+	let mut away: Option<Instant> = None;
 	loop {
 		let result = match chain.connection().await {
 			Ok(connection) => read(&connection).await,
@@ -41,11 +46,44 @@ pub async fn patiently<T>(
 		};
 		match result {
 			Err(error) if error.is_transient() => {
+				let since = match away {
+					Some(since) => since,
+					None => {
+						let url = chain.url();
+						let patience = PATIENCE.as_secs();
+						context.out.stage(format!(
+							"the node at {url} is away; trying again for up to {patience} s"
+						));
+						*away.insert(Instant::now())
+					}
+				};
+				if since.elapsed() > PATIENCE {
+					let Failure { code, what, advice } = error.into();
+					let stands = context.out.if_interrupted_now();
+					let advice = [advice, stands].join(" ");
+					return Err(Failure::new(code, what, advice.trim()));
+				}
 				context.out.waiting("the node is away; trying again");
-				tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+				tokio::time::sleep(Duration::from_millis(500)).await;
 			}
-			other => return Ok(other?),
+			other => {
+				if away.is_some() {
+					context.out.stage("the node answers again");
+				}
+				return Ok(other?);
+			}
 		}
+	}
+}
+
+/// Ends when the node has been away for too long.
+pub async fn node_lost(context: &Context, chain: &Chain) -> Failure {
+	loop {
+		let read = async |connection: &Connection| connection.heads().await;
+		if let Err(failure) = patiently(context, chain, read).await {
+			return failure;
+		}
+		tokio::time::sleep(Duration::from_secs(5)).await;
 	}
 }
 
@@ -72,16 +110,28 @@ pub async fn submit(
 	Ok(signer.submit(call, wait).await?)
 }
 
-/// Refuses what the account does not cover.
-pub async fn ensure_funds(view: &View, who: &AccountId32, needed: u128) -> Result<(), Failure> {
+/// Refuses what the account does not cover: amounts, each with what it is for.
+pub async fn ensure_funds(
+	view: &View,
+	who: &AccountId32,
+	parts: &[(u128, &str)],
+) -> Result<(), Failure> {
+	let needed = parts
+		.iter()
+		.fold(0u128, |sum, (part, _)| sum.saturating_add(*part));
+	let listed: Vec<_> = parts
+		.iter()
+		.map(|(part, what)| format!("{} {what}", units::lease(*part)))
+		.collect();
 	let free = view.account(who).await?.free;
 	if free >= needed {
 		return Ok(());
 	}
 	let what = format!(
-		"{who} has {}, but {} are needed: {} are missing",
+		"{who} has {}, but {} are needed ({}): {} are missing",
 		units::lease(free),
 		units::lease(needed),
+		listed.join(", "),
 		units::lease(needed.saturating_sub(free)),
 	);
 	Err(Failure::new(3, what, "Fund the account; nothing was sent."))
