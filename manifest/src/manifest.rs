@@ -6,7 +6,12 @@ use crate::{
 	Kind,
 };
 use codec::{Decode, Encode};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+
+mod totals;
+mod v1;
+
+pub use totals::{totals, GpuTotal, Totals};
 
 /// Version of the manifest's bytes.
 const VERSION: u8 = 2;
@@ -270,39 +275,6 @@ pub struct Manifest {
 	pub services: Vec<Service>,
 }
 
-/// GPUs that are asked for in one piece.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GpuTotal {
-	pub vendor: String,
-	/// `None`: any.
-	pub model: Option<String>,
-	/// MiB; 0: any.
-	pub memory: u32,
-	pub units: u32,
-}
-
-/// Sums over all replicas.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Totals {
-	/// milli-CPU.
-	pub cpu: u32,
-	/// MiB, with volumes in memory.
-	pub memory: u32,
-	/// MiB.
-	pub ephemeral: u32,
-	/// MiB by class.
-	pub persistent: BTreeMap<String, u32>,
-	pub gpu: Vec<GpuTotal>,
-	/// Ports of the provider's address.
-	pub ports: u32,
-	/// Addresses of their own.
-	pub ips: u32,
-	/// milli-CPU of the largest replica.
-	pub unit_cpu: u32,
-	/// MiB of the largest replica.
-	pub unit_memory: u32,
-}
-
 /// Why bytes are no manifest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ManifestError {
@@ -420,69 +392,6 @@ pub(crate) fn in_order<F>(services: &[Service<F>]) -> Option<Vec<&Service<F>>> {
 	Some(sorted)
 }
 
-/// Sums over all replicas. `None` on overflow.
-pub fn totals<F>(services: &[Service<F>]) -> Option<Totals> {
-	let mut sum = Totals::default();
-	let mut addresses = BTreeSet::new();
-	for Service {
-		count,
-		unit,
-		expose,
-		..
-	} in services
-	{
-		let times = |each: u32| each.checked_mul(*count);
-		let (mut memory, mut disk) = (unit.memory, unit.storage);
-		for volume in &unit.volumes {
-			match &volume.medium {
-				Medium::Ephemeral => disk = disk.checked_add(volume.size)?,
-				Medium::Memory => memory = memory.checked_add(volume.size)?,
-				Medium::Persistent(class) => {
-					let all = sum.persistent.entry(class.clone()).or_default();
-					*all = all.checked_add(times(volume.size)?)?;
-				}
-			}
-		}
-		sum.cpu = sum.cpu.checked_add(times(unit.cpu)?)?;
-		sum.memory = sum.memory.checked_add(times(memory)?)?;
-		sum.ephemeral = sum.ephemeral.checked_add(times(disk)?)?;
-		sum.unit_cpu = sum.unit_cpu.max(unit.cpu);
-		sum.unit_memory = sum.unit_memory.max(memory);
-		if let Some(gpu) = &unit.gpu {
-			// The chain matches one model: of several any of the vendor is asked for.
-			let only = match gpu.models.as_slice() {
-				[model] => Some(model),
-				_ => None,
-			};
-			let wanted = GpuTotal {
-				vendor: gpu.vendor.clone(),
-				model: only.map(|model| model.name.clone()),
-				memory: only.map_or(0, |model| model.memory),
-				units: times(gpu.units)?,
-			};
-			let alike = |other: &&mut GpuTotal| {
-				(&other.vendor, &other.model, other.memory)
-					== (&wanted.vendor, &wanted.model, wanted.memory)
-			};
-			match sum.gpu.iter_mut().find(alike) {
-				Some(same) => same.units = same.units.checked_add(wanted.units)?,
-				None => sum.gpu.push(wanted),
-			}
-		}
-		for port in expose.iter().filter(|port| port.global) {
-			match &port.ip {
-				Some(ip) => {
-					addresses.insert(ip);
-				}
-				None if port.is_http() => {}
-				None => sum.ports = sum.ports.checked_add(1)?,
-			}
-		}
-	}
-	sum.ips = u32::try_from(addresses.len()).ok()?;
-	Some(sum)
-}
-
 impl Service {
 	fn check(&self) -> Result<(), ManifestError> {
 		let malformed = |why| Err(ManifestError::Malformed(why));
@@ -595,56 +504,6 @@ pub fn is_mount(path: &str) -> bool {
 	let first = inner.split('/').next();
 	let system = matches!(first, Some("proc" | "sys" | "dev")) && inner != "dev/shm";
 	is_safe_path(inner) && !system && !inner.contains(':')
-}
-
-/// Bytes of version 1: one WASM module a service.
-mod v1 {
-	use super::*;
-
-	#[derive(Decode)]
-	struct Service {
-		name: String,
-		kind: Kind,
-		module: FileEntry,
-		args: Vec<String>,
-		env: Vec<(String, String)>,
-		count: u32,
-		cpu: u32,
-		memory: u32,
-		storage: u32,
-		inputs: Vec<FileEntry>,
-		outputs: Vec<String>,
-		max_duration: u64,
-		attempts: u32,
-	}
-
-	pub(super) fn decode(body: &mut &[u8]) -> Result<Manifest, codec::Error> {
-		let services = Vec::<Service>::decode(body)?;
-		let services = services.into_iter().map(|old| super::Service {
-			name: old.name,
-			kind: old.kind,
-			program: Program::Module(old.module),
-			args: old.args,
-			env: old.env,
-			count: old.count,
-			unit: Unit {
-				cpu: old.cpu,
-				memory: old.memory,
-				storage: old.storage,
-				..Default::default()
-			},
-			expose: Vec::new(),
-			depends_on: Vec::new(),
-			health: None,
-			inputs: old.inputs,
-			outputs: old.outputs,
-			max_duration: old.max_duration,
-			attempts: old.attempts,
-		});
-		Ok(Manifest {
-			services: services.collect(),
-		})
-	}
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! agree to the byte. What is taken but not honoured is warned about.
 
 mod basics;
+mod built;
 pub(crate) mod compute;
 mod expose;
 mod extra;
