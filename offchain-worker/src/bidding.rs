@@ -82,24 +82,21 @@ pub async fn turn(shared: &Arc<Shared>, best: &View) -> anyhow::Result<()> {
 	let terms = best.terms().await?;
 	let now = best.number();
 	let name = |id: u64| format!("bid on order {id}");
+	let (standing, others): (Vec<_>, Vec<_>) = orders.iter().partition(|order| {
+		order.bid_of(shared.provider).is_some() || shared.is_under_way(&name(order.id), now)
+	});
 	// What standing bids would take if they all won.
-	for order in &orders {
-		let ours = order.bid_of(shared.provider);
-		if ours.is_some() || shared.is_under_way(&name(order.id), now) {
-			if let Some(sum) = me.reserved.checked_add(&order.resources) {
-				me.reserved = sum;
-			}
-			let rate = ours.map_or(order.max_rate, |(_, rate)| rate);
-			let slice = terms.slice(rate, order.max_rate);
-			me.slices = me.slices.saturating_add(slice);
+	for order in standing {
+		if let Some(sum) = me.reserved.checked_add(&order.resources) {
+			me.reserved = sum;
 		}
+		let ours = order.bid_of(shared.provider);
+		let rate = ours.map_or(order.max_rate, |(_, rate)| rate);
+		let slice = terms.slice(rate, order.max_rate);
+		me.slices = me.slices.saturating_add(slice);
 	}
-	for order in &orders {
-		let bid = order.bid_of(shared.provider).is_some();
-		if bid
-			|| shared.is_under_way(&name(order.id), now)
-			|| now.saturating_add(1) >= order.bidding_ends
-		{
+	for order in others {
+		if now.saturating_add(1) >= order.bidding_ends {
 			continue;
 		}
 		let why = match decide(order, &me, &shared.prices, &terms) {
