@@ -177,10 +177,7 @@ fn main() -> ExitCode {
 		let json = context.out.is_json();
 		runtime.spawn(async move {
 			if tokio::signal::ctrl_c().await.is_ok() {
-				let advice = interruption
-					.lock()
-					.map(|text| text.clone())
-					.unwrap_or_default();
+				let advice = output::said(&interruption);
 				if json {
 					let value = serde_json::json!({
 						"error": "interrupted", "advice": advice, "code": 130,

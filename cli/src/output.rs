@@ -149,14 +149,6 @@ impl Out {
 		}
 	}
 
-	/// What to say should the command end here.
-	pub fn if_interrupted_now(&self) -> String {
-		self.interrupted
-			.lock()
-			.map(|text| text.clone())
-			.unwrap_or_default()
-	}
-
 	/// What to say should Ctrl-C come, for who waits for it.
 	pub fn interruption(&self) -> Arc<Mutex<String>> {
 		self.interrupted.clone()
@@ -176,6 +168,14 @@ impl Out {
 			eprintln!("  next: {}", failure.advice);
 		}
 	}
+}
+
+/// The words of [`Out::interruption`] as they are now.
+pub fn said(interruption: &Mutex<String>) -> String {
+	interruption
+		.lock()
+		.map(|text| text.clone())
+		.unwrap_or_default()
 }
 
 /// A table without frills.

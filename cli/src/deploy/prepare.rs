@@ -307,9 +307,8 @@ impl Deployment {
 					"no deployment of order {order} is kept in {}",
 					folder.display()
 				);
-				let advice =
-					"It is over (`leasehold leases --all` shows its lease), or its manifest \
-				              is elsewhere: name the right --dir.";
+				let advice = "It is over (`leasehold leases --all` shows its lease), or its \
+				              manifest is elsewhere: name the right --dir.";
 				Failure::new(2, what, advice)
 			})?;
 		if found.account != account {

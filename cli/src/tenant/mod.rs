@@ -8,7 +8,12 @@ pub use account::{balance, Events, Providers, Transfer};
 pub use leases::{closed_json, Close, Leases, Status};
 pub use workload::{show_log, Files, Logs};
 
-use crate::{gateway::Gateway, keys, output::Failure, Context};
+use crate::{
+	gateway::Gateway,
+	keys,
+	output::{self, Failure},
+	Context,
+};
 use leasehold_client::{
 	call::Call,
 	keystore,
@@ -46,21 +51,16 @@ pub async fn patiently<T>(
 		};
 		match result {
 			Err(error) if error.is_transient() => {
-				let since = match away {
-					Some(since) => since,
-					None => {
-						let url = chain.url();
-						let patience = PATIENCE.as_secs();
-						context.out.stage(format!(
-							"the node at {url} is away; trying again for up to {patience} s"
-						));
-						*away.insert(Instant::now())
-					}
-				};
+				let since = away.get_or_insert_with(|| {
+					let (url, patience) = (chain.url(), PATIENCE.as_secs());
+					context.out.stage(format!(
+						"the node at {url} is away; trying again for up to {patience} s"
+					));
+					Instant::now()
+				});
 				if since.elapsed() > PATIENCE {
 					let Failure { code, what, advice } = error.into();
-					let stands = context.out.if_interrupted_now();
-					let advice = [advice, stands].join(" ");
+					let advice = [advice, output::said(&context.out.interruption())].join(" ");
 					return Err(Failure::new(code, what, advice.trim()));
 				}
 				context.out.waiting("the node is away; trying again");
@@ -79,7 +79,8 @@ pub async fn patiently<T>(
 /// Ends when the node has been away for too long.
 pub async fn node_lost(context: &Context, chain: &Chain) -> Failure {
 	loop {
-		let read = async |connection: &Connection| connection.heads().await;
+		let read =
+			async |connection: &Connection| Ok(connection.rpc.chain_get_finalized_head().await?);
 		if let Err(failure) = patiently(context, chain, read).await {
 			return failure;
 		}
@@ -119,14 +120,14 @@ pub async fn ensure_funds(
 	let needed = parts
 		.iter()
 		.fold(0u128, |sum, (part, _)| sum.saturating_add(*part));
-	let listed: Vec<_> = parts
-		.iter()
-		.map(|(part, what)| format!("{} {what}", units::lease(*part)))
-		.collect();
 	let free = view.account(who).await?.free;
 	if free >= needed {
 		return Ok(());
 	}
+	let listed: Vec<_> = parts
+		.iter()
+		.map(|(part, what)| format!("{} {what}", units::lease(*part)))
+		.collect();
 	let what = format!(
 		"{who} has {}, but {} are needed ({}): {} are missing",
 		units::lease(free),
