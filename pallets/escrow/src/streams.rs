@@ -45,15 +45,15 @@ impl<T: Config> Pallet<T> {
 	}
 
 	/// Settles a stream and changes it.
-	fn change(
+	fn change<R>(
 		lease: LeaseId,
-		change: impl FnOnce(&mut StreamRecordOf<T>) -> DispatchResult,
-	) -> DispatchResult {
+		change: impl FnOnce(&mut StreamRecordOf<T>) -> Result<R, DispatchError>,
+	) -> Result<R, DispatchError> {
 		let mut stream = Self::stream(lease)?;
 		Self::settle_record(lease, &mut stream)?;
-		change(&mut stream)?;
+		let changed = change(&mut stream)?;
 		StreamsOf::<T>::insert(lease, stream);
-		Ok(())
+		Ok(changed)
 	}
 }
 
@@ -181,8 +181,12 @@ impl<T: Config> Streams<T::AccountId> for Pallet<T> {
 		})
 	}
 
-	fn resize(lease: LeaseId, rate: Balance) -> DispatchResult {
+	fn resize(
+		lease: LeaseId,
+		resized: impl FnOnce(Balance) -> Option<Balance>,
+	) -> Result<Balance, DispatchError> {
 		Self::change(lease, |stream| {
+			let rate = resized(stream.rate).ok_or(Error::<T>::Overflow)?;
 			let terms = Self::terms();
 			let (storage_rate, reserve) = Self::reserve_of(rate, &terms)?;
 			let least = math::minimal_deposit(rate, terms.min_funded_blocks, 0, reserve)
@@ -195,16 +199,12 @@ impl<T: Config> Streams<T::AccountId> for Pallet<T> {
 				storage_rate,
 				reserve,
 			});
-			Ok(())
+			Ok(rate)
 		})
 	}
 
 	fn settle(lease: LeaseId) -> Result<BlockNumber, DispatchError> {
 		Self::do_settle(lease).map(|(blocks, _)| blocks)
-	}
-
-	fn rate(lease: LeaseId) -> Balance {
-		StreamsOf::<T>::get(lease).map_or(0, |stream| stream.rate)
 	}
 
 	fn notice(lease: LeaseId) -> BlockNumber {

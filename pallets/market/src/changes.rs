@@ -76,11 +76,10 @@ impl<T: Config> Pallet<T> {
 		ensure!(agreed, Error::<T>::NoProposal);
 		let taken =
 			T::Registry::pin(lease.provider, &lease.taken, &resources).map_err(Self::refusal)?;
-		let rate = pricing::resized_rate(T::Streams::rate(id), &lease.taken, &taken)
-			.ok_or(Error::<T>::Overflow)?;
+		let rate =
+			T::Streams::resize(id, |rate| pricing::resized_rate(rate, &lease.taken, &taken))?;
 		let slice = Self::slice(rate, &Self::terms());
 		T::Registry::exchange(lease.provider, (&lease.taken, lease.slice), (&taken, slice))?;
-		T::Streams::resize(id, rate)?;
 		(lease.taken, lease.slice) = (taken.clone(), slice);
 		let due = Self::next_visit(id, &lease, false);
 		Self::put(id, lease, due);

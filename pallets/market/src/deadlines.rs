@@ -66,7 +66,8 @@ impl<T: Config> Pallet<T> {
 			return Ok(());
 		}
 		let paid = T::Streams::settle(id)?;
-		if let Some(reason) = Self::overdue(&lease) {
+		let offline_at = || T::Registry::offline_at(lease.provider);
+		if let Some(reason) = Self::overdue(&lease, offline_at) {
 			return Self::close(id, lease, reason);
 		}
 		match lease.state {

@@ -28,9 +28,10 @@ impl<T: Config> Pallet<T> {
 		id: LeaseId,
 	) -> Result<LeaseRecordOf<T>, DispatchError> {
 		let lease = Self::own_lease(operator, id)?;
-		let back = T::Registry::offline_at(lease.provider) > Self::now();
-		ensure!(back && Self::overdue(&lease).is_none(), Error::<T>::TooLate);
-		T::Registry::beat(lease.provider);
+		let offline_at = T::Registry::beat(lease.provider);
+		let overdue = Self::overdue(&lease, || offline_at);
+		let in_time = offline_at > Self::now() && overdue.is_none();
+		ensure!(in_time, Error::<T>::TooLate);
 		Ok(lease)
 	}
 
@@ -41,8 +42,8 @@ impl<T: Config> Pallet<T> {
 		id: LeaseId,
 	) -> Result<(LeaseRecordOf<T>, Option<CloseReason>), DispatchError> {
 		let lease = Self::own_lease(operator, id)?;
-		let overdue = Self::overdue(&lease);
-		T::Registry::beat(lease.provider);
+		let offline_at = T::Registry::beat(lease.provider);
+		let overdue = Self::overdue(&lease, || offline_at);
 		Ok((lease, overdue))
 	}
 
@@ -240,13 +241,17 @@ impl<T: Config> Pallet<T> {
 
 	pub(crate) fn do_report_offline(id: LeaseId) -> DispatchResult {
 		let lease = Self::lease(id)?;
-		let reason = Self::overdue(&lease).ok_or(Error::<T>::NotOffline)?;
+		let offline_at = || T::Registry::offline_at(lease.provider);
+		let reason = Self::overdue(&lease, offline_at).ok_or(Error::<T>::NotOffline)?;
 		Self::close(id, lease, reason)
 	}
 
 	/// Why a lease should be closed by now, if it should: its time is over, or its provider served
-	/// nothing, or kept it paused, for too long; whichever came first.
-	pub(crate) fn overdue(lease: &LeaseRecordOf<T>) -> Option<CloseReason> {
+	/// nothing (up to `offline_at`), or kept it paused, for too long; whichever came first.
+	pub(crate) fn overdue(
+		lease: &LeaseRecordOf<T>,
+		offline_at: impl FnOnce() -> BlockNumber,
+	) -> Option<CloseReason> {
 		let (end, over) = lease.ends()?;
 		let paused_since = match lease.state {
 			LeaseState::Suspended {
@@ -257,7 +262,7 @@ impl<T: Config> Pallet<T> {
 			_ => BlockNumber::MAX,
 		};
 		let paused = paused_since.saturating_add(T::Registry::max_downtime());
-		let offline = T::Registry::offline_at(lease.provider).min(paused);
+		let offline = offline_at().min(paused);
 		let (at, reason) = if offline < end {
 			(offline, CloseReason::Offline)
 		} else {

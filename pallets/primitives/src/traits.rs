@@ -84,8 +84,9 @@ pub trait ProviderRegistry<AccountId> {
 	fn compensate(provider: ProviderId, to: &AccountId, amount: Balance) -> DispatchResult;
 	/// Blocks served by the provider up to now, by its heartbeats.
 	fn served(provider: ProviderId) -> BlockNumber;
-	/// Counts a call of the provider as a heartbeat.
-	fn beat(provider: ProviderId);
+	/// Counts a call of the provider as a heartbeat. The block in which it had served nothing for too long, or
+	/// would have without it: [`Self::offline_at`] as it stood.
+	fn beat(provider: ProviderId) -> BlockNumber;
 	/// The block from which on the provider serves nothing more, unless it beats.
 	fn on_duty_until(provider: ProviderId) -> BlockNumber;
 	/// The block in which a provider that serves nothing has done so for too long. Coming back later than that
@@ -153,13 +154,15 @@ pub trait Streams<AccountId> {
 	fn rest(lease: LeaseId) -> DispatchResult;
 	/// Pays nothing for blocks after `deadline`.
 	fn cap(lease: LeaseId, deadline: BlockNumber) -> DispatchResult;
-	/// Settles, and accrues at another rate from now on, with the storage rate and reserve of the terms in
-	/// force. The balance must cover the new reserve and the least time at the new rate.
-	fn resize(lease: LeaseId, rate: Balance) -> DispatchResult;
+	/// Settles, and accrues at what `resized` makes of the rate from now on, with the storage rate and reserve
+	/// of the terms in force. The balance must cover the new reserve and the least time at the new rate, which
+	/// is returned.
+	fn resize(
+		lease: LeaseId,
+		resized: impl FnOnce(Balance) -> Option<Balance>,
+	) -> Result<Balance, DispatchError>;
 	/// Pays out what has accrued; the blocks that were paid.
 	fn settle(lease: LeaseId) -> Result<BlockNumber, DispatchError>;
-	/// The full rate, planck a block; 0 if there is no such stream.
-	fn rate(lease: LeaseId) -> Balance;
 	/// Blocks of notice that were agreed; 0 if none were.
 	fn notice(lease: LeaseId) -> BlockNumber;
 	/// Accounts whose money is in the stream; 0 if there is no such stream.

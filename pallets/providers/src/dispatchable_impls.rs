@@ -328,17 +328,8 @@ impl<T: Config> Pallet<T> {
 	}
 
 	pub(crate) fn do_heartbeat(provider: ProviderId, instance: Instance) -> DispatchResult {
-		ensure!(
-			Self::count_beat(provider, Some(instance)),
-			Error::<T>::UnknownProvider
-		);
+		Self::count_beat(provider, Some(instance)).ok_or(Error::<T>::UnknownProvider)?;
 		Ok(())
-	}
-
-	/// The block in which an absence since this beat is too long.
-	pub(crate) fn offline_after(beat: &Heartbeat) -> BlockNumber {
-		let downtime = Self::terms().max_downtime;
-		beat.on_duty_until().saturating_add(downtime)
 	}
 
 	/// Who had no lease had no duty: if it is off duty, its absence begins now.
@@ -353,13 +344,16 @@ impl<T: Config> Pallet<T> {
 		});
 	}
 
-	/// Stores what has been served up to now; whether there is such a provider.
-	pub(crate) fn count_beat(provider: ProviderId, instance: Option<Instance>) -> bool {
-		let Some(beat) = Heartbeats::<T>::get(provider) else {
-			return false;
-		};
+	/// Stores what has been served up to now. The block in which an absence since the beat before is too long;
+	/// `None` if there is no such provider.
+	pub(crate) fn count_beat(
+		provider: ProviderId,
+		instance: Option<Instance>,
+	) -> Option<BlockNumber> {
+		let beat = Heartbeats::<T>::get(provider)?;
 		let now = Self::now();
-		let offline_at = Self::offline_after(&beat);
+		let terms = Self::terms();
+		let offline_at = beat.offline_at(terms.max_downtime);
 		let has_leases = || Providers::<T>::get(provider).is_some_and(|record| record.leases > 0);
 		if offline_at <= now && !Absences::<T>::contains_key(provider) && has_leases() {
 			Absences::<T>::insert(provider, offline_at);
@@ -371,7 +365,7 @@ impl<T: Config> Pallet<T> {
 		let beat = Heartbeat {
 			counter: beat.served(now),
 			last_beat: now,
-			grace: Self::terms().heartbeat_grace,
+			grace: terms.heartbeat_grace,
 			instance: instance.unwrap_or(beat.instance),
 		};
 		Self::deposit_event(Event::HeartbeatReceived {
@@ -381,7 +375,7 @@ impl<T: Config> Pallet<T> {
 			grace: beat.grace,
 		});
 		Heartbeats::<T>::insert(provider, beat);
-		true
+		Some(offline_at)
 	}
 
 	/// The end of unbonding: returns the bond once the last lease has ended and nothing of it is reserved.

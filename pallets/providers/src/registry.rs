@@ -247,8 +247,9 @@ impl<T: Config> ProviderRegistry<AccountIdOf<T>> for Pallet<T> {
 		Heartbeats::<T>::get(provider).map_or(0, |beat| beat.served(Self::now()))
 	}
 
-	fn beat(provider: ProviderId) {
-		Self::count_beat(provider, None);
+	fn beat(provider: ProviderId) -> BlockNumber {
+		let offline_at = Self::count_beat(provider, None).unwrap_or(0);
+		Absences::<T>::get(provider).unwrap_or(offline_at)
 	}
 
 	fn on_duty_until(provider: ProviderId) -> BlockNumber {
@@ -257,7 +258,8 @@ impl<T: Config> ProviderRegistry<AccountIdOf<T>> for Pallet<T> {
 
 	fn offline_at(provider: ProviderId) -> BlockNumber {
 		Absences::<T>::get(provider).unwrap_or_else(|| {
-			Heartbeats::<T>::get(provider).map_or(0, |beat| Self::offline_after(&beat))
+			let downtime = Self::terms().max_downtime;
+			Heartbeats::<T>::get(provider).map_or(0, |beat| beat.offline_at(downtime))
 		})
 	}
 

@@ -9,12 +9,15 @@ use super::{
 	},
 };
 use crate::{Balances, Market, Providers, Runtime, System};
+use alloc::vec::Vec;
 use frame_benchmarking::v2::*;
 use frame_support::{migrations::SteppedMigration, weights::WeightMeter};
 use leasehold_primitives::{receipt, AgendaItem, FailureCode, LeaseId, ProviderRegistry};
 use pallet_market::{
 	migrations::ToV2, LeaseState, Order, OrderV1, Quantity, Selection, Terms, TermsV1, WeightInfo,
 };
+
+use pallet_providers::FormerOperator;
 
 pub struct Pallet<T: Config>(core::marker::PhantomData<T>);
 pub trait Config: frame_system::Config {}
@@ -169,6 +172,13 @@ mod benchmarks {
 		let tenant = caller();
 		let (operator, key) = signer();
 		let lease = starting_lease(&tenant, operator);
+		let provider = provider_of_lease(lease);
+		let former = (0..4).map(|n| FormerOperator {
+			who: rich("former", n),
+			until: 0,
+		});
+		let former = former.collect::<Vec<_>>().try_into().unwrap();
+		pallet_providers::FormerOperators::<Runtime>::insert(provider, former);
 		let genesis = leasehold_primitives::genesis(System::block_hash(0));
 		let manifest = pallet_market::Leases::<Runtime>::get(lease)
 			.unwrap()
