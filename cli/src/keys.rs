@@ -64,6 +64,22 @@ pub fn account(context: &Context) -> Result<Keypair, Failure> {
 	Ok(keystore::read(&path, &password)?)
 }
 
+/// An account by its address or by the name of a key.
+pub fn named(context: &Context, text: &str) -> Result<AccountId32, Failure> {
+	if let Ok(account) = text.parse() {
+		return Ok(account);
+	}
+	let path = folder(context).join(format!("{text}.json"));
+	if is_name(text) && path.exists() {
+		return Ok(keystore::describe(&path)?.0);
+	}
+	Err(Failure::new(
+		2,
+		format!("`{text}` is neither an address nor the name of a key"),
+		"`leasehold keys list` shows the names; check the address for a typing error.",
+	))
+}
+
 /// The account that the command reads for: needs no password.
 pub fn address(context: &Context) -> Result<AccountId32, Failure> {
 	if let Ok(account) = context.account.parse() {

@@ -72,7 +72,9 @@ pub enum Refusal {
 	Revoked,
 	#[error("the grant does not allow this")]
 	OutOfScope,
-	#[error("the signature is wrong")]
+	#[error("the grant is signed by another than the lease's access account")]
+	BadGrant,
+	#[error("the request's signature is wrong")]
 	BadSignature,
 	#[error("the request is too old; check the clock")]
 	Late,
@@ -272,7 +274,7 @@ pub fn check(
 		return Err(Refusal::OutOfScope);
 	}
 	if !signature_is_right(expected.access.0, grant.text.as_bytes(), &grant.signature) {
-		return Err(Refusal::BadSignature);
+		return Err(Refusal::BadGrant);
 	}
 	if proof.nonce.len() != 32 {
 		return Err(Refusal::Malformed);
@@ -354,7 +356,7 @@ mod tests {
 		assert_eq!(with(&|e| e.now -= 1_000), Err(Refusal::Expired));
 		assert_eq!(
 			with(&|e| e.access = AccountId32([8; 32])),
-			Err(Refusal::BadSignature)
+			Err(Refusal::BadGrant)
 		);
 
 		let proof = session.sign(facts(gateway), good.now).unwrap();
@@ -367,10 +369,7 @@ mod tests {
 		let mut widened = session.grant().clone();
 		widened.text = widened.text.replace("expires: 1", "expires: 2");
 		let checked = check(&widened, &proof, facts(gateway), Scope::Logs, &good);
-		assert!(matches!(
-			checked,
-			Err(Refusal::Expired | Refusal::BadSignature)
-		));
+		assert!(matches!(checked, Err(Refusal::Expired | Refusal::BadGrant)));
 		let rubbish = SignedGrant {
 			text: "x".into(),
 			signature: "y".into(),

@@ -66,7 +66,7 @@ pub fn fault(fault: &Fault) -> &'static str {
 		Fault::Nobody | Fault::Mishap => "nobody",
 		Fault::Tenant => "the tenant",
 		Fault::Provider => "the provider",
-		Fault::Undecided => "undecided",
+		Fault::Undecided => "the tenant or the provider",
 	}
 }
 

@@ -37,7 +37,9 @@ pub(super) async fn matched(
 			let record = view.order(order).await?;
 			let (leases, closed) = match &record {
 				OrderNow::Open(_) => (Vec::new(), Vec::new()),
-				OrderNow::Gone => (view.open_items(&who).await?.1, view.closed_leases().await?),
+				OrderNow::Gone | OrderNow::Unknown => {
+					(view.open_items(&who).await?.1, view.closed_leases().await?)
+				}
 			};
 			let finalized = connection.heads().await?.finalized.0;
 			Ok((view.number(), record, leases, closed, finalized))
@@ -58,7 +60,7 @@ pub(super) async fn matched(
 				bids = open.bids;
 				gone_since = None;
 			}
-			OrderNow::Gone => {
+			OrderNow::Gone | OrderNow::Unknown => {
 				if let Some(lease) = leases.into_iter().find(|lease| lease.order == order) {
 					show_bids(context, &bids, &lease);
 					return Ok(Outcome::Lease(Box::new(lease)));

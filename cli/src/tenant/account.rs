@@ -7,17 +7,16 @@ use crate::{
 	Context,
 };
 use clap::Args;
-use leasehold_client::{
-	keystore, signer::Wait, story, units, view::LeaseRecordNow, AccountId32, Call,
-};
+use leasehold_client::{keystore, signer::Wait, story, units, view::LeaseRecordNow, Call};
 use serde_json::json;
 use std::path::PathBuf;
 
 #[derive(Debug, Args)]
 pub struct Transfer {
-	/// The account that receives.
-	to: AccountId32,
+	/// The account that receives: an address, or the name of a key.
+	to: String,
 	/// LEASE, as `12.5`.
+	#[arg(allow_negative_numbers = true)]
 	amount: String,
 }
 
@@ -27,24 +26,21 @@ impl Transfer {
 		if amount == 0 {
 			return Err(Failure::new(2, "nothing would be sent", "Name an amount."));
 		}
+		let to = keys::named(context, &self.to)?;
 		let pair = keys::account(context)?;
 		let (chain, connection) = connect(context).await?;
 		let who = keystore::account(&pair);
 		ensure_funds(&connection.best().await?, &who, &[(amount, "to send")]).await?;
 		context.out.waiting("sending");
-		let call = Call::Transfer {
-			to: self.to,
-			amount,
-		};
+		let call = Call::Transfer { to, amount };
 		let receipt = submit(context, &chain, &pair, call, Wait::Finalized).await?;
 		let json = json!({
-			"to": self.to.to_string(), "amount": amount.to_string(), "block": receipt.block.0,
+			"to": to.to_string(), "amount": amount.to_string(), "block": receipt.block.0,
 		});
 		context.out.result(json, || {
 			format!(
-				"{} are sent to {} in block {}",
+				"{} are sent to {to} in block {}",
 				units::lease(amount),
-				self.to,
 				receipt.block.0
 			)
 		});

@@ -206,7 +206,15 @@ impl View {
 		let address = runtime::storage().market().orders();
 		Ok(match self.at.storage().try_fetch(address, (id,)).await? {
 			Some(value) => OrderNow::Open(Box::new(open_order(id, value.decode()?))),
-			None => OrderNow::Gone,
+			None => {
+				let next = runtime::storage().market().next_order_id();
+				let next = self.at.storage().fetch(next, ()).await?.decode()?;
+				if id < next {
+					OrderNow::Gone
+				} else {
+					OrderNow::Unknown
+				}
+			}
 		})
 	}
 

@@ -222,8 +222,10 @@ pub enum LeaseRecordNow {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OrderNow {
 	Open(Box<OpenOrder>),
-	/// Matched, cancelled, expired or never placed.
+	/// Matched, cancelled or expired.
 	Gone,
+	/// Was never placed.
+	Unknown,
 }
 
 /// The terms that clients reckon with.
