@@ -39,6 +39,12 @@ pub struct Devnet {
 	/// Blocks between two heartbeats.
 	#[arg(long, default_value_t = 10)]
 	heartbeat_period: u32,
+	/// Socket of the container engine that providers use; see `leasehold-provider init --help`.
+	#[arg(long)]
+	engine: Option<String>,
+	/// A registry that providers pull from although its address is not public; may be repeated.
+	#[arg(long = "registry", value_name = "HOST:PORT")]
+	registries: Vec<String>,
 	/// Seconds after which everything ends by itself.
 	#[arg(long)]
 	for_seconds: Option<u64>,
@@ -257,7 +263,7 @@ impl Devnet {
 			let port = free_port()?;
 			let dir = folder.join(format!("provider-{n}"));
 			let price = format!("0.{}", n.saturating_add(2));
-			init_provider(&dir, &node, port, &price, n).await?;
+			self.init_provider(&dir, &node, port, &price, n).await?;
 			let child = start_provider(&dir)?;
 			let pid = child.id();
 			parts.providers.push(child);
@@ -334,6 +340,55 @@ impl Devnet {
 		let text = serde_json::to_vec_pretty(&spec).map_err(failed)?;
 		std::fs::write(path, text).map_err(failed)
 	}
+
+	async fn init_provider(
+		&self,
+		dir: &Path,
+		node: &str,
+		port: u16,
+		price: &str,
+		n: u32,
+	) -> Result<(), Failure> {
+		let program = program("leasehold-provider")?;
+		let engine = self.engine.iter().flat_map(|engine| ["--engine", engine]);
+		let registries = self
+			.registries
+			.iter()
+			.flat_map(|registry| ["--registry", registry]);
+		run_to_end(
+			Command::new(&program)
+				.arg("--dir")
+				.arg(dir)
+				.args(["init", "--node", node, "--price", price])
+				.args(["--listen", &format!("127.0.0.1:{port}")])
+				.args([
+					"--attribute",
+					"region=local",
+					"--attribute",
+					&format!("provider=number-{n}"),
+				])
+				.args([
+					"--cpu-millis",
+					"8000",
+					"--memory-mib",
+					"8192",
+					"--storage-mib",
+					"16384",
+				])
+				.args(["--operator-seed", &hex::encode(operator_seed(n))])
+				.args(engine)
+				.args(registries),
+		)
+		.await?;
+		run_to_end(Command::new(&program).arg("--dir").arg(dir).args([
+			"register",
+			"--owner-uri",
+			&owner(n),
+			"--bond",
+			"1000",
+		]))
+		.await
+	}
 }
 
 fn describe(facts: &Value) -> String {
@@ -400,47 +455,6 @@ async fn run_to_end(command: &mut Command) -> Result<(), Failure> {
 		return Ok(());
 	}
 	Err(failed(String::from_utf8_lossy(&output.stderr)))
-}
-
-async fn init_provider(
-	dir: &Path,
-	node: &str,
-	port: u16,
-	price: &str,
-	n: u32,
-) -> Result<(), Failure> {
-	let program = program("leasehold-provider")?;
-	run_to_end(
-		Command::new(&program)
-			.arg("--dir")
-			.arg(dir)
-			.args(["init", "--node", node, "--price", price])
-			.args(["--listen", &format!("127.0.0.1:{port}")])
-			.args([
-				"--attribute",
-				"region=local",
-				"--attribute",
-				&format!("provider=number-{n}"),
-			])
-			.args([
-				"--cpu-millis",
-				"8000",
-				"--memory-mib",
-				"8192",
-				"--storage-mib",
-				"16384",
-			])
-			.args(["--operator-seed", &hex::encode(operator_seed(n))]),
-	)
-	.await?;
-	run_to_end(Command::new(&program).arg("--dir").arg(dir).args([
-		"register",
-		"--owner-uri",
-		&owner(n),
-		"--bond",
-		"1000",
-	]))
-	.await
 }
 
 /// Starts the daemon in a folder.

@@ -6,6 +6,7 @@ use leasehold_client::{
 	view::{OpenOrder, OrderNow, Provider, Terms, View},
 	Call, WorkloadKind,
 };
+use leasehold_manifest::sdl;
 use serde::Serialize;
 use serde_json::{json, Value};
 use std::{
@@ -95,11 +96,15 @@ pub async fn turn(shared: &Arc<Shared>, best: &View) -> anyhow::Result<()> {
 		let slice = terms.slice(rate, order.max_rate);
 		me.slices = me.slices.saturating_add(slice);
 	}
+	let status = shared.status.lock();
+	let no_containers = status.ok().and_then(|s| s.no_containers.clone());
 	for order in others {
 		if now.saturating_add(1) >= order.bidding_ends {
 			continue;
 		}
-		let why = match decide(order, &me, &shared.prices, &terms) {
+		let decided = can_run(order, no_containers.as_deref())
+			.and_then(|()| decide(order, &me, &shared.prices, &terms));
+		let why = match decided {
 			Ok(asked) => {
 				let call = Call::PlaceBid {
 					order: order.id,
@@ -134,6 +139,21 @@ struct Asked {
 	slice: u128,
 }
 
+/// Whether this daemon runs what is ordered, if containers cannot run for this reason.
+fn can_run(order: &OpenOrder, no_containers: Option<&str>) -> Result<(), String> {
+	if order.kind != WorkloadKind::Job {
+		return Err("this daemon runs jobs only".into());
+	}
+	let container = order
+		.attributes
+		.iter()
+		.any(|attribute| attribute.key.as_slice() == sdl::CONTAINER.as_bytes());
+	match no_containers {
+		Some(why) if container => Err(format!("containers cannot run: {why}")),
+		_ => Ok(()),
+	}
+}
+
 /// What to bid on an order, or why not to.
 fn decide(
 	order: &OpenOrder,
@@ -141,9 +161,6 @@ fn decide(
 	prices: &PriceSheet,
 	terms: &Terms,
 ) -> Result<Asked, String> {
-	if order.kind != WorkloadKind::Job {
-		return Err("this daemon runs jobs only".into());
-	}
 	let rate = prices.rate(&order.resources, terms.slot_millis);
 	let rate = rate.ok_or("its price overflows")?;
 	if rate > order.max_rate {
@@ -176,11 +193,13 @@ pub async fn explain(shared: &Shared, order: u64) -> Value {
 	})
 }
 
-/// Where an open order stands; null if it is not open.
+/// Where an open order stands; null if it is not open any more, `"unknown"` if it never was.
 async fn stand(shared: &Shared, order: u64) -> anyhow::Result<Value> {
 	let best = shared.chain.connection().await?.best().await?;
-	let OrderNow::Open(open) = best.order(order).await? else {
-		return Ok(Value::Null);
+	let open = match best.order(order).await? {
+		OrderNow::Open(open) => open,
+		OrderNow::Gone => return Ok(Value::Null),
+		OrderNow::Unknown => return Ok("unknown".into()),
 	};
 	let place = open.bid_of(shared.provider).map(|(place, _)| place);
 	Ok(json!({
@@ -194,7 +213,7 @@ async fn stand(shared: &Shared, order: u64) -> anyhow::Result<Value> {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use leasehold_client::{AccountId32, Resources};
+	use leasehold_client::{AccountId32, Attribute, Resources};
 
 	const TERMS: Terms = Terms {
 		heartbeat_period: 10,
@@ -295,11 +314,24 @@ mod tests {
 			super::decide(order, &provider(u128::MAX, 0), &PRICES, &TERMS).unwrap_err()
 		};
 		assert!(decide(&order(99)).contains("above its ceiling"));
-		let mut service = order(100);
-		service.kind = WorkloadKind::Service;
-		assert!(decide(&service).contains("jobs only"));
 		let mut large = order(u128::MAX);
 		large.resources = cores(4_001);
 		assert!(decide(&large).contains("CPU"), "{}", decide(&large));
+	}
+
+	#[test]
+	fn only_what_can_be_run_is_bid_on() {
+		let mut service = order(100);
+		service.kind = WorkloadKind::Service;
+		assert!(can_run(&service, None).unwrap_err().contains("jobs only"));
+		let mut container = order(100);
+		container.attributes.push(Attribute {
+			key: sdl::CONTAINER.as_bytes().to_vec().try_into().unwrap(),
+			value: b"true".to_vec().try_into().unwrap(),
+		});
+		assert_eq!(can_run(&container, None), Ok(()));
+		let why = can_run(&container, Some("no answer")).unwrap_err();
+		assert!(why.contains("no answer"), "{why}");
+		assert_eq!(can_run(&order(100), Some("no answer")), Ok(()));
 	}
 }

@@ -1,6 +1,7 @@
 //! The daemon's configuration: TOML, `version = 1`, unknown keys are errors.
 
 use leasehold_client::{units, Attribute, ProviderRequest, Resources};
+use leasehold_manifest::sdl::CONTAINER;
 use serde::Deserialize;
 use std::{
 	net::SocketAddr,
@@ -25,6 +26,29 @@ pub struct Config {
 	pub pricing: Pricing,
 	#[serde(default)]
 	pub results: Results,
+	/// No containers, if there is no such section.
+	pub containers: Option<Containers>,
+}
+
+/// The engine that runs containers.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Containers {
+	/// Its socket: a path, with or without `unix://` before it.
+	pub engine: String,
+	/// The OCI runtime to use in place of the engine's own.
+	pub runtime: Option<String>,
+	/// Hosts from which images are pulled although their addresses are not public.
+	#[serde(default)]
+	pub allow: Vec<String>,
+}
+
+impl Containers {
+	/// The path of the engine's socket.
+	pub fn socket(&self) -> PathBuf {
+		let path = self.engine.strip_prefix("unix://");
+		PathBuf::from(path.unwrap_or(&self.engine))
+	}
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -165,6 +189,14 @@ impl Config {
 				));
 			}
 		}
+		if let Some(containers) = &self.containers {
+			if !containers.socket().is_absolute() {
+				return Err(format!(
+					"containers.engine: `{}` is no socket; write it as unix:///PATH",
+					containers.engine
+				));
+			}
+		}
 		Ok(())
 	}
 
@@ -191,10 +223,21 @@ impl Config {
 
 	/// The attributes as the chain takes them.
 	pub fn attribute_list(&self) -> Result<Vec<Attribute>, String> {
-		if self.attributes.len() > 8 {
-			return Err("attributes: at most eight are allowed".into());
+		let mut attributes = self.attributes.clone();
+		if attributes.contains_key(CONTAINER) {
+			return Err(format!(
+				"attributes.{CONTAINER}: is said by the section [containers]"
+			));
 		}
-		self.attributes
+		if self.containers.is_some() {
+			attributes.insert(CONTAINER.to_owned(), "true".to_owned());
+		}
+		if attributes.len() > 8 {
+			return Err(format!(
+				"attributes: at most eight are allowed, with `{CONTAINER}`"
+			));
+		}
+		attributes
 			.iter()
 			.map(|(key, value)| {
 				let bounded = |text: &str| {
@@ -244,6 +287,10 @@ pub struct Template<'a> {
 	pub storage_mib: u32,
 	pub cpu_core: &'a str,
 	pub attributes: &'a [(String, String)],
+	/// Socket of a container engine.
+	pub engine: Option<&'a str>,
+	/// Registries with addresses that are not public.
+	pub registries: &'a [String],
 }
 
 impl Template<'_> {
@@ -264,6 +311,16 @@ impl Template<'_> {
 			.iter()
 			.map(|(k, v)| format!("{k:?} = {v:?}\n"))
 			.collect();
+		let (off, engine) = match self.engine {
+			Some(engine) => ("", engine),
+			None => ("# ", "unix:///run/podman/podman.sock"),
+		};
+		let none = if self.registries.is_empty() {
+			"# "
+		} else {
+			off
+		};
+		let registries = self.registries;
 		format!(
 			"# The provider daemon's configuration. `leasehold-provider run` reads it at its start;\n\
 			 # `leasehold-provider register` puts capacity, attributes and URL on chain, and\n\
@@ -292,7 +349,15 @@ impl Template<'_> {
 			 storage_gib = \"0.001\"\n\n\
 			 [results]\n\
 			 # How long results and logs stay after a lease has closed.\n\
-			 retention_seconds = 604800\n"
+			 retention_seconds = 604800\n\n\
+			 # Where containers run: Docker or Podman. Whoever may use its socket is root on this machine, and\n\
+			 # so is the daemon then. Without this section no containers are run.\n\
+			 {off}[containers]\n\
+			 {off}engine = {engine:?}\n\
+			 # Another OCI runtime than the engine's own, as runsc or kata.\n\
+			 # runtime = \"runsc\"\n\
+			 # Registries with addresses that are not public, as HOST or HOST:PORT; others are not pulled from.\n\
+			 {none}allow = {registries:?}\n"
 		)
 	}
 }
@@ -311,6 +376,8 @@ mod tests {
 			storage_mib: 10_000,
 			cpu_core: "0.5",
 			attributes: &[("region".into(), "eu".into())],
+			engine: None,
+			registries: &[],
 		}
 		.render()
 	}
@@ -327,6 +394,28 @@ mod tests {
 		assert_eq!(config.resources().cpu, 1_500);
 		assert_eq!(config.attribute_list().unwrap().len(), 1);
 		assert_eq!(config.prices().unwrap().cpu_core, units::LEASE / 2);
+		assert!(config.containers.is_none());
+	}
+
+	#[test]
+	fn an_engine_is_said_on_chain() {
+		let mut text = template();
+		text.push_str("[containers]\nengine = \"unix:///run/engine.sock\"\n");
+		let config = read(&text).unwrap();
+		let containers = config.containers.as_ref().unwrap();
+		assert_eq!(containers.socket(), Path::new("/run/engine.sock"));
+		let said = config.attribute_list().unwrap();
+		assert!(said
+			.iter()
+			.any(|a| a.key.as_slice() == CONTAINER.as_bytes()));
+		let wrong = text.replace("unix:///run", "tcp://host");
+		let error = read(&wrong).unwrap_err().to_string();
+		assert!(error.contains("containers.engine"), "{error}");
+		let twice = text.replace(
+			"[attributes]",
+			"[attributes]\n\"executor/container\" = \"true\"",
+		);
+		assert!(read(&twice).is_err());
 	}
 
 	#[test]

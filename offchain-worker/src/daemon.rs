@@ -4,7 +4,8 @@ use crate::{
 	bidding::{self, Decision, Decisions},
 	config::{Config, PriceSheet},
 	duty::Duty,
-	executor::{wasm::Wasm, Executor},
+	executor::{container::Container, wasm::Wasm, Executors},
+	fetch::Rule,
 	gateway, reconcile,
 	store::{LeaseRow, Store},
 	trust::{self, Distrust},
@@ -46,7 +47,7 @@ pub struct Shared {
 	pub provider: u32,
 	pub operator: AccountId32,
 	pub pair: Keypair,
-	pub executor: Box<dyn Executor>,
+	pub executors: Executors,
 	/// Wakes the loop before the next block.
 	pub wake: Notify,
 	pub status: Mutex<Status>,
@@ -79,6 +80,10 @@ pub struct Status {
 	pub short: bool,
 	/// Where the configuration and the chain differ.
 	pub differs: Option<String>,
+	/// The container engine, if it can be used.
+	pub containers: Option<String>,
+	/// Why it cannot be used at present.
+	pub no_containers: Option<String>,
 	/// Heartbeats sent since the start.
 	pub heartbeats: u64,
 	/// Bids that the chain took since the start.
@@ -199,9 +204,33 @@ impl Shared {
 		Ok(receipt.block.0)
 	}
 
+	/// Whether the container engine answers: nobody bids on containers without it.
+	async fn look_at_engine(&self) {
+		let Some(container) = &self.executors.container else {
+			return;
+		};
+		let (engine, fault) = match container.engine().await {
+			Ok(engine) => (Some(engine), None),
+			Err(error) => (None, Some(error.to_string())),
+		};
+		self.note(|s| {
+			match (&engine, &fault) {
+				(Some(engine), _) if s.containers.is_none() => {
+					tracing::info!("containers run on {engine}");
+				}
+				(_, Some(why)) if s.no_containers.is_none() => {
+					tracing::warn!("containers cannot run: {why}");
+				}
+				_ => {}
+			}
+			(s.containers, s.no_containers) = (engine, fault);
+		});
+	}
+
 	/// Looks after what an operator easily overlooks: its balance, and a file that was changed.
 	async fn look_after(&self, best: &View) -> anyhow::Result<()> {
 		reconcile::empty_quarantine(self);
+		self.look_at_engine().await;
 		let deadline = best.terms().await?.manifest_deadline;
 		self.manifest_deadline
 			.store(deadline, std::sync::atomic::Ordering::Relaxed);
@@ -269,6 +298,13 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 	};
 	let journal = Journal::open(&folder.join("transactions"))?;
 	let signer = Signer::start(chain.clone(), pair.clone(), journal, heads.clone());
+	let executors = Executors {
+		wasm: Wasm::new().context("this program's own path")?,
+		container: config.containers.as_ref().map(|containers| {
+			let (runtime, rule) = (containers.runtime.clone(), Rule::new(&containers.allow));
+			Container::new(&containers.socket(), runtime, rule, genesis, provider)
+		}),
+	};
 	let status = Status {
 		provider,
 		operator: operator.to_string(),
@@ -283,7 +319,7 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 		provider,
 		operator,
 		pair,
-		executor: Box::new(Wasm::new().context("this program's own path")?),
+		executors,
 		wake: Notify::new(),
 		status: Mutex::new(status),
 		decisions: Decisions::default(),

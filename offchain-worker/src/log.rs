@@ -69,6 +69,11 @@ impl LogWriter {
 		})
 	}
 
+	/// Number of the next record.
+	pub fn next(&self) -> u64 {
+		self.next
+	}
+
 	/// Bytes on disk.
 	pub fn written(&self) -> u64 {
 		self.written

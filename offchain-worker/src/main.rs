@@ -7,6 +7,7 @@ mod config;
 mod daemon;
 mod duty;
 mod executor;
+mod fetch;
 mod gateway;
 mod log;
 mod operate;

@@ -43,6 +43,13 @@ pub struct Init {
 	/// Storage to lease out, MiB; detected if left out.
 	#[arg(long)]
 	storage_mib: Option<u32>,
+	/// Socket of a container engine, Docker or Podman, as `unix:///run/podman/podman.sock`; where none is named the
+	/// usual places are looked at. `none`: run no containers.
+	#[arg(long, env = "LEASEHOLD_ENGINE")]
+	engine: Option<String>,
+	/// A registry that images are pulled from although its address is not public; may be repeated.
+	#[arg(long = "registry", value_name = "HOST:PORT")]
+	registries: Vec<String>,
 	/// Secret URI of the operator's key, as `//Name` on a development chain; drawn if left out.
 	#[arg(long, hide = true)]
 	operator_seed: Option<String>,
@@ -72,6 +79,22 @@ fn detect(folder: &Path) -> anyhow::Result<(u32, u32, u32)> {
 	Ok((millis, mib(total, MEMORY_PART), mib(free, DISK_PART)))
 }
 
+/// The socket of a container engine at one of the usual places.
+fn detect_engine() -> Option<String> {
+	let own = std::env::var("XDG_RUNTIME_DIR")
+		.ok()
+		.map(|folder| format!("{folder}/podman/podman.sock"));
+	let usual = ["/run/podman/podman.sock", "/var/run/docker.sock"];
+	let all = usual.map(str::to_owned).into_iter().chain(own);
+	let there = |path: &String| {
+		use std::os::unix::fs::FileTypeExt as _;
+		std::fs::metadata(path).is_ok_and(|meta| meta.file_type().is_socket())
+	};
+	all.into_iter()
+		.find(there)
+		.map(|path| format!("unix://{path}"))
+}
+
 impl Init {
 	pub fn run(self, folder: &Path) -> anyhow::Result<()> {
 		let path = folder.join(FILE);
@@ -96,6 +119,8 @@ impl Init {
 		crate::store::private_folder(&folder.join("keys"))
 			.with_context(|| folder.display().to_string())?;
 		let (cpu, memory, disk) = detect(folder)?;
+		let engine = self.engine.clone().or_else(detect_engine);
+		let engine = engine.filter(|engine| engine != "none");
 		let text = Template {
 			node: &self.node,
 			listen: self.listen,
@@ -105,6 +130,8 @@ impl Init {
 			storage_mib: self.storage_mib.unwrap_or(disk),
 			cpu_core: &self.price,
 			attributes: &attributes,
+			engine: engine.as_deref(),
+			registries: &self.registries,
 		}
 		.render();
 		let seed = match &self.operator_seed {
@@ -124,6 +151,10 @@ impl Init {
 		std::fs::write(&path, text).with_context(|| path.display().to_string())?;
 		println!("wrote {}", path.display());
 		println!("operator: {operator}");
+		match &engine {
+			Some(engine) => println!("containers run on {engine}"),
+			None => println!("no container engine: WASM jobs only"),
+		}
 		println!("next: look through the file, send the operator 5 LEASE for its fees, then");
 		println!(
 			"  leasehold-provider --dir {} register --owner-key FILE --password-file FILE --bond 100",
@@ -254,6 +285,12 @@ impl Status {
 		};
 		println!("duty        {duty}");
 		println!("funds       {}", text("funds"));
+		let containers = match (status["containers"].as_str(), &status["no_containers"]) {
+			(Some(engine), _) => format!("run on {engine}"),
+			(None, serde_json::Value::String(why)) => format!("cannot run at present: {why}"),
+			(None, _) => "none: no engine is configured".to_owned(),
+		};
+		println!("containers  {containers}");
 		for (name, key) in [("refused", "refusal"), ("differs", "differs")] {
 			if let Some(what) = status[key].as_str() {
 				println!("{name:<11} {what}");
@@ -321,6 +358,9 @@ fn in_words(answer: &serde_json::Value) -> String {
 		Some("passed") => format!("order {order}: not bid on, as of block {block}: {why}"),
 		Some("refused") => {
 			format!("order {order}: the chain refused the bid of block {block}: {why}")
+		}
+		_ if answer["open"] == "unknown" => {
+			return format!("there is no order {order}: no such number has been given yet")
 		}
 		_ => format!(
 			"order {order}: this daemon has decided nothing about it since its start: it was never open \

@@ -2,7 +2,7 @@
 
 use crate::{
 	daemon::Shared,
-	executor::{Attempt, End, Observed},
+	executor::{Attempt, End, Executor as _, Observed},
 	store::{LeaseRow, Phase},
 };
 use leasehold_client::{
@@ -120,9 +120,9 @@ async fn wind_up(
 	// Reversible: the best chain says that it is over.
 	let at_best = best.lease(row.lease).await?;
 	match at_best {
-		LeaseRecordNow::Closed(_) | LeaseRecordNow::Swept => stop(shared, row)?,
+		LeaseRecordNow::Closed(_) | LeaseRecordNow::Swept => stop(shared, row).await?,
 		// Its match was undone: it is stopped, and its data stays.
-		LeaseRecordNow::Unknown => return stop(shared, row),
+		LeaseRecordNow::Unknown => return stop(shared, row).await,
 		LeaseRecordNow::Open(_) => return Ok(()),
 	}
 	// For good: finality says so too.
@@ -160,24 +160,27 @@ pub fn empty_quarantine(shared: &Shared) {
 
 fn attempt(shared: &Shared, row: &LeaseRow, service: Service) -> Attempt {
 	Attempt {
+		lease: row.lease,
+		manifest_hash: row.manifest_hash,
 		number: row.attempts,
 		folder: shared.store.lease_folder(row.lease),
 		service,
 	}
 }
 
-fn stop(shared: &Shared, row: &LeaseRow) -> anyhow::Result<()> {
+async fn stop(shared: &Shared, row: &LeaseRow) -> anyhow::Result<()> {
 	if row.attempts == 0 {
 		return Ok(());
 	}
 	let Some(service) = service(shared, row)? else {
 		return Ok(());
 	};
-	Ok(shared.executor.stop(&attempt(shared, row, service))?)
+	let attempt = attempt(shared, row, service);
+	Ok(shared.executors.stop(&attempt).await?)
 }
 
 /// The row of a lease, made if this daemon meets it for the first time.
-pub fn row(shared: &Shared, lease: &OpenLease) -> anyhow::Result<LeaseRow> {
+pub async fn row(shared: &Shared, lease: &OpenLease) -> anyhow::Result<LeaseRow> {
 	if let Some(row) = shared.store.lease(lease.id)? {
 		let known = (row.manifest_hash, row.tenant, row.access);
 		if known == (lease.manifest_hash, lease.tenant.0, lease.access.0) {
@@ -195,7 +198,7 @@ pub fn row(shared: &Shared, lease: &OpenLease) -> anyhow::Result<LeaseRow> {
 			lease = lease.id,
 			"the chain has another lease of this id than before"
 		);
-		stop(shared, &row)?;
+		stop(shared, &row).await?;
 		shared.store.set_aside(&row)?;
 	}
 	let row = LeaseRow {
@@ -221,7 +224,7 @@ fn attempts_on_disk(folder: &Path) -> u32 {
 }
 
 async fn step(shared: &Arc<Shared>, now: u32, lease: &OpenLease) -> anyhow::Result<()> {
-	let mut row = row(shared, lease)?;
+	let mut row = row(shared, lease).await?;
 	match row.phase.clone() {
 		Phase::Ended {
 			exit_code,
@@ -256,7 +259,7 @@ async fn step(shared: &Arc<Shared>, now: u32, lease: &OpenLease) -> anyhow::Resu
 		return Ok(());
 	};
 	if let State::Suspended { .. } = lease.state {
-		return suspend(shared, &row);
+		return suspend(shared, &row).await;
 	}
 	if row.phase == Phase::Suspended {
 		tracing::info!(lease = lease.id, "the lease runs again");
@@ -269,10 +272,10 @@ async fn step(shared: &Arc<Shared>, now: u32, lease: &OpenLease) -> anyhow::Resu
 		return Ok(());
 	}
 	let tried = attempt(shared, &row, service.clone());
-	match shared.executor.observe(&tried)? {
+	match shared.executors.observe(&tried).await? {
 		// Written down, but the daemon ended before it could start it.
 		Observed::Absent => {
-			shared.executor.start(&tried).await?;
+			shared.executors.start(&tried).await?;
 			Ok(())
 		}
 		Observed::Preparing => Ok(()),
@@ -294,11 +297,11 @@ async fn step(shared: &Arc<Shared>, now: u32, lease: &OpenLease) -> anyhow::Resu
 }
 
 /// Stops what runs; its data stays.
-fn suspend(shared: &Shared, row: &LeaseRow) -> anyhow::Result<()> {
+async fn suspend(shared: &Shared, row: &LeaseRow) -> anyhow::Result<()> {
 	if !matches!(row.phase, Phase::Starting | Phase::Running) {
 		return Ok(());
 	}
-	stop(shared, row)?;
+	stop(shared, row).await?;
 	tracing::info!(
 		lease = row.lease,
 		"the lease is suspended: the workload is stopped"
@@ -362,7 +365,7 @@ async fn begin(shared: &Shared, row: &mut LeaseRow, service: Service) -> anyhow:
 		attempt = row.attempts,
 		"starting the workload"
 	);
-	shared.executor.start(&attempt).await?;
+	shared.executors.start(&attempt).await?;
 	Ok(())
 }
 

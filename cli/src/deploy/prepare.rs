@@ -5,7 +5,9 @@ use leasehold_client::{
 	primitives::{GpuUnits, GpuVendor, PersistentStorage, StorageClass},
 	AccountId32, Attribute, Resources,
 };
-use leasehold_manifest::{files, sdl, FileEntry, Level, Manifest, Placement, Program, Sdl, Totals};
+use leasehold_manifest::{
+	files, sdl, FileEntry, Kind, Level, Manifest, Placement, Program, Sdl, Service, Totals,
+};
 use serde::{Deserialize, Serialize};
 use std::{
 	path::{Path, PathBuf},
@@ -85,10 +87,14 @@ impl Prepared {
 		let totals = self.manifest.totals().ok_or_else(|| {
 			Failure::new(2, "the sums over all replicas overflow", "Ask for less.")
 		})?;
-		let attributes = self
-			.placement
-			.attributes
+		let image = |service: &Service| matches!(service.program, Program::Image { .. });
+		let container = (sdl::CONTAINER.to_owned(), "true".to_owned());
+		let container = Some(&container).filter(|_| self.manifest.services.iter().any(image));
+		let asked = &self.placement.attributes;
+		let implied = container.filter(|(key, _)| asked.iter().all(|(asked, _)| asked != key));
+		let attributes = asked
 			.iter()
+			.chain(implied)
 			.map(|(key, value)| {
 				let bounded = |text: &str| text.as_bytes().to_vec().try_into().ok();
 				Some(Attribute {
@@ -214,13 +220,15 @@ pub fn understand(
 impl Prepared {
 	/// Refuses what no provider runs yet.
 	pub(super) fn can_be_run(&self) -> Result<(), Failure> {
-		let image = |service: &&leasehold_manifest::Service| {
-			matches!(service.program, Program::Image { .. })
+		let beyond = |service: &&Service| {
+			let unit = &service.unit;
+			let more = !unit.volumes.is_empty() || unit.gpu.is_some() || !service.expose.is_empty();
+			service.kind != Kind::Job || more
 		};
-		match self.manifest.services.iter().find(image) {
+		match self.manifest.services.iter().find(beyond) {
 			Some(service) => {
 				let what = format!(
-					"`{}` is a container; providers run WASM jobs so far",
+					"`{}` is more than providers run so far: jobs, without volumes, GPUs and ports",
 					service.name
 				);
 				let advice =

@@ -26,6 +26,8 @@ pub const MAX_FILE: usize = 1 << 20;
 /// Most faults that are told of a file.
 const MAX_FAULTS: usize = 200;
 
+/// The attribute of a provider that runs containers: orders with an image require it.
+pub const CONTAINER: &str = "executor/container";
 /// The attribute of a provider that was attested to run confidential workloads.
 pub const TEE: &str = "tee/type";
 

@@ -1,21 +1,34 @@
 //! What runs a workload. One trait, one folder an executor.
 
+pub mod container;
 pub mod runner;
 pub mod wasm;
 
+use container::Container;
 use leasehold_client::FailureCode;
-use leasehold_manifest::Service;
+use leasehold_manifest::{Program, Service};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// One attempt to run a lease's workload.
 #[derive(Clone, Debug)]
 pub struct Attempt {
+	pub lease: u64,
+	pub manifest_hash: [u8; 32],
 	/// From 1.
 	pub number: u32,
 	/// The lease's folder: `module.wasm`, `in/`, `out/`, `tmp/`, `logs/`, `run/`.
 	pub folder: PathBuf,
 	pub service: Service,
+}
+
+impl Attempt {
+	/// A file about this attempt.
+	pub fn file(&self, ending: &str) -> PathBuf {
+		self.folder
+			.join("run")
+			.join(format!("{}.{ending}", self.number))
+	}
 }
 
 /// How an attempt ended.
@@ -30,7 +43,7 @@ pub enum End {
 	Crashed {
 		why: String,
 	},
-	/// The module cannot be loaded.
+	/// The module or image cannot be loaded.
 	Invalid {
 		why: String,
 	},
@@ -68,7 +81,7 @@ impl End {
 		match self {
 			Self::Exited { code } => format!("it exited with code {code}"),
 			Self::Crashed { why } => format!("it crashed: {why}"),
-			Self::Invalid { why } => format!("the module cannot be loaded: {why}"),
+			Self::Invalid { why } => format!("it cannot be loaded: {why}"),
 			Self::TimeLimit => "it ran longer than the manifest allows".into(),
 			Self::MemoryLimit => "it needed more memory than was leased".into(),
 			Self::StorageLimit => "files and logs outgrew the storage leased".into(),
@@ -102,7 +115,44 @@ pub trait Executor: Send + Sync {
 	/// Begins an attempt; returns when it is on its way.
 	async fn start(&self, attempt: &Attempt) -> Result<(), ExecutorError>;
 	/// What has become of an attempt, also one that an earlier life of the daemon began.
-	fn observe(&self, attempt: &Attempt) -> Result<Observed, ExecutorError>;
-	/// Ends an attempt if it runs.
-	fn stop(&self, attempt: &Attempt) -> Result<(), ExecutorError>;
+	async fn observe(&self, attempt: &Attempt) -> Result<Observed, ExecutorError>;
+	/// Ends an attempt if it runs; returns when that is on its way.
+	async fn stop(&self, attempt: &Attempt) -> Result<(), ExecutorError>;
+}
+
+/// The executors of this daemon, by what they run.
+pub struct Executors {
+	pub wasm: wasm::Wasm,
+	/// `None` if the operator names no container engine.
+	pub container: Option<Container>,
+}
+
+impl Executors {
+	fn of(&self, attempt: &Attempt) -> Result<&dyn Executor, ExecutorError> {
+		match (&attempt.service.program, &self.container) {
+			(Program::Module(_), _) => Ok(&self.wasm),
+			(Program::Image { .. }, Some(container)) => Ok(container),
+			(Program::Image { .. }, None) => Err(ExecutorError {
+				what: "running a container",
+				source: std::io::Error::other(
+					"no container engine is configured any more: see [containers] in provider.toml",
+				),
+			}),
+		}
+	}
+}
+
+#[async_trait::async_trait]
+impl Executor for Executors {
+	async fn start(&self, attempt: &Attempt) -> Result<(), ExecutorError> {
+		self.of(attempt)?.start(attempt).await
+	}
+
+	async fn observe(&self, attempt: &Attempt) -> Result<Observed, ExecutorError> {
+		self.of(attempt)?.observe(attempt).await
+	}
+
+	async fn stop(&self, attempt: &Attempt) -> Result<(), ExecutorError> {
+		self.of(attempt)?.stop(attempt).await
+	}
 }

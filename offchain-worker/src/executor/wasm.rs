@@ -31,14 +31,6 @@ fn fault(what: &'static str) -> impl Fn(std::io::Error) -> ExecutorError {
 	move |source| ExecutorError { what, source }
 }
 
-/// A file of an attempt.
-fn file(attempt: &Attempt, ending: &str) -> PathBuf {
-	attempt
-		.folder
-		.join("run")
-		.join(format!("{}.{ending}", attempt.number))
-}
-
 /// Whether somebody holds the lock of this file; `None` if there is no such file.
 fn is_locked(path: &Path) -> std::io::Result<Option<bool>> {
 	let file = match File::open(path) {
@@ -98,9 +90,9 @@ impl Executor for Wasm {
 			what: "writing the runner's task",
 			source: error.into(),
 		})?;
-		write_whole(&file(attempt, "json"), &bytes).map_err(fault("writing the runner's task"))?;
+		write_whole(&attempt.file("json"), &bytes).map_err(fault("writing the runner's task"))?;
 		let log =
-			File::create(file(attempt, "runner.log")).map_err(fault("opening the runner's log"))?;
+			File::create(attempt.file("runner.log")).map_err(fault("opening the runner's log"))?;
 		let mut child = tokio::process::Command::new(&self.program)
 			.arg("runner")
 			.arg(&attempt.folder)
@@ -116,7 +108,7 @@ impl Executor for Wasm {
 			.spawn()
 			.map_err(fault("starting a runner"))?;
 		let born = tokio::time::Instant::now();
-		let lock = file(attempt, "lock");
+		let lock = attempt.file("lock");
 		while is_locked(&lock).map_err(fault("looking for the runner"))? != Some(true) {
 			let ended = child.try_wait().map_err(fault("waiting for the runner"))?;
 			if ended.is_some() || born.elapsed() > BIRTH {
@@ -124,7 +116,7 @@ impl Executor for Wasm {
 			}
 			tokio::time::sleep(Duration::from_millis(10)).await;
 		}
-		let end = file(attempt, "end");
+		let end = attempt.file("end");
 		tokio::spawn(async move {
 			// Reaps the child; a runner that was killed for its file size could not say so itself.
 			let Ok(status) = child.wait().await else {
@@ -140,13 +132,13 @@ impl Executor for Wasm {
 		Ok(())
 	}
 
-	fn observe(&self, attempt: &Attempt) -> Result<Observed, ExecutorError> {
-		let lock = file(attempt, "lock");
+	async fn observe(&self, attempt: &Attempt) -> Result<Observed, ExecutorError> {
+		let lock = attempt.file("lock");
 		match is_locked(&lock).map_err(fault("looking for the runner"))? {
 			None => Ok(Observed::Absent),
-			Some(true) if file(attempt, "started").exists() => Ok(Observed::Running),
+			Some(true) if attempt.file("started").exists() => Ok(Observed::Running),
 			Some(true) => Ok(Observed::Preparing),
-			Some(false) => match std::fs::read(file(attempt, "end")) {
+			Some(false) => match std::fs::read(attempt.file("end")) {
 				Ok(bytes) => Ok(Observed::Ended(
 					serde_json::from_slice(&bytes).unwrap_or_else(|error| End::Internal {
 						why: format!("the runner's report is damaged: {error}"),
@@ -161,8 +153,8 @@ impl Executor for Wasm {
 		}
 	}
 
-	fn stop(&self, attempt: &Attempt) -> Result<(), ExecutorError> {
-		let lock = file(attempt, "lock");
+	async fn stop(&self, attempt: &Attempt) -> Result<(), ExecutorError> {
+		let lock = attempt.file("lock");
 		if is_locked(&lock).map_err(fault("looking for the runner"))? != Some(true) {
 			return Ok(());
 		}

@@ -82,7 +82,9 @@ pub async fn row(gateway: &Gateway, id: u64) -> Result<LeaseRow, Refused> {
 	let Some(lease) = open_lease(gateway, id).await? else {
 		return Err(forbidden(Refusal::Foreign));
 	};
-	reconcile::row(shared, &lease).map_err(|error| unreadable(error.to_string()))
+	reconcile::row(shared, &lease)
+		.await
+		.map_err(|error| unreadable(error.to_string()))
 }
 
 /// Checks a request against the lease's access account. The row is returned to who may see it.

@@ -2,7 +2,7 @@
 
 use super::{access, Gateway, Refused, API};
 use crate::{
-	executor::runner::measure,
+	executor::{container::Image, runner::measure},
 	reconcile::{missing, service},
 	store::{LeaseRow, Phase},
 };
@@ -168,10 +168,16 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 	};
 	let beyond =
 		!only.unit.volumes.is_empty() || only.unit.gpu.is_some() || !only.expose.is_empty();
-	if only.kind != Kind::Job || only.module().is_none() || beyond {
+	if only.kind != Kind::Job || beyond {
 		return Err(bad(
-			"this provider runs WASM modules as jobs, without volumes, GPUs and ports",
+			"this provider runs jobs, without volumes, GPUs and ports",
 		));
+	}
+	if only.module().is_none() {
+		if shared.executors.container.is_none() {
+			return Err(bad("this provider runs no containers"));
+		}
+		Image::of(&only.program).map_err(bad)?;
 	}
 	let size = only.files().fold(0u64, |sum, f| sum.saturating_add(f.size));
 	if size > u64::from(only.unit.storage).saturating_mul(1 << 20) {

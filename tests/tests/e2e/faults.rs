@@ -20,10 +20,10 @@ pub const CASES: &[Case] = &[(
 )];
 
 /// A process that ends with the case.
-struct Owned(Child);
+pub struct Owned(pub Child);
 
 impl Owned {
-	fn kill(&mut self) {
+	pub fn kill(&mut self) {
 		let _ = self.0.kill();
 		let _ = self.0.wait();
 	}
@@ -35,9 +35,9 @@ impl Drop for Owned {
 	}
 }
 
-static DAEMON: Mutex<Option<Owned>> = Mutex::new(None);
+pub static DAEMON: Mutex<Option<Owned>> = Mutex::new(None);
 
-fn start_daemon(devnet: &Devnet) {
+pub fn start_daemon(devnet: &Devnet) {
 	let folder = devnet.provider_folder(0);
 	let log = std::fs::File::options()
 		.append(true)
@@ -55,7 +55,7 @@ fn start_daemon(devnet: &Devnet) {
 	*DAEMON.lock().unwrap() = Some(Owned(child));
 }
 
-fn kill_daemon(devnet: &Devnet) {
+pub fn kill_daemon(devnet: &Devnet) {
 	match DAEMON.lock().unwrap().take() {
 		Some(mut daemon) => daemon.kill(),
 		None => {

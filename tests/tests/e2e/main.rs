@@ -7,6 +7,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod access;
+mod containers;
 mod faults;
 mod jobs;
 mod orders;
@@ -29,19 +30,24 @@ type Case = (&'static str, fn(&Devnet));
 /// Cases of one suite that run at the same time.
 const SIDE_BY_SIDE: usize = 4;
 
-/// Runs the cases of one suite on a devnet of their own; how many passed and failed.
-fn suite(name: &str, arguments: &[&str], at_once: usize, cases: &[Case]) -> (usize, usize) {
+/// The cases that were asked for.
+fn chosen(cases: &[Case]) -> Vec<&Case> {
 	let filter = std::env::args()
 		.skip(1)
 		.find(|argument| !argument.starts_with('-'));
-	let chosen: Vec<&Case> = cases
+	cases
 		.iter()
 		.filter(|(case, _)| {
 			filter
 				.as_ref()
 				.is_none_or(|word| case.contains(word.as_str()))
 		})
-		.collect();
+		.collect()
+}
+
+/// Runs the cases of one suite on a devnet of their own; how many passed and failed.
+fn suite(name: &str, arguments: &[&str], at_once: usize, cases: &[Case]) -> (usize, usize) {
+	let chosen = chosen(cases);
 	if chosen.is_empty() {
 		return (0, 0);
 	}
@@ -103,6 +109,7 @@ fn main() -> ExitCode {
 	));
 	let one = ["--providers", "1", "--for-seconds", "900"];
 	add(suite("faults", &one, 1, faults::CASES));
+	add(containers::run(&one));
 	let word = if failed == 0 { "ok" } else { "FAILED" };
 	println!(
 		"\ntest result: {word}. {passed} passed; {failed} failed; 0 ignored; 0 measured; 0 filtered out"

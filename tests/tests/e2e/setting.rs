@@ -20,6 +20,8 @@ pub struct File {
 	/// (name, content) of inputs.
 	pub inputs: Vec<(&'static str, Vec<u8>)>,
 	pub module: Vec<u8>,
+	/// In place of the module: an image, and more lines of the service.
+	pub image: Option<(String, String)>,
 }
 
 impl Default for File {
@@ -34,6 +36,7 @@ impl Default for File {
 			attempts: 1,
 			inputs: Vec::new(),
 			module: wasm(HELLO),
+			image: None,
 		}
 	}
 }
@@ -61,8 +64,10 @@ impl File {
 			attempts,
 			..
 		} = self;
+		let module = ("wasm:module.wasm".to_owned(), String::new());
+		let (image, more) = self.image.clone().unwrap_or(module);
 		let text = format!(
-			"version: \"2.0\"\nservices:\n  job:\n    image: \"wasm:module.wasm\"\n    args: {args}\n\
+			"version: \"2.0\"\nservices:\n  job:\n    image: {image:?}\n    args: {args}\n{more}\
 			 profiles:\n  compute:\n    p:\n      resources:\n        cpu: {{ units: {cpu} }}\n        \
 			 memory: {{ size: {memory} }}\n        storage: {{ size: {storage} }}\n  placement:\n    \
 			 here:\n      attributes: {attributes}\n      pricing:\n        p: {{ denom: ulease, \
