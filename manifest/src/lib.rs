@@ -15,9 +15,9 @@ pub mod sdl;
 mod yaml;
 
 pub use manifest::{
-	totals, Credentials, Expose, FileEntry, Gpu, GpuModel, GpuTotal, Health, HttpOptions, Manifest,
-	ManifestError, Medium, Probe, Program, Protocol, Service, Totals, Unit, Volume, MAX_BYTES,
-	MAX_SECONDS,
+	is_mount, totals, Credentials, Expose, FileEntry, Gpu, GpuModel, GpuTotal, Health, HttpOptions,
+	Manifest, ManifestError, Medium, Probe, Program, Protocol, Service, Totals, Unit, Volume,
+	MAX_BYTES, MAX_SECONDS, MIN_CONTAINER_MEMORY,
 };
 pub use sdl::{Fault, Level, LocalFile, Placement, Sdl, Sums};
 

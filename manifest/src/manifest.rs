@@ -25,6 +25,8 @@ pub const MAX_SECONDS: u64 = 30 * 86_400;
 pub const MAX_BYTES: usize = 1 << 20;
 /// Most services of a manifest.
 pub const MAX_SERVICES: usize = 64;
+/// Least memory of a container, MiB: engines refuse less.
+pub const MIN_CONTAINER_MEMORY: u32 = 8;
 /// Most replicas of a service.
 pub const MAX_COUNT: u32 = 1_000;
 
@@ -431,6 +433,9 @@ impl Service {
 		}
 		if self.count == 0 || self.attempts == 0 || self.max_duration == 0 {
 			return malformed("a count is 0");
+		}
+		if self.unit.cpu == 0 || self.unit.memory == 0 {
+			return malformed("a service has no CPU, or no memory");
 		}
 		if self.count > MAX_COUNT || (self.kind == Kind::Job && self.count > 1) {
 			return malformed("too many replicas");

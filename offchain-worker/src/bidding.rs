@@ -97,7 +97,14 @@ pub async fn turn(shared: &Arc<Shared>, best: &View) -> anyhow::Result<()> {
 		me.slices = me.slices.saturating_add(slice);
 	}
 	let status = shared.status.lock();
-	let no_containers = status.ok().and_then(|s| s.no_containers.clone());
+	let no_containers = status.ok().and_then(|s| match &s.containers {
+		Some(_) => None,
+		None => Some(
+			s.no_containers
+				.clone()
+				.unwrap_or_else(|| "no engine is known".into()),
+		),
+	});
 	for order in others {
 		if now.saturating_add(1) >= order.bidding_ends {
 			continue;

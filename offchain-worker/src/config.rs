@@ -41,6 +41,13 @@ pub struct Containers {
 	/// Hosts from which images are pulled although their addresses are not public.
 	#[serde(default)]
 	pub allow: Vec<String>,
+	/// MiB that an image may have, unpacked.
+	#[serde(default = "largest_image")]
+	pub max_image_mib: u32,
+}
+
+fn largest_image() -> u32 {
+	16_384
 }
 
 impl Containers {
@@ -357,7 +364,9 @@ impl Template<'_> {
 			 # Another OCI runtime than the engine's own, as runsc or kata.\n\
 			 # runtime = \"runsc\"\n\
 			 # Registries with addresses that are not public, as HOST or HOST:PORT; others are not pulled from.\n\
-			 {none}allow = {registries:?}\n"
+			 {none}allow = {registries:?}\n\
+			 # MiB that an image may have, unpacked.\n\
+			 # max_image_mib = 16384\n"
 		)
 	}
 }

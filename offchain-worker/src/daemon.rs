@@ -5,12 +5,11 @@ use crate::{
 	config::{Config, PriceSheet},
 	duty::Duty,
 	executor::{container::Container, wasm::Wasm, Executors},
-	fetch::Rule,
 	gateway, reconcile,
 	store::{LeaseRow, Store},
 	trust::{self, Distrust},
 };
-use anyhow::Context as _;
+use anyhow::{bail, Context as _};
 use leasehold_client::{
 	keystore,
 	signer::{Journal, Signer, Wait},
@@ -280,7 +279,15 @@ pub fn operator_key(folder: &Path) -> anyhow::Result<Keypair> {
 
 /// Runs the daemon until it is told to end. Workloads go on without it.
 pub async fn run(folder: &Path) -> anyhow::Result<()> {
+	// An engine takes whole paths only, and `:` divides them.
+	let folder = &std::path::absolute(folder)?;
 	let config = Config::read(folder)?;
+	if config.containers.is_some() && folder.to_string_lossy().contains(':') {
+		bail!(
+			"{}: containers cannot be given folders with `:` in their paths",
+			folder.display()
+		);
+	}
 	let prices = config.prices().map_err(anyhow::Error::msg)?;
 	let pair = operator_key(folder)?;
 	let store = Store::open(folder)?;
@@ -300,10 +307,10 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 	let signer = Signer::start(chain.clone(), pair.clone(), journal, heads.clone());
 	let executors = Executors {
 		wasm: Wasm::new().context("this program's own path")?,
-		container: config.containers.as_ref().map(|containers| {
-			let (runtime, rule) = (containers.runtime.clone(), Rule::new(&containers.allow));
-			Container::new(&containers.socket(), runtime, rule, genesis, provider)
-		}),
+		container: config
+			.containers
+			.as_ref()
+			.map(|containers| Container::new(containers, genesis, provider)),
 	};
 	let status = Status {
 		provider,
@@ -521,6 +528,10 @@ async fn judge(shared: &Shared, heads: &Heads) -> Result<(), Distrust> {
 async fn look_after(shared: &Shared, heads: Heads) -> anyhow::Result<()> {
 	let connection = shared.chain.connection().await?;
 	let best = View::from(connection.at(heads.best.1).await?);
+	let finalized = View::from(connection.at(heads.finalized.1).await?);
+	if let Err(error) = reconcile::remove_orphans(shared, &finalized).await {
+		tracing::debug!(%error, "orphans were not looked for");
+	}
 	shared.look_after(&best).await
 }
 

@@ -81,16 +81,13 @@ fn detect(folder: &Path) -> anyhow::Result<(u32, u32, u32)> {
 
 /// The socket of a container engine at one of the usual places.
 fn detect_engine() -> Option<String> {
-	let own = std::env::var("XDG_RUNTIME_DIR")
-		.ok()
-		.map(|folder| format!("{folder}/podman/podman.sock"));
 	let usual = ["/run/podman/podman.sock", "/var/run/docker.sock"];
-	let all = usual.map(str::to_owned).into_iter().chain(own);
-	let there = |path: &String| {
+	let there = |path: &&str| {
 		use std::os::unix::fs::FileTypeExt as _;
 		std::fs::metadata(path).is_ok_and(|meta| meta.file_type().is_socket())
 	};
-	all.into_iter()
+	usual
+		.into_iter()
 		.find(there)
 		.map(|path| format!("unix://{path}"))
 }

@@ -120,9 +120,13 @@ async fn wind_up(
 	// Reversible: the best chain says that it is over.
 	let at_best = best.lease(row.lease).await?;
 	match at_best {
-		LeaseRecordNow::Closed(_) | LeaseRecordNow::Swept => stop(shared, row).await?,
+		LeaseRecordNow::Closed(_) | LeaseRecordNow::Swept => {
+			if !stop(shared, row).await? {
+				return Ok(());
+			}
+		}
 		// Its match was undone: it is stopped, and its data stays.
-		LeaseRecordNow::Unknown => return stop(shared, row).await,
+		LeaseRecordNow::Unknown => return stop(shared, row).await.map(|_| ()),
 		LeaseRecordNow::Open(_) => return Ok(()),
 	}
 	// For good: finality says so too.
@@ -137,6 +141,25 @@ async fn wind_up(
 		row.closed_at = Some(unix_now());
 		true
 	})?;
+	Ok(())
+}
+
+/// Removes containers of leases that this daemon knows nothing of, once finality says that they are closed: its
+/// store may have been lost.
+pub async fn remove_orphans(shared: &Shared, finalized: &View) -> anyhow::Result<()> {
+	let Some(container) = &shared.executors.container else {
+		return Ok(());
+	};
+	let known = shared.store.leases()?;
+	for (lease, name) in container.leases().await? {
+		if known.iter().any(|row| row.lease == lease) {
+			continue;
+		}
+		if let LeaseRecordNow::Closed(_) | LeaseRecordNow::Swept = finalized.lease(lease).await? {
+			tracing::warn!(lease, name, "a container of a closed lease is removed");
+			container.remove(&name).await?;
+		}
+	}
 	Ok(())
 }
 
@@ -168,12 +191,13 @@ fn attempt(shared: &Shared, row: &LeaseRow, service: Service) -> Attempt {
 	}
 }
 
-async fn stop(shared: &Shared, row: &LeaseRow) -> anyhow::Result<()> {
+/// Stops what runs for a lease; whether nothing does any more.
+async fn stop(shared: &Shared, row: &LeaseRow) -> anyhow::Result<bool> {
 	if row.attempts == 0 {
-		return Ok(());
+		return Ok(true);
 	}
 	let Some(service) = service(shared, row)? else {
-		return Ok(());
+		return Ok(true);
 	};
 	let attempt = attempt(shared, row, service);
 	Ok(shared.executors.stop(&attempt).await?)
@@ -198,7 +222,8 @@ pub async fn row(shared: &Shared, lease: &OpenLease) -> anyhow::Result<LeaseRow>
 			lease = lease.id,
 			"the chain has another lease of this id than before"
 		);
-		stop(shared, &row).await?;
+		let stopped = stop(shared, &row).await?;
+		anyhow::ensure!(stopped, "the other lease's workload is being stopped");
 		shared.store.set_aside(&row)?;
 	}
 	let row = LeaseRow {
@@ -301,7 +326,9 @@ async fn suspend(shared: &Shared, row: &LeaseRow) -> anyhow::Result<()> {
 	if !matches!(row.phase, Phase::Starting | Phase::Running) {
 		return Ok(());
 	}
-	stop(shared, row).await?;
+	if !stop(shared, row).await? {
+		return Ok(());
+	}
 	tracing::info!(
 		lease = row.lease,
 		"the lease is suspended: the workload is stopped"

@@ -7,6 +7,7 @@ use leasehold_client::{
 };
 use leasehold_manifest::{
 	files, sdl, FileEntry, Kind, Level, Manifest, Placement, Program, Sdl, Service, Totals,
+	MIN_CONTAINER_MEMORY,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -225,6 +226,17 @@ impl Prepared {
 			let more = !unit.volumes.is_empty() || unit.gpu.is_some() || !service.expose.is_empty();
 			service.kind != Kind::Job || more
 		};
+		let small = |service: &&Service| {
+			service.module().is_none() && service.unit.memory < MIN_CONTAINER_MEMORY
+		};
+		if let Some(service) = self.manifest.services.iter().find(small) {
+			let what = format!(
+				"`{}` is a container and has less than {MIN_CONTAINER_MEMORY} MiB of memory",
+				service.name
+			);
+			let advice = "Order more: profiles.compute.*.resources.memory.size.";
+			return Err(Failure::new(2, what, advice));
+		}
 		match self.manifest.services.iter().find(beyond) {
 			Some(service) => {
 				let what = format!(

@@ -225,12 +225,14 @@ fn damaged_bytes_are_refused() {
 }
 
 #[test]
-fn a_manifest_that_would_leave_its_folder_is_refused() {
+fn a_manifest_that_would_leave_its_bounds_is_refused() {
 	let refused = |edit: fn(&mut Service)| {
 		let mut bad = manifest();
 		edit(&mut bad.services[0]);
 		assert!(Manifest::open(&bad.with_salt([0; 32])).is_err());
 	};
+	refused(|service| service.unit.cpu = 0);
+	refused(|service| service.unit.memory = 0);
 	refused(|s| s.inputs[0].path = "../x".into());
 	refused(|s| match &mut s.program {
 		Program::Module(file) => file.path = "/etc/passwd".into(),

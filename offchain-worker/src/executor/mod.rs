@@ -116,8 +116,8 @@ pub trait Executor: Send + Sync {
 	async fn start(&self, attempt: &Attempt) -> Result<(), ExecutorError>;
 	/// What has become of an attempt, also one that an earlier life of the daemon began.
 	async fn observe(&self, attempt: &Attempt) -> Result<Observed, ExecutorError>;
-	/// Ends an attempt if it runs; returns when that is on its way.
-	async fn stop(&self, attempt: &Attempt) -> Result<(), ExecutorError>;
+	/// Ends an attempt if it runs. Whether nothing of it runs any more; if not, that is on its way.
+	async fn stop(&self, attempt: &Attempt) -> Result<bool, ExecutorError>;
 }
 
 /// The executors of this daemon, by what they run.
@@ -152,7 +152,7 @@ impl Executor for Executors {
 		self.of(attempt)?.observe(attempt).await
 	}
 
-	async fn stop(&self, attempt: &Attempt) -> Result<(), ExecutorError> {
+	async fn stop(&self, attempt: &Attempt) -> Result<bool, ExecutorError> {
 		self.of(attempt)?.stop(attempt).await
 	}
 }

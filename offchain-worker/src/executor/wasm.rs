@@ -153,10 +153,10 @@ impl Executor for Wasm {
 		}
 	}
 
-	async fn stop(&self, attempt: &Attempt) -> Result<(), ExecutorError> {
+	async fn stop(&self, attempt: &Attempt) -> Result<bool, ExecutorError> {
 		let lock = attempt.file("lock");
 		if is_locked(&lock).map_err(fault("looking for the runner"))? != Some(true) {
-			return Ok(());
+			return Ok(true);
 		}
 		// The runner holds the lock, so the number in its file is still its own.
 		let text = std::fs::read_to_string(&lock).map_err(fault("reading the runner's id"))?;
@@ -171,7 +171,7 @@ impl Executor for Wasm {
 			return Err(fault(what)(std::io::ErrorKind::InvalidData.into()));
 		};
 		match kill_process(pid, Signal::KILL) {
-			Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+			Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(true),
 			Err(error) => Err(fault("stopping the runner")(error.into())),
 		}
 	}

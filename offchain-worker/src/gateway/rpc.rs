@@ -15,7 +15,7 @@ use leasehold_client::{
 	access::{RequestProof, Scope, SignedGrant},
 	primitives::receipt,
 };
-use leasehold_manifest::{result::Output, Kind, Manifest};
+use leasehold_manifest::{result::Output, Kind, Manifest, MIN_CONTAINER_MEMORY};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
@@ -178,6 +178,10 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 			return Err(bad("this provider runs no containers"));
 		}
 		Image::of(&only.program).map_err(bad)?;
+		if only.unit.memory < MIN_CONTAINER_MEMORY {
+			let why = format!("a container needs {MIN_CONTAINER_MEMORY} MiB of memory at least");
+			return Err(bad(why));
+		}
 	}
 	let size = only.files().fold(0u64, |sum, f| sum.saturating_add(f.size));
 	if size > u64::from(only.unit.storage).saturating_mul(1 << 20) {

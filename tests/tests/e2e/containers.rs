@@ -35,6 +35,9 @@ const CASES: &[Case] = &[
 	),
 	("a_container_is_stopped_at_its_memory_limit", memory),
 	("a_container_is_stopped_at_its_storage_limit", storage),
+	("a_container_that_floods_its_log_is_stopped", flood),
+	("an_endless_line_counts_before_its_end", endless_line),
+	("what_an_image_declares_as_volumes_counts_too", volume),
 	("files_without_a_name_count_as_storage", unlinked),
 	("a_container_is_stopped_at_its_time_limit", time),
 ];
@@ -180,10 +183,22 @@ impl Setting {
 				.arg("."),
 		);
 		let name = self.image();
-		output_of(self.podman().arg("import").arg(&tar).arg(&name));
 		let who = format!("tenant:{PASSWORD}");
-		output_of(self.podman().args(["push", "--creds", &who, &name]));
-		output_of(self.podman().args(["rmi", &name]));
+		for (name, more) in [
+			(name.clone(), None),
+			(name.replace("/box:1", "/box:volume"), Some("VOLUME /data")),
+		] {
+			let change = more.iter().flat_map(|more| ["--change", more]);
+			output_of(
+				self.podman()
+					.arg("import")
+					.args(change)
+					.arg(&tar)
+					.arg(&name),
+			);
+			output_of(self.podman().args(["push", "--creds", &who, &name]));
+			output_of(self.podman().args(["rmi", &name]));
+		}
 	}
 
 	fn image(&self) -> String {
@@ -333,8 +348,12 @@ fn not_public(devnet: &Devnet) {
 	let mut file = job("exit 0");
 	// The same registry by another name is not on the list.
 	let port = setting().registry.trim_start_matches("127.0.0.1");
-	file.image = Some((format!("localhost{port}/box:1"), String::new()));
+	let host = format!("localhost{port}");
+	file.image = Some((format!("{host}/box:1"), String::new()));
 	fails(devnet, &file, "cannot be loaded");
+	let said = std::fs::read_to_string(devnet.provider_folder(0).join("daemon.log")).unwrap();
+	let why = format!("`{host}` has the address");
+	assert!(said.contains(&why) && said.contains("which is not public"));
 }
 
 fn no_command(devnet: &Devnet) {
@@ -356,6 +375,32 @@ fn memory(devnet: &Devnet) {
 fn storage(devnet: &Devnet) {
 	let script = "while :; do dd if=/dev/zero of=/out/$((n=n+1)) bs=1M count=4 2>/dev/null; done";
 	fails(devnet, &job(script), "outgrew the storage");
+}
+
+fn flood(devnet: &Devnet) {
+	fails(
+		devnet,
+		&job("while :; do echo a line of the log; done"),
+		"outgrew the storage",
+	);
+}
+
+fn endless_line(devnet: &Devnet) {
+	fails(devnet, &job("cat /dev/zero"), "outgrew the storage");
+}
+
+fn volume(devnet: &Devnet) {
+	let script = "while :; do dd if=/dev/zero of=/data/$((n=n+1)) bs=1M count=4 2>/dev/null; done";
+	let mut file = job(script);
+	let (image, more) = file.image.take().unwrap();
+	file.image = Some((image.replace("/box:1", "/box:volume"), more));
+	fails(devnet, &file, "outgrew the storage");
+	let file = File {
+		image: file.image.clone(),
+		..job("echo kept > /data/x && cat /data/x")
+	};
+	let json = completes(devnet, &file);
+	assert_eq!(log(devnet, &json["lease"]), "kept\n");
 }
 
 fn unlinked(devnet: &Devnet) {
@@ -415,7 +460,7 @@ fn killed_engine(devnet: &Devnet) {
 }
 
 fn removed(devnet: &Devnet) {
-	let lease = counter(5, 2).start(devnet);
+	let lease = counter(12, 2).start(devnet);
 	let names = setting().containers();
 	let name = names
 		.iter()
@@ -429,13 +474,20 @@ fn removed(devnet: &Devnet) {
 
 fn stopped(devnet: &Devnet) {
 	let lease = counter(100, 1).start(devnet);
-	assert_eq!(setting().containers().len(), 1);
+	let mark = format!("-0-{lease}-");
+	let there = || {
+		setting()
+			.containers()
+			.iter()
+			.any(|name| name.contains(&mark))
+	};
+	assert!(there());
 	let (json, code) = devnet
 		.json("//Tenant", &["close", &lease.to_string()])
 		.unwrap();
 	assert_eq!(code, 0, "{json}");
 	wait_until(Duration::from_secs(30), "the container is gone", || {
-		setting().containers().is_empty()
+		!there()
 	})
 	.unwrap();
 }

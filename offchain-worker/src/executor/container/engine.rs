@@ -7,14 +7,14 @@ use bollard::{
 	container::LogOutput,
 	errors::Error,
 	models::{
-		ContainerCreateBody, ContainerStateStatusEnum, HostConfig, HostConfigLogConfig,
-		ImageInspect,
+		ContainerCreateBody, ContainerStateStatusEnum, ContainerSummary, HostConfig,
+		HostConfigLogConfig,
 	},
 	query_parameters::{
 		CreateContainerOptions, CreateImageOptions, KillContainerOptions, ListContainersOptions,
-		LogsOptions, RemoveContainerOptions,
+		LogsOptions, RemoveContainerOptions, RemoveImageOptions,
 	},
-	ClientVersion, Docker,
+	ClientVersion, Docker, API_DEFAULT_VERSION,
 };
 use futures::{Stream, StreamExt as _};
 use leasehold_client::H256;
@@ -22,20 +22,15 @@ use leasehold_manifest::{Program, Service};
 use std::{
 	collections::HashMap,
 	path::{Path, PathBuf},
-	time::Duration,
 };
+use tokio::sync::OnceCell;
 
-/// The API version that is spoken: Docker 20.10 and Podman 4 have it.
-const API: ClientVersion = ClientVersion {
-	major_version: 1,
-	minor_version: 41,
-};
 /// Seconds that the answer to a question may take: others wait for it.
 const GLANCE: u64 = 5;
 /// Seconds that what changes something may take.
 const PATIENCE: u64 = 120;
-/// Seconds that a pull may take between two signs of life.
-const PULL_PATIENCE: u64 = 600;
+/// Seconds until the first answer to a pull.
+const PULL_PATIENCE: u64 = 300;
 const MIB: i64 = 1 << 20;
 /// Most processes and threads of a container.
 const PIDS: i64 = 1_024;
@@ -104,20 +99,46 @@ impl Labels {
 	}
 }
 
+/// What Docker's own daemon is called among the engine's components.
+const DOCKER: &str = "Engine";
 const GENESIS: &str = "leasehold.genesis";
 const PROVIDER: &str = "leasehold.provider";
 const LEASE: &str = "leasehold.lease";
 
-/// How a container stands.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct State {
-	pub id: String,
+/// Where a container stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stage {
 	/// Made, and not started yet.
-	pub fresh: bool,
-	pub runs: bool,
+	Fresh,
+	Runs,
+	/// Its program has ended by itself, or was killed.
+	Exited,
+	/// Anything else, in the engine's word.
+	Other(String),
+}
+
+/// How a container stands.
+#[derive(Clone, Debug)]
+pub struct State {
+	pub stage: Stage,
+	/// Of its first process, while it runs.
 	pub pid: i32,
 	pub exit_code: i64,
 	pub out_of_memory: bool,
+	/// The engine's own file of its output.
+	pub log: PathBuf,
+}
+
+/// What is of interest about an image.
+#[derive(Clone, Debug)]
+pub struct Found {
+	pub id: String,
+	pub digests: String,
+	pub architecture: String,
+	/// Unpacked.
+	pub bytes: u64,
+	/// Where it declares volumes.
+	pub volumes: Vec<String>,
 }
 
 /// Why a pull came to nothing.
@@ -133,6 +154,8 @@ pub enum PullError {
 pub struct Engine {
 	socket: PathBuf,
 	runtime: Option<String>,
+	/// The version of the API that the engine and this program both speak.
+	version: OnceCell<ClientVersion>,
 }
 
 fn failed(what: &'static str) -> impl Fn(Error) -> ExecutorError {
@@ -148,52 +171,112 @@ impl Engine {
 		Self {
 			socket: socket.to_owned(),
 			runtime,
+			version: OnceCell::new(),
 		}
 	}
 
 	/// A client; the engine may have been started anew since the last one.
-	fn client(&self, patience: u64) -> Result<Docker, ExecutorError> {
+	async fn client(&self, patience: u64) -> Result<Docker, ExecutorError> {
+		let unreached = failed("reaching the container engine");
 		let path = self.socket.to_string_lossy();
-		Docker::connect_with_unix(&path, patience, &API)
-			.map_err(failed("reaching the container engine"))
+		let agree = || async {
+			let newest = Docker::connect_with_unix(&path, GLANCE, API_DEFAULT_VERSION)?;
+			Ok(newest.negotiate_version().await?.client_version())
+		};
+		let version = self
+			.version
+			.get_or_try_init(agree)
+			.await
+			.map_err(&unreached)?;
+		Docker::connect_with_unix(&path, patience, version).map_err(&unreached)
 	}
 
+	/// What the engine calls itself; an error says why it cannot be used.
 	pub async fn describe(&self) -> Result<String, ExecutorError> {
-		let client = self.client(GLANCE)?;
-		let version = client
-			.version()
-			.await
-			.map_err(failed("asking the container engine for its version"))?;
+		let client = self.client(GLANCE).await?;
+		let what = "asking the container engine for its version";
+		let version = client.version().await.map_err(failed(what))?;
 		let first = version.components.into_iter().flatten().next();
-		let name = first.map(|component| component.name);
-		Ok(format!(
-			"{} {}",
-			name.as_deref().unwrap_or("container engine"),
-			version.version.as_deref().unwrap_or("?"),
-		))
+		let name = first.map(|component| component.name).unwrap_or_default();
+		if name == DOCKER {
+			let info = client.info().await.map_err(failed(what))?;
+			if info.live_restore_enabled != Some(true) {
+				let why = "Docker would end all containers when its daemon is restarted, and say that they had \
+				           ended by themselves: set `\"live-restore\": true` in its daemon.json";
+				return Err(fault("looking at Docker's settings")(
+					std::io::Error::other(why),
+				));
+			}
+		}
+		let version = version.version.unwrap_or_default();
+		Ok(format!("{name} {version}"))
 	}
 
 	/// How a container stands; `None` if there is none of this name.
-	pub async fn state(&self, name: &str) -> Result<Option<State>, ExecutorError> {
-		let found = match self.client(GLANCE)?.inspect_container(name, None).await {
+	pub async fn state(&self, labels: &Labels) -> Result<Option<State>, ExecutorError> {
+		let what = "looking at a container";
+		let client = self.client(GLANCE).await?;
+		let found = match client.inspect_container(&labels.name(), None).await {
 			Ok(found) => found,
 			Err(error) if is(&error, 404) => return Ok(None),
-			Err(error) => return Err(failed("looking at a container")(error)),
+			Err(error) => return Err(failed(what)(error)),
 		};
-		let id = found.id.unwrap_or_default();
+		let theirs = found
+			.config
+			.and_then(|config| config.labels)
+			.unwrap_or_default();
+		if labels
+			.all()
+			.iter()
+			.any(|(key, value)| theirs.get(key) != Some(value))
+		{
+			let why = format!("{} is somebody else's", labels.name());
+			return Err(fault(what)(std::io::Error::other(why)));
+		}
 		let state = found.state.unwrap_or_default();
 		let status = state.status.unwrap_or(ContainerStateStatusEnum::EMPTY);
+		let stage = match status {
+			ContainerStateStatusEnum::CREATED => Stage::Fresh,
+			ContainerStateStatusEnum::RUNNING | ContainerStateStatusEnum::PAUSED => Stage::Runs,
+			ContainerStateStatusEnum::EXITED => Stage::Exited,
+			other => Stage::Other(other.to_string()),
+		};
+		let pid = state.pid.and_then(|pid| pid.try_into().ok());
 		Ok(Some(State {
-			id,
-			fresh: status == ContainerStateStatusEnum::CREATED,
-			runs: state.running.unwrap_or(false),
-			pid: state
-				.pid
-				.and_then(|pid| pid.try_into().ok())
-				.unwrap_or_default(),
-			exit_code: state.exit_code.unwrap_or_default(),
+			stage,
+			pid: pid.unwrap_or_default(),
+			exit_code: state.exit_code.unwrap_or(-1),
 			out_of_memory: state.oom_killed.unwrap_or(false),
+			log: found.log_path.unwrap_or_default().into(),
 		}))
+	}
+
+	async fn named(&self, labels: Vec<String>) -> Result<Vec<ContainerSummary>, ExecutorError> {
+		let options = ListContainersOptions {
+			all: true,
+			filters: Some(HashMap::from([("label".to_owned(), labels)])),
+			..Default::default()
+		};
+		let client = self.client(GLANCE).await?;
+		let found = client.list_containers(Some(options)).await;
+		found.map_err(failed("listing containers"))
+	}
+
+	/// (lease, name) of all containers of a provider.
+	pub async fn ours(
+		&self,
+		genesis: H256,
+		provider: u32,
+	) -> Result<Vec<(u64, String)>, ExecutorError> {
+		let labels = vec![
+			format!("{GENESIS}={}", hex::encode(genesis.0)),
+			format!("{PROVIDER}={provider}"),
+		];
+		let found = self.named(labels).await?.into_iter().filter_map(|one| {
+			let lease = one.labels.as_ref()?.get(LEASE)?.parse().ok()?;
+			Some((lease, name_of(one)?))
+		});
+		Ok(found.collect())
 	}
 
 	/// Containers of other attempts of the same lease, by their names.
@@ -203,27 +286,25 @@ impl Engine {
 			.iter()
 			.filter_map(|key| Some(format!("{key}={}", ours.get(*key)?)))
 			.collect();
-		let options = ListContainersOptions {
-			all: true,
-			filters: Some(HashMap::from([("label".to_owned(), of_the_lease)])),
-			..Default::default()
-		};
-		let found = self
-			.client(PATIENCE)?
-			.list_containers(Some(options))
-			.await
-			.map_err(failed("listing containers"))?;
-		let names = found
+		let names = self
+			.named(of_the_lease)
+			.await?
 			.into_iter()
-			.flat_map(|one| one.names.unwrap_or_default());
-		let names = names.map(|name| name.trim_start_matches('/').to_owned());
+			.filter_map(name_of);
 		Ok(names.filter(|name| *name != labels.name()).collect())
 	}
 
-	/// Pulls an image, even if the engine has it: who may not pull it must not run it. Says what goes on.
-	pub async fn pull(&self, image: &Image, say: impl Fn(&str)) -> Result<(), PullError> {
+	/// Pulls an image, even if the engine has it: who may not pull it must not run it. Says what goes on. One that
+	/// turns out to be larger is given up.
+	pub async fn pull(
+		&self,
+		image: &Image,
+		largest: u64,
+		say: impl Fn(&str),
+	) -> Result<(), PullError> {
 		let client = self
 			.client(PULL_PATIENCE)
+			.await
 			.map_err(|error| PullError::Failed(error.to_string()))?;
 		let credentials = image.credentials.as_ref().map(|theirs| DockerCredentials {
 			username: Some(theirs.username.clone()),
@@ -236,58 +317,112 @@ impl Engine {
 			..Default::default()
 		};
 		let mut progress = client.create_image(Some(options), None, credentials);
-		let patience = Duration::from_secs(PULL_PATIENCE);
-		loop {
-			let step = tokio::time::timeout(patience, progress.next()).await;
-			let step = step.map_err(|_| PullError::Failed("the registry is silent".into()))?;
-			let Some(step) = step else { return Ok(()) };
-			match step {
-				Ok(step) => {
-					if let Some(status) = step.status {
-						say(&status);
-					}
-				}
-				Err(error) => return Err(pull_error(&error)),
+		let mut layers: HashMap<String, u64> = HashMap::new();
+		while let Some(step) = progress.next().await {
+			let step = step.map_err(|error| pull_error(&error))?;
+			if let Some(status) = step.status {
+				say(&status);
 			}
+			let total = step.progress_detail.and_then(|detail| detail.total);
+			if let (Some(layer), Some(total)) = (step.id, total) {
+				layers.insert(layer, u64::try_from(total).unwrap_or(0));
+				let sum = layers
+					.values()
+					.fold(0u64, |sum, more| sum.saturating_add(*more));
+				if sum > largest {
+					return Err(PullError::Refused(
+						"the image is too large for this provider".into(),
+					));
+				}
+			}
+		}
+		Ok(())
+	}
+
+	/// An image that the engine has; `None` if it has none of this name.
+	pub async fn image(&self, name: &str) -> Result<Option<Found>, ExecutorError> {
+		let found = match self.client(PATIENCE).await?.inspect_image(name).await {
+			Ok(found) => found,
+			Err(error) if is(&error, 404) => return Ok(None),
+			Err(error) => return Err(failed("looking at an image")(error)),
+		};
+		let config = found.config.unwrap_or_default();
+		Ok(Some(Found {
+			id: found.id.unwrap_or_default(),
+			digests: found.repo_digests.unwrap_or_default().join(" "),
+			architecture: found.architecture.unwrap_or_default(),
+			bytes: found
+				.size
+				.and_then(|size| size.try_into().ok())
+				.unwrap_or(u64::MAX),
+			volumes: config.volumes.unwrap_or_default(),
+		}))
+	}
+
+	/// Removes an image unless something uses it.
+	pub async fn remove_image(&self, id: &str) {
+		let Ok(client) = self.client(PATIENCE).await else {
+			return;
+		};
+		let removed = client
+			.remove_image(id, None::<RemoveImageOptions>, None)
+			.await;
+		if let Err(error) = removed {
+			tracing::debug!(id, %error, "the image stays");
 		}
 	}
 
-	pub async fn image(&self, name: &str) -> Result<ImageInspect, ExecutorError> {
-		self.client(PATIENCE)?
-			.inspect_image(name)
-			.await
-			.map_err(failed("looking at an image"))
-	}
-
-	/// Makes a container for a job; one of this name that is there already will do.
+	/// Makes a container for a job; one of this name that is there already will do. The inner error says what the
+	/// engine said.
 	pub async fn create(
 		&self,
 		labels: &Labels,
 		image_id: &str,
 		attempt: &Attempt,
-	) -> Result<(), ExecutorError> {
+		volumes: &[(String, String)],
+	) -> Result<Result<(), String>, ExecutorError> {
 		let options = CreateContainerOptions {
 			name: Some(labels.name()),
 			..Default::default()
 		};
-		let body = self.body(labels, image_id, attempt);
-		match self
-			.client(PATIENCE)?
-			.create_container(Some(options), body)
-			.await
-		{
-			Ok(_) => Ok(()),
-			Err(error) if is(&error, 409) => Ok(()),
+		let body = self.body(labels, image_id, attempt, volumes);
+		let client = self.client(PATIENCE).await?;
+		match client.create_container(Some(options), body).await {
+			Ok(_) => Ok(Ok(())),
+			Err(error) if is(&error, 409) => Ok(Ok(())),
+			Err(Error::DockerResponseServerError { message, .. }) => Ok(Err(message)),
 			Err(error) => Err(failed("making a container")(error)),
 		}
 	}
 
-	fn body(&self, labels: &Labels, image_id: &str, attempt: &Attempt) -> ContainerCreateBody {
+	fn body(
+		&self,
+		labels: &Labels,
+		image_id: &str,
+		attempt: &Attempt,
+		volumes: &[(String, String)],
+	) -> ContainerCreateBody {
 		let service = &attempt.service;
-		let bind = |folder: &str, mode: &str| {
-			format!("{}/{folder}:/{folder}:{mode}", attempt.folder.display())
+		// `Z`: where SELinux rules, for this container alone.
+		let bind = |folder: &str, mount: &str, mode: &str| {
+			format!("{}/{folder}:{mount}:{mode},Z", attempt.folder.display())
 		};
+		let own = [
+			("in", "/in", "ro"),
+			("out", "/out", "rw"),
+			("tmp", "/tmp", "rw"),
+		];
+		let own = own.map(|(folder, mount, mode)| bind(folder, mount, mode));
+		let declared = volumes
+			.iter()
+			.map(|(folder, mount)| bind(folder, mount, "rw"));
 		let memory = i64::from(service.unit.memory).saturating_mul(MIB);
+		let log_size = format!(
+			"{}m",
+			u64::from(service.unit.storage)
+				.saturating_mul(8)
+				.saturating_add(1_024)
+		);
 		let list = |texts: &[&str]| Some(texts.iter().map(|text| (*text).to_owned()).collect());
 		let (entrypoint, cmd) = command_of(service);
 		ContainerCreateBody {
@@ -303,7 +438,7 @@ impl Engine {
 			),
 			labels: Some(labels.all()),
 			host_config: Some(HostConfig {
-				binds: Some(vec![bind("in", "ro"), bind("out", "rw"), bind("tmp", "rw")]),
+				binds: Some(own.into_iter().chain(declared).collect()),
 				readonly_rootfs: Some(true),
 				network_mode: Some("none".into()),
 				memory: Some(memory),
@@ -315,10 +450,11 @@ impl Engine {
 				cap_drop: list(&["ALL"]),
 				cap_add: list(&CAPABILITIES),
 				security_opt: list(&["no-new-privileges"]),
-				// Read from where it was left, however long the daemon was away.
+				// Read from where it was left, however long the daemon was away: the job is stopped before the engine
+				// begins the file anew.
 				log_config: Some(HostConfigLogConfig {
 					typ: Some("json-file".into()),
-					config: None,
+					config: Some(HashMap::from([("max-size".to_owned(), log_size)])),
 				}),
 				runtime: self.runtime.clone(),
 				..Default::default()
@@ -329,7 +465,12 @@ impl Engine {
 
 	/// Starts a container; an error says what the engine said.
 	pub async fn start(&self, name: &str) -> Result<Result<(), String>, ExecutorError> {
-		match self.client(PATIENCE)?.start_container(name, None).await {
+		match self
+			.client(PATIENCE)
+			.await?
+			.start_container(name, None)
+			.await
+		{
 			Ok(()) => Ok(Ok(())),
 			// It runs already.
 			Err(error) if is(&error, 304) => Ok(Ok(())),
@@ -338,22 +479,17 @@ impl Engine {
 		}
 	}
 
-	/// Kills what runs; done if nothing does.
+	/// Kills what runs; whether it did is to be looked at.
 	pub async fn kill(&self, name: &str) -> Result<(), ExecutorError> {
 		let options = KillContainerOptions {
 			signal: "KILL".into(),
 		};
-		match self
-			.client(PATIENCE)?
-			.kill_container(name, Some(options))
-			.await
-		{
-			Ok(()) => Ok(()),
-			Err(error) => match self.state(name).await? {
-				Some(state) if state.runs => Err(failed("killing a container")(error)),
-				_ => Ok(()),
-			},
+		let client = self.client(PATIENCE).await?;
+		if let Err(error) = client.kill_container(name, Some(options)).await {
+			// It may have ended meanwhile: the caller looks.
+			tracing::debug!(name, %error, "not killed");
 		}
+		Ok(())
 	}
 
 	/// Removes a container, even if it runs; done if there is none.
@@ -363,11 +499,8 @@ impl Engine {
 			v: true,
 			link: false,
 		};
-		match self
-			.client(PATIENCE)?
-			.remove_container(name, Some(options))
-			.await
-		{
+		let client = self.client(PATIENCE).await?;
+		match client.remove_container(name, Some(options)).await {
 			Ok(()) => Ok(()),
 			Err(error) if is(&error, 404) => Ok(()),
 			Err(error) => Err(failed("removing a container")(error)),
@@ -375,7 +508,7 @@ impl Engine {
 	}
 
 	/// What a container has written from its start on: (stream, bytes).
-	pub fn output(
+	pub async fn output(
 		&self,
 		name: &str,
 		follow: bool,
@@ -389,7 +522,7 @@ impl Engine {
 			..Default::default()
 		};
 		// A job may be silent for as long as it likes.
-		let client = self.client(u64::from(u32::MAX))?;
+		let client = self.client(u64::from(u32::MAX)).await?;
 		let stream = client.logs(name, Some(options));
 		let read = |entry: Result<LogOutput, Error>| {
 			entry.map(|output| match output {
@@ -412,25 +545,38 @@ fn command_of(service: &Service) -> (Option<Vec<String>>, Option<Vec<String>>) {
 	}
 }
 
+fn name_of(one: ContainerSummary) -> Option<String> {
+	let name = one.names?.into_iter().next()?;
+	Some(name.trim_start_matches('/').to_owned())
+}
+
+/// The engine's words stay in the daemon's log: they may quote what a host in its network has answered.
 fn pull_error(error: &Error) -> PullError {
 	let text = error.to_string();
 	let lower = text.to_lowercase();
-	let final_word = [
+	let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+	let refused = |why: &str| {
+		tracing::info!(error = text, "the registry refuses the image");
+		PullError::Refused(why.to_owned())
+	};
+	if says(&[
 		"manifest unknown",
 		"name unknown",
-		"not found",
-		"unauthorized",
-		"authentication required",
-		"denied",
 		"no image found",
 		"no matching manifest",
-		"invalid reference",
-		"unsupported manifest",
-	]
-	.iter()
-	.any(|word| lower.contains(word));
-	match final_word {
-		true => PullError::Refused(text),
-		false => PullError::Failed(text),
+	]) {
+		return refused("the registry has no such image for this machine");
 	}
+	let denied = [
+		"unauthorized",
+		"authentication required",
+		"access to the resource is denied",
+		"invalid username/password",
+	];
+	if says(&denied) {
+		return refused(
+			"the registry refuses it: the image may be private, or the credentials wrong",
+		);
+	}
+	PullError::Failed(text)
 }

@@ -1,8 +1,14 @@
 //! The task that attends to one attempt.
+//!
+//! What it notes beside the attempt: `started` (the boot of the machine in which it was started; written before
+//! the start), `running` (when it was first seen to run), `limit` (the limit for which it is killed; written
+//! before the kill), `from` (the log's record with which its output begins), `image` (what was pulled for it) and
+//! `end`, once nothing runs any more.
 
 use super::{
-	engine::{Labels, PullError, State},
-	write_end, written_end, Common, Image,
+	engine::{Labels, PullError, Stage, State},
+	held::unlinked,
+	note, written_end, Common, Image, FOLDERS,
 };
 use crate::{
 	executor::{runner::measure, Attempt, End, ExecutorError},
@@ -10,9 +16,9 @@ use crate::{
 	reconcile::unix_now,
 };
 use futures::StreamExt as _;
+use leasehold_manifest::is_mount;
 use std::{
-	collections::HashSet,
-	os::unix::fs::MetadataExt as _,
+	io::ErrorKind::NotFound,
 	path::Path,
 	sync::{
 		atomic::{AtomicBool, Ordering},
@@ -20,6 +26,7 @@ use std::{
 	},
 	time::Duration,
 };
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 const MIB: u64 = 1 << 20;
@@ -27,8 +34,10 @@ const MIB: u64 = 1 << 20;
 const LOOK: Duration = Duration::from_secs(1);
 /// How long to wait before a step that failed is tried again, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
-/// How often a pull or a start is tried before the machine counts as failing.
+/// How often a step other than the pull is tried before the machine counts as failing.
 const TRIES: u32 = 10;
+/// How long the image may take, with all tries: less than a lease may wait for its start.
+const PULL: Duration = Duration::from_secs(300);
 /// Most files that a job may leave.
 const MAX_FILES: u64 = 100_000;
 /// How long it may take to read what an ended container has written.
@@ -53,6 +62,15 @@ enum Step {
 	Stopped,
 }
 
+/// Says that a task has ended, however it does.
+struct Over(Arc<Life>);
+
+impl Drop for Over {
+	fn drop(&mut self) {
+		self.0.over.store(true, Ordering::SeqCst);
+	}
+}
+
 impl Life {
 	/// Begins to attend.
 	pub fn begin(common: Arc<Common>, labels: Labels, attempt: Attempt) -> Arc<Self> {
@@ -62,20 +80,20 @@ impl Life {
 			over: AtomicBool::new(false),
 			stop: CancellationToken::new(),
 		});
-		let this = life.clone();
+		let over = Over(life.clone());
 		tokio::spawn(async move {
 			let name = labels.name();
 			Attendant {
-				life: &this,
+				life: &over.0,
 				common: &common,
 				labels,
 				name,
 				attempt,
 				tries: 0,
+				born: Instant::now(),
 			}
 			.attend()
 			.await;
-			this.over.store(true, Ordering::SeqCst);
 		});
 		life
 	}
@@ -106,8 +124,22 @@ struct Attendant<'a> {
 	labels: Labels,
 	name: String,
 	attempt: Attempt,
-	/// Of what failed last.
+	/// Failures since something went well.
 	tries: u32,
+	born: Instant,
+}
+
+/// What tells one boot of the machine from another.
+fn boot() -> String {
+	let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
+	id.unwrap_or_default().trim().to_owned()
+}
+
+fn other(
+	what: &'static str,
+	why: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> ExecutorError {
+	super::fault(what)(std::io::Error::other(why))
 }
 
 impl Attendant<'_> {
@@ -138,21 +170,53 @@ impl Attendant<'_> {
 		}
 	}
 
+	/// What was noted about the attempt.
+	fn noted(&self, ending: &str) -> Result<Option<String>, ExecutorError> {
+		match std::fs::read_to_string(self.attempt.file(ending)) {
+			Ok(text) => Ok(Some(text.trim().to_owned())),
+			Err(error) if error.kind() == NotFound => Ok(None),
+			Err(error) => Err(super::fault("reading a note about an attempt")(error)),
+		}
+	}
+
 	/// Takes the next step, from wherever the attempt stands.
 	async fn step(&mut self) -> Result<Step, ExecutorError> {
-		let engine = &self.common.engine;
-		match engine.state(&self.name).await? {
-			None if self.attempt.file("started").exists() => {
-				let why = "its container was removed by another hand".to_owned();
-				Ok(Step::End(End::Internal { why }))
+		let internal = |why: &str| Ok(Step::End(End::Internal { why: why.into() }));
+		let started = self.noted("started")?;
+		let state = self.common.engine.state(&self.labels).await?;
+		let Some(state) = state else {
+			return match started {
+				Some(_) => internal("its container was removed by another hand"),
+				None => self.make().await,
+			};
+		};
+		// Engines forget over a restart of the machine whether a container ran, and how it ended.
+		if started.is_some_and(|boot_then| boot_then != boot()) {
+			return internal("the machine was restarted");
+		}
+		match &state.stage {
+			Stage::Fresh => self.start().await,
+			Stage::Runs => self.watch(&state).await,
+			Stage::Exited => {
+				if let Err(error) = self.drain().await {
+					self.failed(error)?;
+				}
+				Ok(Step::End(self.how_it_ended(&state)?))
 			}
-			None => self.make().await,
-			Some(state) if state.fresh => self.start().await,
-			Some(state) if state.runs => self.watch(&state).await,
-			Some(state) => {
-				self.drain().await?;
-				Ok(Step::End(self.how_it_ended(&state)))
+			Stage::Other(stage) => {
+				let error = other("looking at a container", format!("it is {stage}"));
+				self.failed(error)?;
+				internal(&format!("its container is {stage}"))
 			}
+		}
+	}
+
+	/// Something that may come right has failed once more: an error, until that was too often.
+	fn failed(&mut self, error: ExecutorError) -> Result<(), ExecutorError> {
+		self.tries = self.tries.saturating_add(1);
+		match self.tries < TRIES {
+			true => Err(error),
+			false => Ok(()),
 		}
 	}
 
@@ -165,7 +229,75 @@ impl Attendant<'_> {
 			Err(why) => return invalid(why),
 		};
 		let lease = self.attempt.lease;
-		let fetch = async {
+		for other in engine.others(&self.labels).await? {
+			engine.remove(&other).await?;
+		}
+		self.empty()?;
+		let before = engine.image(&image.name).await?;
+		let time = PULL.saturating_sub(self.born.elapsed());
+		let pulled = tokio::select! {
+			pulled = self.pull(&image, time) => pulled,
+			() = self.life.stop.cancelled() => return Ok(Step::Again),
+		};
+		match pulled {
+			Ok(()) => {}
+			Err(PullError::Refused(why)) => return invalid(why),
+			Err(PullError::Failed(why)) if self.born.elapsed() < PULL => {
+				return Err(other("pulling the image", why));
+			}
+			Err(PullError::Failed(why)) => {
+				tracing::warn!(lease, image = image.name, why, "the image cannot be pulled");
+				let minutes = PULL.as_secs() / 60;
+				return invalid(format!(
+					"the image could not be had within {minutes} minutes"
+				));
+			}
+		}
+		let found = engine.image(&image.name).await?;
+		let found = found.ok_or_else(|| other("looking at an image", "it is gone"))?;
+		// Removed afterwards, unless somebody else has put it there.
+		if before.is_none_or(|before| before.id != found.id) {
+			note(&self.attempt, "image", &found.id)?;
+		}
+		let ours = match std::env::consts::ARCH {
+			"x86_64" => "amd64",
+			"aarch64" => "arm64",
+			other => other,
+		};
+		if found.architecture != ours {
+			return invalid(format!(
+				"the image is for {}, this machine is {ours}",
+				found.architecture
+			));
+		}
+		if found.bytes > self.common.largest_image {
+			return invalid(format!(
+				"the image has {} MiB, at most {} are taken",
+				found.bytes / MIB,
+				self.common.largest_image / MIB
+			));
+		}
+		let volumes = match self.volumes(&found.volumes) {
+			Ok(volumes) => volumes?,
+			Err(why) => return invalid(why),
+		};
+		tracing::info!(
+			lease,
+			image = image.name,
+			id = found.id,
+			digests = found.digests,
+			"pulled"
+		);
+		let made = engine.create(&self.labels, &found.id, &self.attempt, &volumes);
+		match made.await? {
+			Ok(()) => Ok(Step::Again),
+			Err(why) => self.refused("making the container", why),
+		}
+	}
+
+	async fn pull(&self, image: &Image, time: Duration) -> Result<(), PullError> {
+		let lease = self.attempt.lease;
+		let pull = async {
 			match self.common.rule.check(image.address()).await {
 				Ok(()) => {}
 				Err(why) if why.may_pass() => return Err(PullError::Failed(why.to_string())),
@@ -173,72 +305,107 @@ impl Attendant<'_> {
 			}
 			tracing::info!(lease, image = image.name, "pulling");
 			let say = |status: &str| tracing::debug!(lease, "{}", status.trim());
-			engine.pull(&image, say).await
+			let largest = self.common.largest_image;
+			self.common.engine.pull(image, largest, say).await
 		};
-		let pulled = tokio::select! {
-			pulled = fetch => pulled,
-			() = self.life.stop.cancelled() => return Ok(Step::Again),
-		};
-		match pulled {
-			Ok(()) => self.tries = 0,
-			Err(PullError::Refused(why)) => return invalid(why),
-			Err(PullError::Failed(why)) => return self.failed("pulling the image", why),
+		match tokio::time::timeout(time, pull).await {
+			Ok(pulled) => pulled,
+			Err(_) => Err(PullError::Failed("it takes too long".into())),
 		}
-		let found = engine.image(&image.name).await?;
-		let theirs = found.architecture.unwrap_or_default();
-		let ours = match std::env::consts::ARCH {
-			"x86_64" => "amd64",
-			"aarch64" => "arm64",
-			other => other,
-		};
-		if theirs != ours {
-			return invalid(format!("the image is for {theirs}, this machine is {ours}"));
-		}
-		let id = found.id.unwrap_or_default();
-		tracing::info!(
-			lease,
-			image = image.name,
-			id,
-			digests = found.repo_digests.unwrap_or_default().join(" "),
-			"pulled"
-		);
-		engine.create(&self.labels, &id, &self.attempt).await?;
-		Ok(Step::Again)
 	}
 
-	/// Starts what was made. It is written down first: an attempt never runs twice.
-	async fn start(&mut self) -> Result<Step, ExecutorError> {
-		let started = self.attempt.file("started");
-		if !started.exists() {
-			let now = unix_now().to_string();
-			crate::store::write_whole(&started, now.as_bytes())
-				.map_err(super::fault("writing down a start"))?;
+	/// Makes the lease's folders anew, but for what the tenant has handed in, and lets the image's user, whoever
+	/// that is, read and write there. The folder around them keeps others out.
+	fn empty(&self) -> Result<(), ExecutorError> {
+		let wrong = super::fault("emptying the lease's folders");
+		let folder = &self.attempt.folder;
+		for name in FOLDERS {
+			let path = folder.join(name);
+			if name != "in" {
+				match std::fs::remove_dir_all(&path) {
+					Err(error) if error.kind() != NotFound => return Err(wrong(error)),
+					_ => {}
+				}
+			}
+			std::fs::create_dir_all(&path).map_err(&wrong)?;
+			allow(&path, if name == "in" { 0o755 } else { 0o777 }).map_err(&wrong)?;
 		}
+		readable(&folder.join("in")).map_err(&wrong)
+	}
+
+	/// Folders of the lease for what the image declares as volumes, which would be room without a limit.
+	#[allow(clippy::type_complexity)]
+	fn volumes(
+		&self,
+		declared: &[String],
+	) -> Result<Result<Vec<(String, String)>, ExecutorError>, String> {
+		let own = ["/in", "/out", "/tmp"];
+		let mut volumes = Vec::new();
+		for (n, mount) in declared.iter().enumerate() {
+			let mount = mount.trim_end_matches('/');
+			if own.contains(&mount) {
+				continue;
+			}
+			if !is_mount(mount) {
+				return Err(format!("the image declares a volume at `{mount}`"));
+			}
+			volumes.push((format!("volumes/{n}"), mount.to_owned()));
+		}
+		let make = |volumes: &[(String, String)]| {
+			for (name, _) in volumes {
+				let path = self.attempt.folder.join(name);
+				std::fs::create_dir_all(&path)?;
+				allow(&path, 0o777)?;
+			}
+			Ok(())
+		};
+		let made = make(&volumes).map_err(super::fault("making the lease's folders"));
+		Ok(made.map(|()| volumes))
+	}
+
+	/// The engine refuses to make or to start the container.
+	fn refused(&mut self, what: &'static str, why: String) -> Result<Step, ExecutorError> {
+		let lease = self.attempt.lease;
+		if is_of_the_image(&why) {
+			tracing::info!(lease, why, "the command cannot be started");
+			let why = "its command is not in the image, or cannot be started there".into();
+			return Ok(Step::End(End::Invalid { why }));
+		}
+		self.failed(other(what, why.clone()))?;
+		tracing::warn!(lease, why, "the engine refuses the container for good");
+		let why = format!("the engine failed at {what}");
+		Ok(Step::End(End::Internal { why }))
+	}
+
+	/// Starts what was made. It is noted first: an attempt never runs twice.
+	async fn start(&mut self) -> Result<Step, ExecutorError> {
+		note(&self.attempt, "started", &boot())?;
 		match self.common.engine.start(&self.name).await? {
 			Ok(()) => {
 				self.tries = 0;
 				Ok(Step::Again)
 			}
-			Err(why) if is_of_the_image(&why) => Ok(Step::End(End::Invalid { why })),
-			Err(why) => self.failed("starting the container", why),
+			Err(why) => self.refused("starting the container", why),
 		}
-	}
-
-	/// Something that may come right failed once more.
-	fn failed(&mut self, what: &'static str, why: String) -> Result<Step, ExecutorError> {
-		self.tries = self.tries.saturating_add(1);
-		if self.tries >= TRIES {
-			let why = format!("{what}: {why}");
-			return Ok(Step::End(End::Internal { why }));
-		}
-		Err(super::fault(what)(std::io::Error::other(why)))
 	}
 
 	/// Follows the output of what runs, and its limits, until it ends.
 	async fn watch(&mut self, state: &State) -> Result<Step, ExecutorError> {
 		self.life.runs.store(true, Ordering::SeqCst);
+		let since = self.noted("running")?.and_then(|text| text.parse().ok());
+		let since = match since {
+			Some(since) => since,
+			None => {
+				let now = unix_now();
+				note(&self.attempt, "running", &now.to_string())?;
+				now
+			}
+		};
+		if let Some(limit) = self.limit()? {
+			return Ok(Step::End(limit));
+		}
 		let mut log = self.log()?;
-		let mut output = self.common.engine.output(&self.name, true)?;
+		let mut output = self.common.engine.output(&self.name, true).await?;
 		let mut met = 0u64;
 		let mut look = tokio::time::interval(LOOK);
 		loop {
@@ -246,12 +413,17 @@ impl Attendant<'_> {
 				biased;
 				() = self.life.stop.cancelled() => return Ok(Step::Again),
 				_ = look.tick() => {
-					if let Some(end) = self.beyond(state.pid).await? {
+					if let Some(end) = self.beyond(state, since).await? {
+						let text = serde_json::to_string(&end).map_err(|error| other("noting a limit", error))?;
+						note(&self.attempt, "limit", &text)?;
 						return Ok(Step::End(end));
 					}
 				}
 				next = output.next() => match next {
-					Some(Ok((stream, bytes))) => log.take(&mut met, stream, &bytes)?,
+					Some(Ok((stream, bytes))) => {
+						log.take(&mut met, stream, &bytes)?;
+						self.tries = 0;
+					}
 					Some(Err(_)) | None => {
 						// It has ended, or the engine has: whichever, the next look tells.
 						drop(log);
@@ -265,10 +437,7 @@ impl Attendant<'_> {
 
 	/// Writes what an ended container has written and is not in the lease's log yet.
 	async fn drain(&self) -> Result<(), ExecutorError> {
-		let late = |_| {
-			let late = std::io::ErrorKind::TimedOut;
-			super::fault("reading a container's output")(late.into())
-		};
+		let late = |_| other("reading a container's output", "it takes too long");
 		tokio::time::timeout(DRAIN, self.read_on())
 			.await
 			.map_err(late)?
@@ -276,12 +445,11 @@ impl Attendant<'_> {
 
 	async fn read_on(&self) -> Result<(), ExecutorError> {
 		let mut log = self.log()?;
-		let mut output = self.common.engine.output(&self.name, false)?;
+		let mut output = self.common.engine.output(&self.name, false).await?;
 		let mut met = 0;
 		while let Some(next) = output.next().await {
-			let (stream, bytes) = next.map_err(|error| {
-				super::fault("reading a container's output")(std::io::Error::other(error))
-			})?;
+			let (stream, bytes) =
+				next.map_err(|error| other("reading a container's output", error))?;
 			log.take(&mut met, stream, &bytes)?;
 		}
 		Ok(())
@@ -291,96 +459,136 @@ impl Attendant<'_> {
 		Log::open(&self.attempt).map_err(super::fault("opening the lease's log"))
 	}
 
-	/// The limit that a running job has passed, if it has.
-	async fn beyond(&self, pid: i32) -> Result<Option<End>, ExecutorError> {
+	fn limit(&self) -> Result<Option<End>, ExecutorError> {
+		let noted = self.noted("limit")?;
+		Ok(noted.and_then(|text| serde_json::from_str(&text).ok()))
+	}
+
+	/// The limit that a job, running since `since`, has passed, if it has.
+	async fn beyond(&self, state: &State, since: u64) -> Result<Option<End>, ExecutorError> {
 		let service = &self.attempt.service;
-		let begun = std::fs::read_to_string(self.attempt.file("started"))
-			.ok()
-			.and_then(|text| text.trim().parse::<u64>().ok());
 		let limit = service.max_duration.min(leasehold_manifest::MAX_SECONDS);
-		if begun.is_some_and(|begun| unix_now().saturating_sub(begun) >= limit) {
+		if unix_now().saturating_sub(since) >= limit {
 			return Ok(Some(End::TimeLimit));
 		}
-		let folder = self.attempt.folder.clone();
+		let (folder, pid, file) = (self.attempt.folder.clone(), state.pid, state.log.clone());
 		let used = tokio::task::spawn_blocking(move || {
-			let parts = ["in", "out", "tmp", "logs"].map(|part| measure(&folder.join(part)));
-			let (bytes, files) = parts.iter().fold((0u64, 0u64), |(b, f), (c, g)| {
-				(b.saturating_add(*c), f.saturating_add(*g))
-			});
-			(bytes.saturating_add(unlinked(pid)), files)
+			// The engine has its own copy of the output; it may be ahead.
+			let engine_log = std::fs::metadata(file).map_or(0, |meta| meta.len());
+			let (logs, _) = measure(&folder.join("logs"));
+			let begin = (
+				logs.max(engine_log).saturating_add(unlinked(pid, &folder)),
+				0,
+			);
+			FOLDERS
+				.iter()
+				.fold(begin, |(bytes, files): (u64, u64), name| {
+					let (more, inside) = measure(&folder.join(name));
+					(bytes.saturating_add(more), files.saturating_add(inside))
+				})
 		});
 		let (bytes, files) = used
 			.await
-			.map_err(|error| super::fault("measuring a lease")(std::io::Error::other(error)))?;
+			.map_err(|error| other("measuring a lease", error))?;
 		let cap = u64::from(service.unit.storage).saturating_mul(MIB);
 		Ok((bytes > cap || files > MAX_FILES).then_some(End::StorageLimit))
 	}
 
-	fn how_it_ended(&self, state: &State) -> End {
-		match state.exit_code {
-			// Not every engine tells why something was killed; what else kills it is written down before.
+	fn how_it_ended(&self, state: &State) -> Result<End, ExecutorError> {
+		if let Some(limit) = self.limit()? {
+			return Ok(limit);
+		}
+		Ok(match state.exit_code {
+			0 => End::Exited { code: 0 },
 			_ if state.out_of_memory => End::MemoryLimit,
+			// Not every engine tells why something was killed.
 			KILLED => End::MemoryLimit,
 			code => End::Exited {
 				code: i32::try_from(code).unwrap_or(-1),
 			},
-		}
+		})
 	}
 
-	/// Writes down how it ended, and removes the container.
+	/// Ends what may still run, removes the container and what was pulled for it, and writes down how it ended.
 	async fn ended(&self, end: &End) -> Result<(), ExecutorError> {
-		let write = || match written_end(&self.attempt)? {
-			// The first word stands.
-			Some(_) => Ok(()),
-			None => write_end(&self.attempt, end).map_err(super::fault("writing down an end")),
-		};
-		// What is killed for a limit must not look like a program that was killed for its memory.
-		let at_limit = matches!(end, End::TimeLimit | End::StorageLimit);
-		if at_limit {
-			write()?;
+		self.end_it().await?;
+		// The first word stands.
+		if written_end(&self.attempt)?.is_none() {
+			let text =
+				serde_json::to_string(end).map_err(|error| other("writing an end", error))?;
+			note(&self.attempt, "end", &text)?;
 		}
-		self.kill().await?;
-		if !at_limit {
-			write()?;
-		}
-		self.common.engine.remove(&self.name).await
+		self.clear().await
 	}
 
-	/// Kills what runs, and takes what it wrote last.
-	async fn kill(&self) -> Result<(), ExecutorError> {
-		self.common.engine.kill(&self.name).await?;
-		// The container may be gone, too.
+	/// Kills the container if it runs, and takes what it wrote last.
+	async fn end_it(&self) -> Result<(), ExecutorError> {
+		let engine = &self.common.engine;
+		let runs = |state: &State| matches!(state.stage, Stage::Runs);
+		if !engine.state(&self.labels).await?.as_ref().is_some_and(runs) {
+			return Ok(());
+		}
+		engine.kill(&self.name).await?;
+		if engine.state(&self.labels).await?.as_ref().is_some_and(runs) {
+			return Err(other("killing a container", "it still runs"));
+		}
 		if let Err(error) = self.drain().await {
 			tracing::debug!(lease = self.attempt.lease, %error, "the log's end");
 		}
 		Ok(())
 	}
 
-	async fn stopped(&self) -> Result<Step, ExecutorError> {
+	async fn clear(&self) -> Result<(), ExecutorError> {
 		let engine = &self.common.engine;
-		if engine.state(&self.name).await?.is_some() {
-			self.kill().await?;
-			engine.remove(&self.name).await?;
+		engine.remove(&self.name).await?;
+		if let Some(image) = self.noted("image")? {
+			engine.remove_image(&image).await;
 		}
+		Ok(())
+	}
+
+	async fn stopped(&self) -> Result<Step, ExecutorError> {
+		self.end_it().await?;
+		self.clear().await?;
 		Ok(Step::Stopped)
 	}
+}
+
+fn allow(path: &Path, mode: u32) -> std::io::Result<()> {
+	use std::os::unix::fs::PermissionsExt as _;
+	std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
+}
+
+/// Lets everybody who gets there read what was handed in, whatever this process's mask is.
+fn readable(folder: &Path) -> std::io::Result<()> {
+	for entry in std::fs::read_dir(folder)? {
+		let entry = entry?;
+		if entry.file_type()?.is_dir() {
+			allow(&entry.path(), 0o755)?;
+			readable(&entry.path())?;
+		} else {
+			allow(&entry.path(), 0o644)?;
+		}
+	}
+	Ok(())
 }
 
 /// The lease's log, and how much of an attempt's output is in it.
 struct Log {
 	writer: LogWriter,
-	/// Records of this attempt that are in the log.
+	/// Parts of this attempt's output that are in the log.
 	has: u64,
+	/// Bytes beyond which nothing is written: the job is being stopped for it.
+	cap: u64,
 }
 
 impl Log {
 	fn open(attempt: &Attempt) -> std::io::Result<Self> {
 		let writer = LogWriter::open(&attempt.folder.join("logs"), &attempt.service.name)?;
-		// The record with which the attempt's output begins.
 		let from = attempt.file("from");
 		let first = match std::fs::read_to_string(&from) {
-			Ok(text) => text.trim().parse().unwrap_or(0),
-			Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+			Ok(text) => text.trim().parse().map_err(std::io::Error::other)?,
+			Err(error) if error.kind() == NotFound => {
 				let next = writer.next();
 				crate::store::write_whole(&from, next.to_string().as_bytes())?;
 				next
@@ -388,13 +596,14 @@ impl Log {
 			Err(error) => return Err(error),
 		};
 		let has = writer.next().saturating_sub(first);
-		Ok(Self { writer, has })
+		let cap = u64::from(attempt.service.unit.storage).saturating_mul(MIB);
+		Ok(Self { writer, has, cap })
 	}
 
 	/// Takes the output's next part: one record each, so that what was taken before is known by its number.
 	fn take(&mut self, met: &mut u64, stream: &str, bytes: &[u8]) -> Result<(), ExecutorError> {
 		*met = met.saturating_add(1);
-		if *met > self.has {
+		if *met > self.has && self.writer.written() <= self.cap {
 			self.writer
 				.write(stream, bytes)
 				.map_err(super::fault("writing the lease's log"))?;
@@ -404,44 +613,18 @@ impl Log {
 	}
 }
 
-/// Whether the engine could not start what the image and the manifest name.
+/// Whether the engine cannot start what the image and the manifest name: the words of runc, crun, Docker and Podman.
 fn is_of_the_image(why: &str) -> bool {
 	let lower = why.to_lowercase();
 	[
 		"exec: \"",
-		"executable file not found",
+		"executable file",
 		"exec format error",
+		"command that was not found",
 		"no command",
 		"unable to find user",
-		"chdir to cwd",
+		"chdir",
 	]
 	.iter()
 	.any(|word| lower.contains(word))
-}
-
-/// Bytes of files that a container's processes hold open although they have no name any more.
-fn unlinked(init: i32) -> u64 {
-	let space = |pid: &Path| std::fs::read_link(pid.join("ns/pid")).ok();
-	let Some(ours) = space(Path::new(&format!("/proc/{init}"))).filter(|_| init > 1) else {
-		return 0;
-	};
-	let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-	let mut seen = HashSet::new();
-	let mut sum = 0u64;
-	for process in processes.map(|entry| entry.path()) {
-		if space(&process).as_ref() != Some(&ours) {
-			continue;
-		}
-		let open = std::fs::read_dir(process.join("fd"));
-		for file in open.into_iter().flatten().flatten() {
-			let Ok(meta) = std::fs::metadata(file.path()) else {
-				continue;
-			};
-			if meta.is_file() && meta.nlink() == 0 && seen.insert((meta.dev(), meta.ino())) {
-				let bytes = meta.len().max(meta.blocks().saturating_mul(512));
-				sum = sum.saturating_add(bytes);
-			}
-		}
-	}
-	sum
 }

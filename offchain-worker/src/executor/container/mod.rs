@@ -9,14 +9,15 @@
 //! there is no network.
 
 mod engine;
+mod held;
 mod image;
 mod life;
 
 pub use image::Image;
 
 use super::{Attempt, End, Executor, ExecutorError, Observed};
-use crate::{fetch::Rule, store::write_whole};
-use engine::{Engine, Labels};
+use crate::{config::Containers, fetch::Rule, store::write_whole};
+use engine::{Engine, Labels, Stage};
 use leasehold_client::H256;
 use life::Life;
 use std::{
@@ -24,10 +25,15 @@ use std::{
 	sync::{Arc, Mutex},
 };
 
+/// Folders of a lease that its container sees, and which count as its storage with the log.
+const FOLDERS: [&str; 4] = ["in", "out", "tmp", "volumes"];
+
 /// What all attempts share.
 struct Common {
 	engine: Engine,
 	rule: Rule,
+	/// Bytes that an image may have.
+	largest_image: u64,
 }
 
 /// Runs images in containers.
@@ -44,6 +50,12 @@ fn fault(what: &'static str) -> impl Fn(std::io::Error) -> ExecutorError {
 	move |source| ExecutorError { what, source }
 }
 
+/// Notes something about an attempt.
+fn note(attempt: &Attempt, ending: &str, text: &str) -> Result<(), ExecutorError> {
+	write_whole(&attempt.file(ending), text.as_bytes())
+		.map_err(fault("noting something about an attempt"))
+}
+
 /// The end that is written down of an attempt.
 fn written_end(attempt: &Attempt) -> Result<Option<End>, ExecutorError> {
 	match std::fs::read(attempt.file("end")) {
@@ -57,23 +69,15 @@ fn written_end(attempt: &Attempt) -> Result<Option<End>, ExecutorError> {
 	}
 }
 
-fn write_end(attempt: &Attempt, end: &End) -> std::io::Result<()> {
-	write_whole(&attempt.file("end"), &serde_json::to_vec(end)?)
-}
-
 impl Container {
-	/// The executor on the engine behind a socket. The engine need not be there yet.
-	pub fn new(
-		socket: &std::path::Path,
-		runtime: Option<String>,
-		rule: Rule,
-		genesis: H256,
-		provider: u32,
-	) -> Self {
+	/// The executor on an engine, which need not be there yet.
+	pub fn new(configured: &Containers, genesis: H256, provider: u32) -> Self {
+		let engine = Engine::new(&configured.socket(), configured.runtime.clone());
 		Self {
 			common: Arc::new(Common {
-				engine: Engine::new(socket, runtime),
-				rule,
+				engine,
+				rule: Rule::new(&configured.allow),
+				largest_image: u64::from(configured.max_image_mib).saturating_mul(1 << 20),
 			}),
 			genesis,
 			provider,
@@ -81,9 +85,19 @@ impl Container {
 		}
 	}
 
-	/// What the engine calls itself.
+	/// What the engine calls itself; an error says why it cannot be used.
 	pub async fn engine(&self) -> Result<String, ExecutorError> {
 		self.common.engine.describe().await
+	}
+
+	/// Leases of which there are containers.
+	pub async fn leases(&self) -> Result<Vec<(u64, String)>, ExecutorError> {
+		self.common.engine.ours(self.genesis, self.provider).await
+	}
+
+	/// Removes a container that belongs to no lease any more.
+	pub async fn remove(&self, name: &str) -> Result<(), ExecutorError> {
+		self.common.engine.remove(name).await
 	}
 
 	fn labels(&self, attempt: &Attempt) -> Labels {
@@ -107,47 +121,30 @@ impl Container {
 	}
 
 	/// Attends to an attempt from now on.
-	fn attend(&self, labels: Labels, attempt: &Attempt) {
-		let Ok(mut lives) = self.lives.lock() else {
-			return;
-		};
+	fn attend(&self, labels: Labels, attempt: &Attempt) -> Option<Arc<Life>> {
+		let mut lives = self.lives.lock().ok()?;
 		let name = labels.name();
 		if lives.get(&name).is_none_or(|life| life.is_over()) {
-			lives.insert(
-				name,
-				Life::begin(self.common.clone(), labels, attempt.clone()),
-			);
+			let life = Life::begin(self.common.clone(), labels, attempt.clone());
+			lives.insert(name.clone(), life);
 		}
+		lives.get(&name).cloned()
 	}
 }
 
 #[async_trait::async_trait]
 impl Executor for Container {
 	async fn start(&self, attempt: &Attempt) -> Result<(), ExecutorError> {
-		let labels = self.labels(attempt);
 		// What runs never has its folders emptied under it.
 		if self.is_attended(attempt.lease) {
 			return Ok(());
 		}
-		for other in self.common.engine.others(&labels).await? {
-			self.common.engine.remove(&other).await?;
-		}
 		let what = "making the lease's folders";
-		for folder in ["run", "in", "out", "tmp", "logs"] {
+		for folder in ["run", "in", "out", "logs"] {
 			std::fs::create_dir_all(attempt.folder.join(folder)).map_err(fault(what))?;
 		}
-		// What has begun keeps its files.
-		if !attempt.file("started").exists() {
-			for folder in ["out", "tmp"] {
-				let path = attempt.folder.join(folder);
-				std::fs::remove_dir_all(&path)
-					.and_then(|()| std::fs::create_dir(&path))
-					.and_then(|()| open_to_all(&path))
-					.map_err(fault("emptying the lease's folders"))?;
-			}
-		}
-		write_whole(&attempt.file("json"), b"{\"version\":1}").map_err(fault(what))?;
-		self.attend(labels, attempt);
+		note(attempt, "json", "{\"version\":1}")?;
+		self.attend(self.labels(attempt), attempt);
 		Ok(())
 	}
 
@@ -167,31 +164,30 @@ impl Executor for Container {
 			return Ok(Observed::Ended(end));
 		}
 		let started = attempt.file("started").exists();
-		match self.common.engine.state(&labels.name()).await? {
+		match self.common.engine.state(&labels).await? {
 			None if !started => Ok(Observed::Absent),
 			state => {
 				// Begun by an earlier life of the daemon.
 				self.attend(labels, attempt);
-				Ok(match state {
-					Some(state) if state.runs => Observed::Running,
+				Ok(match state.map(|state| state.stage) {
+					Some(Stage::Runs) => Observed::Running,
 					_ => Observed::Preparing,
 				})
 			}
 		}
 	}
 
-	async fn stop(&self, attempt: &Attempt) -> Result<(), ExecutorError> {
-		let name = self.labels(attempt).name();
-		if let Some(life) = self.life(&name) {
-			life.stop();
-			return Ok(());
-		}
-		self.common.engine.remove(&name).await
+	async fn stop(&self, attempt: &Attempt) -> Result<bool, ExecutorError> {
+		let labels = self.labels(attempt);
+		let life = match self.life(&labels.name()) {
+			Some(life) => life,
+			None if self.common.engine.state(&labels).await?.is_none() => return Ok(true),
+			None => match self.attend(labels, attempt) {
+				Some(life) => life,
+				None => return Ok(false),
+			},
+		};
+		life.stop();
+		Ok(life.is_over())
 	}
-}
-
-/// Lets the image's user write into a folder, whoever that is; the lease's own folder keeps others out.
-fn open_to_all(path: &std::path::Path) -> std::io::Result<()> {
-	use std::os::unix::fs::PermissionsExt as _;
-	std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o777))
 }
