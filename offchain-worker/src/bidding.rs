@@ -1,6 +1,6 @@
-//! Bidding by price sheet, after reserving what a won order would take.
+//! Bidding, after reserving what a won order would take.
 
-use crate::{config::PriceSheet, daemon::Shared};
+use crate::daemon::Shared;
 use leasehold_client::{
 	units,
 	view::{OpenOrder, OrderNow, Provider, Terms, View},
@@ -109,8 +109,14 @@ pub async fn turn(shared: &Arc<Shared>, best: &View) -> anyhow::Result<()> {
 		if now.saturating_add(1) >= order.bidding_ends {
 			continue;
 		}
-		let decided = can_run(order, no_containers.as_deref())
-			.and_then(|()| decide(order, &me, &shared.prices, &terms));
+		let decided = match can_run(order, no_containers.as_deref()) {
+			Ok(()) => match shared.pricing.quote(shared, order, &terms, now) {
+				// The answer wakes the loop.
+				None => continue,
+				Some(quote) => quote.and_then(|rate| decide(order, &me, rate, &terms)),
+			},
+			Err(why) => Err(why),
+		};
 		let why = match decided {
 			Ok(asked) => {
 				let call = Call::PlaceBid {
@@ -162,14 +168,7 @@ fn can_run(order: &OpenOrder, no_containers: Option<&str>) -> Result<(), String>
 }
 
 /// What to bid on an order, or why not to.
-fn decide(
-	order: &OpenOrder,
-	me: &Provider,
-	prices: &PriceSheet,
-	terms: &Terms,
-) -> Result<Asked, String> {
-	let rate = prices.rate(&order.resources, terms.slot_millis);
-	let rate = rate.ok_or("its price overflows")?;
+fn decide(order: &OpenOrder, me: &Provider, rate: u128, terms: &Terms) -> Result<Asked, String> {
 	if rate > order.max_rate {
 		return Err(format!(
 			"our price of {} a block is above its ceiling of {}",
@@ -243,13 +242,6 @@ mod tests {
 		existential_deposit: 1,
 	};
 
-	/// Asks as many planck a block as there are milli-CPU.
-	const PRICES: PriceSheet = PriceSheet {
-		cpu_core: 1_000,
-		memory_gib: 0,
-		storage_gib: 0,
-	};
-
 	fn cores(cpu: u32) -> Resources {
 		Resources {
 			cpu,
@@ -303,7 +295,7 @@ mod tests {
 		// At its own rate it takes 120,000 of the bond.
 		let asked = |slice| Ok(Asked { rate: 100, slice });
 		let decide = |order: &OpenOrder, bond, slices| {
-			super::decide(order, &provider(bond, slices), &PRICES, &TERMS)
+			super::decide(order, &provider(bond, slices), 100, &TERMS)
 		};
 		assert_eq!(decide(&order(100), 120_000, 0), asked(120_000));
 		assert_eq!(decide(&order(600), 120_000, 0), asked(120_000));
@@ -318,7 +310,7 @@ mod tests {
 	#[test]
 	fn a_bid_is_not_placed_in_vain() {
 		let decide = |order: &OpenOrder| {
-			super::decide(order, &provider(u128::MAX, 0), &PRICES, &TERMS).unwrap_err()
+			super::decide(order, &provider(u128::MAX, 0), 100, &TERMS).unwrap_err()
 		};
 		assert!(decide(&order(99)).contains("above its ceiling"));
 		let mut large = order(u128::MAX);

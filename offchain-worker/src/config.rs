@@ -85,6 +85,8 @@ pub struct Pricing {
 	pub memory_gib: String,
 	/// One GiB of storage.
 	pub storage_gib: String,
+	/// Is asked what to bid on an order.
+	pub program: Option<PathBuf>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -195,6 +197,10 @@ impl Config {
 					"capacity.{name}: 0 leases nothing out; name what you have"
 				));
 			}
+		}
+		let program = self.pricing.program.as_ref();
+		if program.is_some_and(|program| !program.is_absolute()) {
+			return Err("pricing.program: name it by its whole path".into());
 		}
 		if let Some(containers) = &self.containers {
 			if !containers.socket().is_absolute() {
@@ -353,7 +359,9 @@ impl Template<'_> {
 			 [pricing]\n\
 			 cpu_core = {cpu_core:?}\n\
 			 memory_gib = \"0.05\"\n\
-			 storage_gib = \"0.001\"\n\n\
+			 storage_gib = \"0.001\"\n\
+			 # A program that is asked what to bid on each order, in place of the sum: see docs/pricing.md.\n\
+			 # program = \"/usr/local/bin/price\"\n\n\
 			 [results]\n\
 			 # How long results and logs stay after a lease has closed.\n\
 			 retention_seconds = 604800\n\n\
@@ -434,6 +442,11 @@ mod tests {
 			("[gateway]", "shoes = 1\n[gateway]", "shoes"),
 			("cpu_millis = 1500", "cpu_millis = -1", "cpu_millis"),
 			("\"0.5\"", "\"cheap\"", "pricing.cpu_core"),
+			(
+				"[results]",
+				"program = \"price\"\n[results]",
+				"pricing.program",
+			),
 			("127.0.0.1:8443\"\n# How", "nowhere\"\n# How", "listen"),
 			("\"http://127.0.0.1:8443\"", "\"nowhere\"", "gateway.url"),
 			("cpu_millis = 1500", "cpu_millis = 0", "capacity.cpu_millis"),

@@ -2,10 +2,12 @@
 
 use crate::{
 	bidding::{self, Decision, Decisions},
-	config::{Config, PriceSheet},
+	config::Config,
 	duty::Duty,
 	executor::{container::Container, wasm::Wasm, Executors},
-	gateway, reconcile,
+	gateway,
+	pricing::Pricing,
+	reconcile,
 	store::{LeaseRow, Store},
 	trust::{self, Distrust},
 };
@@ -40,7 +42,7 @@ const LOOK_AFTER: u32 = 10;
 pub struct Shared {
 	pub store: Store,
 	pub config: Config,
-	pub prices: PriceSheet,
+	pub pricing: Pricing,
 	pub chain: Chain,
 	pub genesis: H256,
 	pub provider: u32,
@@ -289,6 +291,7 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 		);
 	}
 	let prices = config.prices().map_err(anyhow::Error::msg)?;
+	let pricing = Pricing::new(prices, config.pricing.program.as_deref());
 	let pair = operator_key(folder)?;
 	let store = Store::open(folder)?;
 	let operator = keystore::account(&pair);
@@ -320,7 +323,7 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 	};
 	let shared = Arc::new(Shared {
 		store,
-		prices,
+		pricing,
 		chain,
 		genesis,
 		provider,

@@ -11,6 +11,7 @@ mod fetch;
 mod gateway;
 mod log;
 mod operate;
+mod pricing;
 mod reconcile;
 mod socket;
 mod store;

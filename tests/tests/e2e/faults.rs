@@ -161,6 +161,8 @@ fn all_of_them(devnet: &Devnet) {
 	println!("  a killed daemon adopts the running job: ok");
 	killed_daemon_and_runner(devnet);
 	println!("  a killed daemon and runner begin another attempt: ok");
+	priced_by_a_program(devnet);
+	println!("  a program names the rate, or passes: ok");
 	node_faults(devnet);
 	*DAEMON.lock().unwrap() = None;
 }
@@ -180,6 +182,36 @@ fn killed_daemon(devnet: &Devnet) {
 		"it ran once, and nothing of its log is lost"
 	);
 	assert_eq!(status(devnet, lease)["workload"]["attempts"], 1);
+}
+
+fn priced_by_a_program(devnet: &Devnet) {
+	use std::os::unix::fs::PermissionsExt as _;
+	let folder = devnet.provider_folder(0);
+	let (file, program) = (folder.join("provider.toml"), folder.join("price"));
+	let says = |what: &str| {
+		std::fs::write(&program, format!("#!/bin/sh\necho '{what}'\n")).unwrap();
+		std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
+	};
+	let before = std::fs::read_to_string(&file).unwrap();
+	let off = "# program = \"/usr/local/bin/price\"";
+	assert!(before.contains(off));
+	let on = format!("program = {program:?}");
+	std::fs::write(&file, before.replace(off, &on)).unwrap();
+	says(r#"{"pass": "not on Sundays"}"#);
+	kill_daemon(devnet);
+	start_daemon(devnet);
+	let (json, code) = job(3, 1).run(devnet);
+	assert_eq!(code, 4, "{json}");
+	let log = std::fs::read_to_string(folder.join("daemon.log")).unwrap();
+	assert!(log.contains("our pricing passes: not on Sundays"));
+	says(r#"{"rate": "12345"}"#);
+	let lease = job(6, 1).start(devnet);
+	assert_eq!(status(devnet, lease)["chain"]["rate"], "12345");
+	let record = closed(devnet, lease, 60);
+	assert_eq!(record["close_reason"], "Completed", "{record}");
+	std::fs::write(&file, before).unwrap();
+	kill_daemon(devnet);
+	start_daemon(devnet);
 }
 
 fn killed_daemon_and_runner(devnet: &Devnet) {
