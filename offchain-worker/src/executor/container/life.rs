@@ -6,20 +6,19 @@
 //! `end`, once nothing runs any more.
 
 use super::{
-	engine::{Labels, PullError, Stage, State},
-	held::unlinked,
-	note, written_end, Common, Image, FOLDERS,
+	engine::{PullError, Stage, State},
+	folders, note,
+	output::Log,
+	spec::Labels,
+	written_end, Common, Image,
 };
 use crate::{
-	executor::{runner::measure, Attempt, End, ExecutorError},
-	log::LogWriter,
+	executor::{Attempt, End, ExecutorError},
 	reconcile::unix_now,
 };
 use futures::StreamExt as _;
-use leasehold_manifest::is_mount;
 use std::{
 	io::ErrorKind::NotFound,
-	path::Path,
 	sync::{
 		atomic::{AtomicBool, Ordering},
 		Arc,
@@ -232,7 +231,7 @@ impl Attendant<'_> {
 		for other in engine.others(&self.labels).await? {
 			engine.remove(&other).await?;
 		}
-		self.empty()?;
+		folders::empty(&self.attempt)?;
 		let before = engine.image(&image.name).await?;
 		let time = PULL.saturating_sub(self.born.elapsed());
 		let pulled = tokio::select! {
@@ -277,10 +276,11 @@ impl Attendant<'_> {
 				self.common.largest_image / MIB
 			));
 		}
-		let volumes = match self.volumes(&found.volumes) {
-			Ok(volumes) => volumes?,
+		let volumes = match folders::volumes(&found.volumes) {
+			Ok(volumes) => volumes,
 			Err(why) => return invalid(why),
 		};
+		folders::make(&self.attempt, &volumes)?;
 		tracing::info!(
 			lease,
 			image = image.name,
@@ -312,55 +312,6 @@ impl Attendant<'_> {
 			Ok(pulled) => pulled,
 			Err(_) => Err(PullError::Failed("it takes too long".into())),
 		}
-	}
-
-	/// Makes the lease's folders anew, but for what the tenant has handed in, and lets the image's user, whoever
-	/// that is, read and write there. The folder around them keeps others out.
-	fn empty(&self) -> Result<(), ExecutorError> {
-		let wrong = super::fault("emptying the lease's folders");
-		let folder = &self.attempt.folder;
-		for name in FOLDERS {
-			let path = folder.join(name);
-			if name != "in" {
-				match std::fs::remove_dir_all(&path) {
-					Err(error) if error.kind() != NotFound => return Err(wrong(error)),
-					_ => {}
-				}
-			}
-			std::fs::create_dir_all(&path).map_err(&wrong)?;
-			allow(&path, if name == "in" { 0o755 } else { 0o777 }).map_err(&wrong)?;
-		}
-		readable(&folder.join("in")).map_err(&wrong)
-	}
-
-	/// Folders of the lease for what the image declares as volumes, which would be room without a limit.
-	#[allow(clippy::type_complexity)]
-	fn volumes(
-		&self,
-		declared: &[String],
-	) -> Result<Result<Vec<(String, String)>, ExecutorError>, String> {
-		let own = ["/in", "/out", "/tmp"];
-		let mut volumes = Vec::new();
-		for (n, mount) in declared.iter().enumerate() {
-			let mount = mount.trim_end_matches('/');
-			if own.contains(&mount) {
-				continue;
-			}
-			if !is_mount(mount) {
-				return Err(format!("the image declares a volume at `{mount}`"));
-			}
-			volumes.push((format!("volumes/{n}"), mount.to_owned()));
-		}
-		let make = |volumes: &[(String, String)]| {
-			for (name, _) in volumes {
-				let path = self.attempt.folder.join(name);
-				std::fs::create_dir_all(&path)?;
-				allow(&path, 0o777)?;
-			}
-			Ok(())
-		};
-		let made = make(&volumes).map_err(super::fault("making the lease's folders"));
-		Ok(made.map(|()| volumes))
 	}
 
 	/// The engine refuses to make or to start the container.
@@ -472,21 +423,7 @@ impl Attendant<'_> {
 			return Ok(Some(End::TimeLimit));
 		}
 		let (folder, pid, file) = (self.attempt.folder.clone(), state.pid, state.log.clone());
-		let used = tokio::task::spawn_blocking(move || {
-			// The engine has its own copy of the output; it may be ahead.
-			let engine_log = std::fs::metadata(file).map_or(0, |meta| meta.len());
-			let (logs, _) = measure(&folder.join("logs"));
-			let begin = (
-				logs.max(engine_log).saturating_add(unlinked(pid, &folder)),
-				0,
-			);
-			FOLDERS
-				.iter()
-				.fold(begin, |(bytes, files): (u64, u64), name| {
-					let (more, inside) = measure(&folder.join(name));
-					(bytes.saturating_add(more), files.saturating_add(inside))
-				})
-		});
+		let used = tokio::task::spawn_blocking(move || folders::used(&folder, pid, &file));
 		let (bytes, files) = used
 			.await
 			.map_err(|error| other("measuring a lease", error))?;
@@ -551,65 +488,6 @@ impl Attendant<'_> {
 		self.end_it().await?;
 		self.clear().await?;
 		Ok(Step::Stopped)
-	}
-}
-
-fn allow(path: &Path, mode: u32) -> std::io::Result<()> {
-	use std::os::unix::fs::PermissionsExt as _;
-	std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode))
-}
-
-/// Lets everybody who gets there read what was handed in, whatever this process's mask is.
-fn readable(folder: &Path) -> std::io::Result<()> {
-	for entry in std::fs::read_dir(folder)? {
-		let entry = entry?;
-		if entry.file_type()?.is_dir() {
-			allow(&entry.path(), 0o755)?;
-			readable(&entry.path())?;
-		} else {
-			allow(&entry.path(), 0o644)?;
-		}
-	}
-	Ok(())
-}
-
-/// The lease's log, and how much of an attempt's output is in it.
-struct Log {
-	writer: LogWriter,
-	/// Parts of this attempt's output that are in the log.
-	has: u64,
-	/// Bytes beyond which nothing is written: the job is being stopped for it.
-	cap: u64,
-}
-
-impl Log {
-	fn open(attempt: &Attempt) -> std::io::Result<Self> {
-		let writer = LogWriter::open(&attempt.folder.join("logs"), &attempt.service.name)?;
-		let from = attempt.file("from");
-		let first = match std::fs::read_to_string(&from) {
-			Ok(text) => text.trim().parse().map_err(std::io::Error::other)?,
-			Err(error) if error.kind() == NotFound => {
-				let next = writer.next();
-				crate::store::write_whole(&from, next.to_string().as_bytes())?;
-				next
-			}
-			Err(error) => return Err(error),
-		};
-		let has = writer.next().saturating_sub(first);
-		let cap = u64::from(attempt.service.unit.storage).saturating_mul(MIB);
-		Ok(Self { writer, has, cap })
-	}
-
-	/// Takes the output's next part: one record each, so that what was taken before is known by its number.
-	fn take(&mut self, met: &mut u64, stream: &str, bytes: &[u8]) -> Result<(), ExecutorError> {
-		*met = met.saturating_add(1);
-		if *met > self.has && self.writer.written() <= self.cap {
-			self.writer
-				.write(stream, bytes)
-				.map_err(super::fault("writing the lease's log"))?;
-			self.has = *met;
-		}
-		Ok(())
 	}
 }
 

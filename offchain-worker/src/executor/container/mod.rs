@@ -9,24 +9,25 @@
 //! there is no network.
 
 mod engine;
+mod folders;
 mod held;
 mod image;
 mod life;
+mod output;
+mod spec;
 
 pub use image::Image;
 
 use super::{Attempt, End, Executor, ExecutorError, Observed};
 use crate::{config::Containers, fetch::Rule, store::write_whole};
-use engine::{Engine, Labels, Stage};
+use engine::{Engine, Stage};
 use leasehold_client::H256;
 use life::Life;
+use spec::Labels;
 use std::{
 	collections::HashMap,
 	sync::{Arc, Mutex},
 };
-
-/// Folders of a lease that its container sees, and which count as its storage with the log.
-const FOLDERS: [&str; 4] = ["in", "out", "tmp", "volumes"];
 
 /// What all attempts share.
 struct Common {
