@@ -78,7 +78,7 @@ pub fn run(arguments: &[&str]) -> (usize, usize) {
 	let (engine, registry) = (setting.socket(), setting.registry.clone());
 	let more = ["--engine", engine.as_str(), "--registry", registry.as_str()];
 	let arguments = [arguments, &more].concat();
-	let (passed, failed) = suite("containers", &arguments, 3, CASES);
+	let (passed, failed) = suite("containers", &arguments, 6, CASES);
 	let (more, worse) = suite("container faults", &arguments, 1, FAULTS);
 	*DAEMON.lock().unwrap() = None;
 	setting.end();
