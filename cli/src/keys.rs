@@ -66,30 +66,37 @@ pub fn account(context: &Context) -> Result<Keypair, Failure> {
 
 /// An account by its address or by the name of a key.
 pub fn named(context: &Context, text: &str) -> Result<AccountId32, Failure> {
+	let found = match is_name(text) {
+		true => lookup(context, text)?,
+		false => None,
+	};
+	found.ok_or_else(|| {
+		Failure::new(
+			2,
+			format!("`{text}` is neither an address nor the name of a key"),
+			"`leasehold keys list` shows the names; check the address for a typing error.",
+		)
+	})
+}
+
+/// The account of an address, or of a key in the folder.
+fn lookup(context: &Context, text: &str) -> Result<Option<AccountId32>, Failure> {
 	if let Ok(account) = text.parse() {
-		return Ok(account);
+		return Ok(Some(account));
 	}
-	let path = folder(context).join(format!("{text}.json"));
-	if is_name(text) && path.exists() {
-		return Ok(keystore::describe(&path)?.0);
+	let named = folder(context).join(format!("{text}.json"));
+	match named.exists() {
+		true => Ok(Some(keystore::describe(&named)?.0)),
+		false => Ok(None),
 	}
-	Err(Failure::new(
-		2,
-		format!("`{text}` is neither an address nor the name of a key"),
-		"`leasehold keys list` shows the names; check the address for a typing error.",
-	))
 }
 
 /// The account that the command reads for: needs no password.
 pub fn address(context: &Context) -> Result<AccountId32, Failure> {
-	if let Ok(account) = context.account.parse() {
-		return Ok(account);
+	match lookup(context, &context.account)? {
+		Some(account) => Ok(account),
+		None => Ok(keystore::account(&account(context)?)),
 	}
-	let named = folder(context).join(format!("{}.json", context.account));
-	if named.exists() {
-		return Ok(keystore::describe(&named)?.0);
-	}
-	Ok(keystore::account(&account(context)?))
 }
 
 fn is_name(name: &str) -> bool {

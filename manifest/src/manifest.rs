@@ -229,6 +229,18 @@ impl<F> Service<F> {
 		}
 	}
 
+	/// Whether it is a job without volumes, GPUs and ports: what providers run so far.
+	pub fn is_plain_job(&self) -> bool {
+		let unit = &self.unit;
+		let more = !unit.volumes.is_empty() || unit.gpu.is_some() || !self.expose.is_empty();
+		self.kind == Kind::Job && !more
+	}
+
+	/// Whether it is a container with less memory than engines give.
+	pub fn lacks_memory(&self) -> bool {
+		self.module().is_none() && self.unit.memory < MIN_CONTAINER_MEMORY
+	}
+
 	/// The files that the tenant hands in: a module first.
 	pub fn files(&self) -> impl Iterator<Item = &F> + Clone {
 		self.module().into_iter().chain(&self.inputs)

@@ -109,15 +109,13 @@ pub async fn turn(shared: &Arc<Shared>, best: &View) -> anyhow::Result<()> {
 		if now.saturating_add(1) >= order.bidding_ends {
 			continue;
 		}
-		let decided = match can_run(order, no_containers.as_deref()) {
-			Ok(()) => match shared.pricing.quote(shared, order, &terms, now) {
-				// The answer wakes the loop.
-				None => continue,
-				Some(quote) => quote.and_then(|rate| decide(order, &me, rate, &terms)),
-			},
-			Err(why) => Err(why),
+		let quote = match can_run(order, no_containers.as_deref()) {
+			Ok(()) => shared.pricing.quote(shared, order, &terms, now),
+			Err(why) => Some(Err(why)),
 		};
-		let why = match decided {
+		// The answer wakes the loop.
+		let Some(quote) = quote else { continue };
+		let why = match quote.and_then(|rate| decide(order, &me, rate, &terms)) {
 			Ok(asked) => {
 				let call = Call::PlaceBid {
 					order: order.id,

@@ -6,8 +6,7 @@ use leasehold_client::{
 	AccountId32, Attribute, Resources,
 };
 use leasehold_manifest::{
-	files, sdl, FileEntry, Kind, Level, Manifest, Placement, Program, Sdl, Service, Totals,
-	MIN_CONTAINER_MEMORY,
+	files, sdl, FileEntry, Level, Manifest, Placement, Sdl, Service, Totals, MIN_CONTAINER_MEMORY,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -88,7 +87,7 @@ impl Prepared {
 		let totals = self.manifest.totals().ok_or_else(|| {
 			Failure::new(2, "the sums over all replicas overflow", "Ask for less.")
 		})?;
-		let image = |service: &Service| matches!(service.program, Program::Image { .. });
+		let image = |service: &Service| service.module().is_none();
 		let container = (sdl::CONTAINER.to_owned(), "true".to_owned());
 		let container = Some(&container).filter(|_| self.manifest.services.iter().any(image));
 		let asked = &self.placement.attributes;
@@ -221,15 +220,8 @@ pub fn understand(
 impl Prepared {
 	/// Refuses what no provider runs yet.
 	pub(super) fn can_be_run(&self) -> Result<(), Failure> {
-		let beyond = |service: &&Service| {
-			let unit = &service.unit;
-			let more = !unit.volumes.is_empty() || unit.gpu.is_some() || !service.expose.is_empty();
-			service.kind != Kind::Job || more
-		};
-		let small = |service: &&Service| {
-			service.module().is_none() && service.unit.memory < MIN_CONTAINER_MEMORY
-		};
-		if let Some(service) = self.manifest.services.iter().find(small) {
+		let services = &self.manifest.services;
+		if let Some(service) = services.iter().find(|service| service.lacks_memory()) {
 			let what = format!(
 				"`{}` is a container and has less than {MIN_CONTAINER_MEMORY} MiB of memory",
 				service.name
@@ -237,7 +229,7 @@ impl Prepared {
 			let advice = "Order more: profiles.compute.*.resources.memory.size.";
 			return Err(Failure::new(2, what, advice));
 		}
-		match self.manifest.services.iter().find(beyond) {
+		match services.iter().find(|service| !service.is_plain_job()) {
 			Some(service) => {
 				let what = format!(
 					"`{}` is more than providers run so far: jobs, without volumes, GPUs and ports",

@@ -29,6 +29,19 @@ impl Attempt {
 			.join("run")
 			.join(format!("{}.{ending}", self.number))
 	}
+
+	/// The end that is written down of it.
+	fn end(&self) -> Result<Option<End>, ExecutorError> {
+		match std::fs::read(self.file("end")) {
+			Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).unwrap_or_else(
+				|error| End::Internal {
+					why: format!("the report of its end is damaged: {error}"),
+				},
+			))),
+			Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+			Err(error) => Err(fault("reading how an attempt ended")(error)),
+		}
+	}
 }
 
 /// How an attempt ended.
@@ -107,6 +120,10 @@ pub enum Observed {
 pub struct ExecutorError {
 	pub what: &'static str,
 	pub source: std::io::Error,
+}
+
+fn fault(what: &'static str) -> impl Fn(std::io::Error) -> ExecutorError {
+	move |source| ExecutorError { what, source }
 }
 
 /// What runs workloads.

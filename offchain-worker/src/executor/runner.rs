@@ -42,7 +42,7 @@ const PREPARE: Duration = Duration::from_secs(120);
 /// Bytes that an element of a table counts for.
 const TABLE_ELEMENT: usize = 16;
 /// Most files that a job may leave.
-const MAX_FILES: u64 = 100_000;
+pub const MAX_FILES: u64 = 100_000;
 
 /// What a runner is told to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -140,6 +140,12 @@ fn limit_self(spec: &Spec) -> std::io::Result<()> {
 /// Deepest nesting of a job's folders.
 pub const MAX_DEPTH: usize = 64;
 
+/// Bytes that a file counts for: what it says, or what it takes if that is more.
+pub fn on_disk(meta: &std::fs::Metadata) -> u64 {
+	use std::os::unix::fs::MetadataExt as _;
+	meta.len().max(meta.blocks().saturating_mul(512))
+}
+
 /// Bytes and entries below a folder; links are not followed. What cannot be measured, or is nested
 /// too deeply, counts as endless.
 pub fn measure(folder: &Path) -> (u64, u64) {
@@ -147,7 +153,7 @@ pub fn measure(folder: &Path) -> (u64, u64) {
 }
 
 fn measure_to(folder: &Path, depth: usize) -> Option<(u64, u64)> {
-	use std::{io::ErrorKind::NotFound, os::unix::fs::MetadataExt as _};
+	use std::io::ErrorKind::NotFound;
 	let entries = match std::fs::read_dir(folder) {
 		Ok(entries) => entries,
 		Err(error) if error.kind() == NotFound => return Some((0, 0)),
@@ -158,7 +164,7 @@ fn measure_to(folder: &Path, depth: usize) -> Option<(u64, u64)> {
 		let path = entry.ok()?.path();
 		let (more, inside) = match std::fs::symlink_metadata(&path) {
 			Ok(meta) if meta.is_dir() => measure_to(&path, depth.checked_sub(1)?)?,
-			Ok(meta) => (meta.len().max(meta.blocks().saturating_mul(512)), 0),
+			Ok(meta) => (on_disk(&meta), 0),
 			Err(error) if error.kind() == NotFound => (0, 0),
 			Err(_) => return None,
 		};
@@ -177,9 +183,7 @@ fn unlinked() -> u64 {
 	open.flatten()
 		.filter_map(|entry| std::fs::metadata(entry.path()).ok())
 		.filter(|meta| meta.is_file() && meta.nlink() == 0)
-		.fold(0, |sum, meta| {
-			sum.saturating_add(meta.len().max(meta.blocks().saturating_mul(512)))
-		})
+		.fold(0, |sum, meta| sum.saturating_add(on_disk(&meta)))
 }
 
 fn attempt(folder: &Path, spec: &Spec, started: &Path) -> std::io::Result<End> {

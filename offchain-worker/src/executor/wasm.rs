@@ -4,7 +4,7 @@
 //! state can be read from the disk alone: no lock file, a held lock, or a free one with or without
 //! the record of an end.
 
-use super::{runner::Spec, Attempt, End, Executor, ExecutorError, Observed};
+use super::{fault, runner::Spec, Attempt, End, Executor, ExecutorError, Observed};
 use crate::store::write_whole;
 use rustix::{
 	fs::{flock, FlockOperation},
@@ -25,10 +25,6 @@ const BIRTH: Duration = Duration::from_secs(10);
 pub struct Wasm {
 	/// This program.
 	program: PathBuf,
-}
-
-fn fault(what: &'static str) -> impl Fn(std::io::Error) -> ExecutorError {
-	move |source| ExecutorError { what, source }
 }
 
 /// Whether somebody holds the lock of this file; `None` if there is no such file.
@@ -138,18 +134,10 @@ impl Executor for Wasm {
 			None => Ok(Observed::Absent),
 			Some(true) if attempt.file("started").exists() => Ok(Observed::Running),
 			Some(true) => Ok(Observed::Preparing),
-			Some(false) => match std::fs::read(attempt.file("end")) {
-				Ok(bytes) => Ok(Observed::Ended(
-					serde_json::from_slice(&bytes).unwrap_or_else(|error| End::Internal {
-						why: format!("the runner's report is damaged: {error}"),
-					}),
-				)),
-				Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-					let why = "the runner died without a report".to_owned();
-					Ok(Observed::Ended(End::Internal { why }))
-				}
-				Err(error) => Err(fault("reading the runner's report")(error)),
-			},
+			Some(false) => Ok(Observed::Ended(attempt.end()?.unwrap_or_else(|| {
+				let why = "the runner died without a report".to_owned();
+				End::Internal { why }
+			}))),
 		}
 	}
 

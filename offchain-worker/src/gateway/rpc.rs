@@ -15,7 +15,7 @@ use leasehold_client::{
 	access::{RequestProof, Scope, SignedGrant},
 	primitives::receipt,
 };
-use leasehold_manifest::{result::Output, Kind, Manifest, MIN_CONTAINER_MEMORY};
+use leasehold_manifest::{result::Output, Manifest, MIN_CONTAINER_MEMORY};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
@@ -166,9 +166,7 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 	let [only] = manifest.services.as_slice() else {
 		return Err(bad("this provider runs manifests of one service"));
 	};
-	let beyond =
-		!only.unit.volumes.is_empty() || only.unit.gpu.is_some() || !only.expose.is_empty();
-	if only.kind != Kind::Job || beyond {
+	if !only.is_plain_job() {
 		return Err(bad(
 			"this provider runs jobs, without volumes, GPUs and ports",
 		));
@@ -178,7 +176,7 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 			return Err(bad("this provider runs no containers"));
 		}
 		Image::of(&only.program).map_err(bad)?;
-		if only.unit.memory < MIN_CONTAINER_MEMORY {
+		if only.lacks_memory() {
 			let why = format!("a container needs {MIN_CONTAINER_MEMORY} MiB of memory at least");
 			return Err(bad(why));
 		}

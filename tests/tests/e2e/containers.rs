@@ -3,6 +3,7 @@
 use crate::{
 	chosen,
 	faults::{kill_daemon, start_daemon, Owned, DAEMON},
+	jobs::{fails, fetch},
 	setting::{closed, status, File},
 	suite, Case,
 };
@@ -241,11 +242,13 @@ impl Setting {
 		let _ = std::fs::remove_dir_all(self.folder.path());
 	}
 
-	/// Containers that the engine has, whatever they do.
-	fn containers(&self) -> Vec<String> {
+	/// The container of a lease, whatever it does.
+	fn container_of(&self, lease: &str) -> Option<String> {
 		let names = output_of(self.podman().args(["ps", "-a", "--format", "{{.Names}}"]));
 		let names = String::from_utf8(names).unwrap();
-		names.lines().map(str::to_owned).collect()
+		let mark = format!("-0-{lease}-");
+		let mut names = names.lines().filter(|name| name.contains(&mark));
+		names.next().map(str::to_owned)
 	}
 }
 
@@ -283,13 +286,6 @@ fn completes(devnet: &Devnet, file: &File) -> Value {
 	json
 }
 
-/// Runs a job that fails; the command line says why.
-fn fails(devnet: &Devnet, file: &File, says: &str) {
-	let (json, code) = file.run(devnet);
-	assert_ne!(code, 0, "{json}");
-	assert!(json.to_string().contains(says), "{json} should say {says}");
-}
-
 fn goes_well(devnet: &Devnet) {
 	let file = File {
 		inputs: vec![("name.txt", b"Ada\n".to_vec())],
@@ -297,19 +293,10 @@ fn goes_well(devnet: &Devnet) {
 	};
 	let json = completes(devnet, &file);
 	assert_eq!(log(devnet, &json["lease"]), "hello Ada\n");
-	let to = devnet.folder().join("container-results");
 	let lease = json["lease"].to_string();
-	let arguments = ["files", "get", &lease, "--to", to.to_str().unwrap()];
-	let (files, code) = devnet.json("//Tenant", &arguments).unwrap();
-	assert_eq!(
-		(code, &files["matches_chain"]),
-		(0, &Value::Bool(true)),
-		"{files}"
-	);
+	let to = fetch(devnet, &lease);
 	assert_eq!(std::fs::read(to.join("name.txt")).unwrap(), b"Ada\n");
-	let left = setting().containers();
-	let prefix = format!("-0-{lease}-");
-	assert!(!left.iter().any(|name| name.contains(&prefix)), "{left:?}");
+	assert_eq!(setting().container_of(&lease), None);
 }
 
 fn confined(devnet: &Devnet) {
@@ -338,10 +325,10 @@ fn exit_code(devnet: &Devnet) {
 }
 
 fn private(devnet: &Devnet) {
-	fails(devnet, &of("exit 0", "wrong"), "cannot be loaded");
+	fails(devnet, of("exit 0", "wrong"), "cannot be loaded");
 	let mut without = job("exit 0");
 	without.image = Some((setting().image(), String::new()));
-	fails(devnet, &without, "cannot be loaded");
+	fails(devnet, without, "cannot be loaded");
 }
 
 fn not_public(devnet: &Devnet) {
@@ -350,7 +337,7 @@ fn not_public(devnet: &Devnet) {
 	let port = setting().registry.trim_start_matches("127.0.0.1");
 	let host = format!("localhost{port}");
 	file.image = Some((format!("{host}/box:1"), String::new()));
-	fails(devnet, &file, "cannot be loaded");
+	fails(devnet, file, "cannot be loaded");
 	let said = std::fs::read_to_string(devnet.provider_folder(0).join("daemon.log")).unwrap();
 	let why = format!("`{host}` has the address");
 	assert!(said.contains(&why) && said.contains("which is not public"));
@@ -360,45 +347,41 @@ fn no_command(devnet: &Devnet) {
 	let mut file = job("exit 0");
 	let (image, more) = file.image.take().unwrap();
 	file.image = Some((image, more.replace("/bin/sh", "/bin/nothing")));
-	fails(devnet, &file, "cannot be loaded");
+	fails(devnet, file, "cannot be loaded");
 }
 
 fn memory(devnet: &Devnet) {
 	// `tail` keeps what it has not seen the end of.
-	fails(
-		devnet,
-		&job("tail /dev/zero"),
-		"more memory than was leased",
-	);
+	fails(devnet, job("tail /dev/zero"), "more memory than was leased");
 }
 
 fn storage(devnet: &Devnet) {
 	let script = "while :; do dd if=/dev/zero of=/out/$((n=n+1)) bs=1M count=4 2>/dev/null; done";
-	fails(devnet, &job(script), "outgrew the storage");
+	fails(devnet, job(script), "outgrew the storage");
 }
 
 fn flood(devnet: &Devnet) {
 	fails(
 		devnet,
-		&job("while :; do echo a line of the log; done"),
+		job("while :; do echo a line of the log; done"),
 		"outgrew the storage",
 	);
 }
 
 fn endless_line(devnet: &Devnet) {
-	fails(devnet, &job("cat /dev/zero"), "outgrew the storage");
+	fails(devnet, job("cat /dev/zero"), "outgrew the storage");
 }
 
 fn volume(devnet: &Devnet) {
 	let script = "while :; do dd if=/dev/zero of=/data/$((n=n+1)) bs=1M count=4 2>/dev/null; done";
-	let mut file = job(script);
-	let (image, more) = file.image.take().unwrap();
-	file.image = Some((image.replace("/box:1", "/box:volume"), more));
-	fails(devnet, &file, "outgrew the storage");
-	let file = File {
-		image: file.image.clone(),
-		..job("echo kept > /data/x && cat /data/x")
+	let job = |script: &str| {
+		let mut file = job(script);
+		let (image, more) = file.image.take().unwrap();
+		file.image = Some((image.replace("/box:1", "/box:volume"), more));
+		file
 	};
+	fails(devnet, job(script), "outgrew the storage");
+	let file = job("echo kept > /data/x && cat /data/x");
 	let json = completes(devnet, &file);
 	assert_eq!(log(devnet, &json["lease"]), "kept\n");
 }
@@ -407,7 +390,7 @@ fn unlinked(devnet: &Devnet) {
 	// One file that has no name any more, in pieces that are small enough for any limit on files.
 	let script =
 		"exec 3> /tmp/x; rm /tmp/x; dd if=/dev/zero bs=1M count=24 >&3 2>/dev/null; sleep 60";
-	fails(devnet, &job(script), "outgrew the storage");
+	fails(devnet, job(script), "outgrew the storage");
 }
 
 fn time(devnet: &Devnet) {
@@ -415,7 +398,7 @@ fn time(devnet: &Devnet) {
 		max_duration: "4s",
 		..job("sleep 100")
 	};
-	fails(devnet, &file, "longer than the manifest allows");
+	fails(devnet, file, "longer than the manifest allows");
 }
 
 /// Writes a numbered line each second.
@@ -429,43 +412,33 @@ fn counter(seconds: u32, attempts: u32) -> File {
 	}
 }
 
-fn counted(devnet: &Devnet, lease: u64, seconds: u32) {
+/// A job that goes on while something is away for a while.
+fn interrupted(devnet: &Devnet, ends: impl Fn(), returns: impl Fn()) {
+	let lease = counter(14, 1).start(devnet);
+	std::thread::sleep(Duration::from_secs(3));
+	ends();
+	std::thread::sleep(Duration::from_secs(4));
+	returns();
+	let record = closed(devnet, lease, 60);
+	assert_eq!(record["close_reason"], "Completed", "{record}");
 	let said = log(devnet, &lease.into());
-	let wanted: String = (1..=seconds).map(|n| format!("{n}\n")).collect();
+	let wanted: String = (1..=14).map(|n| format!("{n}\n")).collect();
 	assert_eq!(said, wanted, "each line is there, once");
+	assert_eq!(status(devnet, lease)["workload"]["attempts"], 1);
 }
 
 fn killed_daemon(devnet: &Devnet) {
-	let lease = counter(14, 1).start(devnet);
-	std::thread::sleep(Duration::from_secs(3));
-	kill_daemon(devnet);
-	std::thread::sleep(Duration::from_secs(4));
-	start_daemon(devnet);
-	let record = closed(devnet, lease, 60);
-	assert_eq!(record["close_reason"], "Completed", "{record}");
-	counted(devnet, lease, 14);
-	assert_eq!(status(devnet, lease)["workload"]["attempts"], 1);
+	interrupted(devnet, || kill_daemon(devnet), || start_daemon(devnet));
 }
 
 fn killed_engine(devnet: &Devnet) {
-	let lease = counter(14, 1).start(devnet);
-	std::thread::sleep(Duration::from_secs(3));
-	setting().kill_engine();
-	std::thread::sleep(Duration::from_secs(4));
-	setting().start_engine();
-	let record = closed(devnet, lease, 60);
-	assert_eq!(record["close_reason"], "Completed", "{record}");
-	counted(devnet, lease, 14);
-	assert_eq!(status(devnet, lease)["workload"]["attempts"], 1);
+	let setting = setting();
+	interrupted(devnet, || setting.kill_engine(), || setting.start_engine());
 }
 
 fn removed(devnet: &Devnet) {
 	let lease = counter(12, 2).start(devnet);
-	let names = setting().containers();
-	let name = names
-		.iter()
-		.find(|name| name.contains(&format!("-0-{lease}-")))
-		.unwrap();
+	let name = &setting().container_of(&lease.to_string()).unwrap();
 	output_of(setting().podman().args(["rm", "-f", "-t", "0", name]));
 	let record = closed(devnet, lease, 60);
 	assert_eq!(record["close_reason"], "Completed", "{record}");
@@ -474,13 +447,7 @@ fn removed(devnet: &Devnet) {
 
 fn stopped(devnet: &Devnet) {
 	let lease = counter(100, 1).start(devnet);
-	let mark = format!("-0-{lease}-");
-	let there = || {
-		setting()
-			.containers()
-			.iter()
-			.any(|name| name.contains(&mark))
-	};
+	let there = || setting().container_of(&lease.to_string()).is_some();
 	assert!(there());
 	let (json, code) = devnet
 		.json("//Tenant", &["close", &lease.to_string()])

@@ -34,7 +34,7 @@ pub const CASES: &[Case] = &[
 ];
 
 /// Fetches a job's results, which must match the chain: the folder they are in.
-fn fetch(devnet: &Devnet, lease: &str) -> PathBuf {
+pub fn fetch(devnet: &Devnet, lease: &str) -> PathBuf {
 	let to = devnet.folder().join(format!("results-{lease}"));
 	let arguments = ["files", "get", lease, "--to", to.to_str().unwrap()];
 	let (files, code) = devnet.json("//Tenant", &arguments).unwrap();
@@ -143,7 +143,7 @@ fn record(devnet: &Devnet) -> Vec<Value> {
 }
 
 /// Runs a job that fails; what the command line says of it.
-fn fails(devnet: &Devnet, file: File, says: &str) {
+pub fn fails(devnet: &Devnet, file: File, says: &str) {
 	let (json, code) = file.run(devnet);
 	assert_eq!(code, 7, "{json}");
 	let said = json["why"].as_str().unwrap_or_default();

@@ -1,11 +1,10 @@
 //! The calls to the engine.
 
 use super::{
-	fault,
 	spec::{body, Labels, GENESIS, LEASE, PROVIDER},
 	Image,
 };
-use crate::executor::{Attempt, ExecutorError};
+use crate::executor::{fault, Attempt, ExecutorError};
 use bollard::{
 	auth::DockerCredentials,
 	container::LogOutput,
@@ -179,17 +178,6 @@ impl Engine {
 		}))
 	}
 
-	async fn named(&self, labels: Vec<String>) -> Result<Vec<ContainerSummary>, ExecutorError> {
-		let options = ListContainersOptions {
-			all: true,
-			filters: Some(HashMap::from([("label".to_owned(), labels)])),
-			..Default::default()
-		};
-		let client = self.client(GLANCE).await?;
-		let found = client.list_containers(Some(options)).await;
-		found.map_err(failed("listing containers"))
-	}
-
 	/// (lease, name) of all containers of a provider.
 	pub async fn ours(
 		&self,
@@ -200,26 +188,19 @@ impl Engine {
 			format!("{GENESIS}={}", hex::encode(genesis.0)),
 			format!("{PROVIDER}={provider}"),
 		];
-		let found = self.named(labels).await?.into_iter().filter_map(|one| {
+		let options = ListContainersOptions {
+			all: true,
+			filters: Some(HashMap::from([("label".to_owned(), labels)])),
+			..Default::default()
+		};
+		let client = self.client(GLANCE).await?;
+		let found = client.list_containers(Some(options)).await;
+		let found = found.map_err(failed("listing containers"))?;
+		let found = found.into_iter().filter_map(|one| {
 			let lease = one.labels.as_ref()?.get(LEASE)?.parse().ok()?;
 			Some((lease, name_of(one)?))
 		});
 		Ok(found.collect())
-	}
-
-	/// Containers of other attempts of the same lease, by their names.
-	pub async fn others(&self, labels: &Labels) -> Result<Vec<String>, ExecutorError> {
-		let ours = labels.all();
-		let of_the_lease = [GENESIS, PROVIDER, LEASE]
-			.iter()
-			.filter_map(|key| Some(format!("{key}={}", ours.get(*key)?)))
-			.collect();
-		let names = self
-			.named(of_the_lease)
-			.await?
-			.into_iter()
-			.filter_map(name_of);
-		Ok(names.filter(|name| *name != labels.name()).collect())
 	}
 
 	/// Pulls an image, even if the engine has it: who may not pull it must not run it. Says what goes on. One that

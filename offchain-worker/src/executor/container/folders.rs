@@ -1,7 +1,7 @@
 //! The folders of a lease that its container sees.
 
-use super::{fault, held::unlinked};
-use crate::executor::{runner::measure, Attempt, ExecutorError};
+use super::held::unlinked;
+use crate::executor::{fault, runner::measure, Attempt, ExecutorError};
 use leasehold_manifest::is_mount;
 use std::{io::ErrorKind::NotFound, path::Path};
 

@@ -1,5 +1,6 @@
 //! Room that files take which have no name any more.
 
+use crate::executor::runner::on_disk;
 use std::{
 	collections::HashSet,
 	fs::Metadata,
@@ -12,13 +13,13 @@ use std::{
 pub fn unlinked(first: i32, folder: &Path) -> u64 {
 	let group = |process: &Path| std::fs::read_to_string(process.join("cgroup")).ok();
 	let space = |process: &Path| std::fs::read_link(process.join("ns/pid")).ok();
+	if first <= 1 {
+		return 0;
+	}
 	let ours = PathBuf::from(format!("/proc/{first}"));
 	let (Some(group_of_it), Ok(disk)) = (group(&ours), std::fs::metadata(folder)) else {
 		return 0;
 	};
-	if first <= 1 {
-		return 0;
-	}
 	// An engine may leave its containers in its own group.
 	let shared = group(Path::new("/proc/self")).as_ref() == Some(&group_of_it);
 	let space_of_it = space(&ours);
@@ -30,7 +31,7 @@ pub fn unlinked(first: i32, folder: &Path) -> u64 {
 	let mut count = |meta: Metadata| {
 		let nameless = meta.is_file() && meta.nlink() == 0 && meta.dev() == disk.dev();
 		if nameless && seen.insert(meta.ino()) {
-			sum = sum.saturating_add(meta.len().max(meta.blocks().saturating_mul(512)));
+			sum = sum.saturating_add(on_disk(&meta));
 		}
 	};
 	let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();

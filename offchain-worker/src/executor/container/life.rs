@@ -7,18 +7,17 @@
 
 use super::{
 	engine::{PullError, Stage, State},
-	folders, note,
+	folders, note, noted,
 	output::Log,
 	spec::Labels,
-	written_end, Common, Image,
+	Common, Image,
 };
 use crate::{
-	executor::{Attempt, End, ExecutorError},
+	executor::{fault, runner::MAX_FILES, Attempt, End, ExecutorError},
 	reconcile::unix_now,
 };
 use futures::StreamExt as _;
 use std::{
-	io::ErrorKind::NotFound,
 	sync::{
 		atomic::{AtomicBool, Ordering},
 		Arc,
@@ -37,8 +36,6 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_
 const TRIES: u32 = 10;
 /// How long the image may take, with all tries: less than a lease may wait for its start.
 const PULL: Duration = Duration::from_secs(300);
-/// Most files that a job may leave.
-const MAX_FILES: u64 = 100_000;
 /// How long it may take to read what an ended container has written.
 const DRAIN: Duration = Duration::from_secs(120);
 /// Exit code of what was killed by signal 9.
@@ -138,7 +135,7 @@ fn other(
 	what: &'static str,
 	why: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> ExecutorError {
-	super::fault(what)(std::io::Error::other(why))
+	fault(what)(std::io::Error::other(why))
 }
 
 impl Attendant<'_> {
@@ -169,19 +166,10 @@ impl Attendant<'_> {
 		}
 	}
 
-	/// What was noted about the attempt.
-	fn noted(&self, ending: &str) -> Result<Option<String>, ExecutorError> {
-		match std::fs::read_to_string(self.attempt.file(ending)) {
-			Ok(text) => Ok(Some(text.trim().to_owned())),
-			Err(error) if error.kind() == NotFound => Ok(None),
-			Err(error) => Err(super::fault("reading a note about an attempt")(error)),
-		}
-	}
-
 	/// Takes the next step, from wherever the attempt stands.
 	async fn step(&mut self) -> Result<Step, ExecutorError> {
 		let internal = |why: &str| Ok(Step::End(End::Internal { why: why.into() }));
-		let started = self.noted("started")?;
+		let started = noted(&self.attempt, "started")?;
 		let state = self.common.engine.state(&self.labels).await?;
 		let Some(state) = state else {
 			return match started {
@@ -228,8 +216,13 @@ impl Attendant<'_> {
 			Err(why) => return invalid(why),
 		};
 		let lease = self.attempt.lease;
-		for other in engine.others(&self.labels).await? {
-			engine.remove(&other).await?;
+		for (of, name) in engine
+			.ours(self.labels.genesis, self.labels.provider)
+			.await?
+		{
+			if of == lease && name != self.name {
+				engine.remove(&name).await?;
+			}
 		}
 		folders::empty(&self.attempt)?;
 		let before = engine.image(&image.name).await?;
@@ -343,7 +336,7 @@ impl Attendant<'_> {
 	/// Follows the output of what runs, and its limits, until it ends.
 	async fn watch(&mut self, state: &State) -> Result<Step, ExecutorError> {
 		self.life.runs.store(true, Ordering::SeqCst);
-		let since = self.noted("running")?.and_then(|text| text.parse().ok());
+		let since = noted(&self.attempt, "running")?.and_then(|text| text.parse().ok());
 		let since = match since {
 			Some(since) => since,
 			None => {
@@ -355,7 +348,7 @@ impl Attendant<'_> {
 		if let Some(limit) = self.limit()? {
 			return Ok(Step::End(limit));
 		}
-		let mut log = self.log()?;
+		let mut log = Log::open(&self.attempt)?;
 		let mut output = self.common.engine.output(&self.name, true).await?;
 		let mut met = 0u64;
 		let mut look = tokio::time::interval(LOOK);
@@ -395,7 +388,7 @@ impl Attendant<'_> {
 	}
 
 	async fn read_on(&self) -> Result<(), ExecutorError> {
-		let mut log = self.log()?;
+		let mut log = Log::open(&self.attempt)?;
 		let mut output = self.common.engine.output(&self.name, false).await?;
 		let mut met = 0;
 		while let Some(next) = output.next().await {
@@ -406,12 +399,8 @@ impl Attendant<'_> {
 		Ok(())
 	}
 
-	fn log(&self) -> Result<Log, ExecutorError> {
-		Log::open(&self.attempt).map_err(super::fault("opening the lease's log"))
-	}
-
 	fn limit(&self) -> Result<Option<End>, ExecutorError> {
-		let noted = self.noted("limit")?;
+		let noted = noted(&self.attempt, "limit")?;
 		Ok(noted.and_then(|text| serde_json::from_str(&text).ok()))
 	}
 
@@ -450,7 +439,7 @@ impl Attendant<'_> {
 	async fn ended(&self, end: &End) -> Result<(), ExecutorError> {
 		self.end_it().await?;
 		// The first word stands.
-		if written_end(&self.attempt)?.is_none() {
+		if self.attempt.end()?.is_none() {
 			let text =
 				serde_json::to_string(end).map_err(|error| other("writing an end", error))?;
 			note(&self.attempt, "end", &text)?;
@@ -478,7 +467,7 @@ impl Attendant<'_> {
 	async fn clear(&self) -> Result<(), ExecutorError> {
 		let engine = &self.common.engine;
 		engine.remove(&self.name).await?;
-		if let Some(image) = self.noted("image")? {
+		if let Some(image) = noted(&self.attempt, "image")? {
 			engine.remove_image(&image).await;
 		}
 		Ok(())

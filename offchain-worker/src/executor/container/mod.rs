@@ -18,7 +18,7 @@ mod spec;
 
 pub use image::Image;
 
-use super::{Attempt, End, Executor, ExecutorError, Observed};
+use super::{fault, Attempt, Executor, ExecutorError, Observed};
 use crate::{config::Containers, fetch::Rule, store::write_whole};
 use engine::{Engine, Stage};
 use leasehold_client::H256;
@@ -47,26 +47,18 @@ pub struct Container {
 	lives: Mutex<HashMap<String, Arc<Life>>>,
 }
 
-fn fault(what: &'static str) -> impl Fn(std::io::Error) -> ExecutorError {
-	move |source| ExecutorError { what, source }
-}
-
 /// Notes something about an attempt.
 fn note(attempt: &Attempt, ending: &str, text: &str) -> Result<(), ExecutorError> {
 	write_whole(&attempt.file(ending), text.as_bytes())
 		.map_err(fault("noting something about an attempt"))
 }
 
-/// The end that is written down of an attempt.
-fn written_end(attempt: &Attempt) -> Result<Option<End>, ExecutorError> {
-	match std::fs::read(attempt.file("end")) {
-		Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).unwrap_or_else(
-			|error| End::Internal {
-				why: format!("the report of its end is damaged: {error}"),
-			},
-		))),
+/// What was noted about an attempt.
+fn noted(attempt: &Attempt, ending: &str) -> Result<Option<String>, ExecutorError> {
+	match std::fs::read_to_string(attempt.file(ending)) {
+		Ok(text) => Ok(Some(text.trim().to_owned())),
 		Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-		Err(error) => Err(fault("reading how an attempt ended")(error)),
+		Err(error) => Err(fault("reading a note about an attempt")(error)),
 	}
 }
 
@@ -140,17 +132,15 @@ impl Executor for Container {
 		if self.is_attended(attempt.lease) {
 			return Ok(());
 		}
-		let what = "making the lease's folders";
-		for folder in ["run", "in", "out", "logs"] {
-			std::fs::create_dir_all(attempt.folder.join(folder)).map_err(fault(what))?;
-		}
+		std::fs::create_dir_all(attempt.folder.join("run"))
+			.map_err(fault("making the lease's folders"))?;
 		note(attempt, "json", "{\"version\":1}")?;
 		self.attend(self.labels(attempt), attempt);
 		Ok(())
 	}
 
 	async fn observe(&self, attempt: &Attempt) -> Result<Observed, ExecutorError> {
-		if let Some(end) = written_end(attempt)? {
+		if let Some(end) = attempt.end()? {
 			return Ok(Observed::Ended(end));
 		}
 		let labels = self.labels(attempt);
@@ -161,7 +151,7 @@ impl Executor for Container {
 			});
 		}
 		// It may have ended between the two looks.
-		if let Some(end) = written_end(attempt)? {
+		if let Some(end) = attempt.end()? {
 			return Ok(Observed::Ended(end));
 		}
 		let started = attempt.file("started").exists();

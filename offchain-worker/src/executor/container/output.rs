@@ -1,12 +1,10 @@
 //! What a container writes, in the lease's log.
 
-use super::fault;
+use super::{note, noted};
 use crate::{
-	executor::{Attempt, ExecutorError},
+	executor::{fault, Attempt, ExecutorError},
 	log::LogWriter,
-	store::write_whole,
 };
-use std::io::ErrorKind::NotFound;
 
 /// The lease's log, and how much of an attempt's output is in it.
 pub struct Log {
@@ -19,17 +17,19 @@ pub struct Log {
 
 impl Log {
 	/// Opens the lease's log where the attempt's output goes on.
-	pub fn open(attempt: &Attempt) -> std::io::Result<Self> {
-		let writer = LogWriter::open(&attempt.folder.join("logs"), &attempt.service.name)?;
-		let from = attempt.file("from");
-		let first = match std::fs::read_to_string(&from) {
-			Ok(text) => text.trim().parse().map_err(std::io::Error::other)?,
-			Err(error) if error.kind() == NotFound => {
+	pub fn open(attempt: &Attempt) -> Result<Self, ExecutorError> {
+		let what = "opening the lease's log";
+		let writer = LogWriter::open(&attempt.folder.join("logs"), &attempt.service.name)
+			.map_err(fault(what))?;
+		let first = match noted(attempt, "from")? {
+			Some(text) => text
+				.parse()
+				.map_err(|error| fault(what)(std::io::Error::other(error)))?,
+			None => {
 				let next = writer.next();
-				write_whole(&from, next.to_string().as_bytes())?;
+				note(attempt, "from", &next.to_string())?;
 				next
 			}
-			Err(error) => return Err(error),
 		};
 		let has = writer.next().saturating_sub(first);
 		let cap = u64::from(attempt.service.unit.storage).saturating_mul(1 << 20);

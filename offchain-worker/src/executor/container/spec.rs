@@ -29,8 +29,8 @@ pub const LEASE: &str = "leasehold.lease";
 /// Whose a container is.
 #[derive(Clone, Debug)]
 pub struct Labels {
-	genesis: H256,
-	provider: u32,
+	pub genesis: H256,
+	pub provider: u32,
 	lease: u64,
 	manifest: [u8; 32],
 	service: String,
