@@ -74,12 +74,13 @@ impl<T: Config> Pallet<T> {
 		let proposed = Resizes::<T>::take(id).ok_or(Error::<T>::NoProposal)?;
 		let agreed = proposed.resources == resources && Self::now() <= proposed.until;
 		ensure!(agreed, Error::<T>::NoProposal);
-		let taken =
-			T::Registry::pin(lease.provider, &lease.taken, &resources).map_err(Self::refusal)?;
-		let rate =
-			T::Streams::resize(id, |rate| pricing::resized_rate(rate, &lease.taken, &taken))?;
-		let slice = Self::slice(rate, &Self::terms());
-		T::Registry::exchange(lease.provider, (&lease.taken, lease.slice), (&taken, slice))?;
+		let old = (&lease.taken, lease.slice);
+		let (mut rate, mut slice) = (0, 0);
+		let taken = T::Registry::resize(lease.provider, old, &resources, |taken| {
+			rate = T::Streams::resize(id, |rate| pricing::resized_rate(rate, old.0, taken))?;
+			slice = Self::slice(rate, &Self::terms());
+			Ok(slice)
+		})?;
 		(lease.taken, lease.slice) = (taken.clone(), slice);
 		let due = Self::next_visit(id, &lease, false);
 		Self::put(id, lease, due);

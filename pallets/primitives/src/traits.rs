@@ -72,12 +72,14 @@ pub trait ProviderRegistry<AccountId> {
 		old: (&Resources, Balance),
 		new: (&Resources, Balance),
 	) -> DispatchResult;
-	/// Pins a request to what the provider has, beside what it has reserved less `old`.
-	fn pin(
+	/// Replaces what a lease has reserved by what `request` would take of the provider if it had not got that,
+	/// and its slice by the one that `slice` gives for this. Fails if the provider has not got it.
+	fn resize(
 		provider: ProviderId,
-		old: &Resources,
+		old: (&Resources, Balance),
 		request: &Resources,
-	) -> Result<Resources, Requirement>;
+		slice: impl FnOnce(&Resources) -> Result<Balance, DispatchError>,
+	) -> Result<Resources, DispatchError>;
 	/// Gives back what a lease has reserved.
 	fn release(provider: ProviderId, taken: &Resources, slice: Balance) -> DispatchResult;
 	/// Pays `amount` planck of a lease's slice to the tenant. The slice must still be reserved.

@@ -14,6 +14,7 @@ use leasehold_primitives::{
 	resources::has_attributes, AgendaItem, Balance, BlockNumber, Demand, PriceSheet, ProviderId,
 	ProviderRegistry, Requirement, Resources,
 };
+use sp_runtime::DispatchError;
 
 impl<T: Config> Pallet<T> {
 	/// The block for which an item of the registry waits.
@@ -53,6 +54,36 @@ impl<T: Config> Pallet<T> {
 			AgendaItem::Attestation(id) => Self::end_attestation(id),
 			_ => Ok(()),
 		}
+	}
+}
+
+impl<T: Config> Pallet<T> {
+	/// Replaces what a lease has reserved, if `has` says that the provider has got the sum of all.
+	fn replace(
+		provider: ProviderId,
+		(old, old_slice): (&Resources, Balance),
+		(new, new_slice): (&Resources, Balance),
+		has: impl FnOnce(&Resources) -> bool,
+	) -> DispatchResult {
+		Self::change(provider, |record| {
+			let rest = record
+				.reserved
+				.checked_sub(old)
+				.ok_or(Error::<T>::NotReserved)?;
+			record.reserved = rest
+				.checked_add(new)
+				.filter(has)
+				.ok_or(Error::<T>::CannotReserve)?;
+			let rest = record
+				.slices
+				.checked_sub(old_slice)
+				.ok_or(Error::<T>::NotReserved)?;
+			record.slices = rest
+				.checked_add(new_slice)
+				.filter(|sum| *sum <= record.bond || new_slice <= old_slice)
+				.ok_or(Error::<T>::CannotReserve)?;
+			Ok(())
+		})
 	}
 }
 
@@ -149,37 +180,29 @@ impl<T: Config> ProviderRegistry<AccountIdOf<T>> for Pallet<T> {
 		(old, old_slice): (&Resources, Balance),
 		(new, new_slice): (&Resources, Balance),
 	) -> DispatchResult {
-		let capacity = Infos::<T>::get(provider).ok_or(Error::<T>::UnknownProvider)?;
-		Self::change(provider, |record| {
-			let rest = record
-				.reserved
-				.checked_sub(old)
-				.ok_or(Error::<T>::NotReserved)?;
-			record.reserved = rest
-				.checked_add(new)
-				.filter(|sum| capacity.v1().capacity.covers(sum))
-				.ok_or(Error::<T>::CannotReserve)?;
-			let rest = record
-				.slices
-				.checked_sub(old_slice)
-				.ok_or(Error::<T>::NotReserved)?;
-			record.slices = rest
-				.checked_add(new_slice)
-				.filter(|sum| *sum <= record.bond || new_slice <= old_slice)
-				.ok_or(Error::<T>::CannotReserve)?;
-			Ok(())
+		Self::replace(provider, (old, old_slice), (new, new_slice), |sum| {
+			// Taking less needs nothing that the provider has not got.
+			let shrinks = old.checked_sub(new).is_some();
+			shrinks || Infos::<T>::get(provider).is_some_and(|info| info.v1().capacity.covers(sum))
 		})
 	}
 
-	fn pin(
+	fn resize(
 		provider: ProviderId,
-		old: &Resources,
+		(old, old_slice): (&Resources, Balance),
 		request: &Resources,
-	) -> Result<Resources, Requirement> {
-		let record = Providers::<T>::get(provider).ok_or(Requirement::Accepting)?;
-		let info = Infos::<T>::get(provider).ok_or(Requirement::Accepting)?;
-		let others = record.reserved.checked_sub(old).unwrap_or(record.reserved);
-		info.v1().capacity.take(&others, request)
+		slice: impl FnOnce(&Resources) -> Result<Balance, DispatchError>,
+	) -> Result<Resources, DispatchError> {
+		let record = Providers::<T>::get(provider).ok_or(Error::<T>::UnknownProvider)?;
+		let others = record.reserved.checked_sub(old);
+		let others = others.ok_or(Error::<T>::NotReserved)?;
+		let info = Infos::<T>::get(provider).ok_or(Error::<T>::UnknownProvider)?;
+		let taken = info.v1().capacity.take(&others, request);
+		let taken = taken.map_err(|_| Error::<T>::CannotReserve)?;
+		// May pay the provider: its record is read anew.
+		let new_slice = slice(&taken)?;
+		Self::replace(provider, (old, old_slice), (&taken, new_slice), |_| true)?;
+		Ok(taken)
 	}
 
 	fn release(provider: ProviderId, taken: &Resources, slice: Balance) -> DispatchResult {

@@ -538,7 +538,7 @@ fn a_lease_changes_its_size_if_both_agree() {
 		);
 		// More than the machine has.
 		assert_ok!(propose("tenant", 5_000));
-		assert_noop!(accept("operator0", 5_000), E::NotEligible);
+		assert_noop!(accept("operator0", 5_000), P::CannotReserve);
 		// A proposal does not stand for ever.
 		assert_ok!(propose("tenant", 500));
 		to_block_on_duty(now() + 11, 0);
