@@ -374,8 +374,11 @@ impl Devnet {
 					"8192",
 					"--storage-mib",
 					"16384",
+					"--persistent-mib",
+					"16384",
 				])
 				.args(["--operator-seed", &hex::encode(operator_seed(n))])
+				.args(["--ports", &ports_of(n)])
 				.args(engine)
 				.args(registries),
 		)
@@ -389,6 +392,12 @@ impl Devnet {
 		]))
 		.await
 	}
+}
+
+/// The ports of this machine that a provider's services may open: none of another's.
+fn ports_of(n: u32) -> String {
+	let first = 30_000u32.saturating_add(n.saturating_mul(100)).min(65_000);
+	format!("{first}-{}", first.saturating_add(99))
 }
 
 fn describe(facts: &Value) -> String {

@@ -265,9 +265,32 @@ impl Gateway {
 		Ok(())
 	}
 
-	/// The log from an offset on. With `follow` until the lease is over.
-	pub async fn log(&self, from: u64, follow: bool) -> Result<Response, Failure> {
-		let path = self.path(&format!("logs?from={from}&follow={follow}"));
+	/// Where the ports that a lease opens to the world are reached, as `SERVICE:PORT is HOST:PORT`.
+	pub fn addresses(&self, ports: &serde_json::Value) -> Vec<String> {
+		let host = reqwest::Url::parse(&self.url).ok();
+		let host = host.as_ref().and_then(reqwest::Url::host_str);
+		let host = host.unwrap_or("?");
+		let ports = ports.as_array().into_iter().flatten();
+		ports
+			.map(|port| {
+				let (service, inner, outer) = (&port["service"], &port["port"], &port["host"]);
+				let udp = if port["udp"] == true { " (UDP)" } else { "" };
+				let service = service.as_str().unwrap_or("?");
+				format!("{service}:{inner} is {host}:{outer}{udp}")
+			})
+			.collect()
+	}
+
+	/// The log from an offset on, of a service's replica if one is named. With `follow` until the lease is over.
+	pub async fn log(
+		&self,
+		from: u64,
+		follow: bool,
+		replica: Option<&(String, u32)>,
+	) -> Result<Response, Failure> {
+		let which = replica.map(|(service, n)| format!("&service={service}&replica={n}"));
+		let which = which.unwrap_or_default();
+		let path = self.path(&format!("logs?from={from}&follow={follow}{which}"));
 		self.request(Method::GET, &path, EMPTY, HeaderMap::new(), None)
 			.await
 	}

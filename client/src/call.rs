@@ -90,6 +90,12 @@ pub enum Call {
 		lease: u64,
 		code: FailureCode,
 	},
+	PauseLease {
+		lease: u64,
+	},
+	ResumeLease {
+		lease: u64,
+	},
 	CloseLease {
 		lease: u64,
 	},
@@ -192,6 +198,8 @@ impl Call {
 			Self::FailLease { lease, code } => {
 				checked(at, &tx.market().fail_lease(*lease, Static(*code)))
 			}
+			Self::PauseLease { lease } => checked(at, &tx.market().pause_lease(*lease)),
+			Self::ResumeLease { lease } => checked(at, &tx.market().resume_lease(*lease)),
 			Self::CloseLease { lease } => checked(at, &tx.market().close_lease(*lease)),
 			Self::SubmitReceipt {
 				lease,

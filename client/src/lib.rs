@@ -25,6 +25,17 @@ pub use leasehold_primitives::{
 pub use subxt::utils::{AccountId32, H256};
 pub use subxt_signer::sr25519::Keypair;
 
+/// The chain's word for a manifest's class of persistent storage.
+pub fn storage_class(name: &str) -> Option<primitives::StorageClass> {
+	use primitives::StorageClass;
+	match name {
+		"beta1" => Some(StorageClass::Hdd),
+		"default" | "beta2" => Some(StorageClass::Ssd),
+		"beta3" => Some(StorageClass::Nvme),
+		_ => None,
+	}
+}
+
 /// The chain as its metadata describes it. `tests/` fails when it drifts from the runtime.
 #[allow(clippy::all, missing_docs, rustdoc::all)]
 #[subxt::subxt(

@@ -17,7 +17,7 @@ mod yaml;
 pub use manifest::{
 	is_mount, totals, Credentials, Expose, FileEntry, Gpu, GpuModel, GpuTotal, Health, HttpOptions,
 	Manifest, ManifestError, Medium, Probe, Program, Protocol, Service, Totals, Unit, Volume,
-	MAX_BYTES, MAX_SECONDS, MIN_CONTAINER_MEMORY,
+	MAX_BYTES, MAX_REPLICAS, MAX_SECONDS,
 };
 pub use sdl::{Fault, Level, LocalFile, Placement, Sdl, Sums};
 

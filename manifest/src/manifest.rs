@@ -8,9 +8,11 @@ use crate::{
 use codec::{Decode, Encode};
 use std::collections::BTreeSet;
 
+mod runs;
 mod totals;
 mod v1;
 
+pub use runs::MAX_REPLICAS;
 pub use totals::{totals, GpuTotal, Totals};
 
 /// Version of the manifest's bytes.
@@ -21,6 +23,8 @@ const SALT: usize = 32;
 pub const MAX_ATTEMPTS: u32 = 10;
 /// Longest attempt of a job, seconds.
 pub const MAX_SECONDS: u64 = 30 * 86_400;
+/// Longest time of a health check, seconds.
+pub const MAX_HEALTH: u32 = 3_600;
 /// Longest manifest, bytes.
 pub const MAX_BYTES: usize = 1 << 20;
 /// Most services of a manifest.
@@ -227,18 +231,6 @@ impl<F> Service<F> {
 			Program::Module(file) => Some(file),
 			Program::Image { .. } => None,
 		}
-	}
-
-	/// Whether it is a job without volumes, GPUs and ports: what providers run so far.
-	pub fn is_plain_job(&self) -> bool {
-		let unit = &self.unit;
-		let more = !unit.volumes.is_empty() || unit.gpu.is_some() || !self.expose.is_empty();
-		self.kind == Kind::Job && !more
-	}
-
-	/// Whether it is a container with less memory than engines give.
-	pub fn lacks_memory(&self) -> bool {
-		self.module().is_none() && self.unit.memory < MIN_CONTAINER_MEMORY
 	}
 
 	/// The files that the tenant hands in: a module first.
@@ -468,7 +460,8 @@ impl Service {
 		let mut mounts = BTreeSet::new();
 		let mut names = BTreeSet::new();
 		for volume in &self.unit.volumes {
-			let safe = |mount: &String| is_mount(mount) && mounts.insert(mount.clone());
+			let bare = |mount: &String| mount.trim_end_matches('/').to_owned();
+			let safe = |mount: &String| is_mount(mount) && mounts.insert(bare(mount));
 			if !volume.mount.as_ref().is_none_or(safe) {
 				return malformed("a volume's mount is no path of its own");
 			}
@@ -479,6 +472,23 @@ impl Service {
 		if let Some(health) = &self.health {
 			if health.interval == 0 || health.timeout == 0 || health.retries == 0 {
 				return malformed("a health check's number is 0");
+			}
+			let longest = health.interval.max(health.timeout);
+			if longest.max(health.start_period) > MAX_HEALTH || health.retries > 100 {
+				return malformed("a health check's number is too large");
+			}
+			let sound = match &health.probe {
+				Probe::Exec(command) => {
+					!command.is_empty() && !command.iter().any(|arg| arg.contains('\0'))
+				}
+				Probe::Tcp(port) => *port > 0,
+				Probe::Http { port, path } => {
+					let plain = path.bytes().all(|b| b.is_ascii_graphic());
+					*port > 0 && path.starts_with('/') && plain
+				}
+			};
+			if !sound {
+				return malformed("a health check names no command, port or path");
 			}
 		}
 		if self

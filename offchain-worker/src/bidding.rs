@@ -1,6 +1,6 @@
 //! Bidding, after reserving what a won order would take.
 
-use crate::daemon::Shared;
+use crate::{daemon::Shared, executor::container::Isolation};
 use leasehold_client::{
 	units,
 	view::{OpenOrder, OrderNow, Provider, Terms, View},
@@ -96,20 +96,20 @@ pub async fn turn(shared: &Arc<Shared>, best: &View) -> anyhow::Result<()> {
 		let slice = terms.slice(rate, order.max_rate);
 		me.slices = me.slices.saturating_add(slice);
 	}
-	let status = shared.status.lock();
-	let no_containers = status.ok().and_then(|s| match &s.containers {
-		Some(_) => None,
-		None => Some(
-			s.no_containers
-				.clone()
-				.unwrap_or_else(|| "no engine is known".into()),
-		),
-	});
+	let status = shared.status.lock().map(|s| s.clone()).unwrap_or_default();
+	let no_containers = match (&status.containers, status.no_containers) {
+		(Some(_), _) => None,
+		(None, why) => Some(why.unwrap_or_else(|| "no engine is known".into())),
+	};
+	let no_services = match (status.networks, status.no_services) {
+		(Isolation::Closed, _) => None,
+		(_, why) => Some(why.unwrap_or_else(|| "not probed yet".into())),
+	};
 	for order in others {
 		if now.saturating_add(1) >= order.bidding_ends {
 			continue;
 		}
-		let quote = match can_run(order, no_containers.as_deref()) {
+		let quote = match can_run(order, no_containers.as_deref(), no_services.as_deref()) {
 			Ok(()) => shared.pricing.quote(shared, order, &terms, now),
 			Err(why) => Some(Err(why)),
 		};
@@ -150,18 +150,26 @@ struct Asked {
 	slice: u128,
 }
 
-/// Whether this daemon runs what is ordered, if containers cannot run for this reason.
-fn can_run(order: &OpenOrder, no_containers: Option<&str>) -> Result<(), String> {
-	if order.kind != WorkloadKind::Job {
-		return Err("this daemon runs jobs only".into());
-	}
+/// Whether this daemon runs what is ordered, if containers cannot run for the one reason, and services for the other.
+fn can_run(
+	order: &OpenOrder,
+	no_containers: Option<&str>,
+	no_services: Option<&str>,
+) -> Result<(), String> {
 	let container = order
 		.attributes
 		.iter()
 		.any(|attribute| attribute.key.as_slice() == sdl::CONTAINER.as_bytes());
 	match no_containers {
-		Some(why) if container => Err(format!("containers cannot run: {why}")),
-		_ => Ok(()),
+		Some(why) if container => return Err(format!("containers cannot run: {why}")),
+		_ => {}
+	}
+	match (order.kind, container, no_services) {
+		(WorkloadKind::Job, ..) | (WorkloadKind::Service, true, None) => Ok(()),
+		(WorkloadKind::Service, true, Some(why)) => Err(format!("services cannot run: {why}")),
+		(WorkloadKind::Service, false, _) => {
+			Err("this daemon runs services in containers only".into())
+		}
 	}
 }
 
@@ -222,6 +230,7 @@ mod tests {
 	const TERMS: Terms = Terms {
 		heartbeat_period: 10,
 		heartbeat_grace: 15,
+		pause_after: 20,
 		manifest_deadline: 100,
 		min_bond: 1_000,
 		start_deadline: 200,
@@ -318,17 +327,22 @@ mod tests {
 
 	#[test]
 	fn only_what_can_be_run_is_bid_on() {
-		let mut service = order(100);
-		service.kind = WorkloadKind::Service;
-		assert!(can_run(&service, None).unwrap_err().contains("jobs only"));
 		let mut container = order(100);
 		container.attributes.push(Attribute {
 			key: sdl::CONTAINER.as_bytes().to_vec().try_into().unwrap(),
 			value: b"true".to_vec().try_into().unwrap(),
 		});
-		assert_eq!(can_run(&container, None), Ok(()));
-		let why = can_run(&container, Some("no answer")).unwrap_err();
+		let (engine, open) = (Some("no answer"), Some("a hole"));
+		assert_eq!(can_run(&container, None, open), Ok(()));
+		let why = can_run(&container, engine, None).unwrap_err();
 		assert!(why.contains("no answer"), "{why}");
-		assert_eq!(can_run(&order(100), Some("no answer")), Ok(()));
+		assert_eq!(can_run(&order(100), engine, open), Ok(()));
+		let mut module = order(100);
+		(module.kind, container.kind) = (WorkloadKind::Service, WorkloadKind::Service);
+		assert_eq!(can_run(&container, None, None), Ok(()));
+		let why = can_run(&container, None, open).unwrap_err();
+		assert!(why.contains("a hole"), "{why}");
+		let why = can_run(&module, None, None).unwrap_err();
+		assert!(why.contains("in containers only"), "{why}");
 	}
 }

@@ -1,7 +1,10 @@
-//! A lease's log: append-only, one JSON record a line.
+//! A log: append-only, one JSON record a line.
 //!
 //! `{"seq":0,"time":1700000000000,"service":"render","stream":"stdout","bytes":"…"}` with
 //! milliseconds of Unix time and the bytes in hexadecimal if they are not text, else as `text`.
+//!
+//! It stands in segments, each named by how many bytes were written before it. A job's log has one; of a
+//! service's the oldest go.
 
 use serde::{Deserialize, Serialize};
 use std::{
@@ -26,68 +29,164 @@ pub struct Record {
 	pub bytes: Option<String>,
 }
 
-/// The log's only segment, so far.
-pub fn segment(folder: &Path) -> PathBuf {
-	folder.join("00000000.jsonl")
+/// Parts in which a log that is kept in part is thrown away.
+const PARTS: u64 = 4;
+
+/// (bytes before it, path) of a log's segments, in order.
+pub fn segments(folder: &Path) -> std::io::Result<Vec<(u64, PathBuf)>> {
+	let mut found = Vec::new();
+	for entry in std::fs::read_dir(folder)? {
+		let path = entry?.path();
+		let start = path.file_name().and_then(|name| name.to_str());
+		let start = start.and_then(|name| name.strip_suffix(".jsonl")?.parse().ok());
+		found.extend(start.map(|start| (start, path)));
+	}
+	found.sort();
+	Ok(found)
 }
 
-/// Appends to a lease's log.
+/// (bytes before it, path, whether none follows) of the segment in which a log goes on behind so many bytes: the
+/// oldest, if they are not kept any more.
+pub fn segment_at(folder: &Path, at: u64) -> Option<(u64, PathBuf, bool)> {
+	let found = segments(folder).ok()?;
+	let here = found
+		.iter()
+		.rposition(|(start, _)| *start <= at)
+		.unwrap_or(0);
+	let is_last = here.saturating_add(1) >= found.len();
+	let (start, path) = found.get(here)?;
+	Some((*start, path.clone(), is_last))
+}
+
+/// Where a log goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct End {
+	/// Number of the next record.
+	next: u64,
+	/// Bytes of whole records.
+	length: u64,
+	/// Time of the last record, and how many have the same.
+	last: (u64, u64),
+	/// Records that were looked at.
+	met: u64,
+}
+
+impl End {
+	/// Where a segment ends, that goes on from another's end.
+	fn of(path: &Path, before: Self) -> std::io::Result<Self> {
+		let mut end = Self {
+			length: 0,
+			..before
+		};
+		let mut reader = BufReader::new(File::open(path)?);
+		let mut line = Vec::new();
+		loop {
+			line.clear();
+			let n = reader.read_until(b'\n', &mut line)?;
+			if n == 0 || line.last() != Some(&b'\n') {
+				return Ok(end);
+			}
+			end.length = end.length.saturating_add(u64::try_from(n).unwrap_or(0));
+			// One that is damaged still has its place.
+			let record = serde_json::from_slice::<Record>(&line).ok();
+			end.met(record.map_or((end.next, end.last.0), |r| (r.seq, r.time)));
+		}
+	}
+
+	fn met(&mut self, (seq, time): (u64, u64)) {
+		self.next = seq.saturating_add(1);
+		self.met = self.met.saturating_add(1);
+		self.last = match self.last {
+			(same, count) if same == time => (time, count.saturating_add(1)),
+			_ => (time, 1),
+		};
+	}
+}
+
+/// Appends to a log.
 pub struct LogWriter {
+	folder: PathBuf,
 	file: File,
 	service: String,
-	next: u64,
-	written: u64,
+	/// Bytes before the segment.
+	start: u64,
+	end: End,
+	/// Bytes that are kept; all, if none are named.
+	keep: Option<u64>,
+}
+
+/// Now, in Unix milliseconds.
+fn now() -> u64 {
+	let now = SystemTime::now().duration_since(UNIX_EPOCH);
+	u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }
 
 impl LogWriter {
 	/// Opens the log in a folder; numbers go on where they stopped. A last record that was cut off
 	/// is dropped.
-	pub fn open(folder: &Path, service: &str) -> std::io::Result<Self> {
+	pub fn open(folder: &Path, service: &str, keep: Option<u64>) -> std::io::Result<Self> {
 		std::fs::create_dir_all(folder)?;
-		let path = segment(folder);
-		let (mut next, mut length) = (0u64, 0u64);
-		if let Ok(file) = File::open(&path) {
-			let mut reader = BufReader::new(file);
-			let mut line = Vec::new();
-			loop {
-				line.clear();
-				let n = reader.read_until(b'\n', &mut line)?;
-				if n == 0 || line.last() != Some(&b'\n') {
-					break;
-				}
-				next = next.saturating_add(1);
-				length = length.saturating_add(u64::try_from(n).unwrap_or(0));
+		let found = segments(folder)?;
+		// The last may be new, and of one moment as far as its records go.
+		let mut from = found.len().saturating_sub(2);
+		let end = loop {
+			let mut end = End::default();
+			for (_, path) in found.iter().skip(from) {
+				end = End::of(path, end)?;
 			}
-		}
-		let file = File::options().create(true).append(true).open(&path)?;
-		file.set_len(length)?;
+			if from == 0 || end.last.1 < end.met {
+				break end;
+			}
+			from = from.saturating_sub(1);
+		};
+		let start = found.last().map_or(0, |(start, _)| *start);
+		let file = Self::segment(folder, start)?;
+		file.set_len(end.length)?;
 		Ok(Self {
+			folder: folder.to_owned(),
 			file,
 			service: service.to_owned(),
-			next,
-			written: length,
+			start,
+			end,
+			keep,
 		})
+	}
+
+	fn segment(folder: &Path, start: u64) -> std::io::Result<File> {
+		let path = folder.join(format!("{start:08}.jsonl"));
+		File::options().create(true).append(true).open(path)
 	}
 
 	/// Number of the next record.
 	pub fn next(&self) -> u64 {
-		self.next
+		self.end.next
 	}
 
-	/// Bytes on disk.
+	/// Time of the last record, and how many have the same.
+	pub fn last(&self) -> (u64, u64) {
+		self.end.last
+	}
+
+	/// Bytes written, with those that are gone.
 	pub fn written(&self) -> u64 {
-		self.written
+		self.start.saturating_add(self.end.length)
 	}
 
 	/// Appends one record.
 	pub fn write(&mut self, stream: &str, bytes: &[u8]) -> std::io::Result<()> {
-		let now = SystemTime::now()
-			.duration_since(UNIX_EPOCH)
-			.unwrap_or_default();
+		self.write_at(now(), stream, bytes)
+	}
+
+	/// Appends one record of this time, Unix milliseconds.
+	pub fn write_at(&mut self, time: u64, stream: &str, bytes: &[u8]) -> std::io::Result<()> {
+		let full = |keep: u64| self.end.length >= keep / PARTS;
+		if self.keep.is_some_and(full) && self.end.length > 0 {
+			self.rotate()?;
+		}
 		let text = std::str::from_utf8(bytes).ok().map(str::to_owned);
 		let record = Record {
-			seq: self.next,
-			time: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
+			seq: self.end.next,
+			time,
 			service: self.service.clone(),
 			stream: stream.to_owned(),
 			bytes: text.is_none().then(|| hex::encode(bytes)),
@@ -96,10 +195,27 @@ impl LogWriter {
 		let mut line = serde_json::to_vec(&record)?;
 		line.push(b'\n');
 		self.file.write_all(&line)?;
-		self.next = self.next.saturating_add(1);
-		self.written = self
-			.written
-			.saturating_add(u64::try_from(line.len()).unwrap_or(0));
+		self.end.met((record.seq, time));
+		let more = u64::try_from(line.len()).unwrap_or(0);
+		self.end.length = self.end.length.saturating_add(more);
+		Ok(())
+	}
+
+	/// Begins a new segment, and throws away the oldest.
+	fn rotate(&mut self) -> std::io::Result<()> {
+		let start = self.written();
+		self.file = Self::segment(&self.folder, start)?;
+		(self.start, self.end.length) = (start, 0);
+		let kept = self.keep.unwrap_or(u64::MAX);
+		let found = segments(&self.folder)?;
+		for pair in found.windows(2) {
+			if let [(_, path), (next, _)] = pair {
+				// What begins within what is kept stays, with a part's room for the newest.
+				if start.saturating_sub(*next) > kept.saturating_sub(kept / PARTS) {
+					std::fs::remove_file(path)?;
+				}
+			}
+		}
 		Ok(())
 	}
 }
@@ -109,7 +225,8 @@ mod tests {
 	use super::*;
 
 	fn records(folder: &Path) -> Vec<Record> {
-		let text = std::fs::read_to_string(segment(folder)).unwrap();
+		let read = |(_, path)| std::fs::read_to_string(path).unwrap();
+		let text: String = segments(folder).unwrap().into_iter().map(read).collect();
 		text.lines()
 			.map(|line| serde_json::from_str(line).unwrap())
 			.collect()
@@ -118,20 +235,52 @@ mod tests {
 	#[test]
 	fn numbers_go_on_after_a_restart_and_a_cut_record_is_dropped() {
 		let folder = tempfile::tempdir().unwrap();
-		let mut log = LogWriter::open(folder.path(), "a").unwrap();
+		let mut log = LogWriter::open(folder.path(), "a", None).unwrap();
 		log.write("stdout", b"one\n").unwrap();
 		log.write("stderr", &[0xff]).unwrap();
 		drop(log);
 		let mut file = File::options()
 			.append(true)
-			.open(segment(folder.path()))
+			.open(folder.path().join("00000000.jsonl"))
 			.unwrap();
 		file.write_all(b"{\"seq\":2,\"ti").unwrap();
-		let mut log = LogWriter::open(folder.path(), "a").unwrap();
+		let mut log = LogWriter::open(folder.path(), "a", None).unwrap();
 		log.write("stdout", b"three").unwrap();
 		let all = records(folder.path());
 		assert_eq!(all.iter().map(|r| r.seq).collect::<Vec<_>>(), [0, 1, 2]);
 		assert_eq!(all[0].text.as_deref(), Some("one\n"));
 		assert_eq!(all[1].bytes.as_deref(), Some("ff"));
+	}
+
+	#[test]
+	fn of_a_log_that_is_kept_in_part_the_oldest_segments_go() {
+		let folder = tempfile::tempdir().unwrap();
+		let open = || LogWriter::open(folder.path(), "a", Some(4_000)).unwrap();
+		let mut log = open();
+		for n in 0..200u64 {
+			log.write_at(n / 10, "stdout", format!("line {n}").as_bytes())
+				.unwrap();
+			let found = segments(folder.path()).unwrap();
+			let on_disk: u64 = found
+				.iter()
+				.map(|(_, path)| path.metadata().unwrap().len())
+				.sum();
+			assert!(on_disk <= 5_200, "{on_disk}");
+			assert_eq!(found[0].0 + on_disk, log.written());
+			let at = |at| segment_at(folder.path(), at).unwrap();
+			assert_eq!((at(0).0, at(0).2), (found[0].0, found.len() == 1));
+			let (start, _, is_last) = at(log.written());
+			assert!(start <= log.written() && is_last);
+		}
+		let all = records(folder.path());
+		let (first, last) = (&all[0], &all[all.len() - 1]);
+		assert!(first.seq > 100 && last.seq == 199, "{}", first.seq);
+		assert_eq!(last.seq - first.seq + 1, all.len() as u64);
+		// Ten records have the last one's time, however the segments lie.
+		for more in 0..5 {
+			let mut log = open();
+			assert_eq!((log.next(), log.last()), (200 + more, (19, 10 + more)));
+			log.write_at(19, "stdout", &[b'x'; 200]).unwrap();
+		}
 	}
 }

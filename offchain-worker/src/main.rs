@@ -8,8 +8,10 @@ mod daemon;
 mod duty;
 mod executor;
 mod fetch;
+mod firewall;
 mod gateway;
 mod log;
+mod members;
 mod operate;
 mod pricing;
 mod reconcile;
@@ -62,6 +64,11 @@ enum Command {
 	Status(operate::Status),
 	/// Say what the running daemon decided about an order: what it bid, or why it did not.
 	Why(operate::Why),
+	/// Close the networks of services off from this machine, its network and each other, by a firewall table.
+	SetupNetwork(firewall::SetupNetwork),
+	/// Look what a container gets through to. Started by the daemon, in a container.
+	#[command(hide = true)]
+	Probe { targets: Vec<String> },
 	/// Run one attempt of a module. Started by the daemon.
 	#[command(hide = true)]
 	Runner { folder: PathBuf, attempt: u32 },
@@ -107,6 +114,8 @@ fn main() -> ExitCode {
 			Command::Status(status) => status.run(&arguments.dir).await,
 			Command::Why(why) => why.run(&arguments.dir).await,
 			Command::Update => operate::update(&arguments.dir).await,
+			Command::SetupNetwork(setup) => setup.run(&arguments.dir),
+			Command::Probe { targets } => executor::container::probe(&targets).await,
 			Command::Runner { .. } => Ok(()),
 		}
 	});

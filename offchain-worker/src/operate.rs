@@ -43,6 +43,9 @@ pub struct Init {
 	/// Storage to lease out, MiB; detected if left out.
 	#[arg(long)]
 	storage_mib: Option<u32>,
+	/// Storage to lease out that outlives a restart, on solid-state disks, MiB.
+	#[arg(long)]
+	persistent_mib: Option<u32>,
 	/// Socket of a container engine, Docker or Podman, as `unix:///run/podman/podman.sock`; where none is named the
 	/// usual places are looked at. `none`: run no containers.
 	#[arg(long, env = "LEASEHOLD_ENGINE")]
@@ -50,9 +53,18 @@ pub struct Init {
 	/// A registry that images are pulled from although its address is not public; may be repeated.
 	#[arg(long = "registry", value_name = "HOST:PORT")]
 	registries: Vec<String>,
+	/// The ports of this machine that services may open to the world, as `30000-32767`.
+	#[arg(long, value_name = "FIRST-LAST", value_parser = ports)]
+	ports: Option<(u16, u16)>,
 	/// Secret URI of the operator's key, as `//Name` on a development chain; drawn if left out.
 	#[arg(long, hide = true)]
 	operator_seed: Option<String>,
+}
+
+fn ports(text: &str) -> Result<(u16, u16), String> {
+	let pair = text.split_once('-');
+	let pair = pair.and_then(|(first, last)| Some((first.parse().ok()?, last.parse().ok()?)));
+	pair.ok_or_else(|| format!("`{text}` are no ports; write them as 30000-32767"))
 }
 
 /// (milli-CPU, MiB of memory, MiB of disk) that this machine can lease out.
@@ -129,6 +141,8 @@ impl Init {
 			attributes: &attributes,
 			engine: engine.as_deref(),
 			registries: &self.registries,
+			persistent_mib: self.persistent_mib,
+			ports: self.ports,
 		}
 		.render();
 		let seed = match &self.operator_seed {
@@ -288,6 +302,17 @@ impl Status {
 			(None, _) => "none: no engine is configured".to_owned(),
 		};
 		println!("containers  {containers}");
+		let services = match (
+			status["networks"] == "closed",
+			status["no_services"].as_str(),
+		) {
+			(true, _) => Some("run: their networks are shut off".to_owned()),
+			(false, Some(why)) => Some(format!("cannot run at present: {why}")),
+			(false, None) => None,
+		};
+		if let Some(services) = services {
+			println!("services    {services}");
+		}
 		for (name, key) in [("refused", "refusal"), ("differs", "differs")] {
 			if let Some(what) = status[key].as_str() {
 				println!("{name:<11} {what}");

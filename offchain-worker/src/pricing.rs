@@ -3,7 +3,10 @@
 //! The program is asked once for each order, and again if it failed; never by the loop itself, which looks
 //! whether the answer is there.
 
-use crate::{config::PriceSheet, daemon::Shared};
+use crate::{
+	config::{persistent_mib, PriceSheet},
+	daemon::Shared,
+};
 use leasehold_client::view::{OpenOrder, Terms};
 use rustix::process::{kill_process_group, Pid, Signal};
 use serde::Deserialize;
@@ -207,6 +210,8 @@ fn question(order: &OpenOrder, terms: &Terms, sheet: Option<u128>) -> Value {
 		"cpu_millis": wanted.cpu,
 		"memory_mib": wanted.memory,
 		"storage_mib": wanted.ephemeral,
+		"persistent_mib": persistent_mib(wanted),
+		"ports": wanted.ports,
 		"attributes": attributes,
 	})
 }

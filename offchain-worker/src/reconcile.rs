@@ -3,17 +3,18 @@
 use crate::{
 	daemon::Shared,
 	executor::{Attempt, End, Executor as _, Observed},
+	members,
 	store::{LeaseRow, Phase},
 };
 use leasehold_client::{
 	story,
-	view::{LeaseRecordNow, OpenLease, State, View},
+	view::{LeaseRecordNow, OpenLease, State, Suspension, View},
 	Call, Connection, FailureCode, Heads,
 };
 use leasehold_manifest::{
 	files,
 	result::{result_hash, Output},
-	FileEntry, Manifest, Service,
+	FileEntry, Kind, Manifest, Service,
 };
 use std::{
 	path::{Path, PathBuf},
@@ -29,12 +30,18 @@ pub fn unix_now() -> u64 {
 		.as_secs()
 }
 
-/// The service of a lease whose manifest has been handed in.
+/// The manifest of a lease, once it has been handed in.
+pub fn manifest(shared: &Shared, row: &LeaseRow) -> anyhow::Result<Option<Manifest>> {
+	match shared.store.manifest(row.lease, &row.manifest_hash)? {
+		Some(bytes) => Ok(Some(Manifest::open(&bytes)?)),
+		None => Ok(None),
+	}
+}
+
+/// The job of a lease, or the first of its services, once its manifest has been handed in.
 pub fn service(shared: &Shared, row: &LeaseRow) -> anyhow::Result<Option<Service>> {
-	let Some(bytes) = shared.store.manifest(row.lease, &row.manifest_hash)? else {
-		return Ok(None);
-	};
-	Ok(Manifest::open(&bytes)?.services.into_iter().next())
+	let manifest = manifest(shared, row)?;
+	Ok(manifest.and_then(|manifest| manifest.services.into_iter().next()))
 }
 
 /// Where a file that the tenant hands in stands.
@@ -136,6 +143,7 @@ async fn wind_up(
 		_ => return Ok(()),
 	};
 	tracing::info!(lease = row.lease, why, "the lease is closed");
+	members::clear(shared, row).await?;
 	shared.store.update(row.lease, |row| {
 		row.phase = Phase::Closed { why };
 		row.closed_at = Some(unix_now());
@@ -151,13 +159,14 @@ pub async fn remove_orphans(shared: &Shared, finalized: &View) -> anyhow::Result
 		return Ok(());
 	};
 	let known = shared.store.leases()?;
-	for (lease, name) in container.leases().await? {
-		if known.iter().any(|row| row.lease == lease) {
+	for lease in container.leases().await? {
+		let open = |row: &LeaseRow| row.lease == lease && row.closed_at.is_none();
+		if known.iter().any(open) {
 			continue;
 		}
 		if let LeaseRecordNow::Closed(_) | LeaseRecordNow::Swept = finalized.lease(lease).await? {
-			tracing::warn!(lease, name, "a container of a closed lease is removed");
-			container.remove(&name).await?;
+			tracing::warn!(lease, "containers of a closed lease are removed");
+			container.remove(lease).await?;
 		}
 	}
 	Ok(())
@@ -185,19 +194,32 @@ fn attempt(shared: &Shared, row: &LeaseRow, service: Service) -> Attempt {
 	Attempt {
 		lease: row.lease,
 		manifest_hash: row.manifest_hash,
+		replica: 0,
 		number: row.attempts,
 		folder: shared.store.lease_folder(row.lease),
 		service,
+		ports: Vec::new(),
 	}
 }
 
 /// Stops what runs for a lease; whether nothing does any more.
 async fn stop(shared: &Shared, row: &LeaseRow) -> anyhow::Result<bool> {
-	if row.attempts == 0 {
+	let manifest = match row.attempts {
+		0 => None,
+		_ => manifest(shared, row)?,
+	};
+	let Some(manifest) = manifest else {
+		// Nothing was begun, as far as is known: the index or the manifest may have been lost.
+		if let Some(container) = &shared.executors.container {
+			if let Err(error) = container.remove(row.lease).await {
+				tracing::debug!(lease = row.lease, %error, "not looked for containers");
+			}
+		}
 		return Ok(true);
-	}
-	let Some(service) = service(shared, row)? else {
-		return Ok(true);
+	};
+	let first = manifest.services.first();
+	let Some(service) = first.filter(|service| service.kind == Kind::Job).cloned() else {
+		return members::stop(shared, row, &manifest).await;
 	};
 	let attempt = attempt(shared, row, service);
 	Ok(shared.executors.stop(&attempt).await?)
@@ -279,13 +301,27 @@ async fn step(shared: &Arc<Shared>, now: u32, lease: &OpenLease) -> anyhow::Resu
 		Phase::Closed { .. } => return Ok(()),
 		Phase::AwaitingManifest | Phase::Starting | Phase::Running | Phase::Suspended => {}
 	}
-	let Some(service) = service(shared, &row)? else {
+	let Some(manifest) = manifest(shared, &row)? else {
 		report_missing_manifest(shared, now, lease);
 		return Ok(());
 	};
-	if let State::Suspended { .. } = lease.state {
-		return suspend(shared, &row).await;
+	let first = manifest.services.first();
+	let job = first.filter(|service| service.kind == Kind::Job).cloned();
+	match (lease.state, &job) {
+		// Paused by this daemon, until they run again.
+		(
+			State::Suspended {
+				why: Suspension::ProviderPaused,
+				..
+			},
+			None,
+		) => {}
+		(State::Suspended { .. }, _) => return suspend(shared, &row).await,
+		_ => {}
 	}
+	let Some(service) = job else {
+		return members::serve(shared, now, lease, row, &manifest).await;
+	};
 	if row.phase == Phase::Suspended {
 		tracing::info!(lease = lease.id, "the lease runs again");
 		return begin(shared, &mut row, service).await;
@@ -303,40 +339,51 @@ async fn step(shared: &Arc<Shared>, now: u32, lease: &OpenLease) -> anyhow::Resu
 			shared.executors.start(&tried).await?;
 			Ok(())
 		}
-		Observed::Preparing => Ok(()),
+		Observed::Preparing | Observed::Unready => Ok(()),
 		Observed::Running => {
 			if let State::Starting { .. } = lease.state {
 				tell_start(shared, now, lease);
 			}
-			shared.store.update(row.lease, |row| {
-				let starting = row.phase == Phase::Starting;
-				if starting {
-					row.phase = Phase::Running;
-				}
-				starting
-			})?;
-			Ok(())
+			note_running(shared, row.lease)
 		}
 		Observed::Ended(end) => ended(shared, row, service, end).await,
 	}
 }
 
+/// What was being started runs.
+pub fn note_running(shared: &Shared, lease: u64) -> anyhow::Result<()> {
+	shared.store.update(lease, |row| {
+		let starting = row.phase == Phase::Starting;
+		if starting {
+			row.phase = Phase::Running;
+		}
+		starting
+	})?;
+	Ok(())
+}
+
 /// Stops what runs; its data stays.
 async fn suspend(shared: &Shared, row: &LeaseRow) -> anyhow::Result<()> {
-	if !matches!(row.phase, Phase::Starting | Phase::Running) {
+	if row.phase == Phase::Suspended {
 		return Ok(());
 	}
 	if !stop(shared, row).await? {
 		return Ok(());
 	}
-	tracing::info!(
-		lease = row.lease,
-		"the lease is suspended: the workload is stopped"
-	);
-	shared.store.update(row.lease, |row| {
-		row.phase = Phase::Suspended;
-		true
+	let suspended = shared.store.update(row.lease, |row| {
+		// One that has not begun, as far as is known, waits for its files as before.
+		let began = row.attempts > 0;
+		if began {
+			row.phase = Phase::Suspended;
+		}
+		began
 	})?;
+	if suspended.is_some() {
+		tracing::info!(
+			lease = row.lease,
+			"the lease is suspended: the workload is stopped"
+		);
+	}
 	Ok(())
 }
 
@@ -363,7 +410,7 @@ fn report_missing_manifest(shared: &Arc<Shared>, now: u32, lease: &OpenLease) {
 	}
 }
 
-fn tell_start(shared: &Arc<Shared>, now: u32, lease: &OpenLease) {
+pub fn tell_start(shared: &Arc<Shared>, now: u32, lease: &OpenLease) {
 	shared.tell(
 		format!("lease {} runs", lease.id),
 		now,

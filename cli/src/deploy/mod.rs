@@ -48,12 +48,20 @@ pub struct Deploy {
 	/// First deposit, LEASE; what is not spent comes back.
 	#[arg(long, value_name = "LEASE")]
 	deposit: Option<String>,
+	/// How long services may run at most, as `12h` or `30d`. A job runs as long as its file allows.
+	#[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
+	max_duration: Duration,
 	/// Blocks for which bids are taken.
 	#[arg(long, value_name = "BLOCKS", default_value_t = 5)]
 	bidding: u32,
 	/// Place the order although no provider fits it now.
 	#[arg(long)]
 	anyway: bool,
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+	let time = leasehold_manifest::quantity::duration(text);
+	time.ok_or_else(|| format!("`{text}` is no time; write it as 90m, 12h or 30d"))
 }
 
 /// The manifest's hash of an order of this account that is open or has an open lease.
@@ -131,7 +139,19 @@ impl Deploy {
 		if self.wait {
 			return until_ended(context, &chain, &gateway, lease.id).await;
 		}
-		let json = json!({ "order": order, "lease": lease.id, "provider": lease.provider });
+		// Where the services are reached; the provider's word.
+		let said = match &record {
+			LeaseRecordNow::Open(_) => gateway.call("lease_status", String::new()).await.ok(),
+			_ => None,
+		};
+		let ports = said.map(|said| said["ports"].clone()).unwrap_or_default();
+		let addresses = gateway.addresses(&ports);
+		let json = json!({
+			"order": order, "lease": lease.id, "provider": lease.provider, "addresses": addresses,
+		});
+		for line in &addresses {
+			context.out.stage(line);
+		}
 		context.out.result(json, || {
 			let word = match record {
 				LeaseRecordNow::Open(_) => "runs".to_owned(),
@@ -194,15 +214,22 @@ impl Deploy {
 		};
 		let first = prepared.manifest.services.first();
 		let first = first.ok_or_else(|| Failure::new(2, "no service", ""))?;
-		let attempt = slots(Duration::from_secs(first.max_duration));
+		let attempt = match first.kind {
+			Kind::Job => slots(Duration::from_secs(first.max_duration)),
+			Kind::Service => slots(self.max_duration),
+		};
+		let attempts = match first.kind {
+			Kind::Job => first.attempts,
+			Kind::Service => 1,
+		};
 		let max_duration = attempt
-			.saturating_mul(first.attempts)
+			.saturating_mul(attempts)
 			.saturating_add(20)
 			.min(terms.max_duration);
 		let least = terms.minimal_deposit(max_rate);
 		let deposit = match &self.deposit {
 			Some(text) => Some(units::parse_amount(text).map_err(|why| Failure::new(2, why, ""))?),
-			// Enough for one attempt, or for an hour of it.
+			// Enough for one attempt, or for an hour.
 			None => least.and_then(|least| {
 				let blocks = attempt.min(slots(Duration::from_secs(3_600)));
 				least.checked_add(max_rate.checked_mul(blocks.into())?)

@@ -2,12 +2,10 @@
 
 use crate::{output::Failure, Context};
 use leasehold_client::{
-	primitives::{GpuUnits, GpuVendor, PersistentStorage, StorageClass},
-	AccountId32, Attribute, Resources,
+	primitives::{GpuUnits, GpuVendor, PersistentStorage},
+	storage_class, AccountId32, Attribute, Resources,
 };
-use leasehold_manifest::{
-	files, sdl, FileEntry, Level, Manifest, Placement, Sdl, Service, Totals, MIN_CONTAINER_MEMORY,
-};
+use leasehold_manifest::{files, sdl, FileEntry, Level, Manifest, Placement, Sdl, Service, Totals};
 use serde::{Deserialize, Serialize};
 use std::{
 	path::{Path, PathBuf},
@@ -38,12 +36,8 @@ fn resources(totals: &Totals) -> Result<Resources, Failure> {
 		..Default::default()
 	};
 	for (class, size) in &totals.persistent {
-		let class = match class.as_str() {
-			"beta1" => StorageClass::Hdd,
-			"default" | "beta2" => StorageClass::Ssd,
-			"beta3" => StorageClass::Nvme,
-			other => return Err(unsaid(format!("the storage class `{other}` is not known"))),
-		};
+		let class = storage_class(class)
+			.ok_or_else(|| unsaid(format!("the storage class `{class}` is not known")))?;
 		let alike = resources
 			.persistent
 			.iter_mut()
@@ -220,27 +214,10 @@ pub fn understand(
 impl Prepared {
 	/// Refuses what no provider runs yet.
 	pub(super) fn can_be_run(&self) -> Result<(), Failure> {
-		let services = &self.manifest.services;
-		if let Some(service) = services.iter().find(|service| service.lacks_memory()) {
-			let what = format!(
-				"`{}` is a container and has less than {MIN_CONTAINER_MEMORY} MiB of memory",
-				service.name
-			);
-			let advice = "Order more: profiles.compute.*.resources.memory.size.";
-			return Err(Failure::new(2, what, advice));
-		}
-		match services.iter().find(|service| !service.is_plain_job()) {
-			Some(service) => {
-				let what = format!(
-					"`{}` is more than providers run so far: jobs, without volumes, GPUs and ports",
-					service.name
-				);
-				let advice =
-					"`leasehold price FILE` shows what it would ask for. Nothing was sent.";
-				Err(Failure::new(2, what, advice))
-			}
-			None => Ok(()),
-		}
+		self.manifest.can_be_run().map_err(|what| {
+			let advice = "`leasehold price FILE` shows what it would ask for. Nothing was sent.";
+			Failure::new(2, what, advice)
+		})
 	}
 }
 

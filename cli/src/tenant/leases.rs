@@ -188,10 +188,31 @@ impl Status {
 				),
 				Err(failure) => format!("workload: not known: {}", failure.what),
 			};
-			format!("{text}\n{says}")
+			let replicas = replicas(&workload["replicas"]);
+			let addresses = gateway.addresses(&workload["ports"]);
+			[vec![text, says], replicas, addresses].concat().join("\n")
 		});
 		Ok(())
 	}
+}
+
+/// How the replicas of a lease's services stand, a table.
+fn replicas(said: &serde_json::Value) -> Vec<String> {
+	let all = said.as_array().cloned().unwrap_or_default();
+	if all.is_empty() {
+		return Vec::new();
+	}
+	let rows = all.iter().map(|one| {
+		let text = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
+		vec![
+			format!("{}.{}", text("service"), one["replica"]),
+			text("state").replace('_', " "),
+			one["restarts"].to_string(),
+			text("last"),
+		]
+	});
+	let header = ["REPLICA", "STATE", "RESTARTS", "ENDED LAST"];
+	vec![table(&header, rows.collect())]
 }
 
 #[derive(Debug, Args)]

@@ -20,16 +20,24 @@ use std::{io::Write as _, path::PathBuf};
 #[derive(Debug, Args)]
 pub struct Logs {
 	lease: u64,
-	/// Go on until the job has ended.
+	/// Go on until the job has ended, or the lease of a service.
 	#[arg(long, short)]
 	follow: bool,
+	/// Whose log, in a lease of several services.
+	#[arg(long)]
+	service: Option<String>,
+	/// Which of a service's replicas, from 0.
+	#[arg(long, default_value_t = 0, requires = "service")]
+	replica: u32,
 }
 
 impl Logs {
 	pub async fn run(self, context: &Context) -> Result<(), Failure> {
 		let (_, connection) = connect(context).await?;
 		let (gateway, _) = session(context, &connection, self.lease).await?;
-		show_log(context, &gateway, self.follow, std::io::stdout()).await
+		let replica = self.service.map(|service| (service, self.replica));
+		let out = std::io::stdout();
+		show_log(context, &gateway, self.follow, replica.as_ref(), out).await
 	}
 }
 
@@ -39,12 +47,13 @@ pub async fn show_log(
 	context: &Context,
 	gateway: &Gateway,
 	follow: bool,
+	replica: Option<&(String, u32)>,
 	mut records: impl std::io::Write,
 ) -> Result<(), Failure> {
 	let mut offset = 0u64;
 	let mut tries = 0u32;
 	loop {
-		let answer = match gateway.log(offset, follow).await {
+		let answer = match gateway.log(offset, follow, replica).await {
 			Ok(answer) => answer,
 			// A provider that restarts comes back; the offset keeps the place.
 			Err(failure) if failure.code == 6 && follow && tries < 30 => {
@@ -66,8 +75,9 @@ pub async fn show_log(
 			rest.extend_from_slice(&chunk);
 			while let Some(end) = rest.iter().position(|b| *b == b'\n') {
 				let line: Vec<u8> = rest.drain(..=end).collect();
-				offset = offset.saturating_add(u64::try_from(line.len()).unwrap_or(0));
-				show_record(context, &line, &mut records);
+				let length = u64::try_from(line.len()).unwrap_or(0);
+				let gap = show_record(context, &line, &mut records);
+				offset = offset.saturating_add(gap.unwrap_or(length));
 			}
 		}
 		match (broken, follow) {
@@ -84,18 +94,25 @@ pub async fn show_log(
 	}
 }
 
-fn show_record(context: &Context, line: &[u8], records: &mut impl std::io::Write) {
+/// Shows a record; the bytes of the log that it stands for, if they are gone.
+fn show_record(context: &Context, line: &[u8], records: &mut impl std::io::Write) -> Option<u64> {
+	let record = serde_json::from_slice::<serde_json::Value>(line).ok();
+	let gap = record.as_ref().and_then(|record| record["gap"].as_u64());
 	if context.out.is_json() {
 		let _ = records.write_all(line);
-		return;
+		return gap;
 	}
-	let Ok(record) = serde_json::from_slice::<serde_json::Value>(line) else {
-		return;
-	};
+	if let Some(gap) = gap {
+		context.out.stage(format!(
+			"{gap} bytes of the log are gone: it is kept in part"
+		));
+		return Some(gap);
+	}
+	let record = record?;
 	let bytes = match (record["text"].as_str(), record["bytes"].as_str()) {
 		(Some(text), _) => text.as_bytes().to_vec(),
 		(None, Some(bytes)) => hex::decode(bytes).unwrap_or_default(),
-		(None, None) => return,
+		(None, None) => return None,
 	};
 	let _ = if record["stream"] == "stderr" {
 		std::io::stderr().write_all(&bytes)
@@ -104,6 +121,7 @@ fn show_record(context: &Context, line: &[u8], records: &mut impl std::io::Write
 			.write_all(&bytes)
 			.and_then(|()| std::io::stdout().flush())
 	};
+	None
 }
 
 #[derive(Debug, Subcommand)]

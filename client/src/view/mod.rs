@@ -115,6 +115,7 @@ impl View {
 		Ok(Terms {
 			heartbeat_period: providers.heartbeat_period,
 			heartbeat_grace: providers.heartbeat_grace,
+			pause_after: providers.pause_after,
 			manifest_deadline: market.manifest_deadline,
 			min_bond: providers.min_bond,
 			start_deadline: market.start_deadline,

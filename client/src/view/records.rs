@@ -233,6 +233,8 @@ pub enum OrderNow {
 pub struct Terms {
 	pub heartbeat_period: u32,
 	pub heartbeat_grace: u32,
+	/// Blocks of a dead workload after which its provider pauses the lease.
+	pub pause_after: u32,
 	/// Blocks from the match after which a provider may say that the manifest is missing.
 	pub manifest_deadline: u32,
 	pub min_bond: u128,

@@ -160,7 +160,7 @@ fn totals_are_sums_over_all_replicas() {
 	assert_eq!((sum.cpu, sum.memory, sum.ephemeral), (1_500, 576, 3_072));
 	assert_eq!(sum.persistent["default"], 6_144);
 	assert_eq!((sum.unit_cpu, sum.unit_memory), (500, 192));
-	assert_eq!((sum.ports, sum.ips), (1, 0));
+	assert_eq!((sum.ports, sum.ips), (2, 0));
 	assert_eq!(sum.gpu.len(), 1);
 	assert_eq!(sum.gpu[0].units, 3);
 	assert_eq!(sum.gpu[0].model.as_deref(), Some("a100"));

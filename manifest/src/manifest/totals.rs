@@ -90,7 +90,7 @@ pub fn totals<F>(services: &[Service<F>]) -> Option<Totals> {
 				Some(ip) => {
 					addresses.insert(ip);
 				}
-				None if port.is_http() => {}
+				// Also what will go by host name, once there is a proxy.
 				None => sum.ports = sum.ports.checked_add(1)?,
 			}
 		}

@@ -198,7 +198,7 @@ fn all_that_can_be_said_is_understood() {
 		if command == &["/bin/web"])
 	);
 	let totals = crate::totals(&west.services).unwrap();
-	assert_eq!((totals.cpu, totals.ports, totals.ips), (3_250, 0, 1));
+	assert_eq!((totals.cpu, totals.ports, totals.ips), (3_250, 1, 1));
 	assert_eq!(totals.persistent["beta3"], 10_240);
 	// In bytes, over all placements, as Akash adds them up.
 	assert_eq!(

@@ -6,23 +6,51 @@ pub mod wasm;
 
 use container::Container;
 use leasehold_client::FailureCode;
-use leasehold_manifest::{Program, Service};
+use leasehold_manifest::{Kind, Program, Protocol, Service};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
-/// One attempt to run a lease's workload.
+/// A port of a service, and the one of this machine behind which it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Port {
+	pub service: String,
+	/// In the container.
+	pub port: u16,
+	pub udp: bool,
+	/// Of this machine.
+	pub host: u16,
+}
+
+impl Port {
+	/// Whether it is for a port that a service opens to the world.
+	pub fn serves(&self, service: &str, expose: &leasehold_manifest::Expose) -> bool {
+		let udp = expose.protocol == Protocol::Udp;
+		(self.service.as_str(), self.port, self.udp) == (service, expose.port, udp)
+	}
+}
+
+/// One attempt to run a job, or a replica of a service.
 #[derive(Clone, Debug)]
 pub struct Attempt {
 	pub lease: u64,
 	pub manifest_hash: [u8; 32],
+	/// Of a service's replicas, from 0.
+	pub replica: u32,
 	/// From 1.
 	pub number: u32,
-	/// The lease's folder: `module.wasm`, `in/`, `out/`, `tmp/`, `logs/`, `run/`.
+	/// The lease's folder, or the replica's in it: `module.wasm`, `in/`, `out/`, `tmp/`, `logs/`, `run/`.
 	pub folder: PathBuf,
 	pub service: Service,
+	/// Of this machine, for what the service opens to the world.
+	pub ports: Vec<Port>,
 }
 
 impl Attempt {
+	/// Whether it is a job's.
+	pub fn is_job(&self) -> bool {
+		self.service.kind == Kind::Job
+	}
+
 	/// A file about this attempt.
 	pub fn file(&self, ending: &str) -> PathBuf {
 		self.folder
@@ -110,6 +138,8 @@ pub enum Observed {
 	Absent,
 	/// It is being made ready; nothing of the tenant's runs yet.
 	Preparing,
+	/// It runs, and has not been found well yet.
+	Unready,
 	Running,
 	Ended(End),
 }
@@ -171,5 +201,48 @@ impl Executor for Executors {
 
 	async fn stop(&self, attempt: &Attempt) -> Result<bool, ExecutorError> {
 		self.of(attempt)?.stop(attempt).await
+	}
+}
+
+#[cfg(test)]
+pub mod tests {
+	use super::*;
+	use leasehold_manifest::Unit;
+
+	/// An attempt of a small container.
+	pub fn attempt(kind: Kind) -> Attempt {
+		Attempt {
+			lease: 1,
+			manifest_hash: [7; 32],
+			replica: 0,
+			number: 1,
+			folder: PathBuf::from("/tmp/lease"),
+			ports: Vec::new(),
+			service: Service {
+				name: "web".into(),
+				kind,
+				program: Program::Image {
+					reference: "box".into(),
+					command: Vec::new(),
+					credentials: None,
+				},
+				args: Vec::new(),
+				env: Vec::new(),
+				count: 1,
+				unit: Unit {
+					cpu: 100,
+					memory: 16,
+					storage: 16,
+					..Default::default()
+				},
+				expose: Vec::new(),
+				depends_on: Vec::new(),
+				health: None,
+				inputs: Vec::new(),
+				outputs: Vec::new(),
+				max_duration: 60,
+				attempts: 1,
+			},
+		}
 	}
 }

@@ -198,6 +198,7 @@ fn attempt(folder: &Path, spec: &Spec, started: &Path) -> std::io::Result<End> {
 	let log = Arc::new(Mutex::new(LogWriter::open(
 		&folder.join("logs"),
 		&spec.service,
+		None,
 	)?));
 	let (sender, receiver) = channel();
 	let (task, owned, report) = (spec.clone(), folder.to_owned(), started.to_owned());

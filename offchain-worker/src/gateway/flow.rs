@@ -3,7 +3,8 @@
 use super::{access, Gateway, Refused};
 use crate::{
 	log,
-	reconcile::{input_path, outputs, service},
+	members::folder_of,
+	reconcile::{input_path, manifest, outputs, service},
 	store::{LeaseRow, Phase},
 };
 use axum::{
@@ -15,10 +16,10 @@ use axum::{
 };
 use futures::StreamExt as _;
 use leasehold_client::access::Scope;
-use leasehold_manifest::{files::is_safe_path, result::Output, FileEntry};
+use leasehold_manifest::{files::is_safe_path, result::Output, FileEntry, Kind};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 
 /// SHA-256 of nothing.
@@ -263,9 +264,45 @@ pub struct LogQuery {
 	/// Whether to go on until the lease is closed.
 	#[serde(default)]
 	follow: bool,
+	/// Whose log, in a lease of several services.
+	service: Option<String>,
+	#[serde(default)]
+	replica: u32,
 }
 
-/// Sends the log, a JSON record a line.
+/// The folder of the log that is wanted.
+fn log_folder(gateway: &Gateway, row: &LeaseRow, query: &LogQuery) -> Result<PathBuf, Refused> {
+	let store = &gateway.shared.store;
+	let manifest = manifest(&gateway.shared, row).map_err(internal)?;
+	let services = manifest
+		.map(|manifest| manifest.services)
+		.unwrap_or_default();
+	let found = match (&query.service, services.as_slice()) {
+		(None, [] | [_]) => services.first(),
+		(named, all) => {
+			let names: Vec<_> = all.iter().map(|service| service.name.as_str()).collect();
+			let found = all
+				.iter()
+				.find(|service| Some(&service.name) == named.as_ref());
+			let why = format!("name one of the lease's services: {}", names.join(", "));
+			Some(found.ok_or_else(|| refused(StatusCode::BAD_REQUEST, why))?)
+		}
+	};
+	let Some(service) = found else {
+		return Ok(store.lease_folder(row.lease).join("logs"));
+	};
+	if query.replica >= service.count {
+		let why = format!("`{}` has {} replicas, from 0", service.name, service.count);
+		return Err(refused(StatusCode::BAD_REQUEST, why));
+	}
+	Ok(match service.kind {
+		Kind::Job => store.lease_folder(row.lease),
+		Kind::Service => folder_of(store, row.lease, &service.name, query.replica),
+	}
+	.join("logs"))
+}
+
+/// Sends the log, a JSON record a line; `{"gap": n}` stands for `n` bytes that are not kept any more.
 pub async fn logs(
 	State(gateway): State<Gateway>,
 	Path(lease): Path<u64>,
@@ -274,16 +311,31 @@ pub async fn logs(
 ) -> Result<Response, Refused> {
 	let path = path_of(&request);
 	let facts = ("GET", path.as_str(), EMPTY);
-	access::check_headers(&gateway, lease, Scope::Logs, request.headers(), facts).await?;
-	let segment = log::segment(&gateway.shared.store.lease_folder(lease).join("logs"));
+	let row = access::check_headers(&gateway, lease, Scope::Logs, request.headers(), facts).await?;
+	let folder = log_folder(&gateway, &row, &query)?;
 	let (sender, receiver) = tokio::sync::mpsc::channel::<std::io::Result<Bytes>>(16);
 	tokio::spawn(async move {
 		let mut at = query.from;
 		loop {
 			// Looked at before reading, so that nothing written in between is missed.
 			let over = !query.follow || is_over(&gateway, lease);
-			if let Ok(mut file) = tokio::fs::File::open(&segment).await {
-				let _ = file.seek(std::io::SeekFrom::Start(at)).await;
+			// One segment after the other, for as long as there is a next one.
+			while let Some((start, path, is_last)) = log::segment_at(&folder, at) {
+				let before = at;
+				if at < start {
+					let gap = start.saturating_sub(at);
+					at = start;
+					let line = Bytes::from(format!("{{\"gap\":{gap}}}\n"));
+					if sender.send(Ok(line)).await.is_err() {
+						return;
+					}
+				}
+				let Ok(mut file) = tokio::fs::File::open(&path).await else {
+					// It was thrown away a moment ago.
+					continue;
+				};
+				let skip = std::io::SeekFrom::Start(at.saturating_sub(start));
+				let _ = file.seek(skip).await;
 				let mut buffer = vec![0u8; 1 << 16];
 				while let Ok(n @ 1..) = file.read(&mut buffer).await {
 					at = at.saturating_add(u64::try_from(n).unwrap_or(0));
@@ -291,6 +343,9 @@ pub async fn logs(
 					if sender.send(Ok(bytes)).await.is_err() {
 						return;
 					}
+				}
+				if is_last || at == before {
+					break;
 				}
 			}
 			if over || sender.is_closed() {

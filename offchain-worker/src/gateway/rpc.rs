@@ -3,7 +3,8 @@
 use super::{access, Gateway, Refused, API};
 use crate::{
 	executor::{container::Image, runner::measure},
-	reconcile::{missing, service},
+	members::Replicas,
+	reconcile::{manifest, missing},
 	store::{LeaseRow, Phase},
 };
 use axum::http::StatusCode;
@@ -14,8 +15,9 @@ use jsonrpsee::{
 use leasehold_client::{
 	access::{RequestProof, Scope, SignedGrant},
 	primitives::receipt,
+	storage_class, WorkloadKind,
 };
-use leasehold_manifest::{result::Output, Manifest, MIN_CONTAINER_MEMORY};
+use leasehold_manifest::{result::Output, Kind, Manifest};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
@@ -58,6 +60,9 @@ struct Status {
 	/// Bytes of the lease's folder.
 	used: u64,
 	outputs: Vec<Output>,
+	/// Of a lease of services.
+	#[serde(flatten)]
+	replicas: Replicas,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -156,6 +161,8 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 			asked.unit_memory,
 			had.unit_memory,
 		),
+		("ports", asked.ports, had.ports),
+		("addresses", asked.ips, had.ips),
 	] {
 		if asked > ordered {
 			let why =
@@ -163,31 +170,44 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 			return Err(bad(why));
 		}
 	}
-	let [only] = manifest.services.as_slice() else {
-		return Err(bad("this provider runs manifests of one service"));
+	let mut kept = had.persistent.to_vec();
+	for (class, size) in &asked.persistent {
+		let room = storage_class(class)
+			.and_then(|class| kept.iter_mut().find(|had| had.class == class))
+			.and_then(|had| had.size.checked_sub(*size).map(|rest| had.size = rest));
+		room.ok_or_else(|| {
+			let why = "the manifest asks for more persistent storage than was ordered";
+			bad(format!("{why}: {size} MiB of {class}"))
+		})?;
+	}
+	manifest.can_be_run().map_err(bad)?;
+	let ordered = match lease.kind {
+		WorkloadKind::Job => Kind::Job,
+		WorkloadKind::Service => Kind::Service,
 	};
-	if !only.is_plain_job() {
+	if manifest.services.iter().any(|one| one.kind != ordered) {
 		return Err(bad(
-			"this provider runs jobs, without volumes, GPUs and ports",
+			"the order is for a job and the manifest for services, or the reverse",
 		));
 	}
-	if only.module().is_none() {
-		if shared.executors.container.is_none() {
-			return Err(bad("this provider runs no containers"));
+	for service in &manifest.services {
+		if service.module().is_none() {
+			if shared.executors.container.is_none() {
+				return Err(bad("this provider runs no containers"));
+			}
+			Image::of(&service.program).map_err(bad)?;
 		}
-		Image::of(&only.program).map_err(bad)?;
-		if only.lacks_memory() {
-			let why = format!("a container needs {MIN_CONTAINER_MEMORY} MiB of memory at least");
-			return Err(bad(why));
+		let files = service.files();
+		let size = files.fold(0u64, |sum, f| sum.saturating_add(f.size));
+		if size > u64::from(service.unit.storage).saturating_mul(1 << 20) {
+			return Err(bad(format!(
+				"module and inputs have {size} bytes, more than the {} MiB of storage leased",
+				service.unit.storage
+			)));
 		}
 	}
-	let size = only.files().fold(0u64, |sum, f| sum.saturating_add(f.size));
-	if size > u64::from(only.unit.storage).saturating_mul(1 << 20) {
-		return Err(bad(format!(
-			"module and inputs have {size} bytes, more than the {} MiB of storage leased",
-			only.unit.storage
-		)));
-	}
+	let first = manifest.services.first();
+	let first = first.ok_or_else(|| bad("the manifest has no service"))?;
 	if shared
 		.store
 		.manifest(row.lease, &row.manifest_hash)
@@ -223,7 +243,7 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 		manifest_hash: hash,
 		block,
 		signature: hex::encode(shared.pair.sign(&payload).0),
-		missing: paths(missing(&shared.store.lease_folder(row.lease), only)),
+		missing: paths(missing(&shared.store.lease_folder(row.lease), first)),
 	})
 }
 
@@ -232,8 +252,12 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 	let row = checked(&gateway, "lease_status", Scope::Status, &signed).await?;
 	let shared = &gateway.shared;
 	let folder = shared.store.lease_folder(row.lease);
-	let service = service(shared, &row).map_err(internal)?;
+	let manifest = manifest(shared, &row).map_err(internal)?;
 	let over = matches!(row.phase, Phase::Ended { .. } | Phase::Closed { .. });
+	let replicas = shared.replicas.lock();
+	let replicas = replicas.map_or_else(|_| None, |all| all.get(&row.lease).cloned());
+	let replicas = replicas.filter(|_| !over).unwrap_or_default();
+	let service = manifest.and_then(|manifest| manifest.services.into_iter().next());
 	let (used, outputs) = tokio::task::spawn_blocking({
 		let (folder, service) = (folder.clone(), service.clone());
 		move || {
@@ -261,5 +285,6 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 		missing: if over { Vec::new() } else { missing },
 		used,
 		outputs,
+		replicas,
 	})
 }

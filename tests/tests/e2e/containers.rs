@@ -4,6 +4,7 @@ use crate::{
 	chosen,
 	faults::{kill_daemon, start_daemon, Owned, DAEMON},
 	jobs::{fails, fetch},
+	services,
 	setting::{closed, status, File},
 	suite, Case,
 };
@@ -53,26 +54,27 @@ const FAULTS: &[Case] = &[
 	("a_closed_lease_leaves_no_container", stopped),
 ];
 
-const PASSWORD: &str = "correct-horse";
+pub const PASSWORD: &str = "correct-horse";
 
 /// Everything that containers need, in a folder of its own.
-struct Setting {
+pub struct Setting {
 	folder: tempfile::TempDir,
 	/// The registry's address.
-	registry: String,
+	pub registry: String,
 	/// The engine and the registry.
 	processes: [Mutex<Option<Owned>>; 2],
 }
 
 static SETTING: OnceLock<Setting> = OnceLock::new();
 
-fn setting() -> &'static Setting {
+pub fn setting() -> &'static Setting {
 	SETTING.get().unwrap()
 }
 
-/// Runs the cases, on an engine of their own.
+/// Runs the cases, and those of services, on an engine of their own.
 pub fn run(arguments: &[&str]) -> (usize, usize) {
-	if chosen(CASES).is_empty() && chosen(FAULTS).is_empty() {
+	let none = [CASES, FAULTS].concat();
+	if chosen(&none).is_empty() && !services::any() {
 		return (0, 0);
 	}
 	let setting = SETTING.get_or_init(Setting::new);
@@ -82,8 +84,9 @@ pub fn run(arguments: &[&str]) -> (usize, usize) {
 	let (passed, failed) = suite("containers", &arguments, 6, CASES);
 	let (more, worse) = suite("container faults", &arguments, 1, FAULTS);
 	*DAEMON.lock().unwrap() = None;
+	let (served, unserved) = services::run(&arguments);
 	setting.end();
-	(passed + more, failed + worse)
+	(passed + more + served, failed + worse + unserved)
 }
 
 fn output_of(command: &mut Command) -> Vec<u8> {
@@ -97,10 +100,15 @@ impl Setting {
 	fn new() -> Self {
 		let folder = tempfile::tempdir().unwrap();
 		let at = |name: &str| folder.path().join(name);
+		let networks = at("networks");
+		std::fs::create_dir(&networks).unwrap();
 		std::fs::write(
 			at("containers.conf"),
-			"[engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n\
-			 [containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n",
+			format!(
+				"[engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n\
+				 [network]\nnetwork_config_dir = {networks:?}\n\
+				 [containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n"
+			),
 		)
 		.unwrap();
 		let insecure = "[[registry]]\nlocation = \"127.0.0.1\"\ninsecure = true\n";
@@ -169,8 +177,8 @@ impl Setting {
 		std::fs::create_dir_all(root.join("bin")).unwrap();
 		std::fs::copy("/bin/busybox", root.join("bin/busybox")).unwrap();
 		for name in [
-			"sh", "cat", "dd", "grep", "id", "ip", "ls", "mount", "rm", "sleep", "tail", "touch",
-			"wc",
+			"cat", "cut", "dd", "grep", "httpd", "id", "ip", "ls", "mkdir", "mount", "nc", "rm",
+			"sh", "sleep", "tail", "touch", "wc", "wget",
 		] {
 			symlink("busybox", root.join("bin").join(name)).unwrap();
 		}
@@ -202,11 +210,11 @@ impl Setting {
 		}
 	}
 
-	fn image(&self) -> String {
+	pub fn image(&self) -> String {
 		format!("{}/box:1", self.registry)
 	}
 
-	fn start_engine(&self) {
+	pub fn start_engine(&self) {
 		let socket = self.socket();
 		let _ = std::fs::remove_file(socket.trim_start_matches("unix://"));
 		let log = std::fs::File::options()
@@ -229,7 +237,7 @@ impl Setting {
 		.unwrap();
 	}
 
-	fn kill_engine(&self) {
+	pub fn kill_engine(&self) {
 		*self.processes[0].lock().unwrap() = None;
 	}
 
@@ -242,13 +250,32 @@ impl Setting {
 		let _ = std::fs::remove_dir_all(self.folder.path());
 	}
 
-	/// The container of a lease, whatever it does.
-	fn container_of(&self, lease: &str) -> Option<String> {
+	/// Whether there is a network of this name.
+	pub fn has_network(&self, name: &str) -> bool {
+		let names = output_of(
+			self.podman()
+				.args(["network", "ls", "--format", "{{.Name}}"]),
+		);
+		let names = String::from_utf8(names).unwrap();
+		names.lines().any(|one| one == name)
+	}
+
+	fn containers(&self) -> Vec<String> {
 		let names = output_of(self.podman().args(["ps", "-a", "--format", "{{.Names}}"]));
 		let names = String::from_utf8(names).unwrap();
+		names.lines().map(str::to_owned).collect()
+	}
+
+	/// The container of a lease, whatever it does.
+	pub fn container_of(&self, lease: &str) -> Option<String> {
 		let mark = format!("-0-{lease}-");
-		let mut names = names.lines().filter(|name| name.contains(&mark));
-		names.next().map(str::to_owned)
+		let mut names = self.containers().into_iter();
+		names.find(|name| name.contains(&mark))
+	}
+
+	/// Whether there is a container whose name begins so.
+	pub fn has_container(&self, begin: &str) -> bool {
+		self.containers().iter().any(|name| name.starts_with(begin))
 	}
 }
 

@@ -278,7 +278,7 @@ fn node_faults(devnet: &Devnet) {
 		"--state-pruning",
 		"archive",
 	];
-	let lease = job(45, 1).start(devnet);
+	let lease = job(80, 1).start(devnet);
 	let pid = runner(devnet, lease, 1);
 	let waiting = deploy_and_wait(devnet, lease.saturating_add(1));
 	let first = devnet.facts["node_pid"]
@@ -337,6 +337,6 @@ fn node_faults(devnet: &Devnet) {
 	let keys = leasehold_tests::state::check(devnet.rpc_port()).unwrap();
 	println!("  the state of {keys} keys keeps all invariants: ok");
 	assert_eq!(record["close_reason"], "Completed", "{record}");
-	assert_eq!(dots(devnet, lease), 45);
+	assert_eq!(dots(devnet, lease), 80);
 	assert_eq!(status(devnet, lease)["workload"]["attempts"], 1);
 }

@@ -1,7 +1,7 @@
 //! The calls to the engine.
 
 use super::{
-	spec::{body, Labels, GENESIS, LEASE, PROVIDER},
+	spec::{body, member_of, Labels, Place, GENESIS, LEASE, PROVIDER},
 	Image,
 };
 use crate::executor::{fault, Attempt, ExecutorError};
@@ -9,10 +9,11 @@ use bollard::{
 	auth::DockerCredentials,
 	container::LogOutput,
 	errors::Error,
-	models::{ContainerStateStatusEnum, ContainerSummary},
+	models::{ContainerStateStatusEnum, ContainerSummary, HealthConfig},
 	query_parameters::{
-		CreateContainerOptions, CreateImageOptions, KillContainerOptions, ListContainersOptions,
-		LogsOptions, RemoveContainerOptions, RemoveImageOptions,
+		CreateContainerOptions, CreateImageOptions, InspectContainerOptions, KillContainerOptions,
+		ListContainersOptions, LogsOptions, RemoveContainerOptions, RemoveImageOptions,
+		StopContainerOptions,
 	},
 	ClientVersion, Docker, API_DEFAULT_VERSION,
 };
@@ -20,16 +21,19 @@ use futures::{Stream, StreamExt as _};
 use leasehold_client::H256;
 use std::{
 	collections::HashMap,
+	net::IpAddr,
 	path::{Path, PathBuf},
 };
 use tokio::sync::OnceCell;
 
 /// Seconds that the answer to a question may take: others wait for it.
-const GLANCE: u64 = 5;
+pub const GLANCE: u64 = 5;
 /// Seconds that what changes something may take.
-const PATIENCE: u64 = 120;
+pub const PATIENCE: u64 = 120;
 /// Seconds until the first answer to a pull.
 const PULL_PATIENCE: u64 = 300;
+/// Seconds that a service has between the signal that ends it and the one that kills it.
+const FAREWELL: i32 = 10;
 /// What Docker's own daemon is called among the engine's components.
 const DOCKER: &str = "Engine";
 /// Where a container stands.
@@ -54,6 +58,21 @@ pub struct State {
 	pub out_of_memory: bool,
 	/// The engine's own file of its output.
 	pub log: PathBuf,
+	/// In the lease's network.
+	pub address: Option<IpAddr>,
+	/// Where it writes what it changes of its image, if the engine's storage has such a place.
+	pub layer: Option<PathBuf>,
+	/// The engine's own files that it sees, and may write.
+	pub files: Vec<PathBuf>,
+}
+
+/// A container of ours.
+#[derive(Clone, Debug)]
+pub struct Ours {
+	pub lease: u64,
+	/// Service and replica.
+	pub member: String,
+	pub name: String,
 }
 
 /// What is of interest about an image.
@@ -66,6 +85,8 @@ pub struct Found {
 	pub bytes: u64,
 	/// Where it declares volumes.
 	pub volumes: Vec<String>,
+	/// How it says that it is found out whether it is well.
+	pub health: Option<HealthConfig>,
 }
 
 /// Why a pull came to nothing.
@@ -85,11 +106,11 @@ pub struct Engine {
 	version: OnceCell<ClientVersion>,
 }
 
-fn failed(what: &'static str) -> impl Fn(Error) -> ExecutorError {
+pub fn failed(what: &'static str) -> impl Fn(Error) -> ExecutorError {
 	move |error| fault(what)(std::io::Error::other(error))
 }
 
-fn is(error: &Error, code: u16) -> bool {
+pub fn is(error: &Error, code: u16) -> bool {
 	matches!(error, Error::DockerResponseServerError { status_code, .. } if *status_code == code)
 }
 
@@ -103,7 +124,7 @@ impl Engine {
 	}
 
 	/// A client; the engine may have been started anew since the last one.
-	async fn client(&self, patience: u64) -> Result<Docker, ExecutorError> {
+	pub async fn client(&self, patience: u64) -> Result<Docker, ExecutorError> {
 		let unreached = failed("reaching the container engine");
 		let path = self.socket.to_string_lossy();
 		let agree = || async {
@@ -160,6 +181,11 @@ impl Engine {
 			let why = format!("{} is somebody else's", labels.name());
 			return Err(fault(what)(std::io::Error::other(why)));
 		}
+		let files = [
+			found.hosts_path,
+			found.hostname_path,
+			found.resolv_conf_path,
+		];
 		let state = found.state.unwrap_or_default();
 		let status = state.status.unwrap_or(ContainerStateStatusEnum::EMPTY);
 		let stage = match status {
@@ -175,32 +201,61 @@ impl Engine {
 			exit_code: state.exit_code.unwrap_or(-1),
 			out_of_memory: state.oom_killed.unwrap_or(false),
 			log: found.log_path.unwrap_or_default().into(),
+			address: found
+				.network_settings
+				.and_then(|settings| settings.networks)
+				.and_then(|mut networks| networks.remove(&labels.network()))
+				.and_then(|network| network.ip_address?.parse().ok()),
+			layer: found
+				.graph_driver
+				.and_then(|mut driver| driver.data.remove("UpperDir"))
+				.map(PathBuf::from),
+			files: files.into_iter().flatten().map(PathBuf::from).collect(),
 		}))
 	}
 
-	/// (lease, name) of all containers of a provider.
-	pub async fn ours(
-		&self,
-		genesis: H256,
-		provider: u32,
-	) -> Result<Vec<(u64, String)>, ExecutorError> {
-		let labels = vec![
-			format!("{GENESIS}={}", hex::encode(genesis.0)),
-			format!("{PROVIDER}={provider}"),
-		];
+	/// Bytes of what a container has changed of its image, by the engine's own count.
+	pub async fn changed(&self, name: &str) -> Result<u64, ExecutorError> {
+		let options = InspectContainerOptions { size: true };
+		let client = self.client(PATIENCE).await?;
+		let found = client.inspect_container(name, Some(options)).await;
+		let found = found.map_err(failed("measuring a container"))?;
+		Ok(found.size_rw.and_then(|n| n.try_into().ok()).unwrap_or(0))
+	}
+
+	/// All containers of a provider.
+	pub async fn ours(&self, genesis: H256, provider: u32) -> Result<Vec<Ours>, ExecutorError> {
 		let options = ListContainersOptions {
 			all: true,
-			filters: Some(HashMap::from([("label".to_owned(), labels)])),
+			filters: Some(filter(genesis, provider)),
 			..Default::default()
 		};
 		let client = self.client(GLANCE).await?;
 		let found = client.list_containers(Some(options)).await;
 		let found = found.map_err(failed("listing containers"))?;
 		let found = found.into_iter().filter_map(|one| {
-			let lease = one.labels.as_ref()?.get(LEASE)?.parse().ok()?;
-			Some((lease, name_of(one)?))
+			let labels = one.labels.as_ref()?;
+			Some(Ours {
+				lease: labels.get(LEASE)?.parse().ok()?,
+				member: member_of(labels)?,
+				name: name_of(one)?,
+			})
 		});
 		Ok(found.collect())
+	}
+
+	/// Ends what runs: asks first, and kills it after a while.
+	pub async fn end(&self, name: &str) -> Result<(), ExecutorError> {
+		let options = StopContainerOptions {
+			t: Some(FAREWELL),
+			..Default::default()
+		};
+		let client = self.client(PATIENCE).await?;
+		if let Err(error) = client.stop_container(name, Some(options)).await {
+			// It may have ended meanwhile: the caller looks.
+			tracing::debug!(name, %error, "not ended");
+		}
+		Ok(())
 	}
 
 	/// Pulls an image, even if the engine has it: who may not pull it must not run it. Says what goes on. One that
@@ -265,6 +320,7 @@ impl Engine {
 				.and_then(|size| size.try_into().ok())
 				.unwrap_or(u64::MAX),
 			volumes: config.volumes.unwrap_or_default(),
+			health: config.healthcheck,
 		}))
 	}
 
@@ -281,20 +337,20 @@ impl Engine {
 		}
 	}
 
-	/// Makes a container for a job; one of this name that is there already will do. The inner error says what the
+	/// Makes a container; one of this name that is there already will do. The inner error says what the
 	/// engine said.
 	pub async fn create(
 		&self,
 		labels: &Labels,
 		image_id: &str,
 		attempt: &Attempt,
-		volumes: &[(String, String)],
+		places: &[Place],
 	) -> Result<Result<(), String>, ExecutorError> {
 		let options = CreateContainerOptions {
 			name: Some(labels.name()),
 			..Default::default()
 		};
-		let body = body(labels, self.runtime.as_deref(), image_id, attempt, volumes);
+		let body = body(labels, self.runtime.as_deref(), image_id, attempt, places);
 		let client = self.client(PATIENCE).await?;
 		match client.create_container(Some(options), body).await {
 			Ok(_) => Ok(Ok(())),
@@ -348,11 +404,13 @@ impl Engine {
 		}
 	}
 
-	/// What a container has written from its start on: (stream, bytes).
+	/// What a container has written: (stream, bytes). From its start on, or since a second of Unix time; then each
+	/// begins with its own time.
 	pub async fn output(
 		&self,
 		name: &str,
 		follow: bool,
+		since: Option<i32>,
 	) -> Result<impl Stream<Item = Result<(&'static str, Vec<u8>), Error>> + Unpin, ExecutorError>
 	{
 		let options = LogsOptions {
@@ -360,9 +418,11 @@ impl Engine {
 			stdout: true,
 			stderr: true,
 			tail: "all".into(),
+			since: since.unwrap_or(0),
+			timestamps: since.is_some(),
 			..Default::default()
 		};
-		// A job may be silent for as long as it likes.
+		// A program may be silent for as long as it likes.
 		let client = self.client(u64::from(u32::MAX)).await?;
 		let stream = client.logs(name, Some(options));
 		let read = |entry: Result<LogOutput, Error>| {
@@ -375,6 +435,15 @@ impl Engine {
 		};
 		Ok(Box::pin(stream.map(read)))
 	}
+}
+
+/// What is ours.
+pub fn filter(genesis: H256, provider: u32) -> HashMap<String, Vec<String>> {
+	let labels = vec![
+		format!("{GENESIS}={}", hex::encode(genesis.0)),
+		format!("{PROVIDER}={provider}"),
+	];
+	HashMap::from([("label".to_owned(), labels)])
 }
 
 fn name_of(one: ContainerSummary) -> Option<String> {

@@ -1,64 +1,140 @@
-//! The folders of a lease that its container sees.
+//! The folders that a container sees.
 
-use super::held::unlinked;
-use crate::executor::{fault, runner::measure, Attempt, ExecutorError};
-use leasehold_manifest::is_mount;
-use std::{io::ErrorKind::NotFound, path::Path};
+use super::{
+	engine::State,
+	held::unlinked,
+	spec::{Place, Source},
+};
+use crate::executor::{
+	fault,
+	runner::{measure, MAX_FILES},
+	Attempt, ExecutorError,
+};
+use leasehold_manifest::{is_mount, Medium, Volume};
+use std::{
+	io::ErrorKind::NotFound,
+	path::{Path, PathBuf},
+};
 
-/// They count as the lease's storage, with the log.
-const FOLDERS: [&str; 4] = ["in", "out", "tmp", "volumes"];
+/// They count as storage, with the log.
+const FOLDERS: [&str; 4] = ["in", "out", "tmp", "declared"];
+/// What is gone with an attempt.
+const FLEETING: [&str; 4] = ["out", "tmp", "declared", VOLUMES];
+/// Volumes that are gone with an attempt, and those that outlive it.
+const VOLUMES: &str = "volumes";
+const KEPT: &str = "kept";
 
-/// Makes the lease's folders anew, but for what the tenant has handed in, and lets the image's user, whoever
-/// that is, read and write there. The folder around them keeps others out.
+/// Makes the folders anew, but for what the tenant has handed in and what outlives an attempt.
 pub fn empty(attempt: &Attempt) -> Result<(), ExecutorError> {
 	let wrong = fault("emptying the lease's folders");
-	let folder = &attempt.folder;
-	for name in FOLDERS {
-		let path = folder.join(name);
-		if name != "in" {
-			match std::fs::remove_dir_all(&path) {
-				Err(error) if error.kind() != NotFound => return Err(wrong(error)),
-				_ => {}
-			}
+	for name in FLEETING {
+		match std::fs::remove_dir_all(attempt.folder.join(name)) {
+			Err(error) if error.kind() != NotFound => return Err(wrong(error)),
+			_ => {}
 		}
-		std::fs::create_dir_all(&path).map_err(&wrong)?;
-		allow(&path, if name == "in" { 0o755 } else { 0o777 }).map_err(&wrong)?;
 	}
-	readable(&folder.join("in")).map_err(&wrong)
+	let input = attempt.folder.join("in");
+	std::fs::create_dir_all(&input).map_err(&wrong)?;
+	readable(&input).map_err(&wrong)
 }
 
-/// (folder of the lease, path in the container) for what an image declares as volumes, which would be room without
-/// a limit; an error says what is wrong with them.
-pub fn volumes(declared: &[String]) -> Result<Vec<(String, String)>, String> {
-	let own = ["/in", "/out", "/tmp"];
-	let mounts = declared.iter().map(|mount| mount.trim_end_matches('/'));
-	mounts
-		.filter(|mount| !own.contains(mount))
-		.enumerate()
-		.map(|(n, mount)| match is_mount(mount) {
-			true => Ok((format!("volumes/{n}"), mount.to_owned())),
-			false => Err(format!("the image declares a volume at `{mount}`")),
-		})
-		.collect()
+/// What a container sees of the lease's folders and in memory; an error says what is wrong with what its image
+/// declares as volumes, which would be room without a limit.
+pub fn places(attempt: &Attempt, declared: &[String]) -> Result<Vec<Place>, String> {
+	let place = |mount: &str, folder: String, read_only| Place {
+		mount: mount.to_owned(),
+		from: Source::Folder(folder),
+		read_only,
+	};
+	let mut places = match attempt.is_job() {
+		true => vec![
+			place("/in", "in".into(), true),
+			place("/out", "out".into(), false),
+			place("/tmp", "tmp".into(), false),
+		],
+		false => Vec::new(),
+	};
+	for volume in &attempt.service.unit.volumes {
+		let Some(mount) = &volume.mount else { continue };
+		let from = match volume.medium {
+			Medium::Memory => Source::Memory(volume.size),
+			_ => Source::Folder(folder_of(volume)),
+		};
+		places.push(Place {
+			mount: mount.trim_end_matches('/').to_owned(),
+			from,
+			read_only: volume.read_only,
+		});
+	}
+	for (n, mount) in declared.iter().enumerate() {
+		let mount = mount.trim_end_matches('/');
+		if places.iter().any(|place| place.mount == mount) {
+			continue;
+		}
+		if !is_mount(mount) {
+			return Err(format!("the image declares a volume at `{mount}`"));
+		}
+		places.push(place(mount, format!("declared/{n}"), false));
+	}
+	Ok(places)
 }
 
-/// Makes the folders for volumes.
-pub fn make(attempt: &Attempt, volumes: &[(String, String)]) -> Result<(), ExecutorError> {
+/// Where a volume lies.
+fn folder_of(volume: &Volume) -> String {
+	match volume.medium {
+		Medium::Persistent(_) => format!("{KEPT}/{}", volume.name),
+		_ => format!("{VOLUMES}/{}", volume.name),
+	}
+}
+
+/// Makes the folders, and lets the image's user, whoever that is, write there. The folder around them keeps others
+/// out.
+pub fn make(attempt: &Attempt, places: &[Place]) -> Result<(), ExecutorError> {
 	let wrong = fault("making the lease's folders");
-	for (name, _) in volumes {
+	for place in places {
+		let Source::Folder(name) = &place.from else {
+			continue;
+		};
 		let path = attempt.folder.join(name);
+		let there = path.exists();
 		std::fs::create_dir_all(&path).map_err(&wrong)?;
-		allow(&path, 0o777).map_err(&wrong)?;
+		// What outlives an attempt has been given to whom its program wants.
+		if !there {
+			allow(&path, if place.mount == "/in" { 0o755 } else { 0o777 }).map_err(&wrong)?;
+		}
 	}
 	Ok(())
 }
 
-/// (bytes, files) that a lease takes whose container's first process is `pid`; the engine has a copy of its output
-/// in `engine_log`, which may be ahead of the lease's log.
-pub fn used(folder: &Path, pid: i32, engine_log: &Path) -> (u64, u64) {
-	let engine_log = std::fs::metadata(engine_log).map_or(0, |meta| meta.len());
+/// Bytes of each volume on disk.
+pub fn sizes(folder: &Path, volumes: &[Volume]) -> Vec<u64> {
+	let size = |volume: &Volume| measure(&folder.join(folder_of(volume))).0;
+	on_disk(volumes).map(size).collect()
+}
+
+fn on_disk(volumes: &[Volume]) -> impl Iterator<Item = &Volume> {
+	volumes.iter().filter(|v| v.medium != Medium::Memory)
+}
+
+/// Whether a volume on disk has outgrown its size, and what it may have in any case.
+pub fn overfull(folder: &Path, volumes: &[Volume], had: &[u64]) -> bool {
+	let had = had.iter().copied().chain(std::iter::repeat(0));
+	on_disk(volumes).zip(had).any(|(volume, had)| {
+		let (bytes, files) = measure(&folder.join(folder_of(volume)));
+		let size = u64::from(volume.size).saturating_mul(1 << 20);
+		bytes > size.max(had) || files > MAX_FILES
+	})
+}
+
+/// (bytes, files) that a workload takes. The engine has a copy of its output, which may be ahead of the log.
+pub fn used(folder: &Path, state: &State) -> (u64, u64) {
+	let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |meta| meta.len());
+	let engines = state.files.iter().map(size).fold(0, u64::saturating_add);
 	let (logs, _) = measure(&folder.join("logs"));
-	let begin = logs.max(engine_log).saturating_add(unlinked(pid, folder));
+	let begin = logs
+		.max(size(&state.log))
+		.saturating_add(engines)
+		.saturating_add(unlinked(state.pid, folder));
 	FOLDERS.iter().fold((begin, 0u64), |(bytes, files), name| {
 		let (more, inside) = measure(&folder.join(name));
 		(bytes.saturating_add(more), files.saturating_add(inside))
@@ -87,19 +163,91 @@ fn readable(folder: &Path) -> std::io::Result<()> {
 #[cfg(test)]
 mod tests {
 	use super::*;
+	use crate::executor::tests::attempt;
+	use leasehold_manifest::Kind;
 
 	#[test]
 	fn volumes_of_an_image_go_into_the_lease() {
+		let job = attempt(Kind::Job);
 		let declared = |paths: &[&str]| {
 			let paths: Vec<String> = paths.iter().map(|path| (*path).to_owned()).collect();
-			volumes(&paths)
+			let found = places(&job, &paths)?;
+			let folders = found.into_iter().skip(3).map(|place| match place.from {
+				Source::Folder(folder) => (folder, place.mount),
+				Source::Memory(_) => unreachable!(),
+			});
+			Ok::<Vec<_>, String>(folders.collect())
 		};
-		let pair = |n: u32, path: &str| (format!("volumes/{n}"), path.to_owned());
+		let pair = |n: u32, path: &str| (format!("declared/{n}"), path.to_owned());
 		assert_eq!(declared(&[]), Ok(vec![]));
 		let found = declared(&["/tmp", "/data/", "/var/lib/x"]);
-		assert_eq!(found, Ok(vec![pair(0, "/data"), pair(1, "/var/lib/x")]));
+		assert_eq!(found, Ok(vec![pair(1, "/data"), pair(2, "/var/lib/x")]));
 		for wrong in ["data", "/", "/proc/x", "/a/../b", "/a:b", ""] {
 			assert!(declared(&[wrong]).is_err(), "{wrong}");
 		}
+	}
+
+	#[test]
+	fn a_services_volumes_lie_where_they_live_as_long_as_they_should() {
+		let mut service = attempt(Kind::Service);
+		let volume = |name: &str, medium, mount: Option<&str>| Volume {
+			name: name.into(),
+			size: 3,
+			medium,
+			mount: mount.map(str::to_owned),
+			read_only: false,
+		};
+		service.service.unit.volumes = vec![
+			volume("db", Medium::Persistent("beta2".into()), Some("/data/")),
+			volume("cache", Medium::Ephemeral, Some("/cache")),
+			volume("shm", Medium::Memory, Some("/dev/shm")),
+			volume("unused", Medium::Ephemeral, None),
+		];
+		let found = places(&service, &["/data".into(), "/more".into()]).unwrap();
+		let found: Vec<_> = found.into_iter().map(|p| (p.mount, p.from)).collect();
+		let at = |mount: &str, folder: &str| (mount.to_owned(), Source::Folder(folder.into()));
+		assert_eq!(
+			found,
+			[
+				at("/data", "kept/db"),
+				at("/cache", "volumes/cache"),
+				("/dev/shm".into(), Source::Memory(3)),
+				at("/more", "declared/1"),
+			]
+		);
+	}
+
+	#[test]
+	fn only_what_outlives_an_attempt_is_still_there_after_it() {
+		let mut service = attempt(Kind::Service);
+		let folder = tempfile::tempdir().unwrap();
+		service.folder = folder.path().to_owned();
+		let volume = |name: &str, medium| Volume {
+			name: name.into(),
+			size: 1,
+			medium,
+			mount: Some(format!("/{name}")),
+			read_only: false,
+		};
+		let volumes = vec![
+			volume("db", Medium::Persistent("beta2".into())),
+			volume("cache", Medium::Ephemeral),
+		];
+		service.service.unit.volumes = volumes.clone();
+		let found = places(&service, &[]).unwrap();
+		make(&service, &found).unwrap();
+		for name in ["kept/db/a", "volumes/cache/a"] {
+			std::fs::write(folder.path().join(name), vec![1u8; 2 << 20]).unwrap();
+		}
+		let sizes = sizes(folder.path(), &volumes);
+		assert!(sizes.iter().all(|size| *size >= 2 << 20), "{sizes:?}");
+		assert!(overfull(folder.path(), &volumes, &[]));
+		assert!(overfull(folder.path(), &volumes, &sizes[..1]));
+		assert!(!overfull(folder.path(), &volumes, &sizes), "as it was");
+		empty(&service).unwrap();
+		make(&service, &found).unwrap();
+		assert!(folder.path().join("kept/db/a").exists());
+		assert!(!folder.path().join("volumes/cache/a").exists());
+		assert!(!overfull(folder.path(), &volumes[1..], &[]));
 	}
 }

@@ -20,6 +20,8 @@ pub fn unlinked(first: i32, folder: &Path) -> u64 {
 	let (Some(group_of_it), Ok(disk)) = (group(&ours), std::fs::metadata(folder)) else {
 		return 0;
 	};
+	// What is written over the image may lie on another disk.
+	let root = std::fs::metadata(ours.join("root")).map_or(disk.dev(), |root| root.dev());
 	// An engine may leave its containers in its own group.
 	let shared = group(Path::new("/proc/self")).as_ref() == Some(&group_of_it);
 	let space_of_it = space(&ours);
@@ -29,7 +31,8 @@ pub fn unlinked(first: i32, folder: &Path) -> u64 {
 	};
 	let (mut seen, mut sum) = (HashSet::new(), 0u64);
 	let mut count = |meta: Metadata| {
-		let nameless = meta.is_file() && meta.nlink() == 0 && meta.dev() == disk.dev();
+		let nameless =
+			meta.is_file() && meta.nlink() == 0 && [disk.dev(), root].contains(&meta.dev());
 		if nameless && seen.insert(meta.ino()) {
 			sum = sum.saturating_add(on_disk(&meta));
 		}

@@ -1,41 +1,54 @@
 //! The task that attends to one attempt.
 //!
 //! What it notes beside the attempt: `started` (the boot of the machine in which it was started; written before
-//! the start), `running` (when it was first seen to run), `limit` (the limit for which it is killed; written
-//! before the kill), `from` (the log's record with which its output begins), `image` (what was pulled for it) and
-//! `end`, once nothing runs any more.
+//! the start), `running` (when it was first seen to run), `limit` (why it is killed; written before the kill),
+//! `from` (the log's record with which its output begins) and `end`, once nothing runs any more. Beside the job, or
+//! the service's replica, for all its attempts: `brought` (the image that was pulled for it) and for a service
+//! `image` (the one it runs).
 
 use super::{
-	engine::{PullError, Stage, State},
-	folders, note, noted,
+	engine::{Stage, State},
+	folders, health,
+	make::{BROUGHT, IMAGE},
+	note, noted,
 	output::Log,
 	spec::Labels,
-	Common, Image,
+	Common,
 };
 use crate::{
-	executor::{fault, runner::MAX_FILES, Attempt, End, ExecutorError},
+	executor::{
+		fault,
+		runner::{measure, MAX_FILES},
+		Attempt, End, ExecutorError,
+	},
 	reconcile::unix_now,
 };
 use futures::StreamExt as _;
+use leasehold_manifest::Health;
 use std::{
+	path::{Path, PathBuf},
 	sync::{
 		atomic::{AtomicBool, Ordering},
 		Arc,
 	},
 	time::Duration,
 };
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 const MIB: u64 = 1 << 20;
 /// How often limits are looked at.
 const LOOK: Duration = Duration::from_secs(1);
+/// Seconds in which a service may make volumes smaller that were too large already as it started.
+const SHRINK: u64 = 60;
+/// How long a service that names no check must have run to be well.
+const STEADY: Duration = Duration::from_secs(3);
+/// How often the engine is asked what a service has changed of its image, in looks: it may take long to count.
+const COUNT: u32 = 4;
 /// How long to wait before a step that failed is tried again, at first and at most.
 const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
 /// How often a step other than the pull is tried before the machine counts as failing.
 const TRIES: u32 = 10;
-/// How long the image may take, with all tries: less than a lease may wait for its start.
-const PULL: Duration = Duration::from_secs(300);
 /// How long it may take to read what an ended container has written.
 const DRAIN: Duration = Duration::from_secs(120);
 /// Exit code of what was killed by signal 9.
@@ -43,14 +56,15 @@ const KILLED: i64 = 137;
 
 /// An attempt that is attended to.
 pub struct Life {
-	lease: u64,
+	folder: PathBuf,
 	runs: AtomicBool,
+	well: AtomicBool,
 	over: AtomicBool,
-	stop: CancellationToken,
+	pub stop: CancellationToken,
 }
 
 /// What comes after a step.
-enum Step {
+pub enum Step {
 	Again,
 	/// It is over, and how.
 	End(End),
@@ -71,8 +85,9 @@ impl Life {
 	/// Begins to attend.
 	pub fn begin(common: Arc<Common>, labels: Labels, attempt: Attempt) -> Arc<Self> {
 		let life = Arc::new(Self {
-			lease: attempt.lease,
+			folder: attempt.folder.clone(),
 			runs: AtomicBool::new(false),
+			well: AtomicBool::new(false),
 			over: AtomicBool::new(false),
 			stop: CancellationToken::new(),
 		});
@@ -94,14 +109,24 @@ impl Life {
 		life
 	}
 
-	/// Whose attempt it is.
-	pub fn lease(&self) -> u64 {
-		self.lease
+	/// The folder of its attempt.
+	pub fn folder(&self) -> &Path {
+		&self.folder
 	}
 
 	/// Whether the tenant's program has been started.
 	pub fn runs(&self) -> bool {
 		self.runs.load(Ordering::SeqCst)
+	}
+
+	/// Whether it has been found well since.
+	pub fn has_been_well(&self) -> bool {
+		self.well.load(Ordering::SeqCst)
+	}
+
+	/// It is found well.
+	pub fn is_well(&self) {
+		self.well.store(true, Ordering::SeqCst);
 	}
 
 	pub fn is_over(&self) -> bool {
@@ -114,15 +139,15 @@ impl Life {
 	}
 }
 
-struct Attendant<'a> {
-	life: &'a Life,
-	common: &'a Common,
-	labels: Labels,
-	name: String,
-	attempt: Attempt,
+pub struct Attendant<'a> {
+	pub life: &'a Life,
+	pub common: &'a Common,
+	pub labels: Labels,
+	pub name: String,
+	pub attempt: Attempt,
 	/// Failures since something went well.
-	tries: u32,
-	born: Instant,
+	pub tries: u32,
+	pub born: Instant,
 }
 
 /// What tells one boot of the machine from another.
@@ -131,7 +156,7 @@ fn boot() -> String {
 	id.unwrap_or_default().trim().to_owned()
 }
 
-fn other(
+pub fn other(
 	what: &'static str,
 	why: impl Into<Box<dyn std::error::Error + Send + Sync>>,
 ) -> ExecutorError {
@@ -199,126 +224,12 @@ impl Attendant<'_> {
 	}
 
 	/// Something that may come right has failed once more: an error, until that was too often.
-	fn failed(&mut self, error: ExecutorError) -> Result<(), ExecutorError> {
+	pub fn failed(&mut self, error: ExecutorError) -> Result<(), ExecutorError> {
 		self.tries = self.tries.saturating_add(1);
 		match self.tries < TRIES {
 			true => Err(error),
 			false => Ok(()),
 		}
-	}
-
-	/// Pulls the image and makes the container.
-	async fn make(&mut self) -> Result<Step, ExecutorError> {
-		let engine = &self.common.engine;
-		let invalid = |why: String| Ok(Step::End(End::Invalid { why }));
-		let image = match Image::of(&self.attempt.service.program) {
-			Ok(image) => image,
-			Err(why) => return invalid(why),
-		};
-		let lease = self.attempt.lease;
-		for (of, name) in engine
-			.ours(self.labels.genesis, self.labels.provider)
-			.await?
-		{
-			if of == lease && name != self.name {
-				engine.remove(&name).await?;
-			}
-		}
-		folders::empty(&self.attempt)?;
-		let before = engine.image(&image.name).await?;
-		let time = PULL.saturating_sub(self.born.elapsed());
-		let pulled = tokio::select! {
-			pulled = self.pull(&image, time) => pulled,
-			() = self.life.stop.cancelled() => return Ok(Step::Again),
-		};
-		match pulled {
-			Ok(()) => {}
-			Err(PullError::Refused(why)) => return invalid(why),
-			Err(PullError::Failed(why)) if self.born.elapsed() < PULL => {
-				return Err(other("pulling the image", why));
-			}
-			Err(PullError::Failed(why)) => {
-				tracing::warn!(lease, image = image.name, why, "the image cannot be pulled");
-				let minutes = PULL.as_secs() / 60;
-				return invalid(format!(
-					"the image could not be had within {minutes} minutes"
-				));
-			}
-		}
-		let found = engine.image(&image.name).await?;
-		let found = found.ok_or_else(|| other("looking at an image", "it is gone"))?;
-		// Removed afterwards, unless somebody else has put it there.
-		if before.is_none_or(|before| before.id != found.id) {
-			note(&self.attempt, "image", &found.id)?;
-		}
-		let ours = match std::env::consts::ARCH {
-			"x86_64" => "amd64",
-			"aarch64" => "arm64",
-			other => other,
-		};
-		if found.architecture != ours {
-			return invalid(format!(
-				"the image is for {}, this machine is {ours}",
-				found.architecture
-			));
-		}
-		if found.bytes > self.common.largest_image {
-			return invalid(format!(
-				"the image has {} MiB, at most {} are taken",
-				found.bytes / MIB,
-				self.common.largest_image / MIB
-			));
-		}
-		let volumes = match folders::volumes(&found.volumes) {
-			Ok(volumes) => volumes,
-			Err(why) => return invalid(why),
-		};
-		folders::make(&self.attempt, &volumes)?;
-		tracing::info!(
-			lease,
-			image = image.name,
-			id = found.id,
-			digests = found.digests,
-			"pulled"
-		);
-		let made = engine.create(&self.labels, &found.id, &self.attempt, &volumes);
-		match made.await? {
-			Ok(()) => Ok(Step::Again),
-			Err(why) => self.refused("making the container", why),
-		}
-	}
-
-	async fn pull(&self, image: &Image, time: Duration) -> Result<(), PullError> {
-		let lease = self.attempt.lease;
-		let pull = async {
-			match self.common.rule.check(image.address()).await {
-				Ok(()) => {}
-				Err(why) if why.may_pass() => return Err(PullError::Failed(why.to_string())),
-				Err(why) => return Err(PullError::Refused(why.to_string())),
-			}
-			tracing::info!(lease, image = image.name, "pulling");
-			let say = |status: &str| tracing::debug!(lease, "{}", status.trim());
-			let largest = self.common.largest_image;
-			self.common.engine.pull(image, largest, say).await
-		};
-		match tokio::time::timeout(time, pull).await {
-			Ok(pulled) => pulled,
-			Err(_) => Err(PullError::Failed("it takes too long".into())),
-		}
-	}
-
-	/// The engine refuses to make or to start the container.
-	fn refused(&mut self, what: &'static str, why: String) -> Result<Step, ExecutorError> {
-		let lease = self.attempt.lease;
-		if is_of_the_image(&why) {
-			tracing::info!(lease, why, "the command cannot be started");
-			let why = "its command is not in the image, or cannot be started there".into();
-			return Ok(Step::End(End::Invalid { why }));
-		}
-		self.failed(other(what, why.clone()))?;
-		tracing::warn!(lease, why, "the engine refuses the container for good");
-		let why = format!("the engine failed at {what}");
-		Ok(Step::End(End::Internal { why }))
 	}
 
 	/// Starts what was made. It is noted first: an attempt never runs twice.
@@ -348,25 +259,53 @@ impl Attendant<'_> {
 		if let Some(limit) = self.limit()? {
 			return Ok(Step::End(limit));
 		}
+		let running = Duration::from_secs(unix_now().saturating_sub(since));
+		let (life, engine, name) = (self.life, &self.common.engine, self.name.clone());
+		let check = self.check().await?;
+		let ill = async {
+			match &check {
+				Some(check) => {
+					health::until_ill(engine, life, &name, state.address, check, running).await
+				}
+				None => {
+					// What ends at once was never well.
+					let steady = if self.attempt.is_job() {
+						Duration::ZERO
+					} else {
+						STEADY
+					};
+					tokio::time::sleep(steady.saturating_sub(running)).await;
+					life.is_well();
+					std::future::pending().await
+				}
+			}
+		};
+		tokio::pin!(ill);
 		let mut log = Log::open(&self.attempt)?;
-		let mut output = self.common.engine.output(&self.name, true).await?;
-		let mut met = 0u64;
+		let mut output = engine.output(&name, true, log.since()).await?;
 		let mut look = tokio::time::interval(LOOK);
+		// However long a look takes, the output is read between two.
+		look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+		// What was too large already may be made smaller.
+		let volumes = &self.attempt.service.unit.volumes;
+		let begin = folders::sizes(&self.attempt.folder, volumes);
+		let mut looks = 0u32;
 		loop {
-			tokio::select! {
+			let beyond = tokio::select! {
 				biased;
 				() = self.life.stop.cancelled() => return Ok(Step::Again),
 				_ = look.tick() => {
-					if let Some(end) = self.beyond(state, since).await? {
-						let text = serde_json::to_string(&end).map_err(|error| other("noting a limit", error))?;
-						note(&self.attempt, "limit", &text)?;
-						return Ok(Step::End(end));
-					}
+					looks = looks.wrapping_add(1);
+					let fresh = unix_now().saturating_sub(since) < SHRINK;
+					let had = if fresh { begin.clone() } else { Vec::new() };
+					self.beyond(state, since, had, looks.is_multiple_of(COUNT)).await?
 				}
+				why = &mut ill => Some(End::Crashed { why: format!("it is not well: {why}") }),
 				next = output.next() => match next {
 					Some(Ok((stream, bytes))) => {
-						log.take(&mut met, stream, &bytes)?;
+						log.take(stream, &bytes)?;
 						self.tries = 0;
+						None
 					}
 					Some(Err(_)) | None => {
 						// It has ended, or the engine has: whichever, the next look tells.
@@ -375,8 +314,27 @@ impl Attendant<'_> {
 						return Ok(Step::Again);
 					}
 				},
+			};
+			if let Some(end) = beyond {
+				let text =
+					serde_json::to_string(&end).map_err(|error| other("noting a limit", error))?;
+				note(&self.attempt, "limit", &text)?;
+				return Ok(Step::End(end));
 			}
 		}
+	}
+
+	/// How it is found out whether a replica is well: as the manifest says, or else its image.
+	async fn check(&self) -> Result<Option<Health>, ExecutorError> {
+		let service = &self.attempt.service;
+		if self.attempt.is_job() || service.health.is_some() {
+			return Ok(service.health.clone().filter(|_| !self.attempt.is_job()));
+		}
+		let Some(image) = noted(&self.attempt, IMAGE)? else {
+			return Ok(None);
+		};
+		let found = self.common.engine.image(&image).await?;
+		Ok(found.and_then(|found| health::of_image(&found.health?)))
 	}
 
 	/// Writes what an ended container has written and is not in the lease's log yet.
@@ -389,12 +347,12 @@ impl Attendant<'_> {
 
 	async fn read_on(&self) -> Result<(), ExecutorError> {
 		let mut log = Log::open(&self.attempt)?;
-		let mut output = self.common.engine.output(&self.name, false).await?;
-		let mut met = 0;
+		let output = self.common.engine.output(&self.name, false, log.since());
+		let mut output = output.await?;
 		while let Some(next) = output.next().await {
 			let (stream, bytes) =
 				next.map_err(|error| other("reading a container's output", error))?;
-			log.take(&mut met, stream, &bytes)?;
+			log.take(stream, &bytes)?;
 		}
 		Ok(())
 	}
@@ -404,20 +362,40 @@ impl Attendant<'_> {
 		Ok(noted.and_then(|text| serde_json::from_str(&text).ok()))
 	}
 
-	/// The limit that a job, running since `since`, has passed, if it has.
-	async fn beyond(&self, state: &State, since: u64) -> Result<Option<End>, ExecutorError> {
+	/// The limit that it, running since `since`, has passed, if it has. `had`: what its volumes may have in any case;
+	/// `count`: what it has changed of its image, too.
+	async fn beyond(
+		&self,
+		state: &State,
+		since: u64,
+		had: Vec<u64>,
+		count: bool,
+	) -> Result<Option<End>, ExecutorError> {
 		let service = &self.attempt.service;
 		let limit = service.max_duration.min(leasehold_manifest::MAX_SECONDS);
-		if unix_now().saturating_sub(since) >= limit {
+		if self.attempt.is_job() && unix_now().saturating_sub(since) >= limit {
 			return Ok(Some(End::TimeLimit));
 		}
-		let (folder, pid, file) = (self.attempt.folder.clone(), state.pid, state.log.clone());
-		let used = tokio::task::spawn_blocking(move || folders::used(&folder, pid, &file));
-		let (bytes, files) = used
+		let changed = match (&state.layer, self.attempt.is_job()) {
+			(None, false) if count => self.common.engine.changed(&self.name).await?,
+			_ => 0,
+		};
+		let (folder, state) = (self.attempt.folder.clone(), state.clone());
+		let volumes = service.unit.volumes.clone();
+		let used = tokio::task::spawn_blocking(move || {
+			let layer = state.layer.as_ref();
+			let layer = layer.map_or((changed, 0), |layer| measure(layer));
+			let overfull = folders::overfull(&folder, &volumes, &had);
+			let (bytes, files) = folders::used(&folder, &state);
+			let sum = bytes.saturating_add(layer.0);
+			(sum, files.saturating_add(layer.1), overfull)
+		});
+		let (bytes, files, overfull) = used
 			.await
 			.map_err(|error| other("measuring a lease", error))?;
 		let cap = u64::from(service.unit.storage).saturating_mul(MIB);
-		Ok((bytes > cap || files > MAX_FILES).then_some(End::StorageLimit))
+		let beyond = bytes > cap || files > MAX_FILES || overfull;
+		Ok(beyond.then_some(End::StorageLimit))
 	}
 
 	fn how_it_ended(&self, state: &State) -> Result<End, ExecutorError> {
@@ -454,7 +432,11 @@ impl Attendant<'_> {
 		if !engine.state(&self.labels).await?.as_ref().is_some_and(runs) {
 			return Ok(());
 		}
-		engine.kill(&self.name).await?;
+		// A limit is no wish.
+		match self.attempt.is_job() || self.limit()? == Some(End::StorageLimit) {
+			true => engine.kill(&self.name).await?,
+			false => engine.end(&self.name).await?,
+		}
 		if engine.state(&self.labels).await?.as_ref().is_some_and(runs) {
 			return Err(other("killing a container", "it still runs"));
 		}
@@ -465,10 +447,10 @@ impl Attendant<'_> {
 	}
 
 	async fn clear(&self) -> Result<(), ExecutorError> {
-		let engine = &self.common.engine;
-		engine.remove(&self.name).await?;
-		if let Some(image) = noted(&self.attempt, "image")? {
-			engine.remove_image(&image).await;
+		self.common.engine.remove(&self.name).await?;
+		// A service is started again: its images go when its lease does.
+		if let (true, Some(image)) = (self.attempt.is_job(), noted(&self.attempt, BROUGHT)?) {
+			self.common.engine.remove_image(&image).await;
 		}
 		Ok(())
 	}
@@ -478,20 +460,4 @@ impl Attendant<'_> {
 		self.clear().await?;
 		Ok(Step::Stopped)
 	}
-}
-
-/// Whether the engine cannot start what the image and the manifest name: the words of runc, crun, Docker and Podman.
-fn is_of_the_image(why: &str) -> bool {
-	let lower = why.to_lowercase();
-	[
-		"exec: \"",
-		"executable file",
-		"exec format error",
-		"command that was not found",
-		"no command",
-		"unable to find user",
-		"chdir",
-	]
-	.iter()
-	.any(|word| lower.contains(word))
 }

@@ -6,26 +6,34 @@
 //! last one stopped.
 //!
 //! A job sees `/in` (read-only), `/out` and `/tmp`, which are folders of the lease; the image is read-only, and
-//! there is no network.
+//! there is no network. A service sees its image, its volumes and the lease's network.
 
 mod engine;
 mod folders;
+mod health;
 mod held;
 mod image;
+mod isolation;
 mod life;
+mod make;
+mod network;
 mod output;
 mod spec;
 
 pub use image::Image;
+pub use isolation::{probe, Isolation};
+pub use network::PREFIX as LEASE_PREFIX;
 
 use super::{fault, Attempt, Executor, ExecutorError, Observed};
 use crate::{config::Containers, fetch::Rule, store::write_whole};
 use engine::{Engine, Stage};
+use ipnet::Ipv4Net;
 use leasehold_client::H256;
 use life::Life;
-use spec::Labels;
+use spec::{Labels, GENESIS, LEASE, PROVIDER};
 use std::{
-	collections::HashMap,
+	collections::{BTreeSet, HashMap},
+	path::{Path, PathBuf},
 	sync::{Arc, Mutex},
 };
 
@@ -35,6 +43,10 @@ struct Common {
 	rule: Rule,
 	/// Bytes that an image may have.
 	largest_image: u64,
+	/// From which leases have their networks.
+	pool: Ipv4Net,
+	/// Held while a network is made: two leases never have the same range.
+	networks: tokio::sync::Mutex<()>,
 }
 
 /// Runs images in containers.
@@ -47,15 +59,23 @@ pub struct Container {
 	lives: Mutex<HashMap<String, Arc<Life>>>,
 }
 
+/// Where something is noted: about an attempt, or about all of a job or replica.
+fn place(attempt: &Attempt, ending: &str) -> PathBuf {
+	match ending {
+		make::IMAGE | make::BROUGHT => attempt.folder.join("run").join(ending),
+		_ => attempt.file(ending),
+	}
+}
+
 /// Notes something about an attempt.
 fn note(attempt: &Attempt, ending: &str, text: &str) -> Result<(), ExecutorError> {
-	write_whole(&attempt.file(ending), text.as_bytes())
+	write_whole(&place(attempt, ending), text.as_bytes())
 		.map_err(fault("noting something about an attempt"))
 }
 
 /// What was noted about an attempt.
 fn noted(attempt: &Attempt, ending: &str) -> Result<Option<String>, ExecutorError> {
-	match std::fs::read_to_string(attempt.file(ending)) {
+	match std::fs::read_to_string(place(attempt, ending)) {
 		Ok(text) => Ok(Some(text.trim().to_owned())),
 		Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
 		Err(error) => Err(fault("reading a note about an attempt")(error)),
@@ -71,6 +91,8 @@ impl Container {
 				engine,
 				rule: Rule::new(&configured.allow),
 				largest_image: u64::from(configured.max_image_mib).saturating_mul(1 << 20),
+				pool: configured.networks,
+				networks: tokio::sync::Mutex::default(),
 			}),
 			genesis,
 			provider,
@@ -83,14 +105,57 @@ impl Container {
 		self.common.engine.describe().await
 	}
 
-	/// Leases of which there are containers.
-	pub async fn leases(&self) -> Result<Vec<(u64, String)>, ExecutorError> {
-		self.common.engine.ours(self.genesis, self.provider).await
+	/// (lease, name) of all networks of this provider's leases.
+	async fn our_networks(&self) -> Result<Vec<(u64, String)>, ExecutorError> {
+		let found = self.common.engine.networks().await?.into_iter();
+		let (genesis, provider) = (hex::encode(self.genesis.0), self.provider.to_string());
+		let ours = found.filter(|one| {
+			let theirs = (one.labels.get(GENESIS), one.labels.get(PROVIDER));
+			theirs == (Some(&genesis), Some(&provider))
+		});
+		let ours = ours.filter_map(|one| Some((one.labels.get(LEASE)?.parse().ok()?, one.name)));
+		Ok(ours.collect())
 	}
 
-	/// Removes a container that belongs to no lease any more.
-	pub async fn remove(&self, name: &str) -> Result<(), ExecutorError> {
-		self.common.engine.remove(name).await
+	/// Leases of which the engine has containers or networks.
+	pub async fn leases(&self) -> Result<BTreeSet<u64>, ExecutorError> {
+		let containers = self.common.engine.ours(self.genesis, self.provider).await?;
+		let all = containers.into_iter().map(|one| one.lease);
+		let networks = self.our_networks().await?.into_iter();
+		Ok(all.chain(networks.map(|(of, _)| of)).collect())
+	}
+
+	/// Removes the images that were brought for replicas with these folders, but for those that a replica in the
+	/// others still needs.
+	pub async fn remove_images(&self, of: &[PathBuf], others: &[PathBuf]) {
+		let noted = |folder: &PathBuf, what: &str| {
+			let text = std::fs::read_to_string(folder.join("run").join(what)).ok()?;
+			Some(text.trim().to_owned())
+		};
+		let needed: BTreeSet<_> = others
+			.iter()
+			.filter_map(|f| noted(f, make::IMAGE))
+			.collect();
+		let brought: BTreeSet<_> = of.iter().filter_map(|f| noted(f, make::BROUGHT)).collect();
+		for image in brought.difference(&needed) {
+			self.common.engine.remove_image(image).await;
+		}
+	}
+
+	/// Removes all that the engine has of a lease.
+	pub async fn remove(&self, lease: u64) -> Result<(), ExecutorError> {
+		let engine = &self.common.engine;
+		for one in engine.ours(self.genesis, self.provider).await? {
+			if one.lease == lease {
+				engine.remove(&one.name).await?;
+			}
+		}
+		for (of, name) in self.our_networks().await? {
+			if of == lease {
+				engine.remove_network(&name).await?;
+			}
+		}
+		Ok(())
 	}
 
 	fn labels(&self, attempt: &Attempt) -> Labels {
@@ -104,12 +169,12 @@ impl Container {
 		lives.get(name).cloned()
 	}
 
-	/// Whether some attempt of a lease is attended to.
-	fn is_attended(&self, lease: u64) -> bool {
+	/// Whether some attempt with this folder is attended to.
+	fn is_attended(&self, folder: &Path) -> bool {
 		self.lives.lock().map_or(true, |lives| {
 			lives
 				.values()
-				.any(|life| life.lease() == lease && !life.is_over())
+				.any(|life| life.folder() == folder && !life.is_over())
 		})
 	}
 
@@ -129,7 +194,7 @@ impl Container {
 impl Executor for Container {
 	async fn start(&self, attempt: &Attempt) -> Result<(), ExecutorError> {
 		// What runs never has its folders emptied under it.
-		if self.is_attended(attempt.lease) {
+		if self.is_attended(&attempt.folder) {
 			return Ok(());
 		}
 		std::fs::create_dir_all(attempt.folder.join("run"))
@@ -141,13 +206,20 @@ impl Executor for Container {
 
 	async fn observe(&self, attempt: &Attempt) -> Result<Observed, ExecutorError> {
 		if let Some(end) = attempt.end()? {
-			return Ok(Observed::Ended(end));
+			// A service's next attempt begins when all of the last is gone.
+			return Ok(
+				match !attempt.is_job() && self.is_attended(&attempt.folder) {
+					true => Observed::Preparing,
+					false => Observed::Ended(end),
+				},
+			);
 		}
 		let labels = self.labels(attempt);
 		if let Some(life) = self.life(&labels.name()) {
-			return Ok(match life.runs() {
-				true => Observed::Running,
-				false => Observed::Preparing,
+			return Ok(match (life.runs(), life.has_been_well()) {
+				(false, _) => Observed::Preparing,
+				(true, false) => Observed::Unready,
+				(true, true) => Observed::Running,
 			});
 		}
 		// It may have ended between the two looks.
@@ -161,7 +233,7 @@ impl Executor for Container {
 				// Begun by an earlier life of the daemon.
 				self.attend(labels, attempt);
 				Ok(match state.map(|state| state.stage) {
-					Some(Stage::Runs) => Observed::Running,
+					Some(Stage::Runs) => Observed::Unready,
 					_ => Observed::Preparing,
 				})
 			}

@@ -1,7 +1,10 @@
 //! What a container is made of.
 
-use crate::executor::Attempt;
-use bollard::models::{ContainerCreateBody, HostConfig, HostConfigLogConfig};
+use crate::executor::{Attempt, Port};
+use bollard::models::{
+	ContainerCreateBody, EndpointSettings, HealthConfig, HostConfig, HostConfigLogConfig,
+	NetworkingConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
+};
 use leasehold_client::H256;
 use leasehold_manifest::{Program, Service};
 use std::collections::HashMap;
@@ -22,19 +25,57 @@ const CAPABILITIES: [&str; 9] = [
 	"SETUID",
 ];
 
+/// A lease's network is one of IPv4 alone: by the other a container would reach the machine on the link itself.
+pub const SYSCTLS: [(&str, &str); 1] = [("net.ipv6.conf.all.disable_ipv6", "1")];
+
 pub const GENESIS: &str = "leasehold.genesis";
 pub const PROVIDER: &str = "leasehold.provider";
 pub const LEASE: &str = "leasehold.lease";
+const SERVICE: &str = "leasehold.service";
+/// Of a service; a job has none.
+const REPLICA: &str = "leasehold.replica";
+
+/// Where a path in a container comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+	/// In the container.
+	pub mount: String,
+	pub from: Source,
+	pub read_only: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+	/// A folder of the lease, or of the replica.
+	Folder(String),
+	/// MiB of memory.
+	Memory(u32),
+}
+
+fn short(bytes: &[u8]) -> String {
+	hex::encode(bytes.get(..4).unwrap_or_default())
+}
 
 /// Whose a container is.
 #[derive(Clone, Debug)]
 pub struct Labels {
 	pub genesis: H256,
 	pub provider: u32,
-	lease: u64,
+	pub lease: u64,
 	manifest: [u8; 32],
-	service: String,
+	pub service: String,
+	/// Of a service.
+	replica: Option<u32>,
 	attempt: u32,
+}
+
+/// Service and replica, as a container's labels say: there is one container of each at a time.
+pub fn member_of(labels: &HashMap<String, String>) -> Option<String> {
+	let service = labels.get(SERVICE)?;
+	Some(match labels.get(REPLICA) {
+		Some(replica) => format!("{service}-{replica}"),
+		None => service.clone(),
+	})
 }
 
 impl Labels {
@@ -45,33 +86,69 @@ impl Labels {
 			lease: attempt.lease,
 			manifest: attempt.manifest_hash,
 			service: attempt.service.name.clone(),
+			replica: (!attempt.is_job()).then_some(attempt.replica),
 			attempt: attempt.number,
 		}
 	}
 
-	/// The container's name, by which it is found again: no other attempt of any lease has it.
-	pub fn name(&self) -> String {
-		let short = |bytes: &[u8]| hex::encode(bytes.get(..4).unwrap_or_default());
-		format!(
-			"leasehold-{}-{}-{}-{}-{}-{}",
-			short(&self.genesis.0),
-			self.provider,
-			self.lease,
-			short(&self.manifest),
-			self.service,
-			self.attempt,
-		)
+	/// Those of a container that looks at its network.
+	pub fn of_probe(genesis: H256, provider: u32, lease: u64, service: &str) -> Self {
+		Self {
+			genesis,
+			provider,
+			lease,
+			manifest: [0; 32],
+			service: service.to_owned(),
+			replica: Some(0),
+			attempt: 1,
+		}
 	}
 
-	/// All of them.
+	/// What the names of all that a lease has at the engine begin with.
+	fn prefix(&self) -> String {
+		let (genesis, provider) = (short(&self.genesis.0), self.provider);
+		format!("leasehold-{genesis}-{provider}-{}", self.lease)
+	}
+
+	/// The container's name, by which it is found again: no other attempt of any lease has it.
+	pub fn name(&self) -> String {
+		let (manifest, member) = (short(&self.manifest), self.member());
+		format!("{}-{manifest}-{member}-{}", self.prefix(), self.attempt)
+	}
+
+	/// The name of the lease's network.
+	pub fn network(&self) -> String {
+		self.prefix()
+	}
+
+	/// Service and replica.
+	pub fn member(&self) -> String {
+		match self.replica {
+			Some(replica) => format!("{}-{replica}", self.service),
+			None => self.service.clone(),
+		}
+	}
+
+	/// All of a container's.
 	pub fn all(&self) -> HashMap<String, String> {
+		let mut all = self.of_network();
+		let replica = self.replica.map(|replica| (REPLICA, replica.to_string()));
+		let more = [
+			("leasehold.manifest", hex::encode(self.manifest)),
+			(SERVICE, self.service.clone()),
+			("leasehold.attempt", self.attempt.to_string()),
+		];
+		let more = more.into_iter().chain(replica);
+		all.extend(more.map(|(key, value)| (key.to_owned(), value)));
+		all
+	}
+
+	/// Those of the lease's network.
+	pub fn of_network(&self) -> HashMap<String, String> {
 		[
 			(GENESIS, hex::encode(self.genesis.0)),
 			(PROVIDER, self.provider.to_string()),
 			(LEASE, self.lease.to_string()),
-			("leasehold.manifest", hex::encode(self.manifest)),
-			("leasehold.service", self.service.clone()),
-			("leasehold.attempt", self.attempt.to_string()),
 		]
 		.into_iter()
 		.map(|(key, value)| (key.to_owned(), value))
@@ -79,37 +156,62 @@ impl Labels {
 	}
 }
 
-/// A container for a job.
+/// Bytes of a service's log that are kept.
+pub fn kept_log(service: &Service) -> u64 {
+	let storage = u64::from(service.unit.storage) << 20;
+	(storage / 4).clamp(64 << 10, 64 << 20)
+}
+
+/// A container.
 pub fn body(
 	labels: &Labels,
 	runtime: Option<&str>,
 	image_id: &str,
 	attempt: &Attempt,
-	volumes: &[(String, String)],
+	places: &[Place],
 ) -> ContainerCreateBody {
-	let service = &attempt.service;
-	// `Z`: where SELinux rules, for this container alone.
-	let bind = |folder: &str, mount: &str, mode: &str| {
-		format!("{}/{folder}:{mount}:{mode},Z", attempt.folder.display())
-	};
-	let own = [
-		("in", "/in", "ro"),
-		("out", "/out", "rw"),
-		("tmp", "/tmp", "rw"),
-	];
-	let own = own.map(|(folder, mount, mode)| bind(folder, mount, mode));
-	let declared = volumes
-		.iter()
-		.map(|(folder, mount)| bind(folder, mount, "rw"));
-	let memory = i64::from(service.unit.memory).saturating_mul(MIB);
-	let log_size = format!(
-		"{}m",
-		u64::from(service.unit.storage)
+	let (service, job) = (&attempt.service, attempt.is_job());
+	let mode = |place: &Place| if place.read_only { "ro" } else { "rw" };
+	let binds = places.iter().filter_map(|place| match &place.from {
+		// `Z`: where SELinux rules, for this container alone.
+		Source::Folder(folder) => Some(format!(
+			"{}/{folder}:{}:{},Z",
+			attempt.folder.display(),
+			place.mount,
+			mode(place)
+		)),
+		Source::Memory(_) => None,
+	});
+	let in_memory = places.iter().filter_map(|place| match place.from {
+		Source::Memory(mib) => {
+			let options = format!("{},size={mib}m,mode=1777", mode(place));
+			Some((place.mount.clone(), options))
+		}
+		Source::Folder(_) => None,
+	});
+	// What lies in memory is ordered as memory, beside the programs' own.
+	let beside = places.iter().fold(0i64, |sum, place| match place.from {
+		Source::Memory(mib) => sum.saturating_add(mib.into()),
+		Source::Folder(_) => sum,
+	});
+	let memory = i64::from(service.unit.memory)
+		.saturating_add(beside)
+		.saturating_mul(MIB);
+	// A job's is read from where it was left, however long the daemon was away: the job is stopped before the engine
+	// begins the file anew.
+	let log_size = match job {
+		true => u64::from(service.unit.storage)
 			.saturating_mul(8)
 			.saturating_add(1_024)
-	);
+			.saturating_mul(1_024),
+		false => kept_log(service) >> 10,
+	};
 	let list = |texts: &[&str]| Some(texts.iter().map(|text| (*text).to_owned()).collect());
 	let (entrypoint, cmd) = command_of(service);
+	let endpoint = EndpointSettings {
+		aliases: Some(vec![service.name.clone()]),
+		..Default::default()
+	};
 	ContainerCreateBody {
 		image: Some(image_id.to_owned()),
 		entrypoint,
@@ -122,10 +224,33 @@ pub fn body(
 				.collect(),
 		),
 		labels: Some(labels.all()),
+		// The daemon looks itself.
+		healthcheck: Some(HealthConfig {
+			test: list(&["NONE"]),
+			..Default::default()
+		}),
+		exposed_ports: (!job).then(|| attempt.ports.iter().map(port_name).collect()),
+		networking_config: (!job).then(|| NetworkingConfig {
+			endpoints_config: Some(HashMap::from([(labels.network(), endpoint)])),
+		}),
 		host_config: Some(HostConfig {
-			binds: Some(own.into_iter().chain(declared).collect()),
-			readonly_rootfs: Some(true),
-			network_mode: Some("none".into()),
+			binds: Some(binds.collect()),
+			tmpfs: (!job).then(|| in_memory.collect()),
+			readonly_rootfs: Some(job),
+			network_mode: Some(match job {
+				true => "none".into(),
+				false => labels.network(),
+			}),
+			sysctls: (!job).then(|| {
+				SYSCTLS
+					.map(|(key, value)| (key.into(), value.into()))
+					.into()
+			}),
+			port_bindings: (!job).then(|| bindings(attempt)),
+			restart_policy: Some(RestartPolicy {
+				name: Some(RestartPolicyNameEnum::NO),
+				maximum_retry_count: None,
+			}),
 			memory: Some(memory),
 			// No swap on top.
 			memory_swap: Some(memory),
@@ -135,17 +260,36 @@ pub fn body(
 			cap_drop: list(&["ALL"]),
 			cap_add: list(&CAPABILITIES),
 			security_opt: list(&["no-new-privileges"]),
-			// Read from where it was left, however long the daemon was away: the job is stopped before the engine
-			// begins the file anew.
 			log_config: Some(HostConfigLogConfig {
 				typ: Some("json-file".into()),
-				config: Some(HashMap::from([("max-size".to_owned(), log_size)])),
+				config: Some(HashMap::from([(
+					"max-size".to_owned(),
+					format!("{log_size}k"),
+				)])),
 			}),
 			runtime: runtime.map(str::to_owned),
 			..Default::default()
 		}),
 		..Default::default()
 	}
+}
+
+/// A port of the container in the engine's words.
+fn port_name(port: &Port) -> String {
+	let protocol = if port.udp { "udp" } else { "tcp" };
+	format!("{}/{protocol}", port.port)
+}
+
+/// Behind which ports of the machine the container's stand.
+fn bindings(attempt: &Attempt) -> HashMap<String, Option<Vec<PortBinding>>> {
+	let binding = |port: &Port| PortBinding {
+		host_ip: None,
+		host_port: Some(port.host.to_string()),
+	};
+	let ports = attempt.ports.iter();
+	ports
+		.map(|port| (port_name(port), Some(vec![binding(port)])))
+		.collect()
 }
 
 /// (entry point, arguments): where a command is named the image's own arguments do not count.

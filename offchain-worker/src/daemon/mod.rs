@@ -1,11 +1,18 @@
 //! The daemon: one loop that brings what runs together with what the chain says.
 
+mod look;
+
 use crate::{
 	bidding::{self, Decision, Decisions},
 	config::Config,
 	duty::Duty,
-	executor::{container::Container, wasm::Wasm, Executors},
+	executor::{
+		container::{Container, Isolation},
+		wasm::Wasm,
+		Executors,
+	},
 	gateway,
+	members::Replicas,
 	pricing::Pricing,
 	reconcile,
 	store::{LeaseRow, Store},
@@ -56,6 +63,12 @@ pub struct Shared {
 	pub decisions: Decisions,
 	/// Blocks from the match after which a manifest counts as missing; 0 until the terms are read.
 	pub manifest_deadline: std::sync::atomic::AtomicU32,
+	/// Blocks of a dead workload after which its lease is paused; 0 until the terms are read.
+	pub pause_after: std::sync::atomic::AtomicU32,
+	/// Since which block services of a lease do not run by this machine's fault.
+	pub failing: Mutex<HashMap<u64, u32>>,
+	/// How the services of each lease stood when they were last looked at.
+	pub replicas: Mutex<HashMap<u64, Replicas>>,
 	signer: Signer,
 	/// What is being told to the chain, and from which block on it may be tried again.
 	under_way: Mutex<HashMap<String, Option<u32>>>,
@@ -85,6 +98,10 @@ pub struct Status {
 	pub containers: Option<String>,
 	/// Why it cannot be used at present.
 	pub no_containers: Option<String>,
+	/// Whether containers that have a network are shut off from this machine and from each other.
+	pub networks: Isolation,
+	/// Why no services are run at present.
+	pub no_services: Option<String>,
 	/// Heartbeats sent since the start.
 	pub heartbeats: u64,
 	/// Bids that the chain took since the start.
@@ -204,68 +221,6 @@ impl Shared {
 		self.wake.notify_one();
 		Ok(receipt.block.0)
 	}
-
-	/// Whether the container engine answers: nobody bids on containers without it.
-	async fn look_at_engine(&self) {
-		let Some(container) = &self.executors.container else {
-			return;
-		};
-		let (engine, fault) = match container.engine().await {
-			Ok(engine) => (Some(engine), None),
-			Err(error) => (None, Some(error.to_string())),
-		};
-		self.note(|s| {
-			match (&engine, &fault) {
-				(Some(engine), _) if s.containers.is_none() => {
-					tracing::info!("containers run on {engine}");
-				}
-				(_, Some(why)) if s.no_containers.is_none() => {
-					tracing::warn!("containers cannot run: {why}");
-				}
-				_ => {}
-			}
-			(s.containers, s.no_containers) = (engine, fault);
-		});
-	}
-
-	/// Looks after what an operator easily overlooks: its balance, and a file that was changed.
-	async fn look_after(&self, best: &View) -> anyhow::Result<()> {
-		reconcile::empty_quarantine(self);
-		self.look_at_engine().await;
-		let deadline = best.terms().await?.manifest_deadline;
-		self.manifest_deadline
-			.store(deadline, std::sync::atomic::Ordering::Relaxed);
-		let free = best.account(&self.operator).await?.free;
-		let short = free < LOW_FUNDS;
-		let advice = if short {
-			"; too little for fees: send the operator some"
-		} else {
-			""
-		};
-		let funds = format!("{}{advice}", units::lease(free));
-		let wanted = Config::read(self.store.folder())
-			.map_err(anyhow::Error::from)
-			.and_then(|config| config.info().map_err(anyhow::Error::msg));
-		let differs = match (wanted, best.provider(self.provider).await?) {
-			(Err(error), _) => Some(format!("{error:#}")),
-			(Ok(info), Some(on_chain)) if !on_chain.says(&info) => Some(
-				"the file says other capacity, attributes or URL than the chain; \
-				 `leasehold-provider update` puts them on chain"
-					.into(),
-			),
-			_ => None,
-		};
-		self.note(|s| {
-			if short && !s.short {
-				tracing::warn!(operator = %self.operator, funds, "the operator has too little for fees");
-			}
-			if let (None, Some(differs)) = (&s.differs, &differs) {
-				tracing::warn!("{differs}");
-			}
-			(s.funds, s.short, s.differs) = (Some(funds), short, differs);
-		});
-		Ok(())
-	}
 }
 
 /// The operator's key in a daemon's folder.
@@ -334,9 +289,24 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 		status: Mutex::new(status),
 		decisions: Decisions::default(),
 		manifest_deadline: Default::default(),
+		pause_after: Default::default(),
+		failing: Mutex::default(),
+		replicas: Mutex::default(),
 		signer,
 		under_way: Mutex::default(),
 		config,
+	});
+	tokio::spawn({
+		let shared = shared.clone();
+		async move {
+			loop {
+				let wait = match shared.look_at_networks().await {
+					true => LOOK_AT_NETWORKS.1,
+					false => LOOK_AT_NETWORKS.0,
+				};
+				tokio::time::sleep(wait).await;
+			}
+		}
 	});
 	if !shared.config.gateway.listen.ip().is_loopback() {
 		tracing::warn!("the gateway has no TLS yet and does not listen on loopback only");
@@ -355,6 +325,9 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 	socket.abort();
 	Ok(())
 }
+
+/// How often it is looked whether the networks are closed by now, and whether they still are.
+const LOOK_AT_NETWORKS: (Duration, Duration) = (Duration::from_secs(15), Duration::from_secs(600));
 
 struct Signals {
 	terminate: tokio::signal::unix::Signal,

@@ -1,13 +1,22 @@
 //! The daemon's configuration: TOML, `version = 1`, unknown keys are errors.
 
-use leasehold_client::{units, Attribute, ProviderRequest, Resources};
+use ipnet::Ipv4Net;
+use leasehold_client::{
+	primitives::PersistentStorage, storage_class, units, Attribute, ProviderRequest, Resources,
+};
 use leasehold_manifest::sdl::CONTAINER;
 use serde::Deserialize;
 use std::{
-	net::SocketAddr,
+	collections::BTreeMap,
+	net::{Ipv4Addr, SocketAddr},
+	ops::RangeInclusive,
 	path::{Path, PathBuf},
 	time::Duration,
 };
+
+mod template;
+
+pub use template::Template;
 
 /// Name of the configuration file in the daemon's folder.
 pub const FILE: &str = "provider.toml";
@@ -22,7 +31,7 @@ pub struct Config {
 	pub gateway: Gateway,
 	pub capacity: Capacity,
 	#[serde(default)]
-	pub attributes: std::collections::BTreeMap<String, String>,
+	pub attributes: BTreeMap<String, String>,
 	pub pricing: Pricing,
 	#[serde(default)]
 	pub results: Results,
@@ -44,10 +53,24 @@ pub struct Containers {
 	/// MiB that an image may have, unpacked.
 	#[serde(default = "largest_image")]
 	pub max_image_mib: u32,
+	/// From which leases have their networks.
+	#[serde(default = "networks")]
+	pub networks: Ipv4Net,
+	/// The first and the last port of this machine that leases may open to the world.
+	#[serde(default = "ports")]
+	pub ports: (u16, u16),
 }
 
 fn largest_image() -> u32 {
 	16_384
+}
+
+fn networks() -> Ipv4Net {
+	Ipv4Net::new_assert(Ipv4Addr::new(10, 213, 0, 0), 16)
+}
+
+fn ports() -> (u16, u16) {
+	(30_000, 32_767)
 }
 
 impl Containers {
@@ -73,6 +96,9 @@ pub struct Capacity {
 	pub cpu_millis: u32,
 	pub memory_mib: u32,
 	pub storage_mib: u32,
+	/// MiB of storage that outlives a restart, by class: `beta1`, `beta2`, `beta3`.
+	#[serde(default)]
+	pub persistent_mib: BTreeMap<String, u32>,
 }
 
 /// Prices in LEASE an hour.
@@ -120,6 +146,12 @@ pub struct PriceSheet {
 	pub storage_gib: u128,
 }
 
+/// MiB of storage that outlives a restart, of all classes.
+pub fn persistent_mib(resources: &Resources) -> u64 {
+	let sizes = resources.persistent.iter().map(|one| u64::from(one.size));
+	sizes.fold(0, u64::saturating_add)
+}
+
 impl PriceSheet {
 	/// Planck a block for these resources, rounded up once. `None` on overflow.
 	pub fn rate(&self, resources: &Resources, slot_millis: u64) -> Option<u128> {
@@ -132,9 +164,10 @@ impl PriceSheet {
 			.memory_gib
 			.checked_mul(resources.memory.into())?
 			.checked_mul(1_000)?;
+		let stored = persistent_mib(resources).saturating_add(resources.ephemeral.into());
 		let storage = self
 			.storage_gib
-			.checked_mul(resources.ephemeral.into())?
+			.checked_mul(stored.into())?
 			.checked_mul(1_000)?;
 		let hour = cpu.checked_add(memory)?.checked_add(storage)?;
 		let parts = hour.checked_mul(slot_millis.into())?;
@@ -186,6 +219,7 @@ impl Config {
 			cpu_millis,
 			memory_mib,
 			storage_mib,
+			..
 		} = self.capacity;
 		for (name, value) in [
 			("cpu_millis", cpu_millis),
@@ -198,6 +232,14 @@ impl Config {
 				));
 			}
 		}
+		for (class, mib) in &self.capacity.persistent_mib {
+			if class == "default" || storage_class(class).is_none() || *mib == 0 {
+				return Err(format!(
+					"capacity.persistent_mib: `{class} = {mib}` is none; write it as {{ beta2 = 10000 }}, of the \
+					 classes beta1 (disks), beta2 (solid state) and beta3 (NVMe)"
+				));
+			}
+		}
 		let program = self.pricing.program.as_ref();
 		if program.is_some_and(|program| !program.is_absolute()) {
 			return Err("pricing.program: name it by its whole path".into());
@@ -207,6 +249,18 @@ impl Config {
 				return Err(format!(
 					"containers.engine: `{}` is no socket; write it as unix:///PATH",
 					containers.engine
+				));
+			}
+			let net = containers.networks;
+			if net.prefix_len() > 26 || net.addr() != net.network() {
+				return Err(format!(
+					"containers.networks: `{net}` is no range with room for leases; write it as 10.213.0.0/16"
+				));
+			}
+			let (first, last) = containers.ports;
+			if first == 0 || first > last {
+				return Err(format!(
+					"containers.ports: {first} to {last} are no ports; write them as [30000, 32767]"
 				));
 			}
 		}
@@ -273,15 +327,31 @@ impl Config {
 			cpu_millis,
 			memory_mib,
 			storage_mib,
+			..
 		} = self.capacity;
+		let classes = self.capacity.persistent_mib.iter();
+		let persistent: Vec<_> = classes
+			.filter_map(|(class, size)| {
+				let class = storage_class(class)?;
+				Some(PersistentStorage { class, size: *size })
+			})
+			.collect();
 		Resources {
 			cpu: cpu_millis,
 			memory: memory_mib,
 			ephemeral: storage_mib,
 			unit_cpu: cpu_millis,
 			unit_memory: memory_mib,
+			ports: u32::try_from(self.ports().count()).unwrap_or(0),
+			persistent: persistent.try_into().unwrap_or_default(),
 			..Default::default()
 		}
+	}
+
+	/// Ports of this machine that leases may open to the world.
+	pub fn ports(&self) -> RangeInclusive<u16> {
+		let (first, last) = self.containers.as_ref().map_or((1, 0), |c| c.ports);
+		first..=last
 	}
 
 	/// How long results stay.
@@ -290,100 +360,15 @@ impl Config {
 	}
 }
 
-/// What `init` writes.
-pub struct Template<'a> {
-	pub node: &'a str,
-	pub listen: SocketAddr,
-	pub url: &'a str,
-	pub cpu_millis: u32,
-	pub memory_mib: u32,
-	pub storage_mib: u32,
-	pub cpu_core: &'a str,
-	pub attributes: &'a [(String, String)],
-	/// Socket of a container engine.
-	pub engine: Option<&'a str>,
-	/// Registries with addresses that are not public.
-	pub registries: &'a [String],
-}
-
-impl Template<'_> {
-	/// The commented file.
-	pub fn render(&self) -> String {
-		let Self {
-			node,
-			listen,
-			url,
-			cpu_millis,
-			memory_mib,
-			storage_mib,
-			cpu_core,
-			..
-		} = self;
-		let attributes: String = self
-			.attributes
-			.iter()
-			.map(|(k, v)| format!("{k:?} = {v:?}\n"))
-			.collect();
-		let (off, engine) = match self.engine {
-			Some(engine) => ("", engine),
-			None => ("# ", "unix:///run/podman/podman.sock"),
-		};
-		let none = if self.registries.is_empty() {
-			"# "
-		} else {
-			off
-		};
-		let registries = self.registries;
-		format!(
-			"# The provider daemon's configuration. `leasehold-provider run` reads it at its start;\n\
-			 # `leasehold-provider register` puts capacity, attributes and URL on chain, and\n\
-			 # `leasehold-provider update` does so again after a change.\n\
-			 version = 1\n\n\
-			 # RPC address of your own chain node. The daemon trusts it.\n\
-			 node = {node:?}\n\n\
-			 [gateway]\n\
-			 # Where tenants hand in manifests and fetch results. There is no TLS yet: keep it on\n\
-			 # loopback, or put a proxy with TLS in front of it.\n\
-			 listen = \"{listen}\"\n\
-			 # How tenants reach it.\n\
-			 url = {url:?}\n\n\
-			 [capacity]\n\
-			 # What you lease out. Detected on this machine, less a part for itself.\n\
-			 cpu_millis = {cpu_millis}\n\
-			 memory_mib = {memory_mib}\n\
-			 storage_mib = {storage_mib}\n\n\
-			 # What you say about yourself; orders may require it.\n\
-			 [attributes]\n\
-			 {attributes}\n\
-			 # LEASE an hour. A rate is the sum over what an order asks for, a block at a time.\n\
-			 [pricing]\n\
-			 cpu_core = {cpu_core:?}\n\
-			 memory_gib = \"0.05\"\n\
-			 storage_gib = \"0.001\"\n\
-			 # A program that is asked what to bid on each order, in place of the sum: see docs/pricing.md.\n\
-			 # program = \"/usr/local/bin/price\"\n\n\
-			 [results]\n\
-			 # How long results and logs stay after a lease has closed.\n\
-			 retention_seconds = 604800\n\n\
-			 # Where containers run: Docker or Podman. Whoever may use its socket is root on this machine, and\n\
-			 # so is the daemon then. Without this section no containers are run.\n\
-			 {off}[containers]\n\
-			 {off}engine = {engine:?}\n\
-			 # Another OCI runtime than the engine's own, as runsc or kata.\n\
-			 # runtime = \"runsc\"\n\
-			 # Registries with addresses that are not public, as HOST or HOST:PORT; others are not pulled from.\n\
-			 {none}allow = {registries:?}\n\
-			 # MiB that an image may have, unpacked.\n\
-			 # max_image_mib = 16384\n"
-		)
-	}
-}
-
 #[cfg(test)]
 mod tests {
 	use super::*;
 
 	fn template() -> String {
+		template_with(None, None)
+	}
+
+	fn template_with(engine: Option<&str>, ports: Option<(u16, u16)>) -> String {
 		Template {
 			node: "ws://127.0.0.1:9944",
 			listen: "127.0.0.1:8443".parse().unwrap(),
@@ -393,8 +378,10 @@ mod tests {
 			storage_mib: 10_000,
 			cpu_core: "0.5",
 			attributes: &[("region".into(), "eu".into())],
-			engine: None,
+			engine,
 			registries: &[],
+			persistent_mib: None,
+			ports,
 		}
 		.render()
 	}
@@ -412,6 +399,13 @@ mod tests {
 		assert_eq!(config.attribute_list().unwrap().len(), 1);
 		assert_eq!(config.prices().unwrap().cpu_core, units::LEASE / 2);
 		assert!(config.containers.is_none());
+		let ports = Some((7, 9));
+		assert!(read(&template_with(None, ports))
+			.unwrap()
+			.ports()
+			.is_empty());
+		let with = template_with(Some("unix:///run/engine.sock"), ports);
+		assert_eq!(read(&with).unwrap().ports(), 7..=9);
 	}
 
 	#[test]
@@ -425,9 +419,28 @@ mod tests {
 		assert!(said
 			.iter()
 			.any(|a| a.key.as_slice() == CONTAINER.as_bytes()));
-		let wrong = text.replace("unix:///run", "tcp://host");
-		let error = read(&wrong).unwrap_err().to_string();
-		assert!(error.contains("containers.engine"), "{error}");
+		assert_eq!(
+			(config.resources().ports, config.ports().count()),
+			(2_768, 2_768)
+		);
+		for (wrong, says) in [
+			(
+				text.replace("unix:///run", "tcp://host"),
+				"containers.engine",
+			),
+			(
+				format!("{text}networks = \"10.0.0.1/16\"\n"),
+				"containers.networks",
+			),
+			(
+				format!("{text}networks = \"10.0.0.0/27\"\n"),
+				"containers.networks",
+			),
+			(format!("{text}ports = [9, 8]\n"), "containers.ports"),
+		] {
+			let error = read(&wrong).unwrap_err().to_string();
+			assert!(error.contains(says), "{error}");
+		}
 		let twice = text.replace(
 			"[attributes]",
 			"[attributes]\n\"executor/container\" = \"true\"",
@@ -450,6 +463,11 @@ mod tests {
 			("127.0.0.1:8443\"\n# How", "nowhere\"\n# How", "listen"),
 			("\"http://127.0.0.1:8443\"", "\"nowhere\"", "gateway.url"),
 			("cpu_millis = 1500", "cpu_millis = 0", "capacity.cpu_millis"),
+			(
+				"# persistent_mib = { beta2 = 10000 }",
+				"persistent_mib = { floppy = 1 }",
+				"capacity.persistent_mib",
+			),
 		] {
 			let text = template();
 			assert!(text.contains(from), "{from}");
@@ -483,6 +501,21 @@ mod tests {
 			Some(1),
 			"a rate is at least one planck"
 		);
+		let storage = PriceSheet {
+			storage_gib: 3_600_000 * 1_024,
+			..free
+		};
+		let kept = Resources {
+			ephemeral: 1,
+			persistent: vec![PersistentStorage {
+				class: storage_class("beta3").unwrap(),
+				size: 2,
+			}]
+			.try_into()
+			.unwrap(),
+			..Default::default()
+		};
+		assert_eq!(storage.rate(&kept, 1_000), Some(3_000));
 		let dear = PriceSheet {
 			cpu_core: u128::MAX,
 			memory_gib: 0,

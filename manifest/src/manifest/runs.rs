@@ -1,0 +1,77 @@
+//! What providers run so far.
+
+use super::{Manifest, Service, MIN_CONTAINER_MEMORY};
+use crate::Kind;
+
+/// Most replicas of all services of a manifest: a lease's network has room for no more.
+pub const MAX_REPLICAS: u32 = 29;
+
+impl Manifest {
+	/// Whether providers run it; an error says what they do not.
+	pub fn can_be_run(&self) -> Result<(), String> {
+		for service in &self.services {
+			let can = match service.kind {
+				Kind::Job => service.can_run_as_job(),
+				Kind::Service => service.can_be_served(),
+			};
+			can.map_err(|what| format!("`{}` {what}", service.name))?;
+		}
+		let replicas = self
+			.services
+			.iter()
+			.fold(0u32, |sum, service| sum.saturating_add(service.count));
+		match replicas > MAX_REPLICAS {
+			true => Err(format!(
+				"{replicas} replicas are more than a lease has room for: {MAX_REPLICAS}"
+			)),
+			false => Ok(()),
+		}
+	}
+}
+
+impl<F> Service<F> {
+	/// What no provider has, or gives.
+	fn lacks(&self) -> Result<(), String> {
+		if self.unit.gpu.is_some() {
+			return Err("wants a GPU, and providers have none so far".into());
+		}
+		if self.module().is_none() && self.unit.memory < MIN_CONTAINER_MEMORY {
+			return Err(format!(
+				"is a container and has less than {MIN_CONTAINER_MEMORY} MiB of memory"
+			));
+		}
+		Ok(())
+	}
+
+	fn can_run_as_job(&self) -> Result<(), String> {
+		self.lacks()?;
+		match self.unit.volumes.is_empty() && self.expose.is_empty() {
+			true => Ok(()),
+			false => Err("is a job with volumes or ports: only services have them".into()),
+		}
+	}
+
+	fn can_be_served(&self) -> Result<(), String> {
+		self.lacks()?;
+		if self.module().is_some() {
+			return Err("is a WASM module: providers run these as jobs only so far".into());
+		}
+		if !self.inputs.is_empty() {
+			return Err("is a service with inputs: only jobs have them".into());
+		}
+		if self.expose.iter().any(|port| port.ip.is_some()) {
+			return Err("wants an address of its own, and providers have none so far".into());
+		}
+		let mut inner = self.expose.iter().filter(|port| !port.global);
+		if let Some(port) = inner.find(|port| port.port != port.external) {
+			return Err(format!(
+				"opens port {} to other services as {}: they reach it by its own number only",
+				port.port, port.external
+			));
+		}
+		match self.count > 1 && self.expose.iter().any(|port| port.global) {
+			true => Err("has several replicas and a port that is open to the world".into()),
+			false => Ok(()),
+		}
+	}
+}

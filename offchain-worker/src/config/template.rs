@@ -1,0 +1,110 @@
+//! The file that `init` writes.
+
+use std::net::SocketAddr;
+
+/// What `init` writes.
+pub struct Template<'a> {
+	pub node: &'a str,
+	pub listen: SocketAddr,
+	pub url: &'a str,
+	pub cpu_millis: u32,
+	pub memory_mib: u32,
+	pub storage_mib: u32,
+	pub cpu_core: &'a str,
+	pub attributes: &'a [(String, String)],
+	/// Socket of a container engine.
+	pub engine: Option<&'a str>,
+	/// Registries with addresses that are not public.
+	pub registries: &'a [String],
+	/// MiB of solid-state storage that outlives a restart.
+	pub persistent_mib: Option<u32>,
+	/// Ports that leases may open, if others than the usual.
+	pub ports: Option<(u16, u16)>,
+}
+
+impl Template<'_> {
+	/// The commented file.
+	pub fn render(&self) -> String {
+		let Self {
+			node,
+			listen,
+			url,
+			cpu_millis,
+			memory_mib,
+			storage_mib,
+			cpu_core,
+			..
+		} = self;
+		let attributes: String = self
+			.attributes
+			.iter()
+			.map(|(k, v)| format!("{k:?} = {v:?}\n"))
+			.collect();
+		let (off, engine) = match self.engine {
+			Some(engine) => ("", engine),
+			None => ("# ", "unix:///run/podman/podman.sock"),
+		};
+		let none = if self.registries.is_empty() {
+			"# "
+		} else {
+			off
+		};
+		let registries = self.registries;
+		let persistent = match self.persistent_mib {
+			Some(mib) => format!("persistent_mib = {{ beta2 = {mib} }}"),
+			None => "# persistent_mib = { beta2 = 10000 }".into(),
+		};
+		let ports = match self.ports {
+			Some((first, last)) => format!("{off}ports = [{first}, {last}]"),
+			None => "# ports = [30000, 32767]".into(),
+		};
+		format!(
+			"# The provider daemon's configuration. `leasehold-provider run` reads it at its start;\n\
+			 # `leasehold-provider register` puts capacity, attributes and URL on chain, and\n\
+			 # `leasehold-provider update` does so again after a change.\n\
+			 version = 1\n\n\
+			 # RPC address of your own chain node. The daemon trusts it.\n\
+			 node = {node:?}\n\n\
+			 [gateway]\n\
+			 # Where tenants hand in manifests and fetch results. There is no TLS yet: keep it on\n\
+			 # loopback, or put a proxy with TLS in front of it.\n\
+			 listen = \"{listen}\"\n\
+			 # How tenants reach it.\n\
+			 url = {url:?}\n\n\
+			 [capacity]\n\
+			 # What you lease out. Detected on this machine, less a part for itself.\n\
+			 cpu_millis = {cpu_millis}\n\
+			 memory_mib = {memory_mib}\n\
+			 storage_mib = {storage_mib}\n\
+			 # Storage that outlives a restart of what uses it, by the class of its disks: beta1 (rotating), beta2\n\
+			 # (solid state) or beta3 (NVMe).\n\
+			 {persistent}\n\n\
+			 # What you say about yourself; orders may require it.\n\
+			 [attributes]\n\
+			 {attributes}\n\
+			 # LEASE an hour. A rate is the sum over what an order asks for, a block at a time.\n\
+			 [pricing]\n\
+			 cpu_core = {cpu_core:?}\n\
+			 memory_gib = \"0.05\"\n\
+			 storage_gib = \"0.001\"\n\
+			 # A program that is asked what to bid on each order, in place of the sum: see docs/pricing.md.\n\
+			 # program = \"/usr/local/bin/price\"\n\n\
+			 [results]\n\
+			 # How long results and logs stay after a lease has closed.\n\
+			 retention_seconds = 604800\n\n\
+			 # Where containers run: Docker or Podman. Whoever may use its socket is root on this machine, and\n\
+			 # so is the daemon then. Without this section no containers are run.\n\
+			 {off}[containers]\n\
+			 {off}engine = {engine:?}\n\
+			 # Another OCI runtime than the engine's own, as runsc or kata.\n\
+			 # runtime = \"runsc\"\n\
+			 # Registries with addresses that are not public, as HOST or HOST:PORT; others are not pulled from.\n\
+			 {none}allow = {registries:?}\n\
+			 # MiB that an image may have, unpacked.\n\
+			 # max_image_mib = 16384\n\
+			 # From which leases have their networks, and the ports of this machine that they may open.\n\
+			 # networks = \"10.213.0.0/16\"\n\
+			 {ports}\n"
+		)
+	}
+}

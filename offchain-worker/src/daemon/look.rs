@@ -1,0 +1,111 @@
+//! What the daemon looks after beside its leases: the engine, the networks, its balance and its file.
+
+use super::{Shared, LOW_FUNDS};
+use crate::{config::Config, executor::container::Isolation, reconcile};
+use leasehold_client::{units, view::View};
+
+impl Shared {
+	/// Whether the container engine answers: nobody bids on containers without it.
+	async fn look_at_engine(&self) {
+		let Some(container) = &self.executors.container else {
+			return;
+		};
+		let (engine, fault) = match container.engine().await {
+			Ok(engine) => (Some(engine), None),
+			Err(error) => (None, Some(error.to_string())),
+		};
+		self.note(|s| {
+			match (&engine, &fault) {
+				(Some(engine), _) if s.containers.is_none() => {
+					tracing::info!("containers run on {engine}");
+				}
+				(_, Some(why)) if s.no_containers.is_none() => {
+					tracing::warn!("containers cannot run: {why}");
+				}
+				_ => {}
+			}
+			(s.containers, s.no_containers) = (engine, fault);
+		});
+	}
+
+	/// Whether containers that have a network are shut off: nobody bids on services otherwise.
+	pub(super) async fn look_at_networks(&self) -> bool {
+		let Some(container) = &self.executors.container else {
+			return false;
+		};
+		let (networks, why) = match container.isolated().await {
+			Ok(through) if through.is_empty() => (Isolation::Closed, None),
+			Ok(through) => {
+				let why = format!(
+					"a container gets through to {}: `leasehold-provider setup-network` closes that",
+					through.join(", ")
+				);
+				(Isolation::Open, Some(why))
+			}
+			Err(error) => (Isolation::Unknown, Some(error.to_string())),
+		};
+		self.note(|s| {
+			match &why {
+				None if s.networks != networks => {
+					tracing::info!("services are shut off from this machine");
+				}
+				Some(why) if s.no_services.as_ref() != Some(why) => {
+					tracing::warn!("services cannot run: {why}");
+				}
+				_ => {}
+			}
+			(s.networks, s.no_services) = (networks, why);
+		});
+		networks == Isolation::Closed
+	}
+
+	/// Whether services may be started.
+	pub fn networks(&self) -> Isolation {
+		self.status
+			.lock()
+			.map_or(Isolation::Unknown, |status| status.networks)
+	}
+
+	/// Looks after what an operator easily overlooks: its balance, and a file that was changed.
+	pub(super) async fn look_after(&self, best: &View) -> anyhow::Result<()> {
+		reconcile::empty_quarantine(self);
+		self.look_at_engine().await;
+		let terms = best.terms().await?;
+		for (here, there) in [
+			(&self.manifest_deadline, terms.manifest_deadline),
+			(&self.pause_after, terms.pause_after),
+		] {
+			here.store(there, std::sync::atomic::Ordering::Relaxed);
+		}
+		let free = best.account(&self.operator).await?.free;
+		let short = free < LOW_FUNDS;
+		let advice = if short {
+			"; too little for fees: send the operator some"
+		} else {
+			""
+		};
+		let funds = format!("{}{advice}", units::lease(free));
+		let wanted = Config::read(self.store.folder())
+			.map_err(anyhow::Error::from)
+			.and_then(|config| config.info().map_err(anyhow::Error::msg));
+		let differs = match (wanted, best.provider(self.provider).await?) {
+			(Err(error), _) => Some(format!("{error:#}")),
+			(Ok(info), Some(on_chain)) if !on_chain.says(&info) => Some(
+				"the file says other capacity, attributes or URL than the chain; \
+				 `leasehold-provider update` puts them on chain"
+					.into(),
+			),
+			_ => None,
+		};
+		self.note(|s| {
+			if short && !s.short {
+				tracing::warn!(operator = %self.operator, funds, "the operator has too little for fees");
+			}
+			if let (None, Some(differs)) = (&s.differs, &differs) {
+				tracing::warn!("{differs}");
+			}
+			(s.funds, s.short, s.differs) = (Some(funds), short, differs);
+		});
+		Ok(())
+	}
+}

@@ -1,0 +1,185 @@
+//! From an image's name to a container.
+
+use super::{
+	engine::{Found, PullError},
+	folders,
+	life::{other, Attendant, Step},
+	note, noted, Image,
+};
+use crate::executor::{End, ExecutorError};
+use std::time::Duration;
+
+const MIB: u64 = 1 << 20;
+/// How long the image may take, with all tries: less than a lease may wait for its start.
+const PULL: Duration = Duration::from_secs(300);
+/// Notes of the image that an attempt runs, and of the one that was brought for it.
+pub const IMAGE: &str = "image";
+pub const BROUGHT: &str = "brought";
+
+impl Attendant<'_> {
+	/// Pulls the image and makes the container.
+	pub(super) async fn make(&mut self) -> Result<Step, ExecutorError> {
+		let engine = &self.common.engine;
+		let (job, lease) = (self.attempt.is_job(), self.attempt.lease);
+		let ours = engine
+			.ours(self.labels.genesis, self.labels.provider)
+			.await?;
+		let earlier = ours
+			.iter()
+			.filter(|one| one.lease == lease && one.name != self.name)
+			.filter(|one| job || one.member == self.labels.member());
+		for one in earlier {
+			engine.remove(&one.name).await?;
+		}
+		folders::empty(&self.attempt)?;
+		// What a service was started with it is started with again, whatever has become of its registry.
+		let had = match job {
+			true => None,
+			false => noted(&self.attempt, IMAGE)?,
+		};
+		let had = match had {
+			Some(id) => engine.image(&id).await?,
+			None => None,
+		};
+		let found = match had {
+			Some(found) => found,
+			None => match self.have().await? {
+				Ok(found) => found,
+				Err(step) => return Ok(step),
+			},
+		};
+		let invalid = |why: String| Ok(Step::End(End::Invalid { why }));
+		let places = match folders::places(&self.attempt, &found.volumes) {
+			Ok(places) => places,
+			Err(why) => return invalid(why),
+		};
+		folders::make(&self.attempt, &places)?;
+		if !job {
+			note(&self.attempt, IMAGE, &found.id)?;
+			self.common.network(&self.labels).await?;
+		}
+		let made = engine.create(&self.labels, &found.id, &self.attempt, &places);
+		match made.await? {
+			Ok(()) => Ok(Step::Again),
+			Err(why) => self.refused("making the container", why),
+		}
+	}
+
+	/// Pulls the image and looks whether it can be run; otherwise what comes next.
+	async fn have(&mut self) -> Result<Result<Found, Step>, ExecutorError> {
+		let engine = &self.common.engine;
+		let invalid = |why: String| Ok(Err(Step::End(End::Invalid { why })));
+		let image = match Image::of(&self.attempt.service.program) {
+			Ok(image) => image,
+			Err(why) => return invalid(why),
+		};
+		let lease = self.attempt.lease;
+		let before = engine.image(&image.name).await?;
+		let time = PULL.saturating_sub(self.born.elapsed());
+		let pulled = tokio::select! {
+			pulled = self.pull(&image, time) => pulled,
+			() = self.life.stop.cancelled() => return Ok(Err(Step::Again)),
+		};
+		match pulled {
+			Ok(()) => {}
+			Err(PullError::Refused(why)) => return invalid(why),
+			Err(PullError::Failed(why)) if self.born.elapsed() < PULL => {
+				return Err(other("pulling the image", why));
+			}
+			Err(PullError::Failed(why)) => {
+				tracing::warn!(lease, image = image.name, why, "the image cannot be pulled");
+				let minutes = PULL.as_secs() / 60;
+				return invalid(format!(
+					"the image could not be had within {minutes} minutes"
+				));
+			}
+		}
+		let found = engine.image(&image.name).await?;
+		let found = found.ok_or_else(|| other("looking at an image", "it is gone"))?;
+		// Removed afterwards, unless somebody else has put it there.
+		if before.is_none_or(|before| before.id != found.id) {
+			note(&self.attempt, BROUGHT, &found.id)?;
+		}
+		let ours = match std::env::consts::ARCH {
+			"x86_64" => "amd64",
+			"aarch64" => "arm64",
+			other => other,
+		};
+		if found.architecture != ours {
+			return invalid(format!(
+				"the image is for {}, this machine is {ours}",
+				found.architecture
+			));
+		}
+		if found.bytes > self.common.largest_image {
+			return invalid(format!(
+				"the image has {} MiB, at most {} are taken",
+				found.bytes / MIB,
+				self.common.largest_image / MIB
+			));
+		}
+		tracing::info!(
+			lease,
+			image = image.name,
+			id = found.id,
+			digests = found.digests,
+			"pulled"
+		);
+		Ok(Ok(found))
+	}
+
+	async fn pull(&self, image: &Image, time: Duration) -> Result<(), PullError> {
+		let lease = self.attempt.lease;
+		let pull = async {
+			match self.common.rule.check(image.address()).await {
+				Ok(()) => {}
+				Err(why) if why.may_pass() => return Err(PullError::Failed(why.to_string())),
+				Err(why) => return Err(PullError::Refused(why.to_string())),
+			}
+			tracing::info!(lease, image = image.name, "pulling");
+			let say = |status: &str| tracing::debug!(lease, "{}", status.trim());
+			let largest = self.common.largest_image;
+			self.common.engine.pull(image, largest, say).await
+		};
+		match tokio::time::timeout(time, pull).await {
+			Ok(pulled) => pulled,
+			Err(_) => Err(PullError::Failed("it takes too long".into())),
+		}
+	}
+
+	/// The engine refuses to make or to start the container.
+	pub(super) fn refused(
+		&mut self,
+		what: &'static str,
+		why: String,
+	) -> Result<Step, ExecutorError> {
+		let lease = self.attempt.lease;
+		if is_of_the_image(&why) {
+			tracing::info!(lease, why, "the command cannot be started");
+			let why = "its command is not in the image, or cannot be started there".into();
+			return Ok(Step::End(End::Invalid { why }));
+		}
+		self.failed(other(what, why.clone()))?;
+		tracing::warn!(lease, why, "the engine refuses the container for good");
+		let why = format!("the engine failed at {what}");
+		Ok(Step::End(End::Internal { why }))
+	}
+}
+
+/// Whether the engine cannot start what the image and the manifest name: the words of runc, crun, Docker and Podman.
+fn is_of_the_image(why: &str) -> bool {
+	let lower = why.to_lowercase();
+	[
+		"exec: \"",
+		"executable file",
+		"exec format error",
+		"command that was not found",
+		"no command",
+		"unable to find user",
+		"not a directory",
+		"duplicate mount",
+		"chdir",
+	]
+	.iter()
+	.any(|word| lower.contains(word))
+}

@@ -1,0 +1,374 @@
+//! The replicas of a lease's services: each is kept running until the lease ends.
+
+mod ports;
+mod record;
+
+use crate::{
+	daemon::Shared,
+	executor::{container::Isolation, Attempt, End, Executor as _, Observed, Port},
+	reconcile::{note_running, tell_start, unix_now},
+	store::{LeaseRow, Phase, Store},
+};
+use leasehold_client::{
+	view::{OpenLease, State},
+	Call, FailureCode,
+};
+use leasehold_manifest::{Manifest, Service};
+use ports::ports;
+use record::Record;
+use serde::Serialize;
+use std::{
+	collections::BTreeSet,
+	io::ErrorKind::NotFound,
+	path::{Path, PathBuf},
+	sync::{atomic::Ordering, Arc},
+};
+
+/// What a tenant sees of a replica.
+#[derive(Clone, Debug, Serialize)]
+pub struct Replica {
+	pub service: String,
+	pub replica: u32,
+	/// `waiting` (for others, or to be started again), `starting`, `unready` or `running`.
+	pub state: &'static str,
+	pub restarts: u32,
+	/// How it ended last.
+	pub last: Option<String>,
+	/// Unix seconds before which it is not started again.
+	#[serde(skip_serializing_if = "Option::is_none")]
+	pub not_before: Option<u64>,
+}
+
+/// What a tenant sees of the services of a lease.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Replicas {
+	pub replicas: Vec<Replica>,
+	/// Ports of this machine, and what stands behind them.
+	pub ports: Vec<Port>,
+}
+
+/// How the replicas of a lease stand together.
+#[derive(Debug, Default)]
+pub struct Standing {
+	/// All run and are well.
+	pub all_run: bool,
+	/// One cannot be loaded, and why.
+	pub invalid: Option<String>,
+	/// How one that does not run ended, as far as that is the tenant's.
+	pub fails: Option<String>,
+	/// What does not run does not by this machine's fault.
+	pub machine_fails: bool,
+}
+
+fn folder(lease: &Path, service: &str, replica: u32) -> PathBuf {
+	lease
+		.join("services")
+		.join(service)
+		.join(replica.to_string())
+}
+
+/// The folder of a replica, with its log.
+pub fn folder_of(store: &Store, lease: u64, service: &str, replica: u32) -> PathBuf {
+	folder(&store.lease_folder(lease), service, replica)
+}
+
+/// All replicas, those first that others depend on.
+fn all(manifest: &Manifest) -> anyhow::Result<Vec<(&Service, u32)>> {
+	let services = manifest.in_order()?.into_iter();
+	Ok(services
+		.flat_map(|service| (0..service.count).map(move |replica| (service, replica)))
+		.collect())
+}
+
+/// Blocks before the last in which a lease may start: until then what fails may still come right.
+const LAST_CALL: u32 = 3;
+
+/// One turn for a lease of services.
+pub async fn serve(
+	shared: &Arc<Shared>,
+	now: u32,
+	lease: &OpenLease,
+	mut row: LeaseRow,
+	manifest: &Manifest,
+) -> anyhow::Result<()> {
+	if row.attempts == 0 || row.phase == Phase::Suspended {
+		let begun = shared.store.update(row.lease, |row| {
+			let open = !matches!(row.phase, Phase::Closed { .. });
+			if open {
+				(row.attempts, row.phase) = (1, Phase::Starting);
+			}
+			open
+		})?;
+		let Some(begun) = begun else { return Ok(()) };
+		tracing::info!(lease = row.lease, "starting the services");
+		row = begun;
+	}
+	let standing = match shared.networks() {
+		// What runs harms others: it is ended until the networks are closed.
+		Isolation::Open => {
+			stop(shared, &row, manifest).await?;
+			Standing {
+				machine_fails: true,
+				..Default::default()
+			}
+		}
+		networks => turn(shared, &row, manifest, networks == Isolation::Closed).await?,
+	};
+	match lease.state {
+		State::Starting { deadline, .. } if !standing.all_run => {
+			let late = now.saturating_add(LAST_CALL) >= deadline;
+			let failed = match (standing.invalid, standing.fails) {
+				(Some(why), _) => Some((FailureCode::InvalidModule, why)),
+				(None, Some(why)) if late => Some((FailureCode::Crashed, why)),
+				_ => None,
+			};
+			if let Some((code, why)) = failed {
+				tracing::info!(lease = row.lease, why, "the services cannot be run");
+				shared.store.update(row.lease, |row| {
+					row.phase = Phase::Failed {
+						code: format!("{code:?}"),
+						why,
+					};
+					true
+				})?;
+			}
+			return Ok(());
+		}
+		State::Starting { .. } => tell_start(shared, now, lease),
+		State::Active { .. } if standing.machine_fails => pause(shared, now, lease.id),
+		State::Active { .. } => forget_failing(shared, lease.id),
+		State::Suspended { .. } if standing.all_run => {
+			let call = Call::ResumeLease { lease: lease.id };
+			shared.tell(format!("lease {} runs again", lease.id), now, call);
+		}
+		State::Suspended { .. } => {}
+	}
+	match standing.all_run {
+		true => note_running(shared, row.lease),
+		false => Ok(()),
+	}
+}
+
+/// Pauses a lease whose services have not run for too long by this machine's fault: nobody pays for that.
+fn pause(shared: &Arc<Shared>, now: u32, lease: u64) {
+	let Ok(mut failing) = shared.failing.lock() else {
+		return;
+	};
+	let since = *failing.entry(lease).or_insert(now);
+	let after = shared.pause_after.load(Ordering::Relaxed);
+	if after > 0 && now >= since.saturating_add(after) {
+		let call = Call::PauseLease { lease };
+		shared.tell(format!("lease {lease} is paused"), now, call);
+	}
+}
+
+fn forget_failing(shared: &Shared, lease: u64) {
+	if let Ok(mut failing) = shared.failing.lock() {
+		failing.remove(&lease);
+	}
+}
+
+fn attempt(
+	row: &LeaseRow,
+	lease: &Path,
+	(service, replica): (&Service, u32),
+	number: u32,
+) -> Attempt {
+	Attempt {
+		lease: row.lease,
+		manifest_hash: row.manifest_hash,
+		replica,
+		number,
+		folder: folder(lease, &service.name, replica),
+		service: service.clone(),
+		ports: Vec::new(),
+	}
+}
+
+/// Unix seconds at which an attempt was first seen to run.
+fn ran_since(attempt: &Attempt) -> Option<u64> {
+	let text = std::fs::read_to_string(attempt.file("running")).ok()?;
+	text.trim().parse().ok()
+}
+
+/// Removes the notes about earlier attempts: a service has no end of them.
+fn forget_notes(attempt: &Attempt) {
+	let notes = std::fs::read_dir(attempt.folder.join("run"));
+	for entry in notes.into_iter().flatten().flatten() {
+		let name = entry.file_name();
+		let number = name.to_str().and_then(|name| name.split('.').next());
+		let number = number.and_then(|number| number.parse::<u32>().ok());
+		if number.is_some_and(|number| number < attempt.number) {
+			let _ = std::fs::remove_file(entry.path());
+		}
+	}
+}
+
+/// One step for each replica, and how they stand. `may_start`: whether those that do not run are started.
+async fn turn(
+	shared: &Shared,
+	row: &LeaseRow,
+	manifest: &Manifest,
+	may_start: bool,
+) -> anyhow::Result<Standing> {
+	let lease = shared.store.lease_folder(row.lease);
+	let ports = ports(shared, row, manifest)?;
+	let (mut standing, mut not_up) = (Standing::default(), BTreeSet::new());
+	standing.all_run = true;
+	let mut seen = Replicas {
+		ports: ports.clone(),
+		..Default::default()
+	};
+	for member in all(manifest)? {
+		let (service, replica) = member;
+		let waits = service.depends_on.iter().any(|name| not_up.contains(name));
+		let folder = folder(&lease, &service.name, replica);
+		let mut record = Record::read(&folder)?;
+		let mut tried = attempt(row, &lease, member, record.attempt);
+		let theirs = ports.iter().filter(|port| port.service == service.name);
+		tried.ports = theirs.cloned().collect();
+		let observed = match record.attempt == record.ended {
+			// Its end has been met; the next attempt begins when it may.
+			true => None,
+			false => Some(shared.executors.observe(&tried).await?),
+		};
+		let now = unix_now();
+		let mut state = match observed {
+			Some(Observed::Running) => "running",
+			Some(Observed::Unready) => "unready",
+			Some(_) => "starting",
+			None => "waiting",
+		};
+		match observed {
+			Some(Observed::Running | Observed::Preparing | Observed::Unready) => {}
+			// Written down, but the daemon ended before it could start it.
+			Some(Observed::Absent) if may_start => shared.executors.start(&tried).await?,
+			Some(Observed::Ended(end)) => {
+				let ran = ran_since(&tried).map_or(0, |since| now.saturating_sub(since));
+				record.met(&end, ran, now);
+				record.write(&folder)?;
+				let (lease, service) = (row.lease, &service.name);
+				let wait = record.not_before.saturating_sub(now);
+				let why = end.why();
+				tracing::info!(lease, service, replica, wait, "a replica ended: {why}");
+			}
+			// What runs is not stopped for what it depends on.
+			None if may_start && !waits && record.may_start(now) => {
+				record.attempt = record.attempt.saturating_add(1);
+				record.restarts = record.attempt.saturating_sub(1);
+				record.write(&folder)?;
+				tried.number = record.attempt;
+				forget_notes(&tried);
+				shared.executors.start(&tried).await?;
+				state = "starting";
+			}
+			Some(Observed::Absent) | None => {}
+		}
+		if state != "running" {
+			standing.all_run = false;
+			not_up.insert(service.name.clone());
+			let why = |end: &End| format!("`{}`: {}", service.name, end.why());
+			match &record.last {
+				_ if !may_start => standing.machine_fails = true,
+				_ if state == "unready" => {
+					standing.fails = Some(format!("`{}` runs and is not well", service.name));
+				}
+				Some(end @ End::Invalid { .. }) => standing.invalid = Some(why(end)),
+				Some(End::Internal { .. }) => standing.machine_fails = true,
+				Some(end) => standing.fails = Some(why(end)),
+				None => {}
+			}
+		}
+		seen.replicas.push(Replica {
+			service: service.name.clone(),
+			replica,
+			state,
+			restarts: record.restarts,
+			last: record.last.as_ref().map(End::why),
+			not_before: (record.not_before > now).then_some(record.not_before),
+		});
+	}
+	if let Ok(mut all) = shared.replicas.lock() {
+		all.insert(row.lease, seen);
+	}
+	Ok(standing)
+}
+
+/// Ends all replicas; whether none runs any more.
+pub async fn stop(shared: &Shared, row: &LeaseRow, manifest: &Manifest) -> anyhow::Result<bool> {
+	let lease = shared.store.lease_folder(row.lease);
+	if let Ok(mut seen) = shared.replicas.lock() {
+		seen.remove(&row.lease);
+	}
+	let mut all_ended = true;
+	for member in all(manifest)?.into_iter().rev() {
+		let folder = folder(&lease, &member.0.name, member.1);
+		let mut record = Record::read(&folder)?;
+		if record.attempt == 0 {
+			continue;
+		}
+		let tried = attempt(row, &lease, member, record.attempt);
+		if !shared.executors.stop(&tried).await? {
+			all_ended = false;
+			continue;
+		}
+		// The next start is none that failed.
+		if record.ended < record.attempt || record.failures > 0 {
+			(record.ended, record.failures, record.not_before) = (record.attempt, 0, 0);
+			record.last = None;
+			record.write(&folder)?;
+		}
+	}
+	if all_ended {
+		if let Some(container) = &shared.executors.container {
+			container.remove(row.lease).await?;
+		}
+	}
+	Ok(all_ended)
+}
+
+/// The folders of all replicas of a lease.
+fn folders(shared: &Shared, lease: u64) -> Vec<PathBuf> {
+	let below = |path: PathBuf| {
+		let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+		entries.map(|entry| entry.path()).collect::<Vec<_>>()
+	};
+	let services = below(shared.store.lease_folder(lease).join("services"));
+	services.into_iter().flat_map(below).collect()
+}
+
+/// Removes what a closed lease's services had: their data, and the images that were brought for them. The logs stay.
+pub async fn clear(shared: &Shared, row: &LeaseRow) -> anyhow::Result<()> {
+	if let Ok(mut all) = shared.replicas.lock() {
+		all.remove(&row.lease);
+	}
+	forget_failing(shared, row.lease);
+	let of = folders(shared, row.lease);
+	if of.is_empty() {
+		return Ok(());
+	}
+	let mut others = Vec::new();
+	for other in shared.store.leases()? {
+		if other.lease != row.lease && other.closed_at.is_none() {
+			others.extend(folders(shared, other.lease));
+		}
+	}
+	if let Some(container) = &shared.executors.container {
+		container.remove_images(&of, &others).await;
+	}
+	tokio::task::spawn_blocking(move || {
+		let data = ["kept", "volumes", "declared"];
+		for path in of
+			.iter()
+			.flat_map(|folder| data.map(|name| folder.join(name)))
+		{
+			match std::fs::remove_dir_all(&path) {
+				Err(error) if error.kind() != NotFound => return Err(error),
+				_ => {}
+			}
+		}
+		Ok(())
+	})
+	.await??;
+	Ok(())
+}

@@ -1,0 +1,430 @@
+//! Services in containers: what is kept running, what reaches what, and what does not.
+
+use crate::{
+	chosen,
+	containers::{setting, PASSWORD},
+	faults::{kill_daemon, start_daemon, DAEMON},
+	setting::{closed, status},
+	suite, Case,
+};
+use leasehold_tests::devnet::{program, wait_until, Devnet};
+use serde_json::Value;
+use std::{
+	io::{Read as _, Write as _},
+	net::{TcpListener, TcpStream},
+	process::Command,
+	sync::atomic::{AtomicU32, Ordering},
+	time::Duration,
+};
+
+/// The first: no table closes the networks yet.
+const OPEN: &[Case] = &[(
+	"an_open_network_is_found_out_and_closed",
+	found_out_and_closed,
+)];
+const CASES: &[Case] = &[
+	("services_reach_each_other_and_nothing_else", reach),
+	(
+		"a_replica_that_ends_is_started_again_with_its_volume",
+		again,
+	),
+	("a_replica_that_is_not_well_is_started_again", unwell),
+	("services_that_are_never_well_end_the_lease", never_well),
+	("a_service_that_fills_its_disk_is_started_again", disk),
+	("a_flood_of_output_leaves_a_gap_and_no_full_disk", flood),
+	(
+		"what_is_not_served_is_refused_before_it_is_paid_for",
+		refused,
+	),
+];
+/// One after the other: they end the daemon and the engine under everybody.
+const FAULTS: &[Case] = &[
+	("a_killed_daemon_drops_no_service", killed_daemon),
+	(
+		"an_engine_that_is_started_anew_drops_no_service",
+		killed_engine,
+	),
+	(
+		"services_in_an_open_network_are_stopped_and_not_paid_for",
+		opened,
+	),
+	("a_closed_lease_leaves_nothing_at_the_engine", nothing_left),
+];
+
+/// Whether any case was asked for.
+pub fn any() -> bool {
+	!chosen(&[OPEN, CASES, FAULTS].concat()).is_empty()
+}
+
+/// Runs the cases; how many passed and failed.
+pub fn run(arguments: &[&str]) -> (usize, usize) {
+	if !any() {
+		return (0, 0);
+	}
+	let (mut passed, mut failed) = (0, 0);
+	let mut add = |(p, f): (usize, usize)| {
+		passed += p;
+		failed += f;
+	};
+	remove_table();
+	add(suite("networks", arguments, 1, OPEN));
+	let arguments = [arguments, &["--start-deadline", "30"]].concat();
+	add(suite("services", &arguments, 7, CASES));
+	add(suite("service faults", &arguments, 1, FAULTS));
+	*DAEMON.lock().unwrap() = None;
+	remove_table();
+	(passed, failed)
+}
+
+fn remove_table() {
+	let _ = Command::new("nft")
+		.args(["delete", "table", "inet", "leasehold_10_213_0_0_16"])
+		.output();
+}
+
+fn close_networks(devnet: &Devnet) {
+	let output = Command::new(program("leasehold-provider").unwrap())
+		.arg("--dir")
+		.arg(devnet.provider_folder(0))
+		.arg("setup-network")
+		.output()
+		.unwrap();
+	let error = String::from_utf8_lossy(&output.stderr);
+	assert!(output.status.success(), "{error}");
+}
+
+/// What the daemon says of itself.
+fn daemon(devnet: &Devnet) -> Value {
+	let output = Command::new(program("leasehold-provider").unwrap())
+		.arg("--dir")
+		.arg(devnet.provider_folder(0))
+		.args(["status", "--output", "json"])
+		.output()
+		.unwrap();
+	serde_json::from_slice(&output.stdout).unwrap_or_default()
+}
+
+fn ready(devnet: &Devnet) {
+	close_networks(devnet);
+	wait_until(Duration::from_secs(60), "the networks are closed", || {
+		daemon(devnet)["networks"] == "closed"
+	})
+	.unwrap_or_else(|error| panic!("{error}: {}", daemon(devnet)));
+}
+
+/// A service: its name, its script, and more lines of it.
+struct Service<'a>(&'a str, &'a str, &'a str);
+
+/// Writes a manifest file of services, with more lines of its compute profile's resources.
+fn write(devnet: &Devnet, services: &[Service], storage: &str) -> String {
+	static NEXT: AtomicU32 = AtomicU32::new(0);
+	let n = NEXT.fetch_add(1, Ordering::SeqCst);
+	let path = devnet.folder().join(format!("services-{n}.yaml"));
+	let (image, registry) = (setting().image(), &setting().registry);
+	let mut text = "version: \"2.0\"\nservices:\n".to_owned();
+	let mut deployment = "deployment:\n".to_owned();
+	// A manifest without a port that is open to the world is none.
+	let open = services.iter().any(|service| service.2.contains("expose"));
+	let port = "    expose:\n      - port: 9\n        to: [{ global: true }]\n";
+	for (n, Service(name, script, more)) in services.iter().enumerate() {
+		let port = if n == 0 && !open { port } else { "" };
+		let script = serde_json::to_string(&[script]).unwrap();
+		text += &format!(
+			"  {name}:\n    image: {image:?}\n    command: [\"/bin/sh\", \"-c\"]\n    args: {script}\n    \
+			 credentials: {{ host: {registry:?}, username: tenant, password: {PASSWORD} }}\n{port}{more}"
+		);
+		deployment += &format!("  {name}:\n    here: {{ profile: p, count: 1 }}\n");
+	}
+	text += &format!(
+		"profiles:\n  compute:\n    p:\n      resources:\n        cpu: {{ units: 0.1 }}\n        memory: \
+		 {{ size: 32Mi }}\n        storage: {storage}\n  placement:\n    here:\n      attributes: {{ \
+		 region: local }}\n      pricing:\n        p: {{ denom: ulease, amount: 500 }}\n{deployment}"
+	);
+	std::fs::write(&path, text).unwrap();
+	path.to_str().unwrap().to_owned()
+}
+
+const SMALL: &str = "{ size: 16Mi }";
+
+fn deploy(devnet: &Devnet, path: &str) -> (Value, i32) {
+	let arguments = ["deploy", path, "--yes", "--max-duration", "1h"];
+	devnet.json("//Tenant", &arguments).unwrap()
+}
+
+fn start(devnet: &Devnet, path: &str) -> (u64, Value) {
+	let (json, code) = deploy(devnet, path);
+	assert_eq!(code, 0, "{json}");
+	(json["lease"].as_u64().unwrap(), json)
+}
+
+fn log(devnet: &Devnet, lease: u64, service: &str) -> String {
+	let arguments = ["logs", &lease.to_string(), "--service", service];
+	let log = devnet.tenant(&arguments).unwrap().output().unwrap();
+	String::from_utf8(log.stdout).unwrap()
+}
+
+fn replica(devnet: &Devnet, lease: u64, n: usize) -> Value {
+	status(devnet, lease)["workload"]["replicas"][n].take()
+}
+
+/// Waits until a replica is as it should be.
+fn until(devnet: &Devnet, lease: u64, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+	let mut last = Value::Null;
+	wait_until(Duration::from_secs(60), what, || {
+		last = replica(devnet, lease, 0);
+		is(&last)
+	})
+	.unwrap_or_else(|error| panic!("{error}; last seen: {last}"));
+	last
+}
+
+fn close(devnet: &Devnet, lease: u64) {
+	let (json, code) = devnet
+		.json("//Tenant", &["close", &lease.to_string()])
+		.unwrap();
+	assert_eq!(code, 0, "{json}");
+}
+
+fn found_out_and_closed(devnet: &Devnet) {
+	wait_until(Duration::from_secs(60), "the hole is found", || {
+		let said = daemon(devnet);
+		let why = said["no_services"].as_str().unwrap_or_default();
+		why.contains("this machine at") && why.contains("setup-network")
+	})
+	.unwrap_or_else(|error| panic!("{error}: {}", daemon(devnet)));
+	assert_eq!(daemon(devnet)["networks"], "open");
+	let path = write(devnet, &[Service("web", "sleep 1000", "")], SMALL);
+	let (json, code) = deploy(devnet, &path);
+	assert_eq!(code, 4, "nobody bids: {json}");
+	ready(devnet);
+	let (lease, _) = start(devnet, &path);
+	close(devnet, lease);
+}
+
+/// What a page at a port of this machine says.
+fn page(address: &str) -> std::io::Result<String> {
+	let mut stream = TcpStream::connect(address)?;
+	stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+	stream.write_all(b"GET /page HTTP/1.0\r\n\r\n")?;
+	let mut text = String::new();
+	stream.read_to_string(&mut text)?;
+	Ok(text)
+}
+
+fn reach(devnet: &Devnet) {
+	ready(devnet);
+	let web = Service(
+		"web",
+		"mkdir /www; echo it is me > /www/page; exec httpd -f -p 8080 -h /www",
+		"    expose:\n      - port: 8080\n        to: [{ global: true }]\n",
+	);
+	// Wherever the machine listens.
+	let here = TcpListener::bind("0.0.0.0:0").unwrap();
+	let script = format!(
+		"grep CapEff /proc/self/status
+wget -q -O - http://web:8080/page
+for at in $(ip route | grep default | cut -d' ' -f3):{0} 169.254.169.254:80; do
+nc -w 2 ${{at%:*}} ${{at#*:}} < /dev/null && echo through to $at; done
+ip -o addr | grep inet6 && echo IPv6
+echo looked; sleep 1000",
+		here.local_addr().unwrap().port()
+	);
+	let client = Service("client", &script, "    depends_on: [web]\n");
+	let path = write(devnet, &[client, web], SMALL);
+	let (lease, json) = start(devnet, &path);
+	let address = json["addresses"][0].as_str().unwrap();
+	let address = address.strip_prefix("web:8080 is ").unwrap();
+	let said = page(address).unwrap();
+	assert!(said.ends_with("it is me\n"), "{said}");
+	wait_until(Duration::from_secs(30), "the client has looked", || {
+		log(devnet, lease, "client").ends_with("looked\n")
+	})
+	.unwrap();
+	let said = log(devnet, lease, "client");
+	assert_eq!(
+		said, "CapEff:\t00000000000005fb\nit is me\nlooked\n",
+		"it reaches its neighbour and nothing else"
+	);
+	close(devnet, lease);
+	wait_until(Duration::from_secs(40), "the port is closed", || {
+		page(address).is_err()
+	})
+	.unwrap();
+}
+
+fn again(devnet: &Devnet) {
+	ready(devnet);
+	let storage = "[{ size: 16Mi }, { name: data, size: 8Mi, attributes: { persistent: true, class: beta2 } }]";
+	let script = "test -e /here && echo stale; touch /here; echo x >> /data/n; wc -l < /data/n; sleep 5; exit 3";
+	let more = "    params: { storage: { data: { mount: /data } } }\n";
+	let path = write(devnet, &[Service("web", script, more)], storage);
+	let (lease, _) = start(devnet, &path);
+	let seen = until(devnet, lease, "two restarts", |seen| {
+		seen["restarts"].as_u64() >= Some(2)
+	});
+	assert_eq!(seen["last"], "it exited with code 3", "{seen}");
+	let said = log(devnet, lease, "web");
+	let numbers: Vec<_> = said.lines().filter(|l| l.parse::<u32>().is_ok()).collect();
+	let count = u32::try_from(numbers.len()).unwrap();
+	let wanted: Vec<_> = (1..=count).map(|n| n.to_string()).collect();
+	assert!(count >= 2 && numbers == wanted, "{said}");
+	assert!(!said.contains("stale"), "{said}");
+	close(devnet, lease);
+}
+
+fn unwell(devnet: &Devnet) {
+	ready(devnet);
+	let more = "";
+	let script = "touch /ok; sleep 3; rm /ok; sleep 1000";
+	let path = write(devnet, &[Service("web", script, more)], SMALL);
+	let text = std::fs::read_to_string(&path).unwrap();
+	let health =
+		"x-leasehold:\n  version: 1\n  services:\n    web:\n      health: { exec: [/bin/ls, /ok], \
+	              interval: 1s, timeout: 2s, retries: 2, start_period: 2s }\n";
+	std::fs::write(&path, text + health).unwrap();
+	let (lease, _) = start(devnet, &path);
+	let seen = until(devnet, lease, "a restart", |seen| {
+		seen["restarts"].as_u64() >= Some(1) && seen["state"] == "running"
+	});
+	let last = seen["last"].as_str().unwrap();
+	assert!(last.contains("it is not well: exit code 1"), "{last}");
+	close(devnet, lease);
+}
+
+fn never_well(devnet: &Devnet) {
+	ready(devnet);
+	let path = write(devnet, &[Service("web", "exit 1", "")], SMALL);
+	let (json, code) = deploy(devnet, &path);
+	assert_eq!(code, 0, "{json}");
+	let record = closed(devnet, json["lease"].as_u64().unwrap(), 120);
+	assert_eq!(record["close_reason"], "WorkloadFailed", "{record}");
+}
+
+fn disk(devnet: &Devnet) {
+	ready(devnet);
+	let script = "sleep 2; while :; do dd if=/dev/zero of=/$((n=n+1)) bs=1M count=4 2>/dev/null; sleep 1; done";
+	let path = write(devnet, &[Service("web", script, "")], SMALL);
+	let (lease, _) = start(devnet, &path);
+	until(devnet, lease, "a restart for its storage", |seen| {
+		let last = seen["last"].as_str().unwrap_or_default();
+		last.contains("outgrew the storage")
+	});
+	close(devnet, lease);
+}
+
+fn flood(devnet: &Devnet) {
+	ready(devnet);
+	let script = "n=0; while [ $n -lt 60000 ]; do n=$((n+1)); echo line $n of a long log; done; \
+	              echo the end; sleep 1000";
+	let path = write(devnet, &[Service("web", script, "")], SMALL);
+	let (lease, _) = start(devnet, &path);
+	wait_until(Duration::from_secs(90), "the end is in the log", || {
+		log(devnet, lease, "web").ends_with("the end\n")
+	})
+	.unwrap();
+	let arguments = ["logs", &lease.to_string(), "--output", "json"];
+	let records = devnet.tenant(&arguments).unwrap().output().unwrap();
+	let records = String::from_utf8(records.stdout).unwrap();
+	let first: Value = serde_json::from_str(records.lines().next().unwrap()).unwrap();
+	assert!(first["gap"].as_u64() > Some(0), "{first}");
+	assert!(records.len() < 5 << 20, "{}", records.len());
+	let seen = replica(devnet, lease, 0);
+	assert_eq!(
+		(&seen["restarts"], &seen["state"]),
+		(&0.into(), &"running".into())
+	);
+	close(devnet, lease);
+}
+
+fn refused(devnet: &Devnet) {
+	let more =
+		"    expose:\n      - port: 80\n        as: 81\n        to: [{ service: other }]\n      \
+	            - port: 9\n        to: [{ global: true }]\n";
+	let services = [
+		Service("web", "sleep 1", more),
+		Service("other", "sleep 1", ""),
+	];
+	let path = write(devnet, &services, SMALL);
+	let output = devnet.tenant(&["deploy", &path, "--yes"]).unwrap().output();
+	let output = output.unwrap();
+	let error = String::from_utf8_lossy(&output.stderr);
+	assert_eq!(output.status.code(), Some(2), "{error}");
+	assert!(error.contains("as 81"), "{error}");
+}
+
+/// A service goes on while something is away for a while.
+fn interrupted(devnet: &Devnet, ends: impl Fn(), returns: impl Fn()) {
+	ready(devnet);
+	let script = "n=0; while :; do n=$((n+1)); echo $n; sleep 1; done";
+	let path = write(devnet, &[Service("web", script, "")], SMALL);
+	let (lease, _) = start(devnet, &path);
+	std::thread::sleep(Duration::from_secs(3));
+	ends();
+	std::thread::sleep(Duration::from_secs(4));
+	returns();
+	wait_until(Duration::from_secs(60), "it goes on", || {
+		log(devnet, lease, "web").lines().count() > 14
+	})
+	.unwrap();
+	let said = log(devnet, lease, "web");
+	let count = said.lines().count();
+	let wanted: String = (1..=count).map(|n| format!("{n}\n")).collect();
+	assert_eq!(said, wanted, "each line is there, once");
+	assert_eq!(replica(devnet, lease, 0)["restarts"], 0);
+	close(devnet, lease);
+}
+
+fn killed_daemon(devnet: &Devnet) {
+	interrupted(devnet, || kill_daemon(devnet), || start_daemon(devnet));
+}
+
+fn killed_engine(devnet: &Devnet) {
+	let setting = setting();
+	interrupted(devnet, || setting.kill_engine(), || setting.start_engine());
+}
+
+/// What all that the engine has of a lease is called, at the beginning: other devnets have leases of this number.
+fn names_of(devnet: &Devnet, lease: u64) -> String {
+	let genesis = std::fs::read_to_string(devnet.provider_folder(0).join("GENESIS")).unwrap();
+	format!("leasehold-{}-0-{lease}", &genesis[..8])
+}
+
+fn opened(devnet: &Devnet) {
+	ready(devnet);
+	let path = write(devnet, &[Service("web", "sleep 1000", "")], SMALL);
+	let (lease, _) = start(devnet, &path);
+	let state = || status(devnet, lease)["chain"]["state"].take();
+	assert_eq!(state(), "active");
+	// As after a restart of the machine.
+	kill_daemon(devnet);
+	remove_table();
+	start_daemon(devnet);
+	let name = names_of(devnet, lease);
+	let runs = || setting().has_container(&format!("{name}-"));
+	wait_until(Duration::from_secs(40), "it is stopped", || !runs()).unwrap();
+	wait_until(Duration::from_secs(60), "the lease is paused", || {
+		state() == "suspended (paused)"
+	})
+	.unwrap_or_else(|error| panic!("{error}: {}", status(devnet, lease)));
+	let paid = status(devnet, lease)["chain"]["paid"].take();
+	std::thread::sleep(Duration::from_secs(4));
+	assert_eq!(status(devnet, lease)["chain"]["paid"], paid);
+	ready(devnet);
+	wait_until(Duration::from_secs(40), "the lease is resumed", || {
+		state() == "active"
+	})
+	.unwrap_or_else(|error| panic!("{error}: {}", status(devnet, lease)));
+	assert!(runs());
+	close(devnet, lease);
+}
+
+fn nothing_left(devnet: &Devnet) {
+	ready(devnet);
+	let path = write(devnet, &[Service("web", "sleep 1000", "")], SMALL);
+	let (lease, _) = start(devnet, &path);
+	let (setting, name) = (setting(), &names_of(devnet, lease));
+	let there = || setting.has_container(&format!("{name}-")) || setting.has_network(name);
+	assert!(setting.has_container(&format!("{name}-")) && setting.has_network(name));
+	close(devnet, lease);
+	wait_until(Duration::from_secs(40), "nothing is left", || !there()).unwrap();
+}
