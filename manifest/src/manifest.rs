@@ -367,6 +367,13 @@ impl Manifest {
 		self.in_order().map(|_| ())
 	}
 
+	/// The job, which is alone; `None`: these are services.
+	pub fn job(&self) -> Option<&Service> {
+		self.services
+			.iter()
+			.find(|service| service.kind == Kind::Job)
+	}
+
 	/// The services, each after those that it depends on.
 	pub fn in_order(&self) -> Result<Vec<&Service>, ManifestError> {
 		in_order(&self.services).ok_or(ManifestError::Malformed("services depend on each other"))

@@ -1,6 +1,6 @@
 //! Bidding, after reserving what a won order would take.
 
-use crate::{daemon::Shared, executor::container::Isolation};
+use crate::daemon::Shared;
 use leasehold_client::{
 	units,
 	view::{OpenOrder, OrderNow, Provider, Terms, View},
@@ -96,15 +96,7 @@ pub async fn turn(shared: &Arc<Shared>, best: &View) -> anyhow::Result<()> {
 		let slice = terms.slice(rate, order.max_rate);
 		me.slices = me.slices.saturating_add(slice);
 	}
-	let status = shared.status.lock().map(|s| s.clone()).unwrap_or_default();
-	let no_containers = match (&status.containers, status.no_containers) {
-		(Some(_), _) => None,
-		(None, why) => Some(why.unwrap_or_else(|| "no engine is known".into())),
-	};
-	let no_services = match (status.networks, status.no_services) {
-		(Isolation::Closed, _) => None,
-		(_, why) => Some(why.unwrap_or_else(|| "not probed yet".into())),
-	};
+	let (no_containers, no_services) = shared.cannot_run();
 	for order in others {
 		if now.saturating_add(1) >= order.bidding_ends {
 			continue;
@@ -160,9 +152,8 @@ fn can_run(
 		.attributes
 		.iter()
 		.any(|attribute| attribute.key.as_slice() == sdl::CONTAINER.as_bytes());
-	match no_containers {
-		Some(why) if container => return Err(format!("containers cannot run: {why}")),
-		_ => {}
+	if let (true, Some(why)) = (container, no_containers) {
+		return Err(format!("containers cannot run: {why}"));
 	}
 	match (order.kind, container, no_services) {
 		(WorkloadKind::Job, ..) | (WorkloadKind::Service, true, None) => Ok(()),

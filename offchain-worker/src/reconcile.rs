@@ -14,7 +14,7 @@ use leasehold_client::{
 use leasehold_manifest::{
 	files,
 	result::{result_hash, Output},
-	FileEntry, Kind, Manifest, Service,
+	FileEntry, Manifest, Service,
 };
 use std::{
 	path::{Path, PathBuf},
@@ -217,8 +217,7 @@ async fn stop(shared: &Shared, row: &LeaseRow) -> anyhow::Result<bool> {
 		}
 		return Ok(true);
 	};
-	let first = manifest.services.first();
-	let Some(service) = first.filter(|service| service.kind == Kind::Job).cloned() else {
+	let Some(service) = manifest.job().cloned() else {
 		return members::stop(shared, row, &manifest).await;
 	};
 	let attempt = attempt(shared, row, service);
@@ -305,19 +304,12 @@ async fn step(shared: &Arc<Shared>, now: u32, lease: &OpenLease) -> anyhow::Resu
 		report_missing_manifest(shared, now, lease);
 		return Ok(());
 	};
-	let first = manifest.services.first();
-	let job = first.filter(|service| service.kind == Kind::Job).cloned();
-	match (lease.state, &job) {
-		// Paused by this daemon, until they run again.
-		(
-			State::Suspended {
-				why: Suspension::ProviderPaused,
-				..
-			},
-			None,
-		) => {}
-		(State::Suspended { .. }, _) => return suspend(shared, &row).await,
-		_ => {}
+	let job = manifest.job().cloned();
+	if let State::Suspended { why, .. } = lease.state {
+		// Services that this daemon has paused are brought up again.
+		if job.is_some() || why != Suspension::ProviderPaused {
+			return suspend(shared, &row).await;
+		}
 	}
 	let Some(service) = job else {
 		return members::serve(shared, now, lease, row, &manifest).await;

@@ -214,13 +214,12 @@ impl Deploy {
 		};
 		let first = prepared.manifest.services.first();
 		let first = first.ok_or_else(|| Failure::new(2, "no service", ""))?;
-		let attempt = match first.kind {
-			Kind::Job => slots(Duration::from_secs(first.max_duration)),
-			Kind::Service => slots(self.max_duration),
-		};
-		let attempts = match first.kind {
-			Kind::Job => first.attempts,
-			Kind::Service => 1,
+		let (attempt, attempts) = match first.kind {
+			Kind::Job => (
+				slots(Duration::from_secs(first.max_duration)),
+				first.attempts,
+			),
+			Kind::Service => (slots(self.max_duration), 1),
 		};
 		let max_duration = attempt
 			.saturating_mul(attempts)

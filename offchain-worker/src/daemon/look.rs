@@ -59,6 +59,26 @@ impl Shared {
 		networks == Isolation::Closed
 	}
 
+	/// Why containers cannot run at present, and why services cannot.
+	pub fn cannot_run(&self) -> (Option<String>, Option<String>) {
+		let because = |why: Option<&String>, unknown: &str| {
+			Some(why.map_or_else(|| unknown.to_owned(), String::clone))
+		};
+		let (engine, networks) = ("no engine is known", "not probed yet");
+		let Ok(s) = self.status.lock() else {
+			return (because(None, engine), because(None, networks));
+		};
+		let no_containers = match s.containers {
+			Some(_) => None,
+			None => because(s.no_containers.as_ref(), engine),
+		};
+		let no_services = match s.networks {
+			Isolation::Closed => None,
+			_ => because(s.no_services.as_ref(), networks),
+		};
+		(no_containers, no_services)
+	}
+
 	/// Whether services may be started.
 	pub fn networks(&self) -> Isolation {
 		self.status

@@ -156,6 +156,14 @@ fn fault(what: &'static str) -> impl Fn(std::io::Error) -> ExecutorError {
 	move |source| ExecutorError { what, source }
 }
 
+/// An error that no system call tells.
+fn other(
+	what: &'static str,
+	why: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> ExecutorError {
+	fault(what)(std::io::Error::other(why))
+}
+
 /// What runs workloads.
 #[async_trait::async_trait]
 pub trait Executor: Send + Sync {

@@ -2,8 +2,7 @@
 
 use super::{access, Gateway, Refused};
 use crate::{
-	log,
-	members::folder_of,
+	log, members,
 	reconcile::{input_path, manifest, outputs, service},
 	store::{LeaseRow, Phase},
 };
@@ -272,7 +271,7 @@ pub struct LogQuery {
 
 /// The folder of the log that is wanted.
 fn log_folder(gateway: &Gateway, row: &LeaseRow, query: &LogQuery) -> Result<PathBuf, Refused> {
-	let store = &gateway.shared.store;
+	let lease = gateway.shared.store.lease_folder(row.lease);
 	let manifest = manifest(&gateway.shared, row).map_err(internal)?;
 	let services = manifest
 		.map(|manifest| manifest.services)
@@ -289,15 +288,15 @@ fn log_folder(gateway: &Gateway, row: &LeaseRow, query: &LogQuery) -> Result<Pat
 		}
 	};
 	let Some(service) = found else {
-		return Ok(store.lease_folder(row.lease).join("logs"));
+		return Ok(lease.join("logs"));
 	};
 	if query.replica >= service.count {
 		let why = format!("`{}` has {} replicas, from 0", service.name, service.count);
 		return Err(refused(StatusCode::BAD_REQUEST, why));
 	}
 	Ok(match service.kind {
-		Kind::Job => store.lease_folder(row.lease),
-		Kind::Service => folder_of(store, row.lease, &service.name, query.replica),
+		Kind::Job => lease,
+		Kind::Service => members::folder(&lease, &service.name, query.replica),
 	}
 	.join("logs"))
 }

@@ -17,7 +17,7 @@ use leasehold_client::{
 	primitives::receipt,
 	storage_class, WorkloadKind,
 };
-use leasehold_manifest::{result::Output, Kind, Manifest};
+use leasehold_manifest::{result::Output, Manifest};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
@@ -181,11 +181,7 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 		})?;
 	}
 	manifest.can_be_run().map_err(bad)?;
-	let ordered = match lease.kind {
-		WorkloadKind::Job => Kind::Job,
-		WorkloadKind::Service => Kind::Service,
-	};
-	if manifest.services.iter().any(|one| one.kind != ordered) {
+	if manifest.job().is_some() != (lease.kind == WorkloadKind::Job) {
 		return Err(bad(
 			"the order is for a job and the manifest for services, or the reverse",
 		));

@@ -7,7 +7,7 @@ use crate::{
 	daemon::Shared,
 	executor::{container::Isolation, Attempt, End, Executor as _, Observed, Port},
 	reconcile::{note_running, tell_start, unix_now},
-	store::{LeaseRow, Phase, Store},
+	store::{LeaseRow, Phase},
 };
 use leasehold_client::{
 	view::{OpenLease, State},
@@ -60,16 +60,12 @@ pub struct Standing {
 	pub machine_fails: bool,
 }
 
-fn folder(lease: &Path, service: &str, replica: u32) -> PathBuf {
+/// The folder of a replica, with its log, in its lease's.
+pub fn folder(lease: &Path, service: &str, replica: u32) -> PathBuf {
 	lease
 		.join("services")
 		.join(service)
 		.join(replica.to_string())
-}
-
-/// The folder of a replica, with its log.
-pub fn folder_of(store: &Store, lease: u64, service: &str, replica: u32) -> PathBuf {
-	folder(&store.lease_folder(lease), service, replica)
 }
 
 /// All replicas, those first that others depend on.
@@ -255,7 +251,6 @@ async fn turn(
 			// What runs is not stopped for what it depends on.
 			None if may_start && !waits && record.may_start(now) => {
 				record.attempt = record.attempt.saturating_add(1);
-				record.restarts = record.attempt.saturating_sub(1);
 				record.write(&folder)?;
 				tried.number = record.attempt;
 				forget_notes(&tried);
@@ -283,7 +278,7 @@ async fn turn(
 			service: service.name.clone(),
 			replica,
 			state,
-			restarts: record.restarts,
+			restarts: record.restarts(),
 			last: record.last.as_ref().map(End::why),
 			not_before: (record.not_before > now).then_some(record.not_before),
 		});

@@ -20,8 +20,6 @@ pub struct Record {
 	pub attempt: u32,
 	/// The last attempt whose end has been met.
 	pub ended: u32,
-	/// Times that it was started again.
-	pub restarts: u32,
 	/// Ends, each soon after its start, since it ran for long.
 	pub failures: u32,
 	/// Unix seconds before which it is not started again.
@@ -70,6 +68,11 @@ impl Record {
 		self.not_before = now.saturating_add(wait.min(BACK_OFF.1));
 		self.ended = self.attempt;
 		self.last = Some(end.clone());
+	}
+
+	/// Times that it was started again.
+	pub fn restarts(&self) -> u32 {
+		self.attempt.saturating_sub(1)
 	}
 
 	/// Whether it may be started again. A wait that is longer than any is of a clock that has been set back.
@@ -134,11 +137,11 @@ mod tests {
 			version: 1,
 			attempt: 3,
 			ended: 2,
-			restarts: 2,
 			failures: 1,
 			not_before: 7,
 			last: Some(End::Exited { code: 4 }),
 		};
 		assert_eq!(Record::read(folder.path()).unwrap(), wanted);
+		assert_eq!(wanted.restarts(), 2);
 	}
 }

@@ -112,7 +112,7 @@ fn lease_folder(devnet: &Devnet, lease: u64) -> PathBuf {
 }
 
 /// What the daemon says of itself.
-fn daemon_status(devnet: &Devnet) -> Value {
+pub fn daemon_status(devnet: &Devnet) -> Value {
 	let output = Command::new(program("leasehold-provider").unwrap())
 		.arg("--dir")
 		.arg(devnet.provider_folder(0))

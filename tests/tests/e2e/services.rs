@@ -3,7 +3,7 @@
 use crate::{
 	chosen,
 	containers::{setting, PASSWORD},
-	faults::{kill_daemon, start_daemon, DAEMON},
+	faults::{daemon_status, kill_daemon, start_daemon, DAEMON},
 	setting::{closed, status},
 	suite, Case,
 };
@@ -93,23 +93,12 @@ fn close_networks(devnet: &Devnet) {
 	assert!(output.status.success(), "{error}");
 }
 
-/// What the daemon says of itself.
-fn daemon(devnet: &Devnet) -> Value {
-	let output = Command::new(program("leasehold-provider").unwrap())
-		.arg("--dir")
-		.arg(devnet.provider_folder(0))
-		.args(["status", "--output", "json"])
-		.output()
-		.unwrap();
-	serde_json::from_slice(&output.stdout).unwrap_or_default()
-}
-
 fn ready(devnet: &Devnet) {
 	close_networks(devnet);
 	wait_until(Duration::from_secs(60), "the networks are closed", || {
-		daemon(devnet)["networks"] == "closed"
+		daemon_status(devnet)["networks"] == "closed"
 	})
-	.unwrap_or_else(|error| panic!("{error}: {}", daemon(devnet)));
+	.unwrap_or_else(|error| panic!("{error}: {}", daemon_status(devnet)));
 }
 
 /// A service: its name, its script, and more lines of it.
@@ -187,12 +176,12 @@ fn close(devnet: &Devnet, lease: u64) {
 
 fn found_out_and_closed(devnet: &Devnet) {
 	wait_until(Duration::from_secs(60), "the hole is found", || {
-		let said = daemon(devnet);
+		let said = daemon_status(devnet);
 		let why = said["no_services"].as_str().unwrap_or_default();
 		why.contains("this machine at") && why.contains("setup-network")
 	})
-	.unwrap_or_else(|error| panic!("{error}: {}", daemon(devnet)));
-	assert_eq!(daemon(devnet)["networks"], "open");
+	.unwrap_or_else(|error| panic!("{error}: {}", daemon_status(devnet)));
+	assert_eq!(daemon_status(devnet)["networks"], "open");
 	let path = write(devnet, &[Service("web", "sleep 1000", "")], SMALL);
 	let (json, code) = deploy(devnet, &path);
 	assert_eq!(code, 4, "nobody bids: {json}");

@@ -1,15 +1,15 @@
 //! The calls to the engine.
 
 use super::{
-	spec::{body, member_of, Labels, Place, GENESIS, LEASE, PROVIDER},
+	spec::{member_of, Labels, GENESIS, LEASE, PROVIDER},
 	Image,
 };
-use crate::executor::{fault, Attempt, ExecutorError};
+use crate::executor::{other, ExecutorError};
 use bollard::{
 	auth::DockerCredentials,
 	container::LogOutput,
 	errors::Error,
-	models::{ContainerStateStatusEnum, ContainerSummary, HealthConfig},
+	models::{ContainerCreateBody, ContainerStateStatusEnum, ContainerSummary, HealthConfig},
 	query_parameters::{
 		CreateContainerOptions, CreateImageOptions, InspectContainerOptions, KillContainerOptions,
 		ListContainersOptions, LogsOptions, RemoveContainerOptions, RemoveImageOptions,
@@ -101,13 +101,14 @@ pub enum PullError {
 /// Docker or Podman.
 pub struct Engine {
 	socket: PathBuf,
-	runtime: Option<String>,
+	/// The OCI runtime that containers of leases are to have, in place of the engine's own.
+	pub runtime: Option<String>,
 	/// The version of the API that the engine and this program both speak.
 	version: OnceCell<ClientVersion>,
 }
 
 pub fn failed(what: &'static str) -> impl Fn(Error) -> ExecutorError {
-	move |error| fault(what)(std::io::Error::other(error))
+	move |error| other(what, error)
 }
 
 pub fn is(error: &Error, code: u16) -> bool {
@@ -151,9 +152,7 @@ impl Engine {
 			if info.live_restore_enabled != Some(true) {
 				let why = "Docker would end all containers when its daemon is restarted, and say that they had \
 				           ended by themselves: set `\"live-restore\": true` in its daemon.json";
-				return Err(fault("looking at Docker's settings")(
-					std::io::Error::other(why),
-				));
+				return Err(other("looking at Docker's settings", why));
 			}
 		}
 		let version = version.version.unwrap_or_default();
@@ -179,7 +178,7 @@ impl Engine {
 			.any(|(key, value)| theirs.get(key) != Some(value))
 		{
 			let why = format!("{} is somebody else's", labels.name());
-			return Err(fault(what)(std::io::Error::other(why)));
+			return Err(other(what, why));
 		}
 		let files = [
 			found.hosts_path,
@@ -341,16 +340,13 @@ impl Engine {
 	/// engine said.
 	pub async fn create(
 		&self,
-		labels: &Labels,
-		image_id: &str,
-		attempt: &Attempt,
-		places: &[Place],
+		name: &str,
+		body: ContainerCreateBody,
 	) -> Result<Result<(), String>, ExecutorError> {
 		let options = CreateContainerOptions {
-			name: Some(labels.name()),
+			name: Some(name.to_owned()),
 			..Default::default()
 		};
-		let body = body(labels, self.runtime.as_deref(), image_id, attempt, places);
 		let client = self.client(PATIENCE).await?;
 		match client.create_container(Some(options), body).await {
 			Ok(_) => Ok(Ok(())),
@@ -438,7 +434,7 @@ impl Engine {
 }
 
 /// What is ours.
-pub fn filter(genesis: H256, provider: u32) -> HashMap<String, Vec<String>> {
+fn filter(genesis: H256, provider: u32) -> HashMap<String, Vec<String>> {
 	let labels = vec![
 		format!("{GENESIS}={}", hex::encode(genesis.0)),
 		format!("{PROVIDER}={provider}"),

@@ -6,21 +6,21 @@
 
 use super::{
 	engine::{failed, Engine, PATIENCE},
-	spec::{Labels, SYSCTLS},
+	spec::{in_network, list, sysctls, Labels},
 	Container,
 };
 use crate::{
-	executor::{fault, ExecutorError},
+	executor::{fault, other, ExecutorError},
 	fetch::own_addresses,
 };
 use bollard::{
-	models::{ContainerCreateBody, EndpointSettings, HostConfig, NetworkingConfig},
-	query_parameters::{CreateContainerOptions, CreateImageOptions},
+	models::{ContainerCreateBody, HostConfig},
+	query_parameters::CreateImageOptions,
 };
 use futures::StreamExt as _;
 use serde::Serialize;
 use std::{
-	collections::{BTreeSet, HashMap},
+	collections::BTreeSet,
 	io::ErrorKind,
 	net::{IpAddr, Ipv4Addr},
 	time::Duration,
@@ -42,6 +42,8 @@ const PORT: u16 = 4_242;
 const TARGET: Duration = Duration::from_secs(2);
 /// How long the look may take.
 const LOOK: Duration = Duration::from_secs(40);
+/// What it is called when it fails.
+const LOOKING: &str = "looking at a container's network";
 /// What is reached, in the words of the look.
 const NEIGHBOUR: &str = "neighbour";
 const NAME: &str = "name";
@@ -95,8 +97,7 @@ impl Container {
 		for lease in [LOOKS, OTHER] {
 			self.remove(lease).await?;
 		}
-		let wrong =
-			|why: String| fault("looking at a container's network")(std::io::Error::other(why));
+		let wrong = |why: String| other(LOOKING, why);
 		let reached = looked.map_err(|_| wrong("it takes too long".into()))??;
 		let may = |word: &&String| [NEIGHBOUR, NAME].contains(&word.as_str());
 		let through: BTreeSet<_> = reached.iter().filter(|word| !may(word)).cloned().collect();
@@ -165,9 +166,7 @@ impl Container {
 				.any(|ip| matches!(ip, IpAddr::V4(ip) if self.common.pool.contains(ip)))
 			{
 				let why = "the gateway of a lease's network is no address of this machine";
-				return Err(fault("looking at a container's network")(
-					std::io::Error::other(why),
-				));
+				return Err(other(LOOKING, why));
 			}
 			for ip in own.iter().filter(|ip| !ip.is_loopback() && ip.is_ipv4()) {
 				let ports = USUAL.iter().chain([&port]);
@@ -216,28 +215,17 @@ impl Engine {
 			.filter(|path| std::path::Path::new(path).exists());
 		let mut binds: Vec<_> = there.map(|path| format!("{path}:{path}:ro")).collect();
 		binds.push(format!("{}:/leasehold-provider:ro", own.display()));
-		let list = |texts: &[&str]| Some(texts.iter().map(|text| (*text).to_owned()).collect());
-		let endpoint = EndpointSettings {
-			aliases: Some(vec![labels.service.clone()]),
-			..Default::default()
-		};
 		let body = ContainerCreateBody {
 			image: Some(NOTHING.to_owned()),
 			entrypoint: list(&["/leasehold-provider", "probe"]),
 			cmd: Some(targets),
 			labels: Some(labels.all()),
-			networking_config: Some(NetworkingConfig {
-				endpoints_config: Some(HashMap::from([(labels.network(), endpoint)])),
-			}),
+			networking_config: Some(in_network(labels)),
 			host_config: Some(HostConfig {
 				binds: Some(binds),
 				readonly_rootfs: Some(true),
 				network_mode: Some(labels.network()),
-				sysctls: Some(
-					SYSCTLS
-						.map(|(key, value)| (key.into(), value.into()))
-						.into(),
-				),
+				sysctls: Some(sysctls()),
 				cap_drop: list(&["ALL"]),
 				// This machine's files are not labelled anew.
 				security_opt: list(&["no-new-privileges", "label=disable"]),
@@ -245,22 +233,16 @@ impl Engine {
 			}),
 			..Default::default()
 		};
-		let options = CreateContainerOptions {
-			name: Some(labels.name()),
-			..Default::default()
-		};
-		let client = self.client(PATIENCE).await?;
-		let made = client.create_container(Some(options), body).await;
-		made.map_err(failed(what))?;
-		let started = client.start_container(&labels.name(), None).await;
-		started.map_err(failed(what))
+		let name = labels.name();
+		let refused = |why: String| other(what, why);
+		self.create(&name, body).await?.map_err(refused)?;
+		self.start(&name).await?.map_err(refused)
 	}
 
 	/// The address of a container that runs.
 	async fn address(&self, labels: &Labels) -> Result<IpAddr, ExecutorError> {
 		let address = self.state(labels).await?.and_then(|state| state.address);
-		let missing =
-			|| fault("looking for a container's address")(std::io::Error::other("it has none"));
+		let missing = || other("looking for a container's address", "it has none");
 		address.ok_or_else(missing)
 	}
 
@@ -276,9 +258,10 @@ impl Engine {
 		let mut lines: Vec<_> = text.lines().map(str::to_owned).collect();
 		match lines.pop() {
 			Some(last) if last == "done" => Ok(lines),
-			_ => Err(fault("reading what a container says")(
-				std::io::Error::other(format!("it did not look: {}", text.trim())),
-			)),
+			_ => {
+				let why = format!("it did not look: {}", text.trim());
+				Err(other("reading what a container says", why))
+			}
 		}
 	}
 }

@@ -17,7 +17,7 @@ use super::{
 };
 use crate::{
 	executor::{
-		fault,
+		other,
 		runner::{measure, MAX_FILES},
 		Attempt, End, ExecutorError,
 	},
@@ -154,13 +154,6 @@ pub struct Attendant<'a> {
 fn boot() -> String {
 	let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
 	id.unwrap_or_default().trim().to_owned()
-}
-
-pub fn other(
-	what: &'static str,
-	why: impl Into<Box<dyn std::error::Error + Send + Sync>>,
-) -> ExecutorError {
-	fault(what)(std::io::Error::other(why))
 }
 
 impl Attendant<'_> {
@@ -327,8 +320,11 @@ impl Attendant<'_> {
 	/// How it is found out whether a replica is well: as the manifest says, or else its image.
 	async fn check(&self) -> Result<Option<Health>, ExecutorError> {
 		let service = &self.attempt.service;
-		if self.attempt.is_job() || service.health.is_some() {
-			return Ok(service.health.clone().filter(|_| !self.attempt.is_job()));
+		if self.attempt.is_job() {
+			return Ok(None);
+		}
+		if let Some(health) = &service.health {
+			return Ok(Some(health.clone()));
 		}
 		let Some(image) = noted(&self.attempt, IMAGE)? else {
 			return Ok(None);

@@ -3,10 +3,12 @@
 use super::{
 	engine::{Found, PullError},
 	folders,
-	life::{other, Attendant, Step},
-	note, noted, Image,
+	life::{Attendant, Step},
+	note, noted,
+	spec::body,
+	Image,
 };
-use crate::executor::{End, ExecutorError};
+use crate::executor::{other, End, ExecutorError};
 use std::time::Duration;
 
 const MIB: u64 = 1 << 20;
@@ -58,8 +60,9 @@ impl Attendant<'_> {
 			note(&self.attempt, IMAGE, &found.id)?;
 			self.common.network(&self.labels).await?;
 		}
-		let made = engine.create(&self.labels, &found.id, &self.attempt, &places);
-		match made.await? {
+		let runtime = engine.runtime.as_deref();
+		let body = body(&self.labels, runtime, &found.id, &self.attempt, &places);
+		match engine.create(&self.name, body).await? {
 			Ok(()) => Ok(Step::Again),
 			Err(why) => self.refused("making the container", why),
 		}

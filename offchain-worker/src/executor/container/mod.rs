@@ -75,7 +75,11 @@ fn note(attempt: &Attempt, ending: &str, text: &str) -> Result<(), ExecutorError
 
 /// What was noted about an attempt.
 fn noted(attempt: &Attempt, ending: &str) -> Result<Option<String>, ExecutorError> {
-	match std::fs::read_to_string(place(attempt, ending)) {
+	read_note(&place(attempt, ending))
+}
+
+fn read_note(path: &Path) -> Result<Option<String>, ExecutorError> {
+	match std::fs::read_to_string(path) {
 		Ok(text) => Ok(Some(text.trim().to_owned())),
 		Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
 		Err(error) => Err(fault("reading a note about an attempt")(error)),
@@ -129,8 +133,8 @@ impl Container {
 	/// others still needs.
 	pub async fn remove_images(&self, of: &[PathBuf], others: &[PathBuf]) {
 		let noted = |folder: &PathBuf, what: &str| {
-			let text = std::fs::read_to_string(folder.join("run").join(what)).ok()?;
-			Some(text.trim().to_owned())
+			let note = read_note(&folder.join("run").join(what));
+			note.ok().flatten()
 		};
 		let needed: BTreeSet<_> = others
 			.iter()

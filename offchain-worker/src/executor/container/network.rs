@@ -5,7 +5,7 @@ use super::{
 	spec::Labels,
 	Common,
 };
-use crate::executor::{fault, ExecutorError};
+use crate::executor::{other, ExecutorError};
 use bollard::{
 	errors::Error,
 	models::{Ipam, IpamConfig, NetworkCreateRequest},
@@ -45,7 +45,7 @@ impl Common {
 			}
 			self.engine.remove_network(&name).await?;
 		}
-		let wrong = |why: String| fault("making a network")(std::io::Error::other(why));
+		let wrong = |why: String| other("making a network", why);
 		let pool: Vec<Ipv4Net> = self
 			.pool
 			.subnets(PREFIX)

@@ -2,7 +2,7 @@
 
 use super::{note, noted, spec::kept_log};
 use crate::{
-	executor::{fault, Attempt, ExecutorError},
+	executor::{fault, other, Attempt, ExecutorError},
 	log::LogWriter,
 };
 
@@ -31,9 +31,7 @@ impl Log {
 		let writer = LogWriter::open(&attempt.folder.join("logs"), &service.name, keep)
 			.map_err(fault(what))?;
 		let first = match noted(attempt, "from")? {
-			Some(text) => text
-				.parse()
-				.map_err(|error| fault(what)(std::io::Error::other(error)))?,
+			Some(text) => text.parse().map_err(|error| other(what, error))?,
 			None => {
 				let next = writer.next();
 				note(attempt, "from", &next.to_string())?;

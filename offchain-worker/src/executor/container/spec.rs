@@ -25,9 +25,6 @@ const CAPABILITIES: [&str; 9] = [
 	"SETUID",
 ];
 
-/// A lease's network is one of IPv4 alone: by the other a container would reach the machine on the link itself.
-pub const SYSCTLS: [(&str, &str); 1] = [("net.ipv6.conf.all.disable_ipv6", "1")];
-
 pub const GENESIS: &str = "leasehold.genesis";
 pub const PROVIDER: &str = "leasehold.provider";
 pub const LEASE: &str = "leasehold.lease";
@@ -206,12 +203,7 @@ pub fn body(
 			.saturating_mul(1_024),
 		false => kept_log(service) >> 10,
 	};
-	let list = |texts: &[&str]| Some(texts.iter().map(|text| (*text).to_owned()).collect());
 	let (entrypoint, cmd) = command_of(service);
-	let endpoint = EndpointSettings {
-		aliases: Some(vec![service.name.clone()]),
-		..Default::default()
-	};
 	ContainerCreateBody {
 		image: Some(image_id.to_owned()),
 		entrypoint,
@@ -230,9 +222,7 @@ pub fn body(
 			..Default::default()
 		}),
 		exposed_ports: (!job).then(|| attempt.ports.iter().map(port_name).collect()),
-		networking_config: (!job).then(|| NetworkingConfig {
-			endpoints_config: Some(HashMap::from([(labels.network(), endpoint)])),
-		}),
+		networking_config: (!job).then(|| in_network(labels)),
 		host_config: Some(HostConfig {
 			binds: Some(binds.collect()),
 			tmpfs: (!job).then(|| in_memory.collect()),
@@ -241,11 +231,7 @@ pub fn body(
 				true => "none".into(),
 				false => labels.network(),
 			}),
-			sysctls: (!job).then(|| {
-				SYSCTLS
-					.map(|(key, value)| (key.into(), value.into()))
-					.into()
-			}),
+			sysctls: (!job).then(sysctls),
 			port_bindings: (!job).then(|| bindings(attempt)),
 			restart_policy: Some(RestartPolicy {
 				name: Some(RestartPolicyNameEnum::NO),
@@ -272,6 +258,27 @@ pub fn body(
 		}),
 		..Default::default()
 	}
+}
+
+/// The lease's network, where others find it by the service's name.
+pub fn in_network(labels: &Labels) -> NetworkingConfig {
+	let endpoint = EndpointSettings {
+		aliases: Some(vec![labels.service.clone()]),
+		..Default::default()
+	};
+	NetworkingConfig {
+		endpoints_config: Some(HashMap::from([(labels.network(), endpoint)])),
+	}
+}
+
+/// A lease's network is one of IPv4 alone: by the other a container would reach the machine on the link itself.
+pub fn sysctls() -> HashMap<String, String> {
+	HashMap::from([("net.ipv6.conf.all.disable_ipv6".to_owned(), "1".to_owned())])
+}
+
+/// A list in the engine's words.
+pub fn list(texts: &[&str]) -> Option<Vec<String>> {
+	Some(texts.iter().map(|text| (*text).to_owned()).collect())
 }
 
 /// A port of the container in the engine's words.
