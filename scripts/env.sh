@@ -10,5 +10,8 @@ export CLIPPY_ARGS="--deny=warnings__CLIPPY_HACKERY__"
 export CARGO_TERM_PROGRESS_WHEN="${CARGO_TERM_PROGRESS_WHEN:-auto}"
 PROFILE=checked
 BIN="$CARGO_TARGET_DIR/$PROFILE"
+# Podman and a registry, for the tests of containers.
+CONTAINER_PACKAGES=(podman runc netavark aardvark-dns iptables nftables iproute2 busybox-static docker-registry
+	apache2-utils)
 
 step() { printf '\n\033[1m== %s\033[0m\n' "$*" >&2; }

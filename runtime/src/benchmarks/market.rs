@@ -177,8 +177,9 @@ mod benchmarks {
 			who: rich("former", n),
 			until: 0,
 		});
-		let former = former.collect::<Vec<_>>().try_into().unwrap();
-		pallet_providers::FormerOperators::<Runtime>::insert(provider, former);
+		pallet_providers::FormerOperators::<Runtime>::mutate(provider, |kept| {
+			*kept = former.collect::<Vec<_>>().try_into().unwrap();
+		});
 		let genesis = leasehold_primitives::genesis(System::block_hash(0));
 		let manifest = pallet_market::Leases::<Runtime>::get(lease)
 			.unwrap()

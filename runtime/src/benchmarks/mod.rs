@@ -8,7 +8,9 @@
 	clippy::unwrap_used,
 	clippy::expect_used,
 	clippy::panic,
-	clippy::arithmetic_side_effects
+	clippy::arithmetic_side_effects,
+	// The list below is read in this crate.
+	clippy::crate_in_macro_def
 )]
 
 pub mod agenda;
