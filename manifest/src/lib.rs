@@ -14,10 +14,11 @@ pub mod result;
 pub mod sdl;
 mod yaml;
 
+pub use codec::{Decode, Encode};
 pub use manifest::{
-	is_mount, totals, Credentials, Expose, FileEntry, Gpu, GpuModel, GpuTotal, Health, HttpOptions,
-	Manifest, ManifestError, Medium, Probe, Program, Protocol, Service, Totals, Unit, Volume,
-	MAX_BYTES, MAX_REPLICAS, MAX_SECONDS,
+	is_label, is_mount, totals, Credentials, Expose, FileEntry, Gpu, GpuModel, GpuTotal, Health,
+	HttpOptions, Manifest, ManifestError, Medium, Probe, Program, Protocol, Service, Totals, Unit,
+	Volume, MAX_BYTES, MAX_REPLICAS, MAX_SECONDS,
 };
 pub use sdl::{Fault, Level, LocalFile, Placement, Sdl, Sums};
 

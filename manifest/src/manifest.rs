@@ -374,6 +374,19 @@ impl Manifest {
 			.find(|service| service.kind == Kind::Job)
 	}
 
+	/// Whether any service runs an image.
+	pub fn has_images(&self) -> bool {
+		self.services
+			.iter()
+			.any(|service| service.module().is_none())
+	}
+
+	/// The files that the tenant hands in, with the services that they are for.
+	pub fn files(&self) -> impl Iterator<Item = (&Service, &FileEntry)> {
+		let services = self.services.iter();
+		services.flat_map(|service| service.files().map(move |file| (service, file)))
+	}
+
 	/// The services, each after those that it depends on.
 	pub fn in_order(&self) -> Result<Vec<&Service>, ManifestError> {
 		in_order(&self.services).ok_or(ManifestError::Malformed("services depend on each other"))

@@ -156,11 +156,8 @@ fn can_run(
 		return Err(format!("containers cannot run: {why}"));
 	}
 	match (order.kind, container, no_services) {
-		(WorkloadKind::Job, ..) | (WorkloadKind::Service, true, None) => Ok(()),
 		(WorkloadKind::Service, true, Some(why)) => Err(format!("services cannot run: {why}")),
-		(WorkloadKind::Service, false, _) => {
-			Err("this daemon runs services in containers only".into())
-		}
+		_ => Ok(()),
 	}
 }
 
@@ -333,7 +330,6 @@ mod tests {
 		assert_eq!(can_run(&container, None, None), Ok(()));
 		let why = can_run(&container, None, open).unwrap_err();
 		assert!(why.contains("a hole"), "{why}");
-		let why = can_run(&module, None, None).unwrap_err();
-		assert!(why.contains("in containers only"), "{why}");
+		assert_eq!(can_run(&module, engine, open), Ok(()));
 	}
 }

@@ -6,6 +6,7 @@
 //! It stands in segments, each named by how many bytes were written before it. A job's log has one; of a
 //! service's the oldest go.
 
+use crate::executor::Attempt;
 use serde::{Deserialize, Serialize};
 use std::{
 	fs::File,
@@ -122,6 +123,12 @@ fn now() -> u64 {
 }
 
 impl LogWriter {
+	/// Opens the log of an attempt.
+	pub fn of(attempt: &Attempt) -> std::io::Result<Self> {
+		let folder = attempt.folder.join("logs");
+		Self::open(&folder, &attempt.service.name, attempt.kept_log())
+	}
+
 	/// Opens the log in a folder; numbers go on where they stopped. A last record that was cut off
 	/// is dropped.
 	pub fn open(folder: &Path, service: &str, keep: Option<u64>) -> std::io::Result<Self> {

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod bidding;
+mod closing;
 mod config;
 mod daemon;
 mod duty;
@@ -78,7 +79,7 @@ fn main() -> ExitCode {
 	let arguments = Arguments::parse();
 	// Before anything else: no runtime, no logs, no keys.
 	if let Command::Runner { folder, attempt } = &arguments.command {
-		return match executor::runner::run(folder, *attempt) {
+		return match executor::wasm::run(folder, *attempt) {
 			Ok(()) => ExitCode::SUCCESS,
 			Err(error) => {
 				eprintln!("the runner failed: {error}");

@@ -1,14 +1,14 @@
 //! Desired state (my leases on chain) and actual state (what the executor reports), together.
 
 use crate::{
+	closing,
 	daemon::Shared,
-	executor::{Attempt, End, Executor as _, Observed},
+	executor::{module_path, Attempt, End, Executor as _, Observed},
 	members,
 	store::{LeaseRow, Phase},
 };
 use leasehold_client::{
-	story,
-	view::{LeaseRecordNow, OpenLease, State, Suspension, View},
+	view::{OpenLease, State, Suspension, View},
 	Call, Connection, FailureCode, Heads,
 };
 use leasehold_manifest::{
@@ -38,30 +38,21 @@ pub fn manifest(shared: &Shared, row: &LeaseRow) -> anyhow::Result<Option<Manife
 	}
 }
 
-/// The job of a lease, or the first of its services, once its manifest has been handed in.
-pub fn service(shared: &Shared, row: &LeaseRow) -> anyhow::Result<Option<Service>> {
-	let manifest = manifest(shared, row)?;
-	Ok(manifest.and_then(|manifest| manifest.services.into_iter().next()))
-}
-
 /// Where a file that the tenant hands in stands.
 pub fn input_path(folder: &Path, service: &Service, entry: &FileEntry) -> PathBuf {
-	if Some(entry) == service.module() {
-		folder.join("module.wasm")
-	} else {
-		folder.join("in").join(&entry.path)
+	match service.module() {
+		Some(module) if module == entry => module_path(folder, service.kind, module),
+		_ => folder.join("in").join(&entry.path),
 	}
 }
 
 /// Files that are still to be handed in.
-pub fn missing<'a>(folder: &Path, service: &'a Service) -> Vec<&'a FileEntry> {
-	service
-		.files()
-		.filter(|entry| {
-			let there = std::fs::metadata(input_path(folder, service, entry));
-			!there.is_ok_and(|meta| meta.is_file() && meta.len() == entry.size)
-		})
-		.collect()
+pub fn missing<'a>(folder: &Path, manifest: &'a Manifest) -> Vec<&'a FileEntry> {
+	let missing = manifest.files().filter(|(service, entry)| {
+		let there = std::fs::metadata(input_path(folder, service, entry));
+		!there.is_ok_and(|meta| meta.is_file() && meta.len() == entry.size)
+	});
+	missing.map(|(_, entry)| entry).collect()
 }
 
 /// One turn: each lease a step, then what is no longer desired.
@@ -85,7 +76,7 @@ pub async fn turn(
 	let (closed, vanished): (Vec<_>, Vec<_>) =
 		rows.into_iter().partition(|row| row.closed_at.is_some());
 	for row in &closed {
-		if let Err(error) = retire(shared, row).await {
+		if let Err(error) = closing::retire(shared, row).await {
 			tracing::warn!(lease = row.lease, %error, "the lease's data stays");
 		}
 	}
@@ -93,101 +84,12 @@ pub async fn turn(
 		let finalized = View::from(connection.at(heads.finalized.1).await?);
 		// One lease that cannot be handled never keeps the others waiting.
 		for row in &vanished {
-			if let Err(error) = wind_up(shared, best, &finalized, row).await {
+			if let Err(error) = closing::wind_up(shared, best, &finalized, row).await {
 				tracing::warn!(lease = row.lease, %error, "the lease's data waits");
 			}
 		}
 	}
 	Ok(())
-}
-
-/// Removes the data of a closed lease when its retention is over.
-async fn retire(shared: &Arc<Shared>, row: &LeaseRow) -> anyhow::Result<()> {
-	let kept_until = row
-		.closed_at
-		.map(|at| at.saturating_add(shared.config.retention().as_secs()));
-	if kept_until.is_some_and(|until| unix_now() > until) {
-		tracing::info!(
-			lease = row.lease,
-			"results and logs are removed: retention is over"
-		);
-		let (shared, row) = (shared.clone(), row.clone());
-		tokio::task::spawn_blocking(move || shared.store.wipe(&row)).await??;
-	}
-	Ok(())
-}
-
-/// What becomes of a lease that is no longer among the open ones.
-async fn wind_up(
-	shared: &Arc<Shared>,
-	best: &View,
-	finalized: &View,
-	row: &LeaseRow,
-) -> anyhow::Result<()> {
-	// Reversible: the best chain says that it is over.
-	let at_best = best.lease(row.lease).await?;
-	match at_best {
-		LeaseRecordNow::Closed(_) | LeaseRecordNow::Swept => {
-			if !stop(shared, row).await? {
-				return Ok(());
-			}
-		}
-		// Its match was undone: it is stopped, and its data stays.
-		LeaseRecordNow::Unknown => return stop(shared, row).await.map(|_| ()),
-		LeaseRecordNow::Open(_) => return Ok(()),
-	}
-	// For good: finality says so too.
-	let why = match finalized.lease(row.lease).await? {
-		LeaseRecordNow::Closed(closed) => story::reason(&closed.reason),
-		LeaseRecordNow::Swept => "it was closed while this daemon was away".into(),
-		_ => return Ok(()),
-	};
-	tracing::info!(lease = row.lease, why, "the lease is closed");
-	members::clear(shared, row).await?;
-	shared.store.update(row.lease, |row| {
-		row.phase = Phase::Closed { why };
-		row.closed_at = Some(unix_now());
-		true
-	})?;
-	Ok(())
-}
-
-/// Removes containers of leases that this daemon knows nothing of, once finality says that they are closed: its
-/// store may have been lost.
-pub async fn remove_orphans(shared: &Shared, finalized: &View) -> anyhow::Result<()> {
-	let Some(container) = &shared.executors.container else {
-		return Ok(());
-	};
-	let known = shared.store.leases()?;
-	for lease in container.leases().await? {
-		let open = |row: &LeaseRow| row.lease == lease && row.closed_at.is_none();
-		if known.iter().any(open) {
-			continue;
-		}
-		if let LeaseRecordNow::Closed(_) | LeaseRecordNow::Swept = finalized.lease(lease).await? {
-			tracing::warn!(lease, "containers of a closed lease are removed");
-			container.remove(lease).await?;
-		}
-	}
-	Ok(())
-}
-
-/// How long data that was put aside is kept.
-const QUARANTINE: std::time::Duration = std::time::Duration::from_secs(7 * 86_400);
-
-/// Removes what was put aside long ago.
-pub fn empty_quarantine(shared: &Shared) {
-	let folder = shared.store.folder().join("quarantine");
-	for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-		let age = entry
-			.metadata()
-			.and_then(|meta| meta.modified())
-			.ok()
-			.and_then(|t| t.elapsed().ok());
-		if age.is_some_and(|age| age > QUARANTINE) {
-			let _ = std::fs::remove_dir_all(entry.path());
-		}
-	}
 }
 
 fn attempt(shared: &Shared, row: &LeaseRow, service: Service) -> Attempt {
@@ -203,7 +105,7 @@ fn attempt(shared: &Shared, row: &LeaseRow, service: Service) -> Attempt {
 }
 
 /// Stops what runs for a lease; whether nothing does any more.
-async fn stop(shared: &Shared, row: &LeaseRow) -> anyhow::Result<bool> {
+pub async fn stop(shared: &Shared, row: &LeaseRow) -> anyhow::Result<bool> {
 	let manifest = match row.attempts {
 		0 => None,
 		_ => manifest(shared, row)?,
@@ -264,6 +166,10 @@ pub async fn row(shared: &Shared, lease: &OpenLease) -> anyhow::Result<LeaseRow>
 
 /// Attempts that were begun, by their files: the index may have been lost.
 fn attempts_on_disk(folder: &Path) -> u32 {
+	let begun = |folder: PathBuf| folder.join("replica.json").exists();
+	if members::folders(folder).into_iter().any(begun) {
+		return 1;
+	}
 	(1..=64)
 		.take_while(|n| folder.join("run").join(format!("{n}.json")).exists())
 		.count() as u32
@@ -311,6 +217,10 @@ async fn step(shared: &Arc<Shared>, now: u32, lease: &OpenLease) -> anyhow::Resu
 			return suspend(shared, &row).await;
 		}
 	}
+	let folder = shared.store.lease_folder(lease.id);
+	if row.attempts == 0 && !missing(&folder, &manifest).is_empty() {
+		return Ok(());
+	}
 	let Some(service) = job else {
 		return members::serve(shared, now, lease, row, &manifest).await;
 	};
@@ -319,10 +229,7 @@ async fn step(shared: &Arc<Shared>, now: u32, lease: &OpenLease) -> anyhow::Resu
 		return begin(shared, &mut row, service).await;
 	}
 	if row.attempts == 0 {
-		if missing(&shared.store.lease_folder(lease.id), &service).is_empty() {
-			return begin(shared, &mut row, service).await;
-		}
-		return Ok(());
+		return begin(shared, &mut row, service).await;
 	}
 	let tried = attempt(shared, &row, service.clone());
 	match shared.executors.observe(&tried).await? {
@@ -547,7 +454,7 @@ pub fn outputs(folder: &Path, patterns: &[String]) -> std::io::Result<Vec<Output
 		"",
 		patterns,
 		&mut found,
-		crate::executor::runner::MAX_DEPTH,
+		crate::executor::measure::MAX_DEPTH,
 	)?;
 	found.sort();
 	Ok(found)

@@ -103,7 +103,10 @@ fn index_error(error: impl Into<redb::Error>) -> StoreError {
 /// Writes a file whole or not at all.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 	use std::io::Write as _;
-	let part = path.with_extension("part");
+	// Beside it, and no other file's.
+	let mut part = path.as_os_str().to_owned();
+	part.push(".part");
+	let part = PathBuf::from(part);
 	let mut file = File::create(&part)?;
 	file.write_all(bytes)?;
 	file.sync_all()?;
@@ -378,6 +381,23 @@ impl Store {
 		self.folder
 			.join("manifests")
 			.join(format!("{lease}-{}.sealed", hex::encode(hash)))
+	}
+
+	/// The leases that have a folder.
+	pub fn folders(&self) -> std::io::Result<std::collections::BTreeSet<u64>> {
+		let entries = match std::fs::read_dir(self.folder.join("leases")) {
+			Ok(entries) => entries,
+			Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+				return Ok(Default::default())
+			}
+			Err(error) => return Err(error),
+		};
+		let mut found = std::collections::BTreeSet::new();
+		for entry in entries {
+			let name = entry?.file_name();
+			found.extend(name.to_str().and_then(|name| name.parse::<u64>().ok()));
+		}
+		Ok(found)
 	}
 
 	/// Stores a manifest's bytes, encrypted: one version byte, 24 of nonce, the rest sealed.

@@ -119,10 +119,6 @@ pub(super) async fn deliver(
 ) -> Result<Option<Proof>, Failure> {
 	let manifest = Manifest::open(&deployment.bytes())
 		.map_err(|error| Failure::new(1, error.to_string(), ""))?;
-	let service = manifest
-		.services
-		.first()
-		.ok_or_else(|| Failure::new(1, "no service", ""))?;
 	loop {
 		let handed_in = async {
 			context.out.waiting("handing in the manifest");
@@ -130,13 +126,8 @@ pub(super) async fn deliver(
 				.call("lease_submitManifest", deployment.manifest.clone())
 				.await?;
 			let missing = receipt["missing"].as_array().cloned().unwrap_or_default();
-			for (place, disk) in &deployment.files {
-				let entry = match place.split_once('/') {
-					Some(("module", _)) => service.module(),
-					Some((_, path)) => service.inputs.iter().find(|input| input.path == path),
-					None => None,
-				};
-				let Some(entry) = entry else { continue };
+			// They are kept in the manifest's order.
+			for ((_, entry), (place, disk)) in manifest.files().zip(&deployment.files) {
 				if missing
 					.iter()
 					.any(|path| path.as_str() == Some(entry.path.as_str()))

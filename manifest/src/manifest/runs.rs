@@ -1,6 +1,6 @@
 //! What providers run so far.
 
-use super::{Manifest, Service, MIN_CONTAINER_MEMORY};
+use super::{Manifest, Medium, Probe, Protocol, Service, MIN_CONTAINER_MEMORY};
 use crate::Kind;
 
 /// Most replicas of all services of a manifest: a lease's network has room for no more.
@@ -15,6 +15,12 @@ impl Manifest {
 				Kind::Service => service.can_be_served(),
 			};
 			can.map_err(|what| format!("`{}` {what}", service.name))?;
+		}
+		let module = |service: &Service| service.module().is_some();
+		if self.has_images() && self.services.iter().any(module) {
+			return Err(
+				"modules and images stand side by side: they do not reach each other".into(),
+			);
 		}
 		let replicas = self
 			.services
@@ -51,10 +57,29 @@ impl<F> Service<F> {
 		}
 	}
 
+	fn can_be_served_as_module(&self) -> Result<(), String> {
+		let probe = self.health.as_ref().map(|health| &health.probe);
+		if let Some(Probe::Exec(_)) = probe {
+			return Err("is a WASM module, and runs no command to see whether it is well".into());
+		}
+		if self
+			.expose
+			.iter()
+			.any(|port| port.protocol == Protocol::Udp)
+		{
+			return Err("is a WASM module, and answers HTTP only: it has no UDP".into());
+		}
+		let volumes = &self.unit.volumes;
+		match volumes.iter().any(|v| v.medium == Medium::Memory) {
+			true => Err("is a WASM module with a volume in memory".into()),
+			false => Ok(()),
+		}
+	}
+
 	fn can_be_served(&self) -> Result<(), String> {
 		self.lacks()?;
 		if self.module().is_some() {
-			return Err("is a WASM module: providers run these as jobs only so far".into());
+			self.can_be_served_as_module()?;
 		}
 		if !self.inputs.is_empty() {
 			return Err("is a service with inputs: only jobs have them".into());

@@ -86,8 +86,8 @@ impl Reader {
 			}
 			Some(path) => {
 				self.module(raw, path, kind, &expose);
-				if !unit.volumes.is_empty() || unit.gpu.is_some() {
-					let reason = "a WASM job has one disk, and no GPU";
+				if unit.gpu.is_some() || (kind == Kind::Job && !unit.volumes.is_empty()) {
+					let reason = "a WASM job has one disk, and no module has a GPU";
 					self.error(compute.at, &compute.key, reason);
 				}
 				Program::Module(LocalFile {
@@ -109,7 +109,10 @@ impl Reader {
 			name: name.to_owned(),
 			kind,
 			// A WASM job has no network.
-			expose: if module.is_some() { Vec::new() } else { expose },
+			expose: match (module, kind) {
+				(Some(_), Kind::Job) => Vec::new(),
+				_ => expose,
+			},
 			program,
 			args: raw.args.clone(),
 			env,
@@ -135,15 +138,11 @@ impl Reader {
 			let reason = "a WASM module has no command; use `args`";
 			self.error(raw.at, &key("command"), reason);
 		}
-		if kind == Kind::Service {
-			let reason = "this release runs WASM modules as jobs: write `kind: job`";
-			self.error(raw.image_at, &key("image"), reason);
-		}
 		if raw.credentials.is_some() {
 			let reason = "is ignored: a module is handed in, not pulled";
 			self.warn(raw.at, &key("credentials"), reason);
 		}
-		if !expose.is_empty() {
+		if kind == Kind::Job && !expose.is_empty() {
 			let reason = "is ignored: a WASM job has no network";
 			self.warn(raw.at, &key("expose"), reason);
 		}

@@ -135,6 +135,44 @@ fn a_job_is_understood() {
 }
 
 #[test]
+fn a_module_may_be_a_service_with_ports_and_volumes() {
+	let expose = "    expose:\n      - port: 8080\n        to: [{ global: true }]\n    params: { storage: { \
+	              data: { mount: /data } } }\nprofiles:";
+	let storage =
+		"storage: [{ size: 1Gi }, { name: data, size: 5Mi, attributes: { persistent: true, \
+	               class: beta2 } }]";
+	let file = JOB
+		.replace("kind: job", "kind: service")
+		.replace(
+			"      inputs: [{ from: ./scene.json, path: scene.json }]\n",
+			"",
+		)
+		.replacen("profiles:", expose, 1)
+		.replacen("storage: { size: 1Gi }", storage, 1);
+	let (sdl, faults) = parse(&file);
+	assert_eq!(faults, []);
+	let service = &sdl.unwrap().placements[0].services[0];
+	assert_eq!(
+		(service.kind, service.expose[0].port),
+		(Kind::Service, 8080)
+	);
+	assert_eq!(service.unit.volumes[0].mount.as_deref(), Some("/data"));
+	let gpu = file.replacen(
+		"storage: [",
+		"gpu: { units: 1, attributes: { vendor: { nvidia: } } }\n        storage: [",
+		1,
+	);
+	let (none, faults) = parse(&gpu);
+	assert!(
+		none.is_none()
+			&& faults
+				.iter()
+				.any(|fault| fault.reason.contains("no module has a GPU")),
+		"{faults:?}"
+	);
+}
+
+#[test]
 fn all_that_can_be_said_is_understood() {
 	let (sdl, faults) = parse(SHOP);
 	let warned: Vec<_> = faults.iter().map(|fault| fault.key.as_str()).collect();
@@ -271,7 +309,6 @@ fn what_cannot_be_is_refused() {
 	let x = "x-leasehold.services.render";
 	for (from, to, key) in [
 		("kind: job", "kind: jog", format!("{x}.kind")),
-		("kind: job", "kind: service", "services.render.image".into()),
 		("attempts: 3", "attempts: 11", format!("{x}.attempts")),
 		(
 			"max_duration: 10m",

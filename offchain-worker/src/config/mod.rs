@@ -56,9 +56,8 @@ pub struct Containers {
 	/// From which leases have their networks.
 	#[serde(default = "networks")]
 	pub networks: Ipv4Net,
-	/// The first and the last port of this machine that leases may open to the world.
-	#[serde(default = "ports")]
-	pub ports: (u16, u16),
+	/// Where `capacity.ports` once stood; it overrules that.
+	ports: Option<(u16, u16)>,
 }
 
 fn largest_image() -> u32 {
@@ -99,6 +98,9 @@ pub struct Capacity {
 	/// MiB of storage that outlives a restart, by class: `beta1`, `beta2`, `beta3`.
 	#[serde(default)]
 	pub persistent_mib: BTreeMap<String, u32>,
+	/// The first and the last port of this machine that leases may open to the world.
+	#[serde(default = "ports")]
+	pub ports: (u16, u16),
 }
 
 /// Prices in LEASE an hour.
@@ -257,12 +259,12 @@ impl Config {
 					"containers.networks: `{net}` is no range with room for leases; write it as 10.213.0.0/16"
 				));
 			}
-			let (first, last) = containers.ports;
-			if first == 0 || first > last {
-				return Err(format!(
-					"containers.ports: {first} to {last} are no ports; write them as [30000, 32767]"
-				));
-			}
+		}
+		let (first, last) = self.first_and_last_port();
+		if first == 0 || first > last {
+			return Err(format!(
+				"capacity.ports: {first} to {last} are no ports; write them as [30000, 32767]"
+			));
 		}
 		Ok(())
 	}
@@ -348,9 +350,14 @@ impl Config {
 		}
 	}
 
+	fn first_and_last_port(&self) -> (u16, u16) {
+		let former = self.containers.as_ref().and_then(|c| c.ports);
+		former.unwrap_or(self.capacity.ports)
+	}
+
 	/// Ports of this machine that leases may open to the world.
 	pub fn ports(&self) -> RangeInclusive<u16> {
-		let (first, last) = self.containers.as_ref().map_or((1, 0), |c| c.ports);
+		let (first, last) = self.first_and_last_port();
 		first..=last
 	}
 
@@ -400,12 +407,11 @@ mod tests {
 		assert_eq!(config.prices().unwrap().cpu_core, units::LEASE / 2);
 		assert!(config.containers.is_none());
 		let ports = Some((7, 9));
-		assert!(read(&template_with(None, ports))
-			.unwrap()
-			.ports()
-			.is_empty());
-		let with = template_with(Some("unix:///run/engine.sock"), ports);
+		let with = template_with(None, ports);
 		assert_eq!(read(&with).unwrap().ports(), 7..=9);
+		let wrong = template_with(None, Some((9, 8)));
+		let error = read(&wrong).unwrap_err().to_string();
+		assert!(error.contains("capacity.ports"), "{error}");
 	}
 
 	#[test]
@@ -436,11 +442,12 @@ mod tests {
 				format!("{text}networks = \"10.0.0.0/27\"\n"),
 				"containers.networks",
 			),
-			(format!("{text}ports = [9, 8]\n"), "containers.ports"),
 		] {
 			let error = read(&wrong).unwrap_err().to_string();
 			assert!(error.contains(says), "{error}");
 		}
+		let former = read(&format!("{text}ports = [40000, 40001]\n")).unwrap();
+		assert_eq!(former.ports(), 40_000..=40_001);
 		let twice = text.replace(
 			"[attributes]",
 			"[attributes]\n\"executor/container\" = \"true\"",

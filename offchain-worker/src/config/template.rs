@@ -55,7 +55,7 @@ impl Template<'_> {
 			None => "# persistent_mib = { beta2 = 10000 }".into(),
 		};
 		let ports = match self.ports {
-			Some((first, last)) => format!("{off}ports = [{first}, {last}]"),
+			Some((first, last)) => format!("ports = [{first}, {last}]"),
 			None => "# ports = [30000, 32767]".into(),
 		};
 		format!(
@@ -78,7 +78,9 @@ impl Template<'_> {
 			 storage_mib = {storage_mib}\n\
 			 # Storage that outlives a restart of what uses it, by the class of its disks: beta1 (rotating), beta2\n\
 			 # (solid state) or beta3 (NVMe).\n\
-			 {persistent}\n\n\
+			 {persistent}\n\
+			 # The first and the last port of this machine that leases may open to the world.\n\
+			 {ports}\n\n\
 			 # What you say about yourself; orders may require it.\n\
 			 [attributes]\n\
 			 {attributes}\n\
@@ -102,9 +104,8 @@ impl Template<'_> {
 			 {none}allow = {registries:?}\n\
 			 # MiB that an image may have, unpacked.\n\
 			 # max_image_mib = 16384\n\
-			 # From which leases have their networks, and the ports of this machine that they may open.\n\
-			 # networks = \"10.213.0.0/16\"\n\
-			 {ports}\n"
+			 # From which leases have their networks.\n\
+			 # networks = \"10.213.0.0/16\"\n"
 		)
 	}
 }

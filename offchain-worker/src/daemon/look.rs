@@ -1,7 +1,7 @@
 //! What the daemon looks after beside its leases: the engine, the networks, its balance and its file.
 
 use super::{Shared, LOW_FUNDS};
-use crate::{config::Config, executor::container::Isolation, reconcile};
+use crate::{closing, config::Config, executor::container::Isolation};
 use leasehold_client::{units, view::View};
 
 impl Shared {
@@ -88,7 +88,7 @@ impl Shared {
 
 	/// Looks after what an operator easily overlooks: its balance, and a file that was changed.
 	pub(super) async fn look_after(&self, best: &View) -> anyhow::Result<()> {
-		reconcile::empty_quarantine(self);
+		closing::empty_quarantine(self);
 		self.look_at_engine().await;
 		let terms = best.terms().await?;
 		for (here, there) in [

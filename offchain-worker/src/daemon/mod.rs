@@ -4,6 +4,7 @@ mod look;
 
 use crate::{
 	bidding::{self, Decision, Decisions},
+	closing,
 	config::Config,
 	duty::Duty,
 	executor::{
@@ -264,7 +265,7 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 	let journal = Journal::open(&folder.join("transactions"))?;
 	let signer = Signer::start(chain.clone(), pair.clone(), journal, heads.clone());
 	let executors = Executors {
-		wasm: Wasm::new().context("this program's own path")?,
+		wasm: Wasm::new(),
 		container: config
 			.containers
 			.as_ref()
@@ -505,7 +506,7 @@ async fn look_after(shared: &Shared, heads: Heads) -> anyhow::Result<()> {
 	let connection = shared.chain.connection().await?;
 	let best = View::from(connection.at(heads.best.1).await?);
 	let finalized = View::from(connection.at(heads.finalized.1).await?);
-	if let Err(error) = reconcile::remove_orphans(shared, &finalized).await {
+	if let Err(error) = closing::remove_orphans(shared, &finalized).await {
 		tracing::debug!(%error, "orphans were not looked for");
 	}
 	shared.look_after(&best).await

@@ -1,14 +1,16 @@
 //! What runs a workload. One trait, one folder an executor.
 
 pub mod container;
-pub mod runner;
+mod folders;
+mod health;
+pub mod measure;
 pub mod wasm;
 
 use container::Container;
 use leasehold_client::FailureCode;
-use leasehold_manifest::{Kind, Program, Protocol, Service};
+use leasehold_manifest::{FileEntry, Kind, Program, Protocol, Service};
 use serde::{Deserialize, Serialize};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// A port of a service, and the one of this machine behind which it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,7 +40,7 @@ pub struct Attempt {
 	pub replica: u32,
 	/// From 1.
 	pub number: u32,
-	/// The lease's folder, or the replica's in it: `module.wasm`, `in/`, `out/`, `tmp/`, `logs/`, `run/`.
+	/// The lease's folder, or the replica's in it: `in/`, `out/`, `tmp/`, `logs/`, `run/`.
 	pub folder: PathBuf,
 	pub service: Service,
 	/// Of this machine, for what the service opens to the world.
@@ -49,6 +51,22 @@ impl Attempt {
 	/// Whether it is a job's.
 	pub fn is_job(&self) -> bool {
 		self.service.kind == Kind::Job
+	}
+
+	/// The folder of its lease.
+	pub fn lease_folder(&self) -> &Path {
+		match self.is_job() {
+			true => Some(self.folder.as_path()),
+			// `services/NAME/REPLICA`
+			false => self.folder.ancestors().nth(3),
+		}
+		.unwrap_or(&self.folder)
+	}
+
+	/// Bytes of its log that are kept; of a job's, all.
+	pub fn kept_log(&self) -> Option<u64> {
+		let storage = u64::from(self.service.unit.storage) << 20;
+		(!self.is_job()).then(|| (storage / 4).clamp(64 << 10, 64 << 20))
 	}
 
 	/// A file about this attempt.
@@ -150,6 +168,17 @@ pub enum Observed {
 pub struct ExecutorError {
 	pub what: &'static str,
 	pub source: std::io::Error,
+}
+
+/// Where a module stands, once it has been handed in.
+pub fn module_path(lease: &Path, kind: Kind, module: &FileEntry) -> PathBuf {
+	match kind {
+		Kind::Job => lease.join("module.wasm"),
+		Kind::Service => {
+			let name = format!("{}.wasm", hex::encode(module.sha256));
+			lease.join("modules").join(name)
+		}
+	}
 }
 
 fn fault(what: &'static str) -> impl Fn(std::io::Error) -> ExecutorError {

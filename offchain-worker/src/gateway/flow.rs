@@ -3,7 +3,7 @@
 use super::{access, Gateway, Refused};
 use crate::{
 	log, members,
-	reconcile::{input_path, manifest, outputs, service},
+	reconcile::{input_path, manifest, outputs},
 	store::{LeaseRow, Phase},
 };
 use axum::{
@@ -68,7 +68,8 @@ async fn results(gateway: &Gateway, row: &LeaseRow) -> Result<Vec<Output>, Refus
 	) {
 		return Err(refused(StatusCode::CONFLICT, "the job has not ended yet"));
 	}
-	let Some(service) = service(&gateway.shared, row).map_err(internal)? else {
+	let manifest = manifest(&gateway.shared, row).map_err(internal)?;
+	let Some(service) = manifest.and_then(|manifest| manifest.job().cloned()) else {
 		return Ok(Vec::new());
 	};
 	let folder = gateway.shared.store.lease_folder(row.lease).join("out");
@@ -93,29 +94,37 @@ pub async fn put_file(
 	let facts = ("PUT", signed_path.as_str(), digest.as_str());
 	let row = access::check_headers(&gateway, lease, Scope::Deploy, &headers, facts).await?;
 	let open = !matches!(row.phase, Phase::Closed { .. });
-	let service = service(&gateway.shared, &row).map_err(internal)?;
-	let Some(service) = service.filter(|_| open) else {
+	let manifest = manifest(&gateway.shared, &row).map_err(internal)?;
+	let Some(manifest) = manifest.filter(|_| open) else {
 		return Err(refused(StatusCode::CONFLICT, "hand in the manifest first"));
 	};
-	let entry = match path.split_once('/') {
-		Some(("module", name)) => service.module().filter(|module| module.path == name),
-		Some(("in", name)) => service.inputs.iter().find(|entry| entry.path == name),
-		_ => None,
-	};
-	let Some(entry) = entry else {
+	// Modules of several services may have the same name.
+	let named: Vec<_> = manifest
+		.files()
+		.filter(|(service, entry)| {
+			let place = match service.module() == Some(entry) {
+				true => "module",
+				false => "in",
+			};
+			path.split_once('/') == Some((place, entry.path.as_str()))
+		})
+		.collect();
+	if named.is_empty() {
 		return Err(refused(
 			StatusCode::NOT_FOUND,
 			"the manifest names no such file",
 		));
-	};
-	if digest != hex::encode(entry.sha256) {
+	}
+	let mut named = named.into_iter();
+	let Some((service, entry)) = named.find(|(_, entry)| digest == hex::encode(entry.sha256))
+	else {
 		return Err(refused(
 			StatusCode::BAD_REQUEST,
 			"the digest is not the manifest's",
 		));
-	}
+	};
 	let folder = gateway.shared.store.lease_folder(lease);
-	let target = input_path(&folder, &service, entry);
+	let target = input_path(&folder, service, entry);
 	if row.attempts > 0 && target.exists() {
 		return Err(refused(
 			StatusCode::CONFLICT,

@@ -2,7 +2,7 @@
 
 use super::{access, Gateway, Refused, API};
 use crate::{
-	executor::{container::Image, runner::measure},
+	executor::{container::Image, measure::measure},
 	members::Replicas,
 	reconcile::{manifest, missing},
 	store::{LeaseRow, Phase},
@@ -202,14 +202,9 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 			)));
 		}
 	}
-	let first = manifest.services.first();
-	let first = first.ok_or_else(|| bad("the manifest has no service"))?;
-	if shared
-		.store
-		.manifest(row.lease, &row.manifest_hash)
-		.map_err(internal)?
-		.is_none()
-	{
+	// One that has been damaged is replaced, too.
+	let had = shared.store.manifest(row.lease, &row.manifest_hash);
+	if !matches!(had, Ok(Some(_))) {
 		shared
 			.store
 			.put_manifest(row.lease, &row.manifest_hash, &bytes)
@@ -239,7 +234,7 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 		manifest_hash: hash,
 		block,
 		signature: hex::encode(shared.pair.sign(&payload).0),
-		missing: paths(missing(&shared.store.lease_folder(row.lease), first)),
+		missing: paths(missing(&shared.store.lease_folder(row.lease), &manifest)),
 	})
 }
 
@@ -253,9 +248,13 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 	let replicas = shared.replicas.lock();
 	let replicas = replicas.map_or_else(|_| None, |all| all.get(&row.lease).cloned());
 	let replicas = replicas.filter(|_| !over).unwrap_or_default();
+	let missing = manifest
+		.as_ref()
+		.map(|manifest| paths(missing(&folder, manifest)))
+		.unwrap_or_default();
 	let service = manifest.and_then(|manifest| manifest.services.into_iter().next());
 	let (used, outputs) = tokio::task::spawn_blocking({
-		let (folder, service) = (folder.clone(), service.clone());
+		let folder = folder.clone();
 		move || {
 			let outputs = match service {
 				Some(service) if over => {
@@ -269,10 +268,6 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 	})
 	.await
 	.map_err(internal)?;
-	let missing = service
-		.as_ref()
-		.map(|s| paths(missing(&folder, s)))
-		.unwrap_or_default();
 	Ok(Status {
 		api: API,
 		lease: row.lease,

@@ -99,7 +99,12 @@ pub async fn serve(
 		tracing::info!(lease = row.lease, "starting the services");
 		row = begun;
 	}
-	let standing = match shared.networks() {
+	// Modules have no network that could be open.
+	let networks = match manifest.has_images() {
+		true => shared.networks(),
+		false => Isolation::Closed,
+	};
+	let standing = match networks {
 		// What runs harms others: it is ended until the networks are closed.
 		Isolation::Open => {
 			stop(shared, &row, manifest).await?;
@@ -314,7 +319,7 @@ pub async fn stop(shared: &Shared, row: &LeaseRow, manifest: &Manifest) -> anyho
 			record.write(&folder)?;
 		}
 	}
-	if all_ended {
+	if all_ended && manifest.has_images() {
 		if let Some(container) = &shared.executors.container {
 			container.remove(row.lease).await?;
 		}
@@ -322,13 +327,13 @@ pub async fn stop(shared: &Shared, row: &LeaseRow, manifest: &Manifest) -> anyho
 	Ok(all_ended)
 }
 
-/// The folders of all replicas of a lease.
-fn folders(shared: &Shared, lease: u64) -> Vec<PathBuf> {
+/// The folders of all replicas in a lease's folder.
+pub fn folders(lease: &Path) -> Vec<PathBuf> {
 	let below = |path: PathBuf| {
 		let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
 		entries.map(|entry| entry.path()).collect::<Vec<_>>()
 	};
-	let services = below(shared.store.lease_folder(lease).join("services"));
+	let services = below(lease.join("services"));
 	services.into_iter().flat_map(below).collect()
 }
 
@@ -338,21 +343,21 @@ pub async fn clear(shared: &Shared, row: &LeaseRow) -> anyhow::Result<()> {
 		all.remove(&row.lease);
 	}
 	forget_failing(shared, row.lease);
-	let of = folders(shared, row.lease);
+	let of = folders(&shared.store.lease_folder(row.lease));
 	if of.is_empty() {
 		return Ok(());
 	}
 	let mut others = Vec::new();
 	for other in shared.store.leases()? {
 		if other.lease != row.lease && other.closed_at.is_none() {
-			others.extend(folders(shared, other.lease));
+			others.extend(folders(&shared.store.lease_folder(other.lease)));
 		}
 	}
 	if let Some(container) = &shared.executors.container {
 		container.remove_images(&of, &others).await;
 	}
 	tokio::task::spawn_blocking(move || {
-		let data = ["kept", "volumes", "declared"];
+		let data = ["kept", "volumes", "declared", "tmp"];
 		for path in of
 			.iter()
 			.flat_map(|folder| data.map(|name| folder.join(name)))

@@ -14,10 +14,16 @@ use std::{
 	time::Duration,
 };
 
-pub const CASES: &[Case] = &[(
-	"a_killed_daemon_and_a_killed_node_lose_nothing",
-	all_of_them,
-)];
+pub const CASES: &[Case] = &[
+	(
+		"a_killed_daemon_drops_no_request",
+		crate::modules::no_request_is_dropped,
+	),
+	(
+		"a_killed_daemon_and_a_killed_node_lose_nothing",
+		all_of_them,
+	),
+];
 
 /// A process that ends with the case.
 pub struct Owned(pub Child);

@@ -10,6 +10,7 @@ mod access;
 mod containers;
 mod faults;
 mod jobs;
+mod modules;
 mod orders;
 mod services;
 mod setting;
@@ -134,6 +135,7 @@ fn main() -> ExitCode {
 	));
 	let one = ["--providers", "1", "--for-seconds", "900"];
 	add(suite("faults", &one, 1, faults::CASES));
+	add(modules::run(&one));
 	add(containers::run(&one));
 	let word = if failed == 0 { "ok" } else { "FAILED" };
 	println!(

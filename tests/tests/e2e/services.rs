@@ -135,29 +135,29 @@ fn write(devnet: &Devnet, services: &[Service], storage: &str) -> String {
 
 const SMALL: &str = "{ size: 16Mi }";
 
-fn deploy(devnet: &Devnet, path: &str) -> (Value, i32) {
+pub fn deploy(devnet: &Devnet, path: &str) -> (Value, i32) {
 	let arguments = ["deploy", path, "--yes", "--max-duration", "1h"];
 	devnet.json("//Tenant", &arguments).unwrap()
 }
 
-fn start(devnet: &Devnet, path: &str) -> (u64, Value) {
+pub fn start(devnet: &Devnet, path: &str) -> (u64, Value) {
 	let (json, code) = deploy(devnet, path);
 	assert_eq!(code, 0, "{json}");
 	(json["lease"].as_u64().unwrap(), json)
 }
 
-fn log(devnet: &Devnet, lease: u64, service: &str) -> String {
+pub fn log(devnet: &Devnet, lease: u64, service: &str) -> String {
 	let arguments = ["logs", &lease.to_string(), "--service", service];
 	let log = devnet.tenant(&arguments).unwrap().output().unwrap();
 	String::from_utf8(log.stdout).unwrap()
 }
 
-fn replica(devnet: &Devnet, lease: u64, n: usize) -> Value {
+pub fn replica(devnet: &Devnet, lease: u64, n: usize) -> Value {
 	status(devnet, lease)["workload"]["replicas"][n].take()
 }
 
 /// Waits until a replica is as it should be.
-fn until(devnet: &Devnet, lease: u64, what: &str, is: impl Fn(&Value) -> bool) -> Value {
+pub fn until(devnet: &Devnet, lease: u64, what: &str, is: impl Fn(&Value) -> bool) -> Value {
 	let mut last = Value::Null;
 	wait_until(Duration::from_secs(60), what, || {
 		last = replica(devnet, lease, 0);
@@ -167,7 +167,7 @@ fn until(devnet: &Devnet, lease: u64, what: &str, is: impl Fn(&Value) -> bool) -
 	last
 }
 
-fn close(devnet: &Devnet, lease: u64) {
+pub fn close(devnet: &Devnet, lease: u64) {
 	let (json, code) = devnet
 		.json("//Tenant", &["close", &lease.to_string()])
 		.unwrap();
@@ -191,10 +191,10 @@ fn found_out_and_closed(devnet: &Devnet) {
 }
 
 /// What a page at a port of this machine says.
-fn page(address: &str) -> std::io::Result<String> {
+pub fn page(address: &str, path: &str) -> std::io::Result<String> {
 	let mut stream = TcpStream::connect(address)?;
 	stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-	stream.write_all(b"GET /page HTTP/1.0\r\n\r\n")?;
+	write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
 	let mut text = String::new();
 	stream.read_to_string(&mut text)?;
 	Ok(text)
@@ -223,7 +223,7 @@ echo looked; sleep 1000",
 	let (lease, json) = start(devnet, &path);
 	let address = json["addresses"][0].as_str().unwrap();
 	let address = address.strip_prefix("web:8080 is ").unwrap();
-	let said = page(address).unwrap();
+	let said = page(address, "/page").unwrap();
 	assert!(said.ends_with("it is me\n"), "{said}");
 	wait_until(Duration::from_secs(30), "the client has looked", || {
 		log(devnet, lease, "client").ends_with("looked\n")
@@ -236,7 +236,7 @@ echo looked; sleep 1000",
 	);
 	close(devnet, lease);
 	wait_until(Duration::from_secs(40), "the port is closed", || {
-		page(address).is_err()
+		page(address, "/page").is_err()
 	})
 	.unwrap();
 }

@@ -1,10 +1,13 @@
-//! Whether a replica is well.
+//! Whether a container is well.
 
 use super::{
 	engine::{failed, Engine, PATIENCE},
 	life::Life,
 };
-use crate::executor::ExecutorError;
+use crate::executor::{
+	health::{self, Probed},
+	ExecutorError,
+};
 use bollard::{
 	errors::Error,
 	exec::StartExecResults,
@@ -17,7 +20,6 @@ use std::{
 	net::{IpAddr, SocketAddr},
 	time::Duration,
 };
-use tokio::time::Instant;
 
 /// Most bytes of what a probe says that are kept.
 const SAID: usize = 512;
@@ -29,9 +31,6 @@ const IMAGE: Health = Health {
 	retries: 3,
 	start_period: 0,
 };
-
-/// `Err`: why it is not well.
-pub type Probed = Result<(), String>;
 
 /// The check that an image asks for, if it does.
 pub fn of_image(asked: &HealthConfig) -> Option<Health> {
@@ -58,7 +57,8 @@ pub fn of_image(asked: &HealthConfig) -> Option<Health> {
 	})
 }
 
-/// Probes a replica for as long as it is well; what is wrong with it once it is not. `since`: how long it has run.
+/// Probes a container as its manifest or its image says, for as long as it is well; what is wrong with it once it
+/// is not. `since`: how long it has run.
 pub async fn until_ill(
 	engine: &Engine,
 	life: &Life,
@@ -67,34 +67,22 @@ pub async fn until_ill(
 	health: &Health,
 	since: Duration,
 ) -> String {
-	let begun = Instant::now();
 	let patience = Duration::from_secs(health.timeout.into());
-	let mut failures = 0u32;
-	loop {
-		let probed = match &health.probe {
-			Probe::Exec(command) => engine.probe(name, command, patience).await,
-			Probe::Tcp(port) => Ok(tcp(address, *port, patience).await),
-			Probe::Http { port, path } => Ok(http(address, *port, path, patience).await),
-		};
-		let starting = since.saturating_add(begun.elapsed()).as_secs() < health.start_period.into();
-		match probed {
-			// The engine is away: that says nothing about the replica.
-			Err(error) => tracing::debug!(name, %error, "not probed"),
-			Ok(Ok(())) => {
-				failures = 0;
-				life.is_well();
-			}
-			Ok(Err(why)) if starting => tracing::debug!(name, why, "not well yet"),
-			Ok(Err(why)) => {
-				failures = failures.saturating_add(1);
-				tracing::debug!(name, why, failures, "not well");
-				if failures >= health.retries {
-					return why;
+	let probe = || async move {
+		match &health.probe {
+			Probe::Exec(command) => match engine.probe(name, command, patience).await {
+				Ok(probed) => Some(probed),
+				// The engine is away: that says nothing about the replica.
+				Err(error) => {
+					tracing::debug!(name, %error, "not probed");
+					None
 				}
-			}
+			},
+			Probe::Tcp(port) => Some(tcp(address, *port, patience).await),
+			Probe::Http { port, path } => Some(http(address, *port, path, patience).await),
 		}
-		tokio::time::sleep(Duration::from_secs(health.interval.into())).await;
-	}
+	};
+	health::until_ill(health, since, probe, || life.is_well()).await
 }
 
 async fn tcp(address: Option<IpAddr>, port: u16, patience: Duration) -> Probed {

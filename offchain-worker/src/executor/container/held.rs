@@ -1,6 +1,6 @@
 //! Room that files take which have no name any more.
 
-use crate::executor::runner::on_disk;
+use crate::executor::measure::on_disk;
 use std::{
 	collections::HashSet,
 	fs::Metadata,

@@ -8,7 +8,8 @@
 
 use super::{
 	engine::{Stage, State},
-	folders, health,
+	health,
+	held::unlinked,
 	make::{BROUGHT, IMAGE},
 	note, noted,
 	output::Log,
@@ -17,9 +18,10 @@ use super::{
 };
 use crate::{
 	executor::{
-		other,
-		runner::{measure, MAX_FILES},
-		Attempt, End, ExecutorError,
+		folders,
+		health::STEADY,
+		measure::{measure, MAX_FILES},
+		other, Attempt, End, ExecutorError,
 	},
 	reconcile::unix_now,
 };
@@ -41,8 +43,6 @@ const MIB: u64 = 1 << 20;
 const LOOK: Duration = Duration::from_secs(1);
 /// Seconds in which a service may make volumes smaller that were too large already as it started.
 const SHRINK: u64 = 60;
-/// How long a service that names no check must have run to be well.
-const STEADY: Duration = Duration::from_secs(3);
 /// How often the engine is asked what a service has changed of its image, in looks: it may take long to count.
 const COUNT: u32 = 4;
 /// How long to wait before a step that failed is tried again, at first and at most.
@@ -382,7 +382,11 @@ impl Attendant<'_> {
 			let layer = state.layer.as_ref();
 			let layer = layer.map_or((changed, 0), |layer| measure(layer));
 			let overfull = folders::overfull(&folder, &volumes, &had);
-			let (bytes, files) = folders::used(&folder, &state);
+			let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |meta| meta.len());
+			// The engine has a copy of the output, which may be ahead of the log.
+			let beside = state.files.iter().map(size).fold(0, u64::saturating_add);
+			let beside = beside.saturating_add(unlinked(state.pid, &folder));
+			let (bytes, files) = folders::used(&folder, size(&state.log), beside);
 			let sum = bytes.saturating_add(layer.0);
 			(sum, files.saturating_add(layer.1), overfull)
 		});

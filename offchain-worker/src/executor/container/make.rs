@@ -2,13 +2,12 @@
 
 use super::{
 	engine::{Found, PullError},
-	folders,
 	life::{Attendant, Step},
 	note, noted,
 	spec::body,
 	Image,
 };
-use crate::executor::{other, End, ExecutorError};
+use crate::executor::{folders, other, End, ExecutorError};
 use std::time::Duration;
 
 const MIB: u64 = 1 << 20;

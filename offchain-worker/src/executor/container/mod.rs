@@ -9,7 +9,6 @@
 //! there is no network. A service sees its image, its volumes and the lease's network.
 
 mod engine;
-mod folders;
 mod health;
 mod held;
 mod image;

@@ -1,6 +1,6 @@
 //! What a container writes, in the log.
 
-use super::{note, noted, spec::kept_log};
+use super::{note, noted};
 use crate::{
 	executor::{fault, other, Attempt, ExecutorError},
 	log::LogWriter,
@@ -27,9 +27,7 @@ impl Log {
 	pub fn open(attempt: &Attempt) -> Result<Self, ExecutorError> {
 		let what = "opening the lease's log";
 		let service = &attempt.service;
-		let keep = (!attempt.is_job()).then(|| kept_log(service));
-		let writer = LogWriter::open(&attempt.folder.join("logs"), &service.name, keep)
-			.map_err(fault(what))?;
+		let writer = LogWriter::of(attempt).map_err(fault(what))?;
 		let first = match noted(attempt, "from")? {
 			Some(text) => text.parse().map_err(|error| other(what, error))?,
 			None => {

@@ -1,6 +1,9 @@
 //! What a container is made of.
 
-use crate::executor::{Attempt, Port};
+use crate::executor::{
+	folders::{Place, Source},
+	Attempt, Port,
+};
 use bollard::models::{
 	ContainerCreateBody, EndpointSettings, HealthConfig, HostConfig, HostConfigLogConfig,
 	NetworkingConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
@@ -31,23 +34,6 @@ pub const LEASE: &str = "leasehold.lease";
 const SERVICE: &str = "leasehold.service";
 /// Of a service; a job has none.
 const REPLICA: &str = "leasehold.replica";
-
-/// Where a path in a container comes from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
-	/// In the container.
-	pub mount: String,
-	pub from: Source,
-	pub read_only: bool,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-	/// A folder of the lease, or of the replica.
-	Folder(String),
-	/// MiB of memory.
-	Memory(u32),
-}
 
 fn short(bytes: &[u8]) -> String {
 	hex::encode(bytes.get(..4).unwrap_or_default())
@@ -153,12 +139,6 @@ impl Labels {
 	}
 }
 
-/// Bytes of a service's log that are kept.
-pub fn kept_log(service: &Service) -> u64 {
-	let storage = u64::from(service.unit.storage) << 20;
-	(storage / 4).clamp(64 << 10, 64 << 20)
-}
-
 /// A container.
 pub fn body(
 	labels: &Labels,
@@ -196,12 +176,12 @@ pub fn body(
 		.saturating_mul(MIB);
 	// A job's is read from where it was left, however long the daemon was away: the job is stopped before the engine
 	// begins the file anew.
-	let log_size = match job {
-		true => u64::from(service.unit.storage)
+	let log_size = match attempt.kept_log() {
+		None => u64::from(service.unit.storage)
 			.saturating_mul(8)
 			.saturating_add(1_024)
 			.saturating_mul(1_024),
-		false => kept_log(service) >> 10,
+		Some(bytes) => bytes >> 10,
 	};
 	let (entrypoint, cmd) = command_of(service);
 	ContainerCreateBody {

@@ -1,20 +1,29 @@
-//! The folders that a container sees.
+//! The folders that a workload sees.
 
 use super::{
-	engine::State,
-	held::unlinked,
-	spec::{Place, Source},
-};
-use crate::executor::{
 	fault,
-	runner::{measure, MAX_FILES},
+	measure::{measure, MAX_FILES},
 	Attempt, ExecutorError,
 };
 use leasehold_manifest::{is_mount, Medium, Volume};
-use std::{
-	io::ErrorKind::NotFound,
-	path::{Path, PathBuf},
-};
+use std::{io::ErrorKind::NotFound, path::Path};
+
+/// What a workload sees at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+	/// In the workload.
+	pub mount: String,
+	pub from: Source,
+	pub read_only: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+	/// A folder of the lease, or of the replica.
+	Folder(String),
+	/// MiB of memory.
+	Memory(u32),
+}
 
 /// They count as storage, with the log.
 const FOLDERS: [&str; 4] = ["in", "out", "tmp", "declared"];
@@ -38,7 +47,7 @@ pub fn empty(attempt: &Attempt) -> Result<(), ExecutorError> {
 	readable(&input).map_err(&wrong)
 }
 
-/// What a container sees of the lease's folders and in memory; an error says what is wrong with what its image
+/// What a workload sees of the lease's folders and in memory; an error says what is wrong with what its image
 /// declares as volumes, which would be room without a limit.
 pub fn places(attempt: &Attempt, declared: &[String]) -> Result<Vec<Place>, String> {
 	let place = |mount: &str, folder: String, read_only| Place {
@@ -54,7 +63,16 @@ pub fn places(attempt: &Attempt, declared: &[String]) -> Result<Vec<Place>, Stri
 		],
 		false => Vec::new(),
 	};
-	for volume in &attempt.service.unit.volumes {
+	let volumes = &attempt.service.unit.volumes;
+	let own_tmp = volumes.iter().any(|v| {
+		let mount = v.mount.as_deref().unwrap_or_default();
+		mount.trim_end_matches('/') == "/tmp"
+	});
+	// An image has a place for what is in the way; a module has none of its own.
+	if !attempt.is_job() && attempt.service.module().is_some() && !own_tmp {
+		places.push(place("/tmp", "tmp".into(), false));
+	}
+	for volume in volumes {
 		let Some(mount) = &volume.mount else { continue };
 		let from = match volume.medium {
 			Medium::Memory => Source::Memory(volume.size),
@@ -122,19 +140,17 @@ pub fn overfull(folder: &Path, volumes: &[Volume], had: &[u64]) -> bool {
 	on_disk(volumes).zip(had).any(|(volume, had)| {
 		let (bytes, files) = measure(&folder.join(folder_of(volume)));
 		let size = u64::from(volume.size).saturating_mul(1 << 20);
-		bytes > size.max(had) || files > MAX_FILES
+		// It may have been too large already, but not ever larger.
+		let most = size.saturating_mul(2).saturating_add(16 << 20);
+		bytes > size.max(had.min(most)) || files > MAX_FILES
 	})
 }
 
-/// (bytes, files) that a workload takes. The engine has a copy of its output, which may be ahead of the log.
-pub fn used(folder: &Path, state: &State) -> (u64, u64) {
-	let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |meta| meta.len());
-	let engines = state.files.iter().map(size).fold(0, u64::saturating_add);
+/// (bytes, files) that a workload takes in its folders, with its log or another's copy of that, whichever is longer,
+/// and what it has beside.
+pub fn used(folder: &Path, log: u64, beside: u64) -> (u64, u64) {
 	let (logs, _) = measure(&folder.join("logs"));
-	let begin = logs
-		.max(size(&state.log))
-		.saturating_add(engines)
-		.saturating_add(unlinked(state.pid, folder));
+	let begin = logs.max(log).saturating_add(beside);
 	FOLDERS.iter().fold((begin, 0u64), |(bytes, files), name| {
 		let (more, inside) = measure(&folder.join(name));
 		(bytes.saturating_add(more), files.saturating_add(inside))

@@ -1,0 +1,563 @@
+//! Services that answer HTTP, by `wasi:http/incoming-handler`: each request has an instance of its own, from a pool.
+//!
+//! Each port of a replica is a socket in its folder, by which the lease's other services reach it, and for what is
+//! open to the world a port of this machine besides. No instance has any other network.
+
+use super::{
+	super::{
+		health::{until_ill, Probed},
+		Attempt, End,
+	},
+	limits::Room,
+	output::LogStream,
+	program::{Guest, Output},
+};
+use crate::store::write_whole;
+use axum::body::Bytes;
+use http_body_util::{BodyExt as _, Empty, Full};
+use hyper::{
+	body::{Body, Frame, Incoming, SizeHint},
+	header::{HeaderValue, HOST},
+	Request, Response, StatusCode, Uri,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use leasehold_manifest::{is_label, Health, HttpOptions, Probe, Protocol};
+use std::{
+	collections::BTreeMap,
+	convert::Infallible,
+	fs::File,
+	future::Future,
+	io::ErrorKind,
+	net::Ipv4Addr,
+	os::fd::AsRawFd as _,
+	path::{Path, PathBuf},
+	pin::Pin,
+	sync::{
+		atomic::{AtomicUsize, Ordering},
+		Arc,
+	},
+	task::{Context, Poll},
+	thread::Thread,
+	time::Duration,
+};
+use tokio::{
+	io::{AsyncRead, AsyncWrite},
+	net::{TcpListener, UnixListener, UnixStream},
+	sync::{oneshot, OwnedSemaphorePermit, Semaphore},
+	time::timeout,
+};
+use tokio_io_timeout::TimeoutStream;
+use tokio_util::{
+	sync::CancellationToken,
+	task::{AbortOnDropHandle, TaskTracker},
+};
+use wasmtime::component::ResourceTable;
+use wasmtime_wasi::runtime::{spawn, AbortOnDropJoinHandle};
+use wasmtime_wasi_http::{
+	bindings::{
+		http::types::{ErrorCode, Scheme},
+		ProxyPre,
+	},
+	body::HyperOutgoingBody,
+	hyper_request_error,
+	types::{HostFutureIncomingResponse, IncomingResponse, OutgoingRequestConfig},
+	HttpResult, WasiHttpCtx, WasiHttpView,
+};
+
+/// Requests that a replica answers at a time; more wait.
+pub const AT_ONCE: usize = 128;
+/// Connections at a port, from outside and from inside.
+const CONNECTIONS: usize = 512;
+/// How long a client may take for a request's head.
+const HEAD: Duration = Duration::from_secs(30);
+/// After how long an instance that computes lets others go on.
+const EPOCH: Duration = Duration::from_millis(10);
+/// How long an instance may go on after the last of its answer.
+const AFTER: Duration = Duration::from_secs(5);
+/// Bytes of an answer that an instance is ahead of who reads it, and of a request's head at most.
+const CHUNK: usize = 64 << 10;
+/// How long what has begun may take once the replica is to end.
+const GRACE: Duration = Duration::from_secs(8);
+
+/// The socket of a port, in a replica's folder.
+fn socket(run: &Path, port: u16) -> PathBuf {
+	run.join(format!("port-{port}.sock"))
+}
+
+/// The same socket by a path that is short enough for the system, and the folder that it is good for.
+fn short(run: &Path, port: u16) -> std::io::Result<(PathBuf, File)> {
+	let folder = File::open(run)?;
+	let path = PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd()));
+	Ok((socket(&path, port), folder))
+}
+
+fn listen(run: &Path, port: u16) -> std::io::Result<UnixListener> {
+	match std::fs::remove_file(socket(run, port)) {
+		Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+		_ => {}
+	}
+	let (path, _folder) = short(run, port)?;
+	UnixListener::bind(path)
+}
+
+async fn connect(run: &Path, port: u16) -> std::io::Result<UnixStream> {
+	let (path, _folder) = short(run, port)?;
+	UnixStream::connect(path).await
+}
+
+/// Sends a request over a connection of its own; what works that lives as long as the answer.
+async fn exchange<B>(
+	stream: UnixStream,
+	request: Request<B>,
+) -> Result<(Response<Incoming>, AbortOnDropJoinHandle<()>), hyper::Error>
+where
+	B: Body + Send + 'static,
+	B::Data: Send,
+	B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
+	let (mut sender, connection) =
+		hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+	let worker = spawn(async move {
+		if let Err(error) = connection.await {
+			tracing::debug!(%error, "a connection to another service");
+		}
+	});
+	Ok((sender.send_request(request).await?, worker))
+}
+
+/// The lease's services, as one of them reaches them.
+#[derive(Clone)]
+pub struct Peers {
+	lease: PathBuf,
+}
+
+impl Peers {
+	pub fn of(attempt: &Attempt) -> Self {
+		Self {
+			lease: attempt.lease_folder().to_owned(),
+		}
+	}
+
+	/// A connection to one of a service's replicas, in turn.
+	async fn connect(&self, service: &str, port: u16) -> std::io::Result<UnixStream> {
+		static TURN: AtomicUsize = AtomicUsize::new(0);
+		// It is the tenant's word, and becomes a path.
+		if !is_label(service) {
+			return Err(ErrorKind::NotFound.into());
+		}
+		let mut replicas = Vec::new();
+		for entry in std::fs::read_dir(self.lease.join("services").join(service))? {
+			replicas.push(entry?.path().join("run"));
+		}
+		replicas.sort();
+		let first = TURN.fetch_add(1, Ordering::Relaxed);
+		let first = first.checked_rem(replicas.len()).unwrap_or(0);
+		replicas.rotate_left(first);
+		for run in replicas {
+			if let Ok(stream) = connect(&run, port).await {
+				return Ok(stream);
+			}
+		}
+		Err(ErrorKind::ConnectionRefused.into())
+	}
+
+	/// Sends a program's request to another service of the lease; there is nothing else that it reaches.
+	async fn send(
+		&self,
+		mut request: Request<HyperOutgoingBody>,
+		config: OutgoingRequestConfig,
+	) -> Result<IncomingResponse, ErrorCode> {
+		let authority = request.uri().authority().cloned();
+		let authority = authority.ok_or(ErrorCode::HttpRequestUriInvalid)?;
+		if config.use_tls {
+			return Err(ErrorCode::HttpRequestDenied);
+		}
+		let port = authority.port_u16().unwrap_or(80);
+		let stream = timeout(config.connect_timeout, self.connect(authority.host(), port))
+			.await
+			.map_err(|_| ErrorCode::ConnectionTimeout)?
+			.map_err(|error| match error.kind() {
+				ErrorKind::NotFound => ErrorCode::HttpRequestDenied,
+				_ => ErrorCode::ConnectionRefused,
+			})?;
+		let host = HeaderValue::from_str(authority.as_str());
+		let host = host.map_err(|_| ErrorCode::HttpRequestUriInvalid)?;
+		request.headers_mut().insert(HOST, host);
+		let path = request.uri().path_and_query().map(|path| path.as_str());
+		let path: Result<Uri, _> = path.unwrap_or("/").parse();
+		*request.uri_mut() = path.map_err(|_| ErrorCode::HttpRequestUriInvalid)?;
+		let (answer, worker) = timeout(config.first_byte_timeout, exchange(stream, request))
+			.await
+			.map_err(|_| ErrorCode::ConnectionReadTimeout)?
+			.map_err(hyper_request_error)?;
+		Ok(IncomingResponse {
+			resp: answer.map(|body| body.map_err(hyper_request_error).boxed()),
+			worker: Some(worker),
+			between_bytes_timeout: config.between_bytes_timeout,
+		})
+	}
+}
+
+impl WasiHttpView for Guest {
+	fn ctx(&mut self) -> &mut WasiHttpCtx {
+		&mut self.http
+	}
+
+	fn table(&mut self) -> &mut ResourceTable {
+		&mut self.table
+	}
+
+	fn outgoing_body_chunk_size(&mut self) -> usize {
+		CHUNK
+	}
+
+	fn send_request(
+		&mut self,
+		request: Request<HyperOutgoingBody>,
+		config: OutgoingRequestConfig,
+	) -> HttpResult<HostFutureIncomingResponse> {
+		let peers = self.peers.clone();
+		let sent = spawn(async move { Ok(peers.send(request, config).await) });
+		Ok(HostFutureIncomingResponse::pending(sent))
+	}
+}
+
+/// A replica that answers.
+struct Server {
+	attempt: Attempt,
+	handler: ProxyPre<Guest>,
+	output: Output,
+	room: Arc<Room>,
+	/// Instances that are free.
+	slots: Arc<Semaphore>,
+	clients: TaskTracker,
+	/// Cancelled when no more is to be begun.
+	ending: CancellationToken,
+	/// Counts epochs while there is something to answer.
+	clock: Thread,
+}
+
+/// Where to say what went wrong with a request.
+struct Told {
+	what: String,
+	output: LogStream,
+}
+
+/// An answer on its way, with the instance that makes it: that ends with whoever reads, and no other has its place
+/// before.
+struct Answer {
+	body: HyperOutgoingBody,
+	/// Until it has ended.
+	task: Option<AbortOnDropHandle<anyhow::Result<()>>>,
+	/// Until when the instance may go on after the last of its answer.
+	late: Option<Pin<Box<tokio::time::Sleep>>>,
+	told: Told,
+	_slot: OwnedSemaphorePermit,
+}
+
+impl Answer {
+	fn new(
+		body: HyperOutgoingBody,
+		task: AbortOnDropHandle<anyhow::Result<()>>,
+		slot: OwnedSemaphorePermit,
+		told: Told,
+	) -> Self {
+		Self {
+			body,
+			task: Some(task),
+			late: None,
+			told,
+			_slot: slot,
+		}
+	}
+}
+
+impl Body for Answer {
+	type Data = Bytes;
+	type Error = ErrorCode;
+
+	fn poll_frame(
+		mut self: Pin<&mut Self>,
+		context: &mut Context<'_>,
+	) -> Poll<Option<Result<Frame<Bytes>, ErrorCode>>> {
+		let this = &mut *self;
+		if this.late.is_none() {
+			match Pin::new(&mut this.body).poll_frame(context) {
+				Poll::Ready(None) => {}
+				more => return more,
+			}
+		}
+		// Whether that was all is told by how the instance ends.
+		let Some(task) = &mut this.task else {
+			return Poll::Ready(None);
+		};
+		let late = this
+			.late
+			.get_or_insert_with(|| Box::pin(tokio::time::sleep(AFTER)));
+		let wrong = match (Pin::new(task).poll(context), late.as_mut().poll(context)) {
+			(Poll::Ready(Ok(Ok(()))), _) => None,
+			(Poll::Ready(Ok(Err(error))), _) => Some(format!("{:#}", error.root_cause())),
+			(Poll::Ready(Err(error)), _) => Some(error.to_string()),
+			(Poll::Pending, Poll::Ready(())) => Some("it goes on after its answer".into()),
+			(Poll::Pending, Poll::Pending) => return Poll::Pending,
+		};
+		this.task = None;
+		Poll::Ready(wrong.map(|why| {
+			this.told.output.note(&format!("{}: {why}", this.told.what));
+			Err(ErrorCode::InternalError(Some(why)))
+		}))
+	}
+
+	fn is_end_stream(&self) -> bool {
+		false
+	}
+
+	fn size_hint(&self) -> SizeHint {
+		self.body.size_hint()
+	}
+}
+
+/// An answer of the runner's own.
+fn plain(status: StatusCode, text: &str) -> Response<HyperOutgoingBody> {
+	let body = Full::new(Bytes::from(format!("{text}\n")));
+	let mut answer = Response::new(body.map_err(|never| match never {}).boxed());
+	*answer.status_mut() = status;
+	answer
+}
+
+impl Server {
+	/// Answers a request, whose head must come within a time.
+	async fn answer(
+		&self,
+		request: Request<Incoming>,
+		patience: Duration,
+	) -> Response<HyperOutgoingBody> {
+		let what = format!("{} {}", request.method(), request.uri().path());
+		let noted = what.clone();
+		let failed = |status, text, why: &str| {
+			self.output.1.note(&format!("{noted}: {why}"));
+			plain(status, text)
+		};
+		let slot = timeout(patience, self.slots.clone().acquire_owned()).await;
+		let Ok(Ok(slot)) = slot else {
+			let busy = StatusCode::SERVICE_UNAVAILABLE;
+			return failed(busy, "busy", "all instances are taken");
+		};
+		self.clock.unpark();
+		let (sender, receiver) = oneshot::channel();
+		let called = self.call(request, sender);
+		let mut task = match called {
+			Ok(call) => AbortOnDropHandle::new(tokio::spawn(call)),
+			Err(error) => {
+				let why = format!("{error:#}");
+				return failed(StatusCode::INTERNAL_SERVER_ERROR, "failed", &why);
+			}
+		};
+		let wrong = match timeout(patience, receiver).await {
+			Ok(Ok(Ok(answer))) => {
+				let told = Told {
+					what,
+					output: self.output.1.clone(),
+				};
+				return answer.map(|body| Answer::new(body, task, slot, told).boxed());
+			}
+			Ok(Ok(Err(code))) => format!("{code:?}"),
+			Ok(Err(_)) => match (&mut task).await {
+				Ok(Ok(())) => "it gave no answer".into(),
+				Ok(Err(error)) => format!("{:#}", error.root_cause()),
+				Err(error) => error.to_string(),
+			},
+			Err(_) => {
+				let why = format!("no answer in {} ms", patience.as_millis());
+				return failed(StatusCode::GATEWAY_TIMEOUT, "no answer in time", &why);
+			}
+		};
+		failed(StatusCode::INTERNAL_SERVER_ERROR, "failed", &wrong)
+	}
+
+	/// An instance that answers one request.
+	fn call(
+		&self,
+		request: Request<Incoming>,
+		sender: oneshot::Sender<Result<Response<HyperOutgoingBody>, ErrorCode>>,
+	) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + Send + 'static> {
+		let engine = self.handler.engine();
+		let mut store = Guest::store(engine, &self.attempt, &self.output, &self.room)?;
+		store.epoch_deadline_async_yield_and_update(1);
+		let request = store
+			.data_mut()
+			.new_incoming_request(Scheme::Http, request)?;
+		let answer = store.data_mut().new_response_outparam(sender)?;
+		let handler = self.handler.clone();
+		Ok(async move {
+			let proxy = handler.instantiate_async(&mut store).await?;
+			let handler = proxy.wasi_http_incoming_handler();
+			handler.call_handle(&mut store, request, answer).await
+		})
+	}
+
+	/// Answers what comes over a connection. More of them wait for those before to end.
+	fn attend<S>(self: &Arc<Self>, stream: S, place: OwnedSemaphorePermit, options: HttpOptions)
+	where
+		S: AsyncRead + AsyncWrite + Send + 'static,
+	{
+		let [patience, reader] = [options.read_timeout, options.send_timeout]
+			.map(|millis| Duration::from_millis(millis.into()));
+		let mut stream = TimeoutStream::new(stream);
+		// Who does not read ends, and gives its instance's place to another.
+		stream.set_write_timeout(Some(reader));
+		let server = self.clone();
+		let service = hyper::service::service_fn(move |request| {
+			let server = server.clone();
+			async move { Ok::<_, Infallible>(server.answer(request, patience).await) }
+		});
+		let connection = hyper::server::conn::http1::Builder::new()
+			.timer(TokioTimer::new())
+			.header_read_timeout(HEAD)
+			.max_buf_size(CHUNK)
+			.serve_connection(TokioIo::new(Box::pin(stream)), service);
+		let ending = self.ending.clone();
+		self.clients.spawn(async move {
+			let mut connection = std::pin::pin!(connection);
+			let ended = tokio::select! {
+				ended = connection.as_mut() => ended,
+				() = ending.cancelled() => {
+					connection.as_mut().graceful_shutdown();
+					connection.await
+				}
+			};
+			if let Err(error) = ended {
+				tracing::debug!(%error, "a client");
+			}
+			drop(place);
+		});
+	}
+}
+
+/// Lets instances that compute give way, while there are any.
+fn clock(engine: wasmtime::Engine, slots: Arc<Semaphore>) -> std::io::Result<Thread> {
+	let clock = std::thread::Builder::new().name("clock".into());
+	let clock = clock.spawn(move || loop {
+		if slots.available_permits() == AT_ONCE {
+			std::thread::park();
+		}
+		std::thread::sleep(EPOCH);
+		engine.increment_epoch();
+	})?;
+	Ok(clock.thread().clone())
+}
+
+/// Whether a replica is well, by its own socket.
+async fn probe(run: &Path, name: &str, health: &Health) -> Probed {
+	let patience = Duration::from_secs(health.timeout.into());
+	let asked = async {
+		let (port, path) = match &health.probe {
+			Probe::Exec(_) => return Err("a module runs no command".into()),
+			Probe::Tcp(port) => (*port, None),
+			Probe::Http { port, path } => (*port, Some(path)),
+		};
+		let wrong = |error: &dyn std::fmt::Display| format!("port {port}: {error}");
+		let stream = connect(run, port).await.map_err(|error| wrong(&error))?;
+		let Some(path) = path else { return Ok(()) };
+		let request = Request::get(path.as_str())
+			.header(HOST, name)
+			.body(Empty::<Bytes>::new())
+			.map_err(|error| wrong(&error))?;
+		let (answer, _worker) = exchange(stream, request)
+			.await
+			.map_err(|error| wrong(&error))?;
+		match answer.status().as_u16() {
+			200..400 => Ok(()),
+			_ => Err(format!("port {port}, {path}: {}", answer.status())),
+		}
+	};
+	let late = format!("no answer in {} s", patience.as_secs());
+	timeout(patience, asked).await.unwrap_or(Err(late))
+}
+
+/// Serves until it is asked to end, or is not well.
+pub async fn serve(
+	attempt: &Attempt,
+	handler: ProxyPre<Guest>,
+	output: Output,
+	room: Arc<Room>,
+) -> anyhow::Result<End> {
+	let service = &attempt.service;
+	let tcp = service.expose.iter();
+	let tcp = tcp.filter(|expose| expose.protocol == Protocol::Tcp);
+	let ports: BTreeMap<u16, _> = tcp.map(|expose| (expose.port, expose)).collect();
+	if ports.is_empty() {
+		let why = "it answers HTTP, and the manifest opens no port of it".into();
+		return Ok(End::Invalid { why });
+	}
+	let mut ended = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+	let slots = Arc::new(Semaphore::new(AT_ONCE));
+	let server = Arc::new(Server {
+		attempt: attempt.clone(),
+		clock: clock(handler.engine().clone(), slots.clone())?,
+		handler,
+		output,
+		room,
+		slots,
+		clients: TaskTracker::new(),
+		ending: CancellationToken::new(),
+	});
+	let run = attempt.folder.join("run");
+	let mut accepting = tokio::task::JoinSet::new();
+	for (number, expose) in ports {
+		let options = expose.http;
+		let listener = listen(&run, number)?;
+		let (on, places) = (server.clone(), Arc::new(Semaphore::new(CONNECTIONS)));
+		accepting.spawn(async move {
+			while let Ok(place) = places.clone().acquire_owned().await {
+				match listener.accept().await {
+					Ok((stream, _)) => on.attend(stream, place, options),
+					// Too many files are open, for now.
+					Err(_) => tokio::time::sleep(EPOCH).await,
+				}
+			}
+		});
+		let mut outside = attempt.ports.iter();
+		let Some(port) = outside.find(|port| port.serves(&service.name, expose)) else {
+			continue;
+		};
+		let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port.host)).await?;
+		// Whoever comes from outside does not take the place of a neighbour.
+		let (on, places) = (server.clone(), Arc::new(Semaphore::new(CONNECTIONS)));
+		accepting.spawn(async move {
+			while let Ok(place) = places.clone().acquire_owned().await {
+				match listener.accept().await {
+					Ok((stream, _)) => {
+						let _ = stream.set_nodelay(true);
+						on.attend(stream, place, options);
+					}
+					Err(_) => tokio::time::sleep(EPOCH).await,
+				}
+			}
+		});
+	}
+	File::create(attempt.file("started"))?;
+	let ill = async {
+		let Some(health) = &service.health else {
+			return std::future::pending().await;
+		};
+		let is_well = || {
+			let note = attempt.file("well");
+			if !note.exists() {
+				let _ = write_whole(&note, b"");
+			}
+		};
+		let ask = || async { Some(probe(&run, &service.name, health).await) };
+		until_ill(health, Duration::ZERO, ask, is_well).await
+	};
+	tokio::select! {
+		why = ill => Ok(End::Crashed { why: format!("it is not well: {why}") }),
+		_ = ended.recv() => {
+			accepting.shutdown().await;
+			server.ending.cancel();
+			server.clients.close();
+			let _ = timeout(GRACE, server.clients.wait()).await;
+			Ok(End::Exited { code: 0 })
+		}
+	}
+}

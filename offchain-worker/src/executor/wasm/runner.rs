@@ -1,0 +1,218 @@
+//! The runner: the process in which one attempt's module is compiled and run.
+//!
+//! It has no keys, no store and no environment; it sees the lease's own folder only. It limits its own
+//! files, time and memory, writes the program's output to the lease's log, and its end to a file.
+//!
+//! What it notes beside the attempt: `lock` (its process, held for as long as it lives), `started` (the tenant's
+//! code runs), `well` (a service was found well) and `end`.
+
+use super::{
+	super::{folders, health::STEADY, module_path, Attempt, End, Port},
+	limits::{is_bloated, limit_self, Disk},
+	output::LogStream,
+	program::execute,
+};
+use crate::{log::LogWriter, store::write_whole};
+use leasehold_manifest::{Decode, Encode, Kind, Service};
+use rustix::fs::{flock, FlockOperation};
+use serde::{Deserialize, Serialize};
+use std::{
+	fs::File,
+	io::{Error, Write as _},
+	path::Path,
+	sync::{
+		mpsc::{channel, RecvTimeoutError},
+		Arc, Mutex,
+	},
+	time::{Duration, Instant},
+};
+
+/// How often limits are looked at.
+const LOOK: Duration = Duration::from_millis(100);
+/// How often the disk is measured under a service, in looks.
+const MEASURE: u32 = 10;
+/// How long a module may take to be compiled.
+const PREPARE: Duration = Duration::from_secs(120);
+/// How long a look at the lock may be in the way.
+const LOCK_PATIENCE: Duration = Duration::from_secs(2);
+
+/// Of a task.
+const VERSION: u32 = 2;
+
+/// What a runner is told to do.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Task {
+	version: u32,
+	lease: u64,
+	replica: u32,
+	/// As the manifest has it; hexadecimal.
+	service: String,
+	/// Of this machine.
+	ports: Vec<Port>,
+}
+
+impl Task {
+	/// The task for an attempt.
+	pub fn of(attempt: &Attempt) -> Self {
+		Self {
+			version: VERSION,
+			lease: attempt.lease,
+			replica: attempt.replica,
+			service: hex::encode(attempt.service.encode()),
+			ports: attempt.ports.clone(),
+		}
+	}
+
+	fn attempt(self, folder: &Path, number: u32) -> std::io::Result<Attempt> {
+		if self.version != VERSION {
+			let why = format!("a task of version {} is of another daemon", self.version);
+			return Err(Error::other(why));
+		}
+		let bytes = hex::decode(&self.service).map_err(Error::other)?;
+		let service = Service::decode(&mut bytes.as_slice()).map_err(Error::other)?;
+		Ok(Attempt {
+			lease: self.lease,
+			// Nobody asks a runner for it.
+			manifest_hash: [0; 32],
+			replica: self.replica,
+			number,
+			folder: folder.to_owned(),
+			service,
+			ports: self.ports,
+		})
+	}
+}
+
+/// Runs one attempt in this process, and says how it ended in the attempt's file.
+pub fn run(folder: &Path, number: u32) -> std::io::Result<()> {
+	let file = |ending: &str| folder.join("run").join(format!("{number}.{ending}"));
+	// Not truncated before it is ours: another runner's number may stand in it.
+	let mut lock = File::options()
+		.create(true)
+		.truncate(false)
+		.write(true)
+		.open(file("lock"))?;
+	take_lock(&lock)?;
+	lock.set_len(0)?;
+	write!(lock, "{}", std::process::id())?;
+	lock.sync_all()?;
+	let task: Task = serde_json::from_slice(&std::fs::read(file("json"))?)?;
+	let attempt = task.attempt(folder, number)?;
+	let end = to_its_end(&attempt).unwrap_or_else(|error| End::Internal {
+		why: error.to_string(),
+	});
+	write_whole(&file("end"), &serde_json::to_vec(&end)?)?;
+	// The module may still sit in a host call that nothing interrupts.
+	std::process::exit(0)
+}
+
+fn take_lock(lock: &File) -> std::io::Result<()> {
+	let begun = Instant::now();
+	loop {
+		match flock(lock, FlockOperation::NonBlockingLockExclusive) {
+			Ok(()) => return Ok(()),
+			Err(error) if begun.elapsed() > LOCK_PATIENCE => return Err(error.into()),
+			Err(_) => std::thread::sleep(Duration::from_millis(5)),
+		}
+	}
+}
+
+/// Has writes beyond the largest file fail, in place of ending this process: then the look at the disk says why.
+fn outlive_large_files() -> std::io::Result<()> {
+	use tokio::signal::unix::{signal, SignalKind};
+	const SIGXFSZ: i32 = 25;
+	let runtime = tokio::runtime::Builder::new_current_thread()
+		.enable_io()
+		.build()?;
+	// What tokio has once caught it catches for good.
+	runtime.block_on(async { signal(SignalKind::from_raw(SIGXFSZ)).map(|_| ()) })
+}
+
+/// Makes the folders anew, but for what outlives an attempt.
+fn make_folders(attempt: &Attempt) -> std::io::Result<()> {
+	folders::empty(attempt).map_err(Error::other)?;
+	let places = folders::places(attempt, &[]).map_err(Error::other)?;
+	folders::make(attempt, &places).map_err(Error::other)
+}
+
+fn read_module(attempt: &Attempt) -> std::io::Result<Vec<u8>> {
+	let module = attempt.service.module();
+	let module = module.ok_or_else(|| Error::other("the service runs no module"))?;
+	std::fs::read(module_path(
+		attempt.lease_folder(),
+		attempt.service.kind,
+		module,
+	))
+}
+
+fn to_its_end(attempt: &Attempt) -> std::io::Result<End> {
+	outlive_large_files()?;
+	make_folders(attempt)?;
+	limit_self(attempt)?;
+	let module = read_module(attempt)?;
+	let disk = Disk::new(attempt, module.len());
+	let Some(room) = disk.room() else {
+		return Ok(End::StorageLimit);
+	};
+	let log = Arc::new(Mutex::new(LogWriter::of(attempt)?));
+	let output = LogStream::both(&log, attempt.is_job(), room);
+	let (sender, receiver) = channel();
+	let task = attempt.clone();
+	std::thread::Builder::new()
+		.name("module".into())
+		.spawn(move || {
+			let _ = sender.send(execute(&task, &module, output));
+		})?;
+	let born = Instant::now();
+	let mut started: Option<Instant> = None;
+	let limit = match attempt.service.kind {
+		Kind::Job => attempt.service.max_duration,
+		Kind::Service => u64::MAX,
+	};
+	let limit = Duration::from_secs(limit.min(leasehold_manifest::MAX_SECONDS));
+	let mut looks = 0u32;
+	loop {
+		match receiver.recv_timeout(LOOK) {
+			Ok(end) => return Ok(end),
+			Err(RecvTimeoutError::Disconnected) => {
+				return Ok(End::Crashed {
+					why: "the runner's thread ended".into(),
+				})
+			}
+			Err(RecvTimeoutError::Timeout) => {}
+		}
+		if started.is_none() && attempt.file("started").exists() {
+			started = Some(Instant::now());
+		}
+		let bloated = is_bloated(attempt, started.is_none());
+		match started {
+			None if bloated => {
+				let why = "it takes too much memory to compile".into();
+				return Ok(End::Invalid { why });
+			}
+			Some(_) if bloated => return Ok(End::MemoryLimit),
+			None if born.elapsed() > PREPARE => {
+				return Ok(End::Invalid {
+					why: format!("it took longer than {PREPARE:?} to compile"),
+				});
+			}
+			None => {}
+			Some(since) if attempt.is_job() && since.elapsed() >= limit => {
+				return Ok(End::TimeLimit);
+			}
+			Some(since) if !attempt.is_job() && since.elapsed() >= STEADY => {
+				// What is asked whether it is well says so itself.
+				let quiet = attempt.service.health.is_none();
+				let well = attempt.file("well");
+				if quiet && !well.exists() {
+					write_whole(&well, b"")?;
+				}
+			}
+			Some(_) => {}
+		}
+		looks = looks.wrapping_add(1);
+		if (attempt.is_job() || looks.is_multiple_of(MEASURE)) && disk.is_over() {
+			return Ok(End::StorageLimit);
+		}
+	}
+}

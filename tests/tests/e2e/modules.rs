@@ -1,0 +1,310 @@
+//! Services in WASM: what they answer, what they reach, and what becomes of those that misbehave.
+
+use crate::{
+	faults::{kill_daemon, start_daemon},
+	services::{close, deploy, log, page, replica, start, until},
+	setting::{closed, sleeper, status, text, wasm},
+	suite, Case,
+};
+use leasehold_tests::devnet::{wait_until, Devnet};
+use rustix::process::{kill_process, Pid, Signal};
+use serde_json::Value;
+use std::{
+	io::{Read as _, Write as _},
+	net::{TcpListener, TcpStream},
+	path::Path,
+	sync::atomic::{AtomicU32, Ordering},
+	time::{Duration, Instant},
+};
+
+const CASES: &[Case] = &[
+	("services_in_wasm_answer_and_reach_each_other", reach),
+	("a_killed_service_in_wasm_keeps_its_volume", again),
+	("a_request_that_misbehaves_disturbs_no_other", misbehaves),
+	("a_service_in_wasm_that_fills_its_disk_is_told_so", disk),
+	(
+		"a_service_in_wasm_that_is_never_well_ends_the_lease",
+		never_well,
+	),
+	(
+		"what_wasm_cannot_serve_is_refused_before_it_is_paid_for",
+		refused,
+	),
+];
+
+/// Runs the cases; how many passed and failed.
+pub fn run(arguments: &[&str]) -> (usize, usize) {
+	let arguments = [arguments, &["--start-deadline", "30"]].concat();
+	suite("modules", &arguments, CASES.len(), CASES)
+}
+
+/// A service: its name, its module, more lines of it, and what is said of it under `x-leasehold`.
+struct Service<'a>(&'a str, Vec<u8>, &'a str, &'a str);
+
+const OPEN: &str = "    expose:\n      - port: 8080\n        to: [{ global: true }]\n";
+
+/// The component that does as its request's path asks.
+fn hostile() -> Vec<u8> {
+	let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/hostile.wasm");
+	std::fs::read(path).expect("`scripts/examples` has built it")
+}
+
+/// Writes a manifest file of services, and their modules beside it.
+fn write(devnet: &Devnet, services: Vec<Service>) -> String {
+	static NEXT: AtomicU32 = AtomicU32::new(0);
+	let n = NEXT.fetch_add(1, Ordering::SeqCst);
+	let folder = devnet.folder().join(format!("modules-{n}"));
+	std::fs::create_dir_all(&folder).unwrap();
+	let volume = match services.iter().any(|service| service.2.contains(VOLUME)) {
+		true => ", { name: data, size: 5Mi, attributes: { persistent: true, class: beta2 } }",
+		false => "",
+	};
+	let (mut head, mut deployment, mut own) = (String::new(), String::new(), String::new());
+	for Service(name, module, more, said) in services {
+		std::fs::create_dir_all(folder.join(name)).unwrap();
+		// All have the same name, which is no reason to mix them up.
+		std::fs::write(folder.join(name).join("module.wasm"), module).unwrap();
+		head += &format!("  {name}:\n    image: \"wasm:{name}/module.wasm\"\n{more}");
+		deployment += &format!("  {name}:\n    here: {{ profile: p, count: 1 }}\n");
+		own += &format!("    {name}:\n      kind: service\n{said}");
+	}
+	let content = format!(
+		"version: \"2.0\"\nservices:\n{head}profiles:\n  compute:\n    p:\n      resources:\n        \
+		 cpu: {{ units: 0.1 }}\n        memory: {{ size: 32Mi }}\n        storage: [{{ size: 16Mi \
+		 }}{volume}]\n  placement:\n    \
+		 here:\n      attributes: {{ region: local }}\n      pricing:\n        p: {{ denom: ulease, amount: \
+		 500 }}\ndeployment:\n{deployment}x-leasehold:\n  version: 1\n  services:\n{own}"
+	);
+	let path = folder.join("deploy.yaml");
+	std::fs::write(&path, content).unwrap();
+	text(&path).to_owned()
+}
+
+/// Where a service is to be had.
+fn address(json: &Value, service: &str) -> String {
+	let addresses = json["addresses"].as_array().unwrap();
+	let mut found = addresses.iter().filter_map(|one| {
+		let one = one.as_str()?.strip_prefix(&format!("{service}:8080 is "))?;
+		Some(one.to_owned())
+	});
+	found.next().unwrap_or_else(|| panic!("{json}"))
+}
+
+/// (status, body) of an answer.
+fn ask(address: &str, path: &str) -> (u16, String) {
+	let text = page(address, path).unwrap_or_else(|error| panic!("{path}: {error}"));
+	let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+	let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
+	(status.unwrap_or(0), body.to_owned())
+}
+
+fn said(address: &str, path: &str) -> String {
+	let (status, body) = ask(address, path);
+	assert_eq!(status, 200, "{path}: {body}");
+	body
+}
+
+fn reach(devnet: &Devnet) {
+	let front = format!("    env: [NAME=front]\n    depends_on: [back]\n{OPEN}");
+	let back =
+		"    env: [NAME=back]\n    expose:\n      - port: 80\n        to: [{ service: front }]\n";
+	let services = vec![
+		Service("front", hostile(), &front, ""),
+		Service("back", hostile(), back, ""),
+		Service("worker", sleeper(1_000), "", ""),
+	];
+	let (lease, json) = start(devnet, &write(devnet, services));
+	let front = address(&json, "front");
+	assert_eq!(said(&front, "/name"), "front");
+	assert_eq!(said(&front, "/fetch/back/name"), "back");
+	// Wherever the machine listens, and whatever is not the lease's.
+	let here = TcpListener::bind("127.0.0.1:0").unwrap();
+	let here = here.local_addr().unwrap().to_string();
+	for other in [
+		here.as_str(),
+		"169.254.169.254",
+		"localhost:9944",
+		"..",
+		"nobody",
+	] {
+		let why = said(&front, &format!("/fetch/{other}/"));
+		assert!(why.contains("HttpRequestDenied"), "{other}: {why}");
+	}
+	let why = said(&front, "/fetch/back:81/name");
+	assert!(why.contains("ConnectionRefused"), "{why}");
+	wait_until(Duration::from_secs(20), "the worker works", || {
+		log(devnet, lease, "worker").contains(".\n.\n")
+	})
+	.unwrap();
+	assert!(log(devnet, lease, "front").contains("/name: 5 bytes"));
+	close(devnet, lease);
+	wait_until(Duration::from_secs(40), "the port is closed", || {
+		page(&front, "/name").is_err()
+	})
+	.unwrap();
+}
+
+const VOLUME: &str = "    params: { storage: { data: { mount: /data } } }\n";
+
+fn again(devnet: &Devnet) {
+	let more = format!("{OPEN}{VOLUME}");
+	let services = vec![Service("web", hostile(), &more, "")];
+	let (lease, json) = start(devnet, &write(devnet, services));
+	let web = address(&json, "web");
+	assert_eq!(said(&web, "/write/once"), "written");
+	let run = devnet.provider_folder(0);
+	let run = run.join(format!("leases/{lease}/services/web/0/run"));
+	let pid = std::fs::read_to_string(run.join("1.lock")).unwrap();
+	let pid = Pid::from_raw(pid.parse().unwrap()).unwrap();
+	kill_process(pid, Signal::KILL).unwrap();
+	let seen = until(devnet, lease, "a restart", |seen| {
+		seen["restarts"] == 1 && seen["state"] == "running"
+	});
+	let last = seen["last"].as_str().unwrap();
+	assert!(last.contains("died without a report"), "{last}");
+	assert_eq!(said(&web, "/read/note"), "once");
+	for depth in 1..8 {
+		let why = said(&web, &format!("/read/{}etc+passwd", "..+".repeat(depth)));
+		assert!(!why.contains("root:"), "{why}");
+	}
+	close(devnet, lease);
+}
+
+fn misbehaves(devnet: &Devnet) {
+	let open =
+		"    expose:\n      - port: 8080\n        http_options: { read_timeout: 3000, send_timeout: 2000 }\n        \
+	            to: [{ global: true }]\n    env: [NAME=web]\n";
+	let services = vec![Service("web", hostile(), open, "")];
+	let (lease, json) = start(devnet, &write(devnet, services));
+	let web = &address(&json, "web");
+	std::thread::scope(|scope| {
+		// One core computes for all of them.
+		let spins: Vec<_> = (0..3).map(|_| scope.spawn(|| ask(web, "/spin"))).collect();
+		std::thread::sleep(Duration::from_millis(500));
+		let begun = Instant::now();
+		assert_eq!(said(web, "/name"), "web");
+		assert!(
+			begun.elapsed() < Duration::from_secs(2),
+			"it was kept waiting"
+		);
+		for spin in spins {
+			assert_eq!(spin.join().unwrap().0, 504);
+		}
+	});
+	// Who does not read is cut off.
+	let mut slow = TcpStream::connect(web.as_str()).unwrap();
+	slow.write_all(b"GET /large HTTP/1.0\r\n\r\n").unwrap();
+	std::thread::sleep(Duration::from_secs(5));
+	let mut got = Vec::new();
+	let _ = slow.read_to_end(&mut got);
+	assert!(
+		!got.is_empty() && got.len() < 64 << 20,
+		"{} bytes",
+		got.len()
+	);
+	// It breaks off, with or without its beginning.
+	let half = page(web, "/half").unwrap_or_default();
+	assert!(half.is_empty() || half.ends_with("a beginning"), "{half}");
+	for bad in ["/panic", "/memory"] {
+		assert_eq!(ask(web, bad).0, 500, "{bad}");
+		assert_eq!(said(web, "/name"), "web", "after {bad}");
+	}
+	let output = devnet.tenant(&["logs", &lease.to_string()]).unwrap();
+	let output = { output }.output().unwrap();
+	let told = String::from_utf8_lossy(&output.stderr);
+	for why in [
+		"GET /spin: no answer in 3000 ms",
+		"as it was asked to",
+		"GET /panic: wasm trap: wasm `unreachable`",
+		"GET /memory: it needs more memory than was leased",
+		"GET /half: wasm trap: wasm `unreachable`",
+	] {
+		assert!(told.contains(why), "{why}: {told}");
+	}
+	assert_eq!(replica(devnet, lease, 0)["restarts"], 0);
+	close(devnet, lease);
+}
+
+fn disk(devnet: &Devnet) {
+	let services = vec![Service("web", hostile(), OPEN, "")];
+	let (lease, json) = start(devnet, &write(devnet, services));
+	let web = address(&json, "web");
+	for (n, how) in [(1, "/disk/one"), (2, "/disk/many")] {
+		let _ = page(&web, how);
+		let seen = until(devnet, lease, "a restart for its storage", |seen| {
+			seen["restarts"].as_u64() >= Some(n) && seen["state"] == "running"
+		});
+		let last = seen["last"].as_str().unwrap();
+		assert!(last.contains("outgrew the storage"), "{how}: {last}");
+	}
+	close(devnet, lease);
+}
+
+fn never_well(devnet: &Devnet) {
+	let health = "      health: { http: { port: 8080, path: /panic }, interval: 1s, timeout: 1s, retries: 2 }\n";
+	let services = vec![Service("web", hostile(), OPEN, health)];
+	let (json, code) = deploy(devnet, &write(devnet, services));
+	assert_eq!(code, 0, "{json}");
+	let record = closed(devnet, json["lease"].as_u64().unwrap(), 120);
+	assert_eq!(record["close_reason"], "WorkloadFailed", "{record}");
+}
+
+fn refused(devnet: &Devnet) {
+	let udp = "    expose:\n      - port: 53\n        proto: udp\n        to: [{ global: true }]\n";
+	let command = "      health: { exec: [ls], interval: 1s }\n";
+	for (more, said, why) in [
+		(udp, "", "answers HTTP only"),
+		(OPEN, command, "runs no command to see"),
+	] {
+		let path = write(devnet, vec![Service("web", hostile(), more, said)]);
+		let output = devnet.tenant(&["deploy", &path, "--yes"]).unwrap();
+		let output = { output }.output().unwrap();
+		let error = String::from_utf8_lossy(&output.stderr);
+		assert_eq!(output.status.code(), Some(2), "{error}");
+		assert!(error.contains(why), "{error}");
+	}
+	// What only the provider finds out ends the lease, and says why.
+	let health = "      health: { tcp: 8080, interval: 1s }\n";
+	for (module, said, why) in [
+		(wasm("(component)"), "", "exports neither"),
+		(sleeper(100), health, "answers no health check"),
+	] {
+		let path = write(devnet, vec![Service("web", module, OPEN, said)]);
+		let (json, code) = deploy(devnet, &path);
+		assert_eq!(code, 0, "{json}");
+		let lease = json["lease"].as_u64().unwrap();
+		let record = closed(devnet, lease, 120);
+		assert_eq!(record["close_reason"], "WorkloadFailed", "{record}");
+		let told = devnet.tenant(&["events", &lease.to_string()]).unwrap();
+		let told = { told }.output().unwrap();
+		let told = String::from_utf8_lossy(&told.stdout);
+		assert!(told.contains("cannot be loaded"), "{why}: {told}");
+	}
+}
+
+/// A daemon is ended and started again under requests: none of them fails.
+pub fn no_request_is_dropped(devnet: &Devnet) {
+	let more = format!("{OPEN}    env: [NAME=web]\n");
+	let services = vec![Service("web", hostile(), &more, "")];
+	let (lease, json) = start(devnet, &write(devnet, services));
+	let web = &address(&json, "web");
+	let begun = Instant::now();
+	let mut asked = 0;
+	std::thread::scope(|scope| {
+		let restart = scope.spawn(|| {
+			kill_daemon(devnet);
+			std::thread::sleep(Duration::from_secs(2));
+			start_daemon(devnet);
+		});
+		while !restart.is_finished() || begun.elapsed() < Duration::from_secs(10) {
+			assert_eq!(said(web, "/name"), "web");
+			asked += 1;
+		}
+	});
+	assert!(asked > 100, "{asked} requests");
+	assert_eq!(
+		status(devnet, lease)["workload"]["replicas"][0]["restarts"],
+		0
+	);
+	close(devnet, lease);
+}
