@@ -3,10 +3,7 @@
 use crate::{output::Failure, Context};
 use clap::Args;
 use leasehold_client::{keystore, units::LEASE, AccountId32, Chain};
-use rustix::{
-	fs::{flock, FlockOperation},
-	process::{kill_process, Pid, Signal},
-};
+use rustix::process::{kill_process, Pid, Signal};
 use serde_json::{json, Value};
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -106,7 +103,7 @@ impl Parts {
 		for provider in &mut self.providers {
 			end(provider).await;
 		}
-		end_runners(&self.folder);
+		end_runners(&self.folder).await;
 		if let Some(node) = &mut self.node {
 			end(node).await;
 		}
@@ -127,41 +124,21 @@ async fn end(child: &mut Child) {
 }
 
 /// Ends the runners of all providers below a folder; they outlive their daemons on purpose.
-fn end_runners(folder: &Path) {
-	let list = |path: &Path| {
-		std::fs::read_dir(path)
-			.into_iter()
-			.flatten()
-			.flatten()
-			.map(|e| e.path())
-			.collect::<Vec<_>>()
-	};
-	for provider in list(folder) {
-		for lease in list(&provider.join("leases")) {
-			for lock in list(&lease.join("run")) {
-				if lock.extension().is_some_and(|ending| ending == "lock") {
-					end_runner(&lock);
-				}
-			}
+async fn end_runners(folder: &Path) {
+	let providers = std::fs::read_dir(folder).into_iter().flatten().flatten();
+	for provider in providers.map(|entry| entry.path()) {
+		if !provider.join("leases").exists() {
+			continue;
 		}
-	}
-}
-
-fn end_runner(lock: &Path) {
-	let Ok(file) = File::open(lock) else { return };
-	if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
-		return;
-	}
-	// Its lock is held, so the number in it is still the runner's.
-	let text = std::fs::read_to_string(lock).unwrap_or_default();
-	if let Some(pid) = text
-		.trim()
-		.parse()
-		.ok()
-		.filter(|pid| *pid > 1)
-		.and_then(Pid::from_raw)
-	{
-		let _ = kill_process(pid, Signal::KILL);
+		let Ok(program) = program("leasehold-provider") else {
+			continue;
+		};
+		let ended = Command::new(program)
+			.arg("--dir")
+			.arg(&provider)
+			.arg("end-runners")
+			.status();
+		let _ = tokio::time::timeout(DOWN, ended).await;
 	}
 }
 

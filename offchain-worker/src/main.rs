@@ -70,6 +70,9 @@ enum Command {
 	/// Look what a container gets through to. Started by the daemon, in a container.
 	#[command(hide = true)]
 	Probe { targets: Vec<String> },
+	/// End all runners, whatever their leases. For networks that are thrown away.
+	#[command(hide = true)]
+	EndRunners,
 	/// Run one attempt of a module. Started by the daemon.
 	#[command(hide = true)]
 	Runner { folder: PathBuf, attempt: u32 },
@@ -117,6 +120,7 @@ fn main() -> ExitCode {
 			Command::Update => operate::update(&arguments.dir).await,
 			Command::SetupNetwork(setup) => setup.run(&arguments.dir),
 			Command::Probe { targets } => executor::container::probe(&targets).await,
+			Command::EndRunners => executor::wasm::end_below(&arguments.dir),
 			Command::Runner { .. } => Ok(()),
 		}
 	});

@@ -265,7 +265,7 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 	let journal = Journal::open(&folder.join("transactions"))?;
 	let signer = Signer::start(chain.clone(), pair.clone(), journal, heads.clone());
 	let executors = Executors {
-		wasm: Wasm::new(),
+		wasm: Wasm,
 		container: config
 			.containers
 			.as_ref()

@@ -6,7 +6,7 @@ use super::{
 	Attempt, ExecutorError,
 };
 use leasehold_manifest::{is_mount, Medium, Volume};
-use std::{io::ErrorKind::NotFound, path::Path};
+use std::{io::ErrorKind::NotFound, path::Path, time::Duration};
 
 /// What a workload sees at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +24,9 @@ pub enum Source {
 	/// MiB of memory.
 	Memory(u32),
 }
+
+/// How long a service may take to make volumes smaller that were too large already as it started.
+pub const SHRINK: Duration = Duration::from_secs(60);
 
 /// They count as storage, with the log.
 const FOLDERS: [&str; 4] = ["in", "out", "tmp", "declared"];

@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
 	executor::{
-		folders,
+		folders::{self, SHRINK},
 		health::STEADY,
 		measure::{measure, MAX_FILES},
 		other, Attempt, End, ExecutorError,
@@ -41,8 +41,6 @@ use tokio_util::sync::CancellationToken;
 const MIB: u64 = 1 << 20;
 /// How often limits are looked at.
 const LOOK: Duration = Duration::from_secs(1);
-/// Seconds in which a service may make volumes smaller that were too large already as it started.
-const SHRINK: u64 = 60;
 /// How often the engine is asked what a service has changed of its image, in looks: it may take long to count.
 const COUNT: u32 = 4;
 /// How long to wait before a step that failed is tried again, at first and at most.
@@ -289,7 +287,7 @@ impl Attendant<'_> {
 				() = self.life.stop.cancelled() => return Ok(Step::Again),
 				_ = look.tick() => {
 					looks = looks.wrapping_add(1);
-					let fresh = unix_now().saturating_sub(since) < SHRINK;
+					let fresh = unix_now().saturating_sub(since) < SHRINK.as_secs();
 					let had = if fresh { begin.clone() } else { Vec::new() };
 					self.beyond(state, since, had, looks.is_multiple_of(COUNT)).await?
 				}

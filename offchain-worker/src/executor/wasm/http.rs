@@ -11,8 +11,8 @@ use super::{
 	limits::Room,
 	output::LogStream,
 	program::{Guest, Output},
+	runner::note_well,
 };
-use crate::store::write_whole;
 use axum::body::Bytes;
 use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::{
@@ -77,7 +77,7 @@ const AFTER: Duration = Duration::from_secs(5);
 /// Bytes of an answer that an instance is ahead of who reads it, and of a request's head at most.
 const CHUNK: usize = 64 << 10;
 /// How long what has begun may take once the replica is to end.
-const GRACE: Duration = Duration::from_secs(8);
+pub const GRACE: Duration = Duration::from_secs(8);
 
 /// The socket of a port, in a replica's folder.
 fn socket(run: &Path, port: u16) -> PathBuf {
@@ -237,10 +237,16 @@ struct Server {
 	clock: Thread,
 }
 
-/// Where to say what went wrong with a request.
+/// A request by name, and where to say what goes wrong with it.
 struct Told {
 	what: String,
 	output: LogStream,
+}
+
+impl Told {
+	fn note(&self, why: &str) {
+		self.output.note(&format!("{}: {why}", self.what));
+	}
 }
 
 /// An answer on its way, with the instance that makes it: that ends with whoever reads, and no other has its place
@@ -253,23 +259,6 @@ struct Answer {
 	late: Option<Pin<Box<tokio::time::Sleep>>>,
 	told: Told,
 	_slot: OwnedSemaphorePermit,
-}
-
-impl Answer {
-	fn new(
-		body: HyperOutgoingBody,
-		task: AbortOnDropHandle<anyhow::Result<()>>,
-		slot: OwnedSemaphorePermit,
-		told: Told,
-	) -> Self {
-		Self {
-			body,
-			task: Some(task),
-			late: None,
-			told,
-			_slot: slot,
-		}
-	}
 }
 
 impl Body for Answer {
@@ -303,13 +292,9 @@ impl Body for Answer {
 		};
 		this.task = None;
 		Poll::Ready(wrong.map(|why| {
-			this.told.output.note(&format!("{}: {why}", this.told.what));
+			this.told.note(&why);
 			Err(ErrorCode::InternalError(Some(why)))
 		}))
-	}
-
-	fn is_end_stream(&self) -> bool {
-		false
 	}
 
 	fn size_hint(&self) -> SizeHint {
@@ -332,10 +317,12 @@ impl Server {
 		request: Request<Incoming>,
 		patience: Duration,
 	) -> Response<HyperOutgoingBody> {
-		let what = format!("{} {}", request.method(), request.uri().path());
-		let noted = what.clone();
+		let told = Told {
+			what: format!("{} {}", request.method(), request.uri().path()),
+			output: self.output.1.clone(),
+		};
 		let failed = |status, text, why: &str| {
-			self.output.1.note(&format!("{noted}: {why}"));
+			told.note(why);
 			plain(status, text)
 		};
 		let slot = timeout(patience, self.slots.clone().acquire_owned()).await;
@@ -355,11 +342,14 @@ impl Server {
 		};
 		let wrong = match timeout(patience, receiver).await {
 			Ok(Ok(Ok(answer))) => {
-				let told = Told {
-					what,
-					output: self.output.1.clone(),
+				let whole = |body| Answer {
+					body,
+					task: Some(task),
+					late: None,
+					told,
+					_slot: slot,
 				};
-				return answer.map(|body| Answer::new(body, task, slot, told).boxed());
+				return answer.map(|body| whole(body).boxed());
 			}
 			Ok(Ok(Err(code))) => format!("{code:?}"),
 			Ok(Err(_)) => match (&mut task).await {
@@ -475,6 +465,23 @@ async fn probe(run: &Path, name: &str, health: &Health) -> Probed {
 	timeout(patience, asked).await.unwrap_or(Err(late))
 }
 
+/// Attends to all that comes to one listener, as many at a time as have place there: whoever comes from outside does
+/// not take the place of a neighbour.
+async fn accept<S, F>(server: Arc<Server>, options: HttpOptions, next: impl Fn() -> F)
+where
+	S: AsyncRead + AsyncWrite + Send + 'static,
+	F: Future<Output = std::io::Result<S>>,
+{
+	let places = Arc::new(Semaphore::new(CONNECTIONS));
+	while let Ok(place) = places.clone().acquire_owned().await {
+		match next().await {
+			Ok(stream) => server.attend(stream, place, options),
+			// Too many files are open, for now.
+			Err(_) => tokio::time::sleep(EPOCH).await,
+		}
+	}
+}
+
 /// Serves until it is asked to end, or is not well.
 pub async fn serve(
 	attempt: &Attempt,
@@ -506,35 +513,25 @@ pub async fn serve(
 	let mut accepting = tokio::task::JoinSet::new();
 	for (number, expose) in ports {
 		let options = expose.http;
-		let listener = listen(&run, number)?;
-		let (on, places) = (server.clone(), Arc::new(Semaphore::new(CONNECTIONS)));
-		accepting.spawn(async move {
-			while let Ok(place) = places.clone().acquire_owned().await {
-				match listener.accept().await {
-					Ok((stream, _)) => on.attend(stream, place, options),
-					// Too many files are open, for now.
-					Err(_) => tokio::time::sleep(EPOCH).await,
-				}
-			}
-		});
+		let listener = Arc::new(listen(&run, number)?);
+		accepting.spawn(accept(server.clone(), options, move || {
+			let listener = listener.clone();
+			async move { listener.accept().await.map(|(stream, _)| stream) }
+		}));
 		let mut outside = attempt.ports.iter();
 		let Some(port) = outside.find(|port| port.serves(&service.name, expose)) else {
 			continue;
 		};
 		let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port.host)).await?;
-		// Whoever comes from outside does not take the place of a neighbour.
-		let (on, places) = (server.clone(), Arc::new(Semaphore::new(CONNECTIONS)));
-		accepting.spawn(async move {
-			while let Ok(place) = places.clone().acquire_owned().await {
-				match listener.accept().await {
-					Ok((stream, _)) => {
-						let _ = stream.set_nodelay(true);
-						on.attend(stream, place, options);
-					}
-					Err(_) => tokio::time::sleep(EPOCH).await,
-				}
+		let listener = Arc::new(listener);
+		accepting.spawn(accept(server.clone(), options, move || {
+			let listener = listener.clone();
+			async move {
+				let (stream, _) = listener.accept().await?;
+				let _ = stream.set_nodelay(true);
+				Ok(stream)
 			}
-		});
+		}));
 	}
 	File::create(attempt.file("started"))?;
 	let ill = async {
@@ -542,10 +539,7 @@ pub async fn serve(
 			return std::future::pending().await;
 		};
 		let is_well = || {
-			let note = attempt.file("well");
-			if !note.exists() {
-				let _ = write_whole(&note, b"");
-			}
+			let _ = note_well(attempt);
 		};
 		let ask = || async { Some(probe(&run, &service.name, health).await) };
 		until_ill(health, Duration::ZERO, ask, is_well).await

@@ -1,7 +1,7 @@
 //! What a runner holds itself and its program to.
 
 use super::super::{
-	folders,
+	folders::{self, SHRINK},
 	measure::{measure, on_disk, MAX_FILES},
 	Attempt,
 };
@@ -11,15 +11,13 @@ use std::{
 		atomic::{AtomicUsize, Ordering},
 		Arc,
 	},
-	time::{Duration, Instant},
+	time::Instant,
 };
 use wasmtime::ResourceLimiter;
 
 const MIB: u64 = 1 << 20;
 /// Bytes that an element of a table counts for.
 const TABLE_ELEMENT: usize = 16;
-/// How long a service may take to make volumes smaller that were too large already as it started.
-const SHRINK: Duration = Duration::from_secs(60);
 /// Bytes that a program may have the runner take in one call; 2 GiB is what WASI's own would.
 pub const CALL: usize = 1 << 20;
 /// Things that an instance of a component may hold open, and bytes of a set of headers.

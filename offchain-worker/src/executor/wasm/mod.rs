@@ -29,14 +29,14 @@ use std::{
 /// How long a runner may take to come to life.
 const BIRTH: Duration = Duration::from_secs(10);
 
-/// How long a service may take to end the requests that it has begun.
-const GRACE: Duration = Duration::from_secs(10);
+/// How long a service may take to end: the requests that it has begun, and itself.
+const GRACE: Duration = http::GRACE.saturating_add(Duration::from_secs(2));
+
+/// This program, also once another one stands in its place on disk.
+const PROGRAM: &str = "/proc/self/exe";
 
 /// Runs modules in runner processes.
-pub struct Wasm {
-	/// This program.
-	program: PathBuf,
-}
+pub struct Wasm;
 
 /// Whether somebody holds the lock of this file; `None` if there is no such file.
 fn is_locked(path: &Path) -> std::io::Result<Option<bool>> {
@@ -52,30 +52,20 @@ fn is_locked(path: &Path) -> std::io::Result<Option<bool>> {
 	}
 }
 
-impl Wasm {
-	/// The executor that starts runners of this very program.
-	pub fn new() -> Self {
-		Self {
-			// Also once another one stands in its place on disk.
-			program: "/proc/self/exe".into(),
-		}
+/// What is to be said of an attempt whose program has been started.
+fn running(attempt: &Attempt) -> Result<Observed, ExecutorError> {
+	if attempt.is_job() {
+		return Ok(Observed::Running);
 	}
-
-	/// What is to be said of an attempt whose program has been started.
-	fn running(&self, attempt: &Attempt) -> Result<Observed, ExecutorError> {
-		if attempt.is_job() {
-			return Ok(Observed::Running);
-		}
-		let since = attempt.file("running");
-		if !since.exists() {
-			let now = crate::reconcile::unix_now().to_string();
-			write_whole(&since, now.as_bytes()).map_err(fault("noting when a replica began"))?;
-		}
-		Ok(match attempt.file("well").exists() {
-			true => Observed::Running,
-			false => Observed::Unready,
-		})
+	let since = attempt.file("running");
+	if !since.exists() {
+		let now = crate::reconcile::unix_now().to_string();
+		write_whole(&since, now.as_bytes()).map_err(fault("noting when a replica began"))?;
 	}
+	Ok(match attempt.file("well").exists() {
+		true => Observed::Running,
+		false => Observed::Unready,
+	})
 }
 
 /// The locks that runners hold, of a job or a replica with this folder.
@@ -108,6 +98,16 @@ fn all_held(lease: &Path) -> std::io::Result<Vec<PathBuf>> {
 /// Whether any runner of a lease with this folder lives.
 pub fn runs(lease: &Path) -> std::io::Result<bool> {
 	Ok(!all_held(lease)?.is_empty())
+}
+
+/// Ends all runners of a provider with this folder.
+pub fn end_below(provider: &Path) -> anyhow::Result<()> {
+	let mut ended = Ok(());
+	for lease in std::fs::read_dir(provider.join("leases"))? {
+		// One that cannot be ended keeps no other.
+		ended = ended.and(end_all(&lease?.path()));
+	}
+	Ok(ended?)
 }
 
 /// Ends all runners of a lease with this folder.
@@ -151,7 +151,7 @@ impl Executor for Wasm {
 		write_whole(&attempt.file("json"), &bytes).map_err(fault("writing the runner's task"))?;
 		let log =
 			File::create(attempt.file("runner.log")).map_err(fault("opening the runner's log"))?;
-		let mut child = tokio::process::Command::new(&self.program)
+		let mut child = tokio::process::Command::new(PROGRAM)
 			.arg("runner")
 			.arg(&attempt.folder)
 			.arg(attempt.number.to_string())
@@ -183,7 +183,7 @@ impl Executor for Wasm {
 		let lock = attempt.file("lock");
 		match is_locked(&lock).map_err(fault("looking for the runner"))? {
 			None => Ok(Observed::Absent),
-			Some(true) if attempt.file("started").exists() => Ok(self.running(attempt)?),
+			Some(true) if attempt.file("started").exists() => running(attempt),
 			Some(true) => Ok(Observed::Preparing),
 			Some(false) => Ok(Observed::Ended(attempt.end()?.unwrap_or_else(|| {
 				let why = "the runner died without a report".to_owned();

@@ -56,7 +56,7 @@ fn invalid(why: String) -> anyhow::Result<End> {
 }
 
 /// What every program sees: its name and arguments, its variables, its output and its folders.
-pub fn context(attempt: &Attempt, output: &Output) -> anyhow::Result<WasiCtxBuilder> {
+fn context(attempt: &Attempt, output: &Output) -> anyhow::Result<WasiCtxBuilder> {
 	let service = &attempt.service;
 	let mut wasi = WasiCtxBuilder::new();
 	let name = service.module().map(|module| module.path.as_str());

@@ -13,7 +13,7 @@ use super::{
 	program::execute,
 };
 use crate::{log::LogWriter, store::write_whole};
-use leasehold_manifest::{Decode, Encode, Kind, Service};
+use leasehold_manifest::{Decode, Encode, Service};
 use rustix::fs::{flock, FlockOperation};
 use serde::{Deserialize, Serialize};
 use std::{
@@ -106,6 +106,15 @@ pub fn run(folder: &Path, number: u32) -> std::io::Result<()> {
 	std::process::exit(0)
 }
 
+/// Notes that a service has been found well.
+pub fn note_well(attempt: &Attempt) -> std::io::Result<()> {
+	let well = attempt.file("well");
+	match well.exists() {
+		true => Ok(()),
+		false => write_whole(&well, b""),
+	}
+}
+
 fn take_lock(lock: &File) -> std::io::Result<()> {
 	let begun = Instant::now();
 	loop {
@@ -165,11 +174,10 @@ fn to_its_end(attempt: &Attempt) -> std::io::Result<End> {
 		})?;
 	let born = Instant::now();
 	let mut started: Option<Instant> = None;
-	let limit = match attempt.service.kind {
-		Kind::Job => attempt.service.max_duration,
-		Kind::Service => u64::MAX,
-	};
+	// Of a job.
+	let limit = attempt.service.max_duration;
 	let limit = Duration::from_secs(limit.min(leasehold_manifest::MAX_SECONDS));
+	let is_quiet = !attempt.is_job() && attempt.service.health.is_none();
 	let mut looks = 0u32;
 	loop {
 		match receiver.recv_timeout(LOOK) {
@@ -200,14 +208,8 @@ fn to_its_end(attempt: &Attempt) -> std::io::Result<End> {
 			Some(since) if attempt.is_job() && since.elapsed() >= limit => {
 				return Ok(End::TimeLimit);
 			}
-			Some(since) if !attempt.is_job() && since.elapsed() >= STEADY => {
-				// What is asked whether it is well says so itself.
-				let quiet = attempt.service.health.is_none();
-				let well = attempt.file("well");
-				if quiet && !well.exists() {
-					write_whole(&well, b"")?;
-				}
-			}
+			// What is asked whether it is well says so itself.
+			Some(since) if is_quiet && since.elapsed() >= STEADY => note_well(attempt)?,
 			Some(_) => {}
 		}
 		looks = looks.wrapping_add(1);
