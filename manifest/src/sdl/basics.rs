@@ -17,14 +17,22 @@ fn whole(text: &str) -> Option<u64> {
 	}
 }
 
+/// On one line, whatever stands in the file.
+fn one_line(text: &str) -> String {
+	match text.chars().any(char::is_control) {
+		true => text.escape_debug().to_string(),
+		false => text.to_owned(),
+	}
+}
+
 impl Reader {
 	fn fault(&mut self, level: Level, at: Place, key: &str, reason: impl Into<String>) {
 		self.faults.push(Fault {
 			level,
 			line: at.line,
 			column: at.column,
-			key: key.to_owned(),
-			reason: reason.into(),
+			key: one_line(key),
+			reason: one_line(&reason.into()),
 		});
 	}
 

@@ -217,6 +217,7 @@ pub(crate) struct Map<'a> {
 impl<'a> Map<'a> {
 	/// The path of a key in it.
 	pub fn child(&self, key: &str) -> String {
+		let key = if key.is_empty() { "\"\"" } else { key };
 		if self.key.is_empty() {
 			key.to_owned()
 		} else {
