@@ -316,7 +316,7 @@ pub enum ProxyType {
 	/// Anything.
 	#[default]
 	Any,
-	/// Anything but moving or holding balances.
+	/// Anything but moving balances, or holding them for more than a record of the SDK.
 	NonTransfer,
 	/// Orders, leases and their deposits.
 	Tenant,
@@ -335,6 +335,7 @@ impl InstanceFilter<RuntimeCall> for ProxyType {
 					| RuntimeCall::Providers(
 						pallet_providers::Call::register { .. }
 							| pallet_providers::Call::raise_bond { .. }
+							| pallet_providers::Call::attest { .. }
 					)
 			),
 			Self::Tenant => matches!(call, RuntimeCall::Market(..) | RuntimeCall::Escrow(..)),

@@ -149,7 +149,7 @@ fn a_failing_visit_is_tried_again_with_back_off_and_blocks_nobody() {
 }
 
 #[test]
-#[should_panic(expected = "more than half of the hook's budget")]
+#[should_panic(expected = "more than a quarter of the hook's budget")]
 fn a_visit_too_dear_is_refused_by_the_integrity_test() {
 	VISIT_WEIGHT.with_borrow_mut(|w| *w = Agenda::budget());
 	Agenda::integrity_test();

@@ -86,6 +86,7 @@ impl<T: Config> Pallet<T> {
 			true => 1,
 			false => Self::terms().min_top_up,
 		};
+		ensure!(amount > 0, Error::<T>::ZeroAmount);
 		ensure!(amount >= least, Error::<T>::DepositTooLow);
 		let stored = matches!(stream.phase, Phase::Stored(_));
 		let served = T::Registry::served(stream.provider);

@@ -244,7 +244,7 @@ pub mod pallet {
 		}
 
 		/// Takes back `amount` planck of the caller's deposits: what is unspent beyond the reserve
-		/// and the notice. Funders only; nothing while the lease starts or is suspended.
+		/// and the notice. Funders only; nothing while the lease starts, or is dry.
 		#[pallet::call_index(2)]
 		#[pallet::weight(Pallet::<T>::withdrawing(MAX_FUNDERS))]
 		pub fn withdraw(

@@ -221,6 +221,10 @@ impl<T: Config> Streams<T::AccountId> for Pallet<T> {
 		})
 	}
 
+	fn refills(lease: LeaseId) -> bool {
+		StreamsOf::<T>::get(lease).is_some_and(|stream| stream.refill.is_some())
+	}
+
 	fn refill(lease: LeaseId) -> bool {
 		let Some(stream) = StreamsOf::<T>::get(lease) else {
 			return false;

@@ -88,8 +88,8 @@ impl<T: Config> Pallet<T> {
 		let old = own.map(|own| order.bids.remove(own));
 		let mut open = OpenBids::<T>::get(provider);
 		if own.is_none() {
-			ensure!(open < terms.max_open_bids, Error::<T>::TooManyBids);
 			open = open.saturating_add(spec.leases_a_bid());
+			ensure!(open <= terms.max_open_bids, Error::<T>::TooManyBids);
 			OpenBids::<T>::insert(provider, open);
 		}
 		// The standing answers for all that the provider has open, as if each came to as much as this one.

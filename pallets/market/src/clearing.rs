@@ -91,6 +91,14 @@ impl<T: Config> Pallet<T> {
 		let quantity = spec.quantity;
 		let wanted = usize::from(quantity.at_least)..=usize::from(quantity.leases);
 		ensure!(wanted.contains(&picks.len()), Error::<T>::InvalidQuantity);
+		let twice = |(nth, pick): (usize, &ProviderId)| {
+			picks
+				.iter()
+				.skip(nth.saturating_add(1))
+				.any(|other| other == pick)
+		};
+		let apart = !quantity.spread || !picks.iter().enumerate().any(twice);
+		ensure!(apart, Error::<T>::InvalidQuantity);
 		let has_bid = |pick: &ProviderId| order.bids.iter().any(|bid| bid.provider == *pick);
 		ensure!(picks.iter().all(has_bid), Error::<T>::NoBid);
 		let filled = Self::fill(id, &order, Some(&picks), &mut Vec::new())?;

@@ -3,9 +3,9 @@
 use crate::{pallet::*, ClosedLease, KeptSlice, LeaseRecordOf, LeaseState, Suspension};
 use frame_support::{dispatch::DispatchResult, ensure, weights::Weight};
 use leasehold_primitives::{
-	receipt, Agenda, AgendaItem, BlockNumber, CloseReason, FailureCode, Fault, LeaseId, Outcome,
-	OutcomeObserver, ProviderRegistry, Resources, ResultHash, StreamObserver, Streams,
-	WorkloadKind,
+	receipt, terms::Former, Agenda, AgendaItem, BlockNumber, CloseReason, FailureCode, Fault,
+	LeaseId, Outcome, OutcomeObserver, ProviderRegistry, Resources, ResultHash, StreamObserver,
+	Streams, WorkloadKind,
 };
 use sp_core::H256;
 use sp_runtime::{
@@ -31,7 +31,7 @@ impl<T: Config> Pallet<T> {
 		let offline_at = T::Registry::beat(lease.provider);
 		let overdue = Self::overdue(&lease, || offline_at);
 		let in_time = offline_at > Self::now() && overdue.is_none();
-		ensure!(in_time, Error::<T>::TooLate);
+		ensure!(in_time, Error::<T>::Overdue);
 		Ok(lease)
 	}
 
@@ -82,7 +82,7 @@ impl<T: Config> Pallet<T> {
 		} = lease.state
 		{
 			let horizon = now.saturating_add(terms.agenda_horizon);
-			let offline = since.saturating_add(T::Registry::max_downtime());
+			let offline = since.saturating_add(T::Registry::downtime(since));
 			return end.min(offline).min(horizon);
 		}
 		let period = T::Registry::heartbeat_period();
@@ -90,9 +90,15 @@ impl<T: Config> Pallet<T> {
 			period.saturating_mul(IDLE_PERIODS)
 		} else {
 			let funded = T::Streams::funded_blocks(id);
-			let running = matches!(lease.state, LeaseState::Active { .. });
-			match funded.checked_sub(terms.low_funds) {
-				Some(until_low) if running && !lease.low_funds && until_low > 0 => until_low,
+			match lease.state {
+				// Low from the start is said, too.
+				LeaseState::Active { .. } if !lease.low_funds => {
+					funded.saturating_sub(terms.low_funds)
+				}
+				// Its tenant may have money again.
+				LeaseState::Suspended { .. } if T::Streams::refills(id) => {
+					funded.min(terms.low_funds)
+				}
 				_ => funded,
 			}
 		};
@@ -139,10 +145,17 @@ impl<T: Config> Pallet<T> {
 	) -> DispatchResult {
 		let mut lease = Self::lease(id)?;
 		ensure!(lease.is_accessed_by(&who), Error::<T>::NotTenant);
-		let LeaseState::Starting { since, receipt, .. } = &mut lease.state else {
+		let LeaseState::Starting {
+			since,
+			receipt,
+			deadline,
+			..
+		} = &mut lease.state
+		else {
 			return Err(Error::<T>::AlreadyStarted.into());
 		};
 		ensure!(!*receipt, Error::<T>::ReceiptOnChain);
+		ensure!(Self::now() <= *deadline, Error::<T>::TooLate);
 		ensure!(
 			(*since..=Self::now()).contains(&block),
 			Error::<T>::InvalidReceipt
@@ -171,12 +184,21 @@ impl<T: Config> Pallet<T> {
 		id: LeaseId,
 	) -> DispatchResult {
 		let lease = Self::operated_lease(&operator, id)?;
-		let LeaseState::Starting { since, receipt, .. } = lease.state else {
+		let LeaseState::Starting {
+			since,
+			receipt,
+			deadline,
+			..
+		} = lease.state
+		else {
 			return Err(Error::<T>::AlreadyStarted.into());
 		};
 		ensure!(!receipt, Error::<T>::ReceiptOnChain);
-		let from = since.saturating_add(Self::terms().manifest_deadline);
+		let former = FormerManifestDeadline::<T>::get();
+		let blocks = Former::of(former, Self::terms().manifest_deadline, since);
+		let from = since.saturating_add(blocks);
 		ensure!(Self::now() >= from, Error::<T>::TooEarly);
+		ensure!(Self::now() <= deadline, Error::<T>::TooLate);
 		Self::close(id, lease, CloseReason::ManifestMissing)
 	}
 
@@ -188,10 +210,8 @@ impl<T: Config> Pallet<T> {
 	) -> DispatchResult {
 		let (lease, overdue) = Self::ending_lease(&operator, id)?;
 		ensure!(lease.kind == WorkloadKind::Job, Error::<T>::NotAJob);
-		ensure!(
-			matches!(lease.state, LeaseState::Active { .. }),
-			Error::<T>::NotActive
-		);
+		// Also one that has run dry, or was paused, before this call came.
+		ensure!(lease.progress().started, Error::<T>::NotStarted);
 		let completed = CloseReason::Completed {
 			exit_code,
 			result_hash,
@@ -205,7 +225,13 @@ impl<T: Config> Pallet<T> {
 		code: FailureCode,
 	) -> DispatchResult {
 		let (lease, overdue) = Self::ending_lease(&operator, id)?;
-		let failed = CloseReason::WorkloadFailed(code);
+		let failed = match lease.state {
+			// That is over, only nobody has looked yet.
+			LeaseState::Starting { deadline, .. } if Self::now() > deadline => {
+				CloseReason::StartTimeout
+			}
+			_ => CloseReason::WorkloadFailed(code),
+		};
 		Self::close(id, lease, overdue.unwrap_or(failed))
 	}
 
@@ -253,15 +279,14 @@ impl<T: Config> Pallet<T> {
 		offline_at: impl FnOnce() -> BlockNumber,
 	) -> Option<CloseReason> {
 		let (end, over) = lease.ends()?;
-		let paused_since = match lease.state {
+		let paused = match lease.state {
 			LeaseState::Suspended {
 				why: Suspension::ProviderPaused,
 				since,
 				..
-			} => since,
+			} => since.saturating_add(T::Registry::downtime(since)),
 			_ => BlockNumber::MAX,
 		};
-		let paused = paused_since.saturating_add(T::Registry::max_downtime());
 		let offline = offline_at().min(paused);
 		let (at, reason) = if offline < end {
 			(offline, CloseReason::Offline)

@@ -53,9 +53,9 @@ pub mod pallet {
 	use frame_support::pallet_prelude::*;
 	use frame_system::pallet_prelude::*;
 	use leasehold_primitives::{
-		Agenda, Balance, BlockNumber, CloseReason, FailureCode, Fault, LeaseId, ManifestHash,
-		OrderId, OutcomeObserver, ProviderId, ProviderRegistry, Requirement, Resources, ResultHash,
-		Score, Scores, Streams, MAX_FUNDERS,
+		terms::Former, Agenda, Balance, BlockNumber, CloseReason, FailureCode, Fault, LeaseId,
+		ManifestHash, OrderId, OutcomeObserver, ProviderId, ProviderRegistry, Requirement,
+		Resources, ResultHash, Score, Scores, Streams, MAX_FUNDERS,
 	};
 	use sp_runtime::traits::{IdentifyAccount, Verify};
 
@@ -97,6 +97,10 @@ pub mod pallet {
 	/// The terms in force. A lease carries those that touch its money in its own record.
 	#[pallet::storage]
 	pub type CurrentTerms<T: Config> = StorageValue<_, Terms, ValueQuery>;
+
+	/// The longest manifest deadline before it was lowered.
+	#[pallet::storage]
+	pub type FormerManifestDeadline<T: Config> = StorageValue<_, Former>;
 
 	/// The id that the next order gets.
 	#[pallet::storage]
@@ -390,6 +394,9 @@ pub mod pallet {
 		Overflow,
 		/// In the second half of bidding, a bid overtakes another only if it ranks better by a hundredth.
 		LateUndercut,
+		/// The lease should have ended by now: its time is over, or its provider was absent, or kept it paused, for
+		/// too long.
+		Overdue,
 	}
 
 	#[pallet::call]

@@ -6,8 +6,8 @@ use crate::{
 };
 use frame_support::{dispatch::DispatchResult, ensure, BoundedVec};
 use leasehold_primitives::{
-	Agenda, AgendaItem, Balance, BlockNumber, LeaseId, ManifestHash, OrderId, ProviderRegistry,
-	Streams,
+	terms::Former, Agenda, AgendaItem, Balance, BlockNumber, LeaseId, ManifestHash, OrderId,
+	ProviderRegistry, Streams,
 };
 use sp_runtime::{DispatchError, SaturatedConversion};
 
@@ -34,6 +34,10 @@ impl<T: Config> Pallet<T> {
 	pub(crate) fn do_set_terms(terms: Terms) -> DispatchResult {
 		let Terms::V1(new) = &terms;
 		Self::check_terms(new).map_err(|_| Error::<T>::TermsContradict)?;
+		let (old, now) = (Self::terms().manifest_deadline, Self::now());
+		FormerManifestDeadline::<T>::mutate(|former| {
+			*former = Former::noted(*former, old, new.manifest_deadline, now);
+		});
 		CurrentTerms::<T>::put(&terms);
 		Self::deposit_event(Event::TermsSet { terms });
 		Ok(())

@@ -162,6 +162,14 @@ impl TermsV1 {
 			),
 			(self.low_funds > 0, "low_funds must not be 0"),
 			(self.resize_window > 0, "resize_window must not be 0"),
+			(
+				self.compensation_blocks > 0,
+				"compensation_blocks must not be 0: no lease would reserve anything of the bond",
+			),
+			(
+				self.max_slice > 0,
+				"max_slice must not be 0: no lease would reserve anything of the bond",
+			),
 			(self.max_duration > 0, "max_duration must not be 0"),
 			(self.closed_retention > 0, "closed_retention must not be 0"),
 			(self.agenda_horizon > 0, "agenda_horizon must not be 0"),

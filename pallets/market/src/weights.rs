@@ -32,6 +32,8 @@ pub trait WeightInfo {
 	fn set_terms() -> Weight;
 	/// `l` leases are made, and `b` better bids passed over.
 	fn visit_order(l: u32, b: u32) -> Weight;
+	/// `l` leases would have been made, and `b` better bids passed over, had the tenant picked.
+	fn visit_unpicked(l: u32, b: u32) -> Weight;
 	fn visit_lease(f: u32) -> Weight;
 	/// The last visit of a dry lease, which is refilled in vain.
 	fn visit_dry(f: u32) -> Weight;
@@ -57,6 +59,7 @@ impl<T: Config> Pallet<T> {
 	pub fn clearing(leases: u32, bids: u32, auditors: u32) -> Weight {
 		let checks = leases.saturating_add(bids);
 		T::WeightInfo::visit_order(leases, bids)
+			.max(T::WeightInfo::visit_unpicked(leases, bids))
 			.saturating_add(Self::auditing(auditors).saturating_mul(checks.into()))
 	}
 

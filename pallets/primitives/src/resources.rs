@@ -75,12 +75,19 @@ pub struct GpuUnits {
 }
 
 impl GpuUnits {
-	fn same_sort(&self, other: &Self) -> bool {
+	/// Who chooses first: who asks for one model before those who take any, and for much memory before little; each takes
+	/// of what fits that with the least memory.
+	pub fn precedence(&self) -> impl Ord {
+		(self.model.is_none(), core::cmp::Reverse(self.memory))
+	}
+
+	/// Whether these are of the same sort.
+	pub fn is_sort_of(&self, other: &Self) -> bool {
 		self.vendor == other.vendor && self.model == other.model && self.memory == other.memory
 	}
 
 	/// Whether units of the sort `have` satisfy this request.
-	fn accepts(&self, have: &Self) -> bool {
+	pub fn accepts(&self, have: &Self) -> bool {
 		self.vendor == have.vendor
 			&& (self.model.is_none() || self.model == have.model)
 			&& self
@@ -216,7 +223,7 @@ impl Resources {
 			.gpu
 			.iter()
 			.enumerate()
-			.all(|(i, g)| g.units > 0 && self.gpu.iter().skip(i + 1).all(|h| !h.same_sort(g)));
+			.all(|(i, g)| g.units > 0 && self.gpu.iter().skip(i + 1).all(|h| !h.is_sort_of(g)));
 		classes_differ
 			&& sorts_differ
 			&& self.unit_cpu <= self.cpu
@@ -235,10 +242,10 @@ impl Resources {
 			.map_or(0, |p| p.size)
 	}
 
-	fn gpus_of(&self, sort: &GpuUnits) -> u32 {
+	pub fn gpus_of(&self, sort: &GpuUnits) -> u32 {
 		self.gpu
 			.iter()
-			.find(|g| g.same_sort(sort))
+			.find(|g| g.is_sort_of(sort))
 			.map_or(0, |g| g.units)
 	}
 
@@ -284,20 +291,19 @@ impl Resources {
 			gpu: BoundedVec::new(),
 			..request.clone()
 		};
-		for wanted in &request.gpu {
-			let sort = self
-				.gpu
-				.iter()
-				.find(|have| {
-					let used = reserved.gpus_of(have).saturating_add(taken.gpus_of(have));
-					wanted.accepts(have) && within(used, wanted.units, have.units)
-				})
-				.ok_or(Requirement::Gpu)?;
+		let mut all: Vec<&GpuUnits> = request.gpu.iter().collect();
+		all.sort_by_key(|wanted| wanted.precedence());
+		for wanted in all {
+			let fit = self.gpu.iter().filter(|have| {
+				let used = reserved.gpus_of(have).saturating_add(taken.gpus_of(have));
+				wanted.accepts(have) && within(used, wanted.units, have.units)
+			});
+			let sort = fit.min_by_key(|have| have.memory).ok_or(Requirement::Gpu)?;
 			let more = GpuUnits {
 				units: wanted.units,
 				..sort.clone()
 			};
-			match taken.gpu.iter_mut().find(|g| g.same_sort(&more)) {
+			match taken.gpu.iter_mut().find(|g| g.is_sort_of(&more)) {
 				Some(g) => g.units = g.units.saturating_add(more.units),
 				None => taken.gpu.try_push(more).map_err(|_| Requirement::Gpu)?,
 			}
@@ -338,7 +344,7 @@ impl Resources {
 		persistent.retain(|p| p.size > 0);
 		let mut gpu: Vec<GpuUnits> = self.gpu.to_vec();
 		for g in &other.gpu {
-			match gpu.iter_mut().find(|h| h.same_sort(g)) {
+			match gpu.iter_mut().find(|h| h.is_sort_of(g)) {
 				Some(h) => h.units = op(h.units, g.units)?,
 				None => gpu.push(GpuUnits {
 					units: op(0, g.units)?,
@@ -484,6 +490,27 @@ mod tests {
 			..Default::default()
 		};
 		assert_eq!(Resources::default().checked_sub(&one), None);
+	}
+
+	#[test]
+	fn who_asks_for_one_model_gets_it_before_who_takes_any() {
+		let has = machine();
+		let take = |wanted: Vec<GpuUnits>| {
+			let request = Resources {
+				gpu: wanted.try_into().unwrap(),
+				..Default::default()
+			};
+			has.take(&Resources::default(), &request)
+		};
+		// Any of them would do for the first, but for what the second asks for.
+		let taken = take(vec![gpu(None, None, 1), gpu(Some("a100"), None, 2)]).unwrap();
+		assert_eq!(taken.gpu.to_vec(), [has.gpu[0].clone(), has.gpu[1].clone()]);
+		let taken = take(vec![gpu(None, None, 1), gpu(None, Some(40_000), 2)]).unwrap();
+		assert_eq!(taken.gpu.iter().map(|sort| sort.units).sum::<u32>(), 3);
+		assert_eq!(
+			take(vec![gpu(None, None, 2), gpu(Some("a100"), None, 2)]),
+			Err(Requirement::Gpu)
+		);
 	}
 
 	#[test]

@@ -98,6 +98,8 @@ pub trait ProviderRegistry<AccountId> {
 	fn heartbeat_period() -> BlockNumber;
 	/// Blocks for which a provider may serve nothing before its leases end.
 	fn max_downtime() -> BlockNumber;
+	/// The same for what has been so since block `since`: the terms may have been lowered meanwhile.
+	fn downtime(since: BlockNumber) -> BlockNumber;
 }
 
 /// Most accounts whose money is in one stream.
@@ -177,6 +179,8 @@ pub trait Streams<AccountId> {
 	/// was agreed for once must be taken of the budget. The stream must have been settled in this block, or
 	/// blocks past dry would become owed.
 	fn refill(lease: LeaseId) -> bool;
+	/// Whether refills are agreed, and not used up.
+	fn refills(lease: LeaseId) -> bool;
 	/// Settles, charges for `waited` blocks of a start that came to nothing, returns the rest to the
 	/// funders and removes the stream.
 	fn close(lease: LeaseId, waited: BlockNumber) -> Result<StreamTotals, DispatchError>;

@@ -15,6 +15,7 @@ use leasehold_primitives::{
 	heartbeat::{self, Instance},
 	math,
 	resources::has_attributes,
+	terms::Former,
 	Agenda, AgendaItem, Balance, BlockNumber, PriceSheet, ProviderId, Resources,
 };
 use sp_runtime::{
@@ -242,6 +243,10 @@ impl<T: Config> Pallet<T> {
 		let Terms::V1(new) = &terms;
 		let sound = new.check().is_ok() && T::StartDeadline::get() <= new.max_downtime;
 		ensure!(sound, Error::<T>::TermsContradict);
+		let (old, now) = (Self::terms().max_downtime, Self::now());
+		FormerDowntime::<T>::mutate(|former| {
+			*former = Former::noted(*former, old, new.max_downtime, now);
+		});
 		CurrentTerms::<T>::put(&terms);
 		Self::deposit_event(Event::TermsSet { terms });
 		Ok(())
@@ -249,7 +254,7 @@ impl<T: Config> Pallet<T> {
 
 	pub(crate) fn do_raise_bond(owner: AccountIdOf<T>, amount: Balance) -> DispatchResult {
 		let provider = Self::owned(&owner)?;
-		ensure!(!amount.is_zero(), Error::<T>::NothingToDo);
+		ensure!(!amount.is_zero(), Error::<T>::ZeroAmount);
 		let bond = Self::change(provider, |record| {
 			ensure!(
 				!matches!(record.status, Status::Unbonding { .. }),
@@ -340,8 +345,24 @@ impl<T: Config> Pallet<T> {
 				beat.counter = beat.served(now);
 				beat.last_beat = now.saturating_sub(1);
 				beat.grace = 0;
+				Self::deposit_event(Event::DutyBegan {
+					provider,
+					served: beat.counter,
+				});
 			}
 		});
+	}
+
+	/// The block in which a provider that sent no more heartbeats has served nothing for too long.
+	pub(crate) fn offline_since(beat: &Heartbeat) -> BlockNumber {
+		let downtime = Self::terms().max_downtime;
+		let at = beat.offline_at(downtime);
+		// Read where it decides only.
+		if Self::now() < at {
+			return at;
+		}
+		let former = FormerDowntime::<T>::get();
+		beat.offline_at(Former::of(former, downtime, beat.last_beat))
 	}
 
 	/// Stores what has been served up to now. The block in which an absence since the beat before is too long;
@@ -353,7 +374,7 @@ impl<T: Config> Pallet<T> {
 		let beat = Heartbeats::<T>::get(provider)?;
 		let now = Self::now();
 		let terms = Self::terms();
-		let offline_at = beat.offline_at(terms.max_downtime);
+		let offline_at = Self::offline_since(&beat);
 		let has_leases = || Providers::<T>::get(provider).is_some_and(|record| record.leases > 0);
 		if offline_at <= now && !Absences::<T>::contains_key(provider) && has_leases() {
 			Absences::<T>::insert(provider, offline_at);

@@ -47,8 +47,8 @@ pub mod pallet {
 	};
 	use frame_system::pallet_prelude::*;
 	use leasehold_primitives::{
-		heartbeat::Instance, Agenda, AttestationId, Attributes, Balance, BlockNumber, PriceSheet,
-		ProviderId,
+		heartbeat::Instance, terms::Former, Agenda, AttestationId, Attributes, Balance,
+		BlockNumber, PriceSheet, ProviderId,
 	};
 	use sp_runtime::traits::{IdentifyAccount, Verify};
 
@@ -94,6 +94,10 @@ pub mod pallet {
 	/// The terms in force.
 	#[pallet::storage]
 	pub type CurrentTerms<T: Config> = StorageValue<_, Terms, ValueQuery>;
+
+	/// The longest downtime before it was lowered.
+	#[pallet::storage]
+	pub type FormerDowntime<T: Config> = StorageValue<_, Former>;
 
 	/// The id that the next provider gets.
 	#[pallet::storage]
@@ -266,6 +270,12 @@ pub mod pallet {
 		},
 		/// The last lease of a provider's absence has ended.
 		AbsenceOver { provider: ProviderId },
+		/// A provider that is off duty got its first lease: it had served `served` blocks, and its absence counts
+		/// from here on.
+		DutyBegan {
+			provider: ProviderId,
+			served: BlockNumber,
+		},
 	}
 
 	#[pallet::error]
@@ -290,7 +300,7 @@ pub mod pallet {
 		Unbonding,
 		/// The provider is in the asked state already.
 		NothingToDo,
-		/// The provider lacks capacity or bond for the lease.
+		/// The provider lacks capacity for the lease.
 		CannotReserve,
 		/// What is given back was never reserved.
 		NotReserved,
@@ -310,6 +320,10 @@ pub mod pallet {
 		/// The provider's bids stand by its capacity, attributes, tenants and bond: withdraw them, or pause
 		/// and wait until their orders have ended.
 		BidsStand,
+		/// Other leases have reserved what of the bond this one would.
+		BondReserved,
+		/// The amount is 0.
+		ZeroAmount,
 	}
 
 	#[pallet::call]

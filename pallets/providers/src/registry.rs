@@ -11,8 +11,8 @@ use frame_support::{
 	},
 };
 use leasehold_primitives::{
-	resources::has_attributes, AgendaItem, Balance, BlockNumber, Demand, PriceSheet, ProviderId,
-	ProviderRegistry, Requirement, Resources,
+	resources::has_attributes, terms::Former, AgendaItem, Balance, BlockNumber, Demand, PriceSheet,
+	ProviderId, ProviderRegistry, Requirement, Resources,
 };
 use sp_runtime::DispatchError;
 
@@ -81,7 +81,7 @@ impl<T: Config> Pallet<T> {
 			record.slices = rest
 				.checked_add(new_slice)
 				.filter(|sum| *sum <= record.bond || new_slice <= old_slice)
-				.ok_or(Error::<T>::CannotReserve)?;
+				.ok_or(Error::<T>::BondReserved)?;
 			Ok(())
 		})
 	}
@@ -166,7 +166,7 @@ impl<T: Config> ProviderRegistry<AccountIdOf<T>> for Pallet<T> {
 				.slices
 				.checked_add(slice)
 				.filter(|sum| *sum <= record.bond)
-				.ok_or(Error::<T>::CannotReserve)?;
+				.ok_or(Error::<T>::BondReserved)?;
 			if record.leases == 0 {
 				Self::begin_absence(provider);
 			}
@@ -281,8 +281,7 @@ impl<T: Config> ProviderRegistry<AccountIdOf<T>> for Pallet<T> {
 
 	fn offline_at(provider: ProviderId) -> BlockNumber {
 		Absences::<T>::get(provider).unwrap_or_else(|| {
-			let downtime = Self::terms().max_downtime;
-			Heartbeats::<T>::get(provider).map_or(0, |beat| beat.offline_at(downtime))
+			Heartbeats::<T>::get(provider).map_or(0, |beat| Self::offline_since(&beat))
 		})
 	}
 
@@ -292,5 +291,14 @@ impl<T: Config> ProviderRegistry<AccountIdOf<T>> for Pallet<T> {
 
 	fn max_downtime() -> BlockNumber {
 		Self::terms().max_downtime
+	}
+
+	fn downtime(since: BlockNumber) -> BlockNumber {
+		let downtime = Self::terms().max_downtime;
+		// Read where it decides only.
+		match Self::now() < since.saturating_add(downtime) {
+			true => downtime,
+			false => Former::of(FormerDowntime::<T>::get(), downtime, since),
+		}
 	}
 }

@@ -9,12 +9,12 @@ use leasehold_primitives::{Agenda, AgendaItem, BlockNumber};
 
 /// Records that one visit looks at.
 pub const LOOKED_AT: usize = 16;
-/// Blocks between two visits.
+/// Blocks between two visits, if the first found nothing to remove.
 pub const PAUSE: BlockNumber = 100;
 
 impl<T: Config> Pallet<T> {
-	fn schedule(map: u8, key: Option<Vec<u8>>) {
-		let at = Self::now().saturating_add(PAUSE);
+	fn schedule(map: u8, key: Option<Vec<u8>>, pause: BlockNumber) {
+		let at = Self::now().saturating_add(pause);
 		Sweeping::<T>::put(Sweep {
 			due: T::Agenda::schedule(AgendaItem::Scores, at),
 			map,
@@ -24,7 +24,7 @@ impl<T: Config> Pallet<T> {
 
 	pub(crate) fn begin_sweeping() {
 		if !Sweeping::<T>::exists() {
-			Self::schedule(0, None);
+			Self::schedule(0, None, PAUSE);
 		}
 	}
 
@@ -48,7 +48,7 @@ impl<T: Config> Pallet<T> {
 			return;
 		};
 		let from = sweep.key.map(|key| key.into_inner());
-		let last = match sweep.map {
+		let (last, removed) = match sweep.map {
 			0 => Self::look(
 				match &from {
 					Some(key) => ProviderScores::<T>::iter_from(key.clone()),
@@ -92,13 +92,15 @@ impl<T: Config> Pallet<T> {
 				|(provider, tenant)| Pairs::<T>::hashed_key_for(provider, tenant),
 			),
 		};
+		// As fast as records are spent: they may come faster than a few in each pause.
+		let pause = if removed { 1 } else { PAUSE };
 		match last {
-			Some(key) => Self::schedule(sweep.map, Some(key)),
+			Some(key) => Self::schedule(sweep.map, Some(key), pause),
 			None if Self::is_empty() => Sweeping::<T>::kill(),
-			None => Self::schedule(
-				sweep.map.saturating_add(1).checked_rem(3).unwrap_or(0),
-				None,
-			),
+			None => {
+				let next = sweep.map.saturating_add(1).checked_rem(3).unwrap_or(0);
+				Self::schedule(next, None, pause);
+			}
 		}
 	}
 
@@ -108,20 +110,24 @@ impl<T: Config> Pallet<T> {
 			&& Pairs::<T>::iter().next().is_none()
 	}
 
-	/// Removes what is spent of the next records; the last one's key, if there may be more.
+	/// Removes what is spent of the next records; the last one's key, if there may be more, and whether something was
+	/// removed.
 	fn look<K: Codec, R>(
 		records: impl Iterator<Item = (K, R)>,
 		is_spent: impl Fn(&R, BlockNumber, &TermsV2) -> bool,
 		remove: impl Fn(&K),
 		key: impl Fn(&K) -> Vec<u8>,
-	) -> Option<Vec<u8>> {
+	) -> (Option<Vec<u8>>, bool) {
 		let (now, terms) = (Self::now(), Self::terms());
 		let next: Vec<_> = records.take(LOOKED_AT).collect();
+		let mut removed = false;
 		for (id, record) in &next {
 			if is_spent(record, now, &terms) {
 				remove(id);
+				removed = true;
 			}
 		}
-		next.get(LOOKED_AT.saturating_sub(1)).map(|(id, _)| key(id))
+		let last = next.get(LOOKED_AT.saturating_sub(1)).map(|(id, _)| key(id));
+		(last, removed)
 	}
 }

@@ -378,6 +378,25 @@ mod benchmarks {
 		);
 	}
 
+	/// Ends an order whose tenant picked none of the `l` bids that would have filled it, after `b` better ones that
+	/// fail its last requirement: it is filled, and all of that undone.
+	#[benchmark]
+	fn visit_unpicked(l: Linear<1, 8>, b: Linear<0, 8>) {
+		short_terms();
+		let tenant = rich("tenant", 0);
+		let (id, _) = order_with_bids(&tenant, l, b, Selection::Manual);
+		#[block]
+		{
+			Market::visit(AgendaItem::Order(id)).unwrap();
+		}
+		assert!(!pallet_market::Orders::<Runtime>::contains_key(id));
+		let paid = pallet_market::Event::OrderExpired {
+			order: id,
+			fee: pallet_market::TermsV1::default().cancel_fee,
+		};
+		frame_system::Pallet::<Runtime>::assert_last_event(paid.into());
+	}
+
 	/// The dearest visit of a lease with `f` funders: all are due, and the provider is offline.
 	#[benchmark]
 	fn visit_lease(f: Linear<1, 8>) {

@@ -221,6 +221,22 @@ impl<T: frame_system::Config> pallet_market::WeightInfo for WeightInfo<T> {
 			.saturating_add(T::DbWeight::get().writes((7_u64).saturating_mul(l.into())))
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(b.into())))
 	}
+	/// `l` from 1 to 8.
+	/// `b` from 0 to 8.
+	fn visit_unpicked(l: u32, b: u32, ) -> Weight {
+		// Fastest run: 437_408_000.
+		Weight::from_parts(103_775_492, 0)
+			// ± 575_933
+			.saturating_add(Weight::from_parts(85_717_538, 0).saturating_mul(l.into()))
+			// ± 508_078
+			.saturating_add(Weight::from_parts(32_444_319, 0).saturating_mul(b.into()))
+			.saturating_add(T::DbWeight::get().reads(9))
+			.saturating_add(T::DbWeight::get().reads((9_u64).saturating_mul(l.into())))
+			.saturating_add(T::DbWeight::get().reads((7_u64).saturating_mul(b.into())))
+			.saturating_add(T::DbWeight::get().writes(7))
+			.saturating_add(T::DbWeight::get().writes((7_u64).saturating_mul(l.into())))
+			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(b.into())))
+	}
 	/// `f` from 1 to 8.
 	fn visit_lease(f: u32, ) -> Weight {
 		// Fastest run: 290_400_000.

@@ -94,6 +94,7 @@ fn a_standing_answers_for_all_that_is_open() {
 			resources: tiny(),
 			..order(manifest)
 		};
+		set_market(|terms| terms.max_open_bids = 5);
 		let (first, second) = (place(dear(1)), place(dear(2)));
 		let several = place(OrderV1 {
 			quantity: Quantity {
@@ -112,6 +113,14 @@ fn a_standing_answers_for_all_that_is_open() {
 		assert_eq!(OpenBids::<Runtime>::get(0), 5);
 		let fourth = place(dear(4));
 		assert_noop!(bid(0, fourth, LEASE), E::TooManyBids);
+		// Not even a part of what it may come to is above the limit.
+		Market::withdraw_bid(signed("operator0"), second).unwrap();
+		bid(0, fourth, LEASE).unwrap();
+		Market::withdraw_bid(signed("operator0"), several).unwrap();
+		bid(0, second, LEASE).unwrap();
+		assert_noop!(bid(0, several, LEASE), E::TooManyBids);
+		Market::withdraw_bid(signed("operator0"), fourth).unwrap();
+		bid(0, several, LEASE).unwrap();
 		// Lowering it, a bid is not counted twice; leases that run are counted.
 		Market::withdraw_bid(signed("operator0"), several).unwrap();
 		assert_eq!(OpenBids::<Runtime>::get(0), 2);

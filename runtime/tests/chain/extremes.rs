@@ -7,9 +7,13 @@ use leasehold_primitives::{
 	CloseReason, GpuUnits, GpuVendor, LeaseId, PersistentStorage, Requirement, Resources,
 	StorageClass,
 };
-use leasehold_runtime::{AccountId, Escrow, Market, Providers, Runtime, LEASE};
+use leasehold_runtime::{
+	invariants, AccountId, Balances, Escrow, Market, Providers, Runtime, RuntimeOrigin, LEASE,
+};
 use pallet_escrow::Refill;
-use pallet_market::{Attestors, ClosedLeases, Event, Leases, Order, OrderV1, Orders, Quantity};
+use pallet_market::{
+	Attestors, ClosedLeases, Event, Leases, Order, OrderV1, Orders, Quantity, Terms, TermsV1,
+};
 use pallet_providers::{ProviderInfoV1, Status};
 
 type Spec = OrderV1<AccountId>;
@@ -120,6 +124,7 @@ fn eight_leases_on_one_provider() {
 			at_least: 8,
 			spread: false,
 		};
+		set_market(|terms| terms.max_open_bids = 8);
 		let id = place(spec);
 		bid(0, id, 1_000).unwrap();
 		to_block(now() + 5);
@@ -309,6 +314,57 @@ fn the_greatest_prices_are_refused_or_held_in_full() {
 }
 
 #[test]
+fn a_lease_worth_more_than_all_money_is_paid_by_the_block() {
+	// New money, which `run` would object to.
+	externalities().execute_with(|| {
+		let terms = TermsV1 {
+			max_duration: u32::MAX / 2,
+			..market_terms()
+		};
+		Market::set_terms(RuntimeOrigin::root(), Terms::V1(terms)).unwrap();
+		let tenant = account("tenant").into();
+		Balances::force_set_balance(RuntimeOrigin::root(), tenant, u128::MAX / 2).unwrap();
+		register(0);
+		let rate = u128::MAX / 128;
+		let spec = Spec {
+			max_rate: rate,
+			deposit: 35 * rate,
+			max_duration: u32::MAX / 2,
+			..order(1)
+		};
+		assert_eq!(rate.checked_mul(spec.max_duration.into()), None);
+		let id = lease_from(spec, rate);
+		assert_eq!(lease(id).slice, market_terms().max_slice, "capped");
+		assert_ok!(plain(Market::start_lease(signed("operator0"), id)));
+		assert!(invariants::check().is_ok());
+		to_block_on_duty(now() + 4, 0);
+		settle(id);
+		assert_eq!(stream(id).paid, 4 * rate);
+		assert_ok!(plain(Market::close_lease(signed("tenant"), id)));
+		assert_eq!(
+			(closed(id).paid, closed(id).refunded),
+			(4 * rate, 31 * rate)
+		);
+		invariants::check().unwrap();
+	});
+}
+
+#[test]
+fn a_sheet_without_prices_costs_a_planck_a_block() {
+	run(|| {
+		register(0);
+		offer_cpu(0);
+		to_block(now() + 10);
+		beat(0).unwrap();
+		assert_ok!(Market::lease_now(
+			signed("tenant"),
+			Order::V1(by_offer(order(1)))
+		));
+		assert_eq!(stream(0).rate, 1);
+	});
+}
+
+#[test]
 fn a_provider_that_leaves_serves_its_leases_to_their_end() {
 	run(|| {
 		let id = active_lease(1_000);
@@ -356,8 +412,8 @@ fn a_bond_below_the_least_binds_old_leases_and_makes_no_new_ones() {
 		assert!(market_events().contains(&skipped));
 		assert!(!Orders::<Runtime>::contains_key(id));
 		let next = place(spec(4));
-		let again = Market::place_bid(signed("hand0"), next, 1_000);
-		assert_noop!(plain(again), pallet_market::Error::<Runtime>::NotEligible);
+		let again = || plain(Market::place_bid(signed("hand0"), next, 1_000));
+		assert_noop!(again(), E::NotEligible);
 		assert!(
 			Leases::<Runtime>::contains_key(ids[1]),
 			"the other one goes on"

@@ -128,8 +128,8 @@ fn a_signed_or_root_origin_is_refused() {
 			RuntimeOrigin::root(),
 			RuntimeOrigin::none(),
 		] {
-			let call = Providers::heartbeat(origin, 0, [1; 16], 0, signature.clone());
-			assert_noop!(call, BadOrigin);
+			let call = || Providers::heartbeat(origin, 0, [1; 16], 0, signature.clone());
+			assert_noop!(call(), BadOrigin);
 		}
 	});
 }

@@ -29,7 +29,7 @@ fn only_its_provider_starts_a_lease_and_once() {
 		assert_noop!(start("tenant", lease), E::NotProvider);
 		assert_noop!(start("operator1", lease), E::NotLeaseProvider);
 		assert_noop!(start("operator0", lease + 1), E::UnknownLease);
-		assert_noop!(complete("operator0", lease), E::NotActive);
+		assert_noop!(complete("operator0", lease), E::NotStarted);
 		assert_ok!(start("operator0", lease));
 		assert_noop!(start("operator0", lease), E::AlreadyStarted);
 		let term_end = now() + 1_000;
@@ -159,6 +159,22 @@ fn a_lease_ends_at_its_maximal_duration() {
 		assert_eq!(closed(lease).reason, CloseReason::TermEnded);
 		assert_eq!(closed(lease).served_blocks, 40);
 		assert_eq!(closed(lease).closed_at, end);
+	});
+}
+
+#[test]
+fn a_lease_that_is_low_from_its_start_on_says_so() {
+	run(|| {
+		set_market(|terms| terms.low_funds = 40);
+		register(0);
+		let mut poor = order(1);
+		poor.deposit = 32 * MAX_RATE;
+		let lease = lease_from(poor, MAX_RATE);
+		start("operator0", lease).unwrap();
+		let begin = now();
+		to_block_on_duty(begin + 10, 0);
+		let dry_at = begin + 30;
+		System::assert_has_event(Event::FundsLow { lease, dry_at }.into());
 	});
 }
 

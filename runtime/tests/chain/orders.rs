@@ -147,6 +147,13 @@ fn without_a_fee_destination_orders_still_end() {
 		pallet_escrow::FeeDestination::<Runtime>::kill();
 		assert_ok!(Market::cancel_order(signed("tenant"), id));
 		assert_eq!(free("tenant"), before);
+		// An account that is not there could not take so little.
+		pallet_escrow::FeeDestination::<Runtime>::put(account("nobody"));
+		set_market(|terms| terms.cancel_fee = leasehold_runtime::EXISTENTIAL_DEPOSIT - 1);
+		let id = place(order(1));
+		bid(0, id, 5).unwrap();
+		assert_ok!(Market::cancel_order(signed("tenant"), id));
+		assert_eq!((free("tenant"), free("nobody")), (before, 0));
 	});
 }
 

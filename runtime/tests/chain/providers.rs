@@ -197,7 +197,7 @@ fn the_bond_can_be_raised() {
 		let raise = |who: &str, by| Providers::raise_bond(signed(who), by);
 		assert_noop!(Providers::raise_bond(RuntimeOrigin::root(), 1), BadOrigin);
 		assert_noop!(raise("operator0", 1), E::NotOwner);
-		assert_noop!(raise("owner0", 0), E::NothingToDo);
+		assert_noop!(raise("owner0", 0), E::ZeroAmount);
 		assert_noop!(raise("owner0", ENDOWMENT), E::InsufficientFunds);
 		assert_noop!(raise("owner0", u128::MAX), E::Overflow);
 		assert_ok!(raise("owner0", 7));
@@ -268,7 +268,7 @@ fn what_the_market_asks_of_the_registry_is_refused_with_the_right_error() {
 		let provider = register(0);
 		let all = machine().cpu;
 		assert_noop!(reserve(provider, all + 1, LEASE), E::CannotReserve);
-		assert_noop!(reserve(provider, 1_000, 1_001 * LEASE), E::CannotReserve);
+		assert_noop!(reserve(provider, 1_000, 1_001 * LEASE), E::BondReserved);
 		assert_ok!(reserve(provider, 1_000, LEASE));
 		let release = |id, slice| <Providers as ProviderRegistry<_>>::release(id, &taken, slice);
 		assert_noop!(release(provider + 1, LEASE), E::UnknownProvider);

@@ -85,7 +85,7 @@ fn a_proxy_does_no_more_than_its_type_allows() {
 		(ProxyType::Tenant, &["place_order"]),
 	] {
 		for (name, call) in calls() {
-			externalities().execute_with(|| {
+			run(|| {
 				let tenant = signed("tenant");
 				assert_ok!(Proxy::add_proxy(tenant, account("friend").into(), kind, 0));
 				let before = free("friend");

@@ -73,6 +73,30 @@ fn a_refill_resumes_with_enough_to_run_on() {
 }
 
 #[test]
+fn a_dry_lease_is_refilled_as_soon_as_its_tenant_has_money_again() {
+	run(|| {
+		let id = service(|order| order.deposit = 32 * MAX_RATE);
+		let refill = Refill {
+			amount: 30 * MAX_RATE,
+			budget: 90 * MAX_RATE,
+		};
+		assert_ok!(Escrow::set_refill(signed("tenant"), id, Some(refill)));
+		let (tenant, keeper) = (account("tenant"), account("f5"));
+		let value = free("tenant") - EXISTENTIAL_DEPOSIT;
+		let move_to = |from, to: &leasehold_runtime::AccountId| {
+			Balances::transfer_keep_alive(signed(from), to.clone().into(), value)
+		};
+		assert_ok!(move_to("tenant", &keeper));
+		to_block_on_duty(now() + 30, 0);
+		assert!(matches!(stream(id).phase, Phase::Stored(_)));
+		assert_ok!(move_to("f5", &tenant));
+		// Not only when the reserve of twenty blocks is gone.
+		to_block_on_duty(now() + 15, 0);
+		assert!(matches!(lease(id).state, LeaseState::Active { .. }));
+	});
+}
+
+#[test]
 fn a_refill_takes_what_is_needed_if_the_tenant_has_not_all_that_was_agreed() {
 	run(|| {
 		let id = service(|order| order.deposit = 32 * MAX_RATE);

@@ -3,13 +3,15 @@
 
 use crate::harness::*;
 use frame_support::{assert_noop, assert_ok, dispatch::DispatchResult};
-use leasehold_primitives::{FailureCode, LeaseId, PriceSheet, PriceSheetV1, StorageClass};
+use leasehold_primitives::{
+	CloseReason, FailureCode, LeaseId, PriceSheet, PriceSheetV1, StorageClass,
+};
 use leasehold_runtime::{
 	AccountId, Escrow, Market, Providers, Runtime, RuntimeOrigin, System, EXISTENTIAL_DEPOSIT,
 	LEASE,
 };
 use pallet_escrow::Refill;
-use pallet_market::{Error, LeaseState, Leases, Order, OrderV1, Orders, Selection};
+use pallet_market::{Error, LeaseState, Leases, Order, OrderV1, Orders, Selection, Suspension};
 use pallet_providers::{ProviderInfo, ProviderInfoV1};
 use sp_runtime::DispatchError::BadOrigin;
 
@@ -50,7 +52,7 @@ fn resuming_is_refused_with_the_right_error() {
 		let end = lease(id).ends().unwrap().0;
 		let at = now();
 		System::set_block_number(end);
-		assert_noop!(resume(signed("operator0"), id), E::TooLate);
+		assert_noop!(resume(signed("operator0"), id), E::Overdue);
 		System::set_block_number(at);
 		assert_ok!(resume(signed("operator0"), id));
 	});
@@ -117,7 +119,7 @@ fn another_size_is_refused_with_the_right_error() {
 			});
 		};
 		set(slices);
-		assert_noop!(accept(2_000), P::CannotReserve);
+		assert_noop!(accept(2_000), P::BondReserved);
 		set(1_000 * LEASE);
 		assert_ok!(accept(2_000));
 	});
@@ -132,8 +134,8 @@ fn place_as(edit: impl FnOnce(&mut Spec)) -> DispatchResult {
 #[test]
 fn an_order_for_an_offer_is_no_order_for_bids() {
 	run(|| {
-		let root = Market::place_order(RuntimeOrigin::root(), Order::V1(order(1)));
-		assert_noop!(root, BadOrigin);
+		let root = || Market::place_order(RuntimeOrigin::root(), Order::V1(order(1)));
+		assert_noop!(root(), BadOrigin);
 		let offer = Selection::Offer {
 			provider: 0,
 			version: 1,
@@ -185,8 +187,7 @@ fn an_instant_lease_is_checked_like_an_order() {
 		assert_noop!(with(&|o| o.max_duration = 10_001), E::InvalidDuration);
 		assert_noop!(with(&|o| o.notice = 101), E::InvalidNotice);
 		assert_noop!(with(&|o| o.resources.cpu = 0), E::InvalidResources);
-		let poor = with(&|o| o.deposit = ENDOWMENT);
-		assert_noop!(poor, S::InsufficientFunds);
+		assert_noop!(with(&|o| o.deposit = ENDOWMENT), S::InsufficientFunds);
 		assert_noop!(with(&|o| o.deposit = u128::MAX), E::Overflow);
 		let others = vec![account("friend")].try_into().unwrap();
 		Providers::set_served(signed("owner0"), Some(others)).unwrap();
@@ -285,7 +286,7 @@ fn what_does_not_fit_its_type_is_refused() {
 		System::set_block_number(at);
 		let deposit = |amount| plain(Escrow::deposit(signed("tenant"), id, amount));
 		assert_noop!(deposit(u128::MAX), S::Overflow);
-		assert_noop!(deposit(0), S::DepositTooLow);
+		assert_noop!(deposit(0), S::ZeroAmount);
 		assert_ok!(start());
 		let withdraw = |who, amount| plain(Escrow::withdraw(signed(who), id, amount));
 		assert_noop!(withdraw("tenant", u128::MAX), S::NotWithdrawable);
@@ -298,6 +299,106 @@ fn what_does_not_fit_its_type_is_refused() {
 		assert_noop!(refill("tenant", 0, 1), S::ZeroAmount);
 		assert_noop!(refill("tenant", 29_999, 1), S::DepositTooLow);
 		assert_ok!(refill("tenant", 30_000, u128::MAX));
+		// Twice as large at a rate of which half is all there is.
+		let mut size = lease(id).taken;
+		(size.cpu, size.memory) = (2 * size.cpu, 2 * size.memory);
+		Market::propose_resize(signed("tenant"), id, size.clone()).unwrap();
+		let rate = |rate| {
+			pallet_escrow::StreamsOf::<Runtime>::mutate(id, |stream| {
+				stream.as_mut().unwrap().rate = rate;
+			});
+		};
+		let before = stream(id).rate;
+		let accept = || plain(Market::accept_resize(signed("operator0"), id, size.clone()));
+		rate(u128::MAX - 1);
+		assert_noop!(accept(), S::Overflow);
+		rate(before);
+		assert_ok!(accept());
+	});
+}
+
+#[test]
+fn no_match_takes_an_id_that_there_is_not() {
+	run(|| {
+		register(0);
+		offer_cpu(1);
+		to_block(now() + 10);
+		beat(0).unwrap();
+		let lease_now = || Market::lease_now(signed("tenant"), Order::V1(by_offer(order(9))));
+		pallet_market::NextOrderId::<Runtime>::put(u64::MAX);
+		assert_noop!(lease_now(), E::Overflow);
+		pallet_market::NextOrderId::<Runtime>::put(0);
+		pallet_market::NextLeaseId::<Runtime>::put(u64::MAX);
+		assert_noop!(lease_now(), E::Overflow);
+		let mut spec = order(1);
+		spec.selection = Selection::Manual;
+		let id = place(spec);
+		bid(0, id, 10).unwrap();
+		to_block(now() + 5);
+		let pick = || Market::pick(signed("tenant"), id, vec![0].try_into().unwrap());
+		assert_noop!(pick(), E::Overflow);
+		pallet_market::NextLeaseId::<Runtime>::put(0);
+		assert_ok!(pick());
+	});
+}
+
+#[test]
+fn after_its_deadline_a_start_has_timed_out_whoever_says_what() {
+	run(|| {
+		let id = starting_lease(1_000);
+		let LeaseState::Starting { deadline, .. } = lease(id).state else {
+			panic!("it starts");
+		};
+		// The agenda comes late.
+		System::set_block_number(deadline + 1);
+		let (late, fail) = (E::TooLate, FailureCode::Crashed);
+		let missing = || plain(Market::report_missing_manifest(signed("operator0"), id));
+		assert_noop!(missing(), late);
+		let signature = leasehold_runtime::Signature::Sr25519([0; 64].into());
+		let receipt = || Market::submit_receipt(signed("tenant"), id, deadline, signature.clone());
+		assert_noop!(receipt(), E::TooLate);
+		assert_noop!(
+			plain(Market::start_lease(signed("operator0"), id)),
+			E::TooLate
+		);
+		assert_ok!(plain(Market::fail_lease(signed("operator0"), id, fail)));
+		assert_eq!(closed(id).reason, CloseReason::StartTimeout);
+	});
+}
+
+#[test]
+fn a_call_for_another_state_of_a_lease_is_refused() {
+	run(|| {
+		register(0);
+		let id = lease_from(order(1), MAX_RATE);
+		let pause = || plain(Market::pause_lease(signed("operator0"), id));
+		let complete = || plain(Market::complete_lease(signed("operator0"), id, 0, [0; 32]));
+		assert_noop!(pause(), E::NotActive);
+		assert_noop!(complete(), E::NotStarted);
+		Market::start_lease(signed("operator0"), id).unwrap();
+		assert_ok!(pause());
+		assert_noop!(pause(), E::NotActive);
+		assert_ok!(resume(signed("operator0"), id));
+		while matches!(lease(id).state, LeaseState::Active { .. }) {
+			to_block_on_duty(now() + 5, 0);
+		}
+		let dry = matches!(
+			lease(id).state,
+			LeaseState::Suspended {
+				why: Suspension::Dry,
+				..
+			}
+		);
+		assert!(dry, "{:?}", lease(id).state);
+		assert_noop!(resume(signed("operator0"), id), E::NotPaused);
+		assert_noop!(pause(), E::NotActive);
+		// The job had ended before its money did.
+		assert_ok!(complete());
+		let reason = closed(id).reason;
+		assert!(
+			matches!(reason, CloseReason::Completed { .. }),
+			"{reason:?}"
+		);
 	});
 }
 
@@ -332,13 +433,11 @@ fn a_provider_is_registered_and_changed_only_as_it_may_be() {
 		assert_noop!(with("f1", "f2", bond, &empty), P::InvalidInfo);
 		let all = ENDOWMENT - EXISTENTIAL_DEPOSIT + 1;
 		assert_noop!(with("f1", "f2", all, &same), P::InsufficientFunds);
-		let root = Providers::register(
-			RuntimeOrigin::root(),
-			account("f2"),
-			bond,
-			ProviderInfo::V1(info()),
-		);
-		assert_noop!(root, BadOrigin);
+		let root = || {
+			let info = ProviderInfo::V1(info());
+			Providers::register(RuntimeOrigin::root(), account("f2"), bond, info)
+		};
+		assert_noop!(root(), BadOrigin);
 		let update = |who: &str, edit: &dyn Fn(&mut ProviderInfoV1)| {
 			let mut info = info();
 			edit(&mut info);

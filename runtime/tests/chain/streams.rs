@@ -90,7 +90,7 @@ fn deposits_are_refused_with_the_right_error() {
 			BadOrigin
 		);
 		assert_noop!(deposit("tenant", lease + 1, 5_000), E::UnknownStream);
-		assert_noop!(deposit("tenant", lease, 0), E::DepositTooLow);
+		assert_noop!(deposit("tenant", lease, 0), E::ZeroAmount);
 		assert_noop!(deposit("friend", lease, 999), E::DepositTooLow);
 		assert_noop!(deposit("friend", lease, ENDOWMENT), E::InsufficientFunds);
 		assert_noop!(deposit("tenant", lease, u128::MAX), E::Overflow);

@@ -2,6 +2,7 @@
 
 use crate::harness::*;
 use frame_support::{assert_noop, assert_ok, dispatch::DispatchResult};
+use leasehold_primitives::CloseReason;
 use leasehold_runtime::{
 	configs::ProtocolFees, Balances, Escrow, Market, Providers, Reputation, Runtime, RuntimeOrigin,
 };
@@ -75,6 +76,8 @@ fn terms_that_contradict_each_other_are_refused() {
 			"manifest_deadline": |t| t.manifest_deadline = t.start_deadline,
 			"low_funds": |t| t.low_funds = 0,
 			"resize_window": |t| t.resize_window = 0,
+			"compensation_blocks": |t| t.compensation_blocks = 0,
+			"max_slice": |t| t.max_slice = 0,
 			"max_duration": |t| t.max_duration = 0,
 			"closed_retention": |t| {
 				(t.closed_retention, t.agenda_horizon, t.start_deadline) = (0, 0, 1);
@@ -158,6 +161,61 @@ fn new_terms_leave_running_leases_alone() {
 			10 * MAX_RATE / 50,
 			"two per cent, as agreed"
 		);
+	});
+}
+
+#[test]
+fn what_is_under_way_keeps_the_time_that_it_had() {
+	let short = || P {
+		max_downtime: 60,
+		..providers_terms()
+	};
+	// A lease that is paused.
+	run(|| {
+		let id = active_lease(1_000);
+		Market::pause_lease(signed("operator0"), id).unwrap();
+		let since = now();
+		to_block_on_duty(since + 50, 0);
+		assert_ok!(providers(RuntimeOrigin::root(), short()));
+		to_block_on_duty(since + 299, 0);
+		assert_noop!(
+			Market::report_offline(signed("stranger"), id),
+			pallet_market::Error::<Runtime>::NotOffline
+		);
+		to_block_on_duty(since + 300, 0);
+		assert_eq!(closed(id).reason, CloseReason::Offline);
+		// Who pauses now has the shorter time.
+		let id = lease_from(order(2), 1_000);
+		Market::start_lease(signed("operator0"), id).unwrap();
+		Market::pause_lease(signed("operator0"), id).unwrap();
+		to_block_on_duty(now() + 60, 0);
+		assert_eq!(closed(id).reason, CloseReason::Offline);
+	});
+	// A provider that is away.
+	run(|| {
+		let id = active_lease(1_000);
+		let away = now() + 15;
+		to_block(away + 50);
+		assert_ok!(providers(RuntimeOrigin::root(), short()));
+		to_block(away + 200);
+		assert_ok!(beat(0));
+		assert!(
+			pallet_market::Leases::<Runtime>::contains_key(id),
+			"it came back in time"
+		);
+		to_block(now() + 15 + 60);
+		assert_ok!(Market::report_offline(signed("stranger"), id));
+	});
+	// A tenant that has still to hand in its manifest.
+	run(|| {
+		let id = starting_lease(1_000);
+		let since = now();
+		set_market(|terms| terms.manifest_deadline = 2);
+		let report = || plain(Market::report_missing_manifest(signed("operator0"), id));
+		to_block_on_duty(since + 7, 0);
+		assert_noop!(report(), pallet_market::Error::<Runtime>::TooEarly);
+		to_block_on_duty(since + 8, 0);
+		assert_ok!(report());
 	});
 }
 

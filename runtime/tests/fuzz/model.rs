@@ -38,6 +38,8 @@ enum Party {
 
 /// A chain with its history so far.
 pub struct History {
+	/// The keys of the state when it began.
+	genesis: BTreeSet<Vec<u8>>,
 	pub issuance: Balance,
 	/// Holds by item, as of when it was last touched, and their sums.
 	ledgers: BTreeMap<Item, Ledger>,
@@ -62,6 +64,7 @@ pub struct History {
 impl History {
 	pub fn new() -> Self {
 		Self {
+			genesis: state().into_iter().map(|(key, _)| key).collect(),
 			issuance: Balances::total_issuance(),
 			ledgers: BTreeMap::new(),
 			sums: BTreeMap::new(),
@@ -277,6 +280,7 @@ impl History {
 			| BondRaised { provider, .. }
 			| UnbondingStarted { provider, .. }
 			| HeartbeatReceived { provider, .. }
+			| DutyBegan { provider, .. }
 			| AbsenceTooLong { provider, .. }
 			| AbsenceOver { provider }
 			| Compensated { provider, .. }
@@ -459,7 +463,7 @@ impl History {
 		}
 		let holds = pallet_balances::Holds::<Runtime>::iter().count();
 		ensure(holds == 0, "I9: a list of holds is left")?;
-		left_over()
+		left_over(&self.genesis)
 	}
 }
 

@@ -78,6 +78,31 @@ pub const ALL: [&str; 46] = [
 	"by proxy",
 ];
 
+/// Calls of ours that no operation makes: they would never be tried.
+pub fn untried() -> Vec<String> {
+	use frame_support::traits::GetCallName as _;
+	let pallets = [
+		(
+			"providers",
+			pallet_providers::Call::<Runtime>::get_call_names(),
+		),
+		("market", pallet_market::Call::<Runtime>::get_call_names()),
+		("escrow", pallet_escrow::Call::<Runtime>::get_call_names()),
+		(
+			"reputation",
+			pallet_reputation::Call::<Runtime>::get_call_names(),
+		),
+	];
+	let all = pallets
+		.into_iter()
+		.flat_map(|(pallet, names)| names.iter().map(move |name| (pallet, name)));
+	let tried = |name: &str| ALL.contains(&name);
+	all.map(|(pallet, name)| (name, format!("{pallet} {name}")))
+		.filter(|(name, whole)| !tried(name) && !tried(whole))
+		.map(|(_, whole)| whole)
+		.collect()
+}
+
 /// How often each is tried, in the order of [`ALL`].
 const WEIGHTS: [u32; 46] = [
 	150, 12, 3, 8, 6, 4, 1, 110, 12, 3, 4, 3, 1, 60, 5, 110, 6, 8, 25, 110, 8, 6, 10, 4, 8, 10, 12,

@@ -5,17 +5,16 @@ use crate::{
 	figures::{median, say, Figure},
 	node::{Block, Node},
 	signer::{extension, Signer},
+	weights::{own_weight, CLEAR},
 };
 use anyhow::{anyhow, bail, ensure, Context as _};
 use codec::Decode;
 use frame_support::dispatch::{DispatchClass, GetDispatchInfo, PerDispatchClass};
 use frame_support::weights::Weight;
 use leasehold_runtime::{
-	configs::RuntimeBlockWeights, weights::overhead::EXTRINSIC_BASE, AccountId, Runtime,
-	RuntimeCall, RuntimeEvent,
+	configs::RuntimeBlockWeights, weights::overhead::EXTRINSIC_BASE, AccountId, RuntimeCall,
+	RuntimeEvent,
 };
-use pallet_escrow::WeightInfo as _;
-use pallet_market::WeightInfo as _;
 use sp_runtime::traits::TransactionExtension;
 use std::{collections::HashMap, ops::RangeInclusive};
 
@@ -272,44 +271,6 @@ pub const GOALS: &[(&str, f64)] = &[
 	("report an absence", 3.0),
 ];
 
-/// The step of the agenda among the calls.
-pub const CLEAR: &str = "clear an order";
-
-/// The weight of what a call itself does, in blocks with one funder and one bid; `None` for a transfer.
-fn own_weight(name: &str) -> Option<Weight> {
-	type Market = leasehold_runtime::weights::pallet_market::WeightInfo<Runtime>;
-	type Escrow = leasehold_runtime::weights::pallet_escrow::WeightInfo<Runtime>;
-	Some(match name {
-		"place an order" => Market::place_order(),
-		"bid" => Market::place_bid(),
-		CLEAR => Market::visit_order(1, 1),
-		"start a lease" => Market::start_lease(),
-		"settle" => Escrow::settle(1),
-		"deposit" => Escrow::deposit(),
-		"withdraw" => Escrow::withdraw(),
-		"close a lease" => Market::close_lease(1),
-		"complete a job" => Market::complete_lease(1),
-		"instant lease" => Market::lease_now(),
-		"another manifest" => Market::update_manifest(),
-		"void all grants" => Market::revoke_access(),
-		"agree a refill" => Escrow::set_refill(),
-		"propose a size" => Market::propose_resize(),
-		"accept a size" => Market::accept_resize(1),
-		"pause a lease" => Market::pause_lease(1),
-		"resume a lease" => Market::resume_lease(),
-		"give notice" => Market::reclaim_lease(1),
-		"abandon a lease" => Market::abandon_lease(1),
-		"fail a lease" => Market::fail_lease(1),
-		"take a bid back" => Market::withdraw_bid(),
-		"cancel an order" => Market::cancel_order(1),
-		"pick a bid" => Market::pick(1, 0),
-		"submit a receipt" => Market::submit_receipt(),
-		"report no manifest" => Market::report_missing_manifest(1),
-		"report an absence" => Market::report_offline(1),
-		_ => return None,
-	})
-}
-
 impl Bench {
 	/// Seconds that an empty block takes: the median of the next `count` blocks.
 	pub async fn empty_blocks(&self, count: u32) -> anyhow::Result<f64> {
@@ -386,10 +347,11 @@ impl Bench {
 				rising: true,
 			});
 			// Without what it pays for the agenda's later visits.
-			let own = own_weight(name).map(|own| {
+			let whole = |own: Weight| {
 				let extension = measured.extension + EXTRINSIC_BASE.ref_time() as f64;
 				own.ref_time() as f64 + if name == CLEAR { 0.0 } else { extension }
-			});
+			};
+			let own = own_weight(name).map(whole);
 			self.figures.push(Figure {
 				figure: format!("{name}: execution against its own weight"),
 				value: measured.seconds * 1e6,

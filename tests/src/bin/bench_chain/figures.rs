@@ -47,7 +47,9 @@ pub fn median(mut all: Vec<f64>) -> f64 {
 pub fn table(figures: &[Figure]) -> comfy_table::Table {
 	let mut table = comfy_table::Table::new();
 	table.load_preset(comfy_table::presets::UTF8_BORDERS_ONLY);
-	table.set_header(["figure", "value", "unit", "ratio", "", "goal", "met"]);
+	table.set_header([
+		"figure", "value", "baseline", "unit", "ratio", "", "goal", "met",
+	]);
 	for figure in figures {
 		let ratio = figure.ratio();
 		let bar = ratio.map_or(String::new(), |ratio| {
@@ -61,6 +63,7 @@ pub fn table(figures: &[Figure]) -> comfy_table::Table {
 		table.add_row([
 			figure.figure.clone(),
 			format!("{:.1}", figure.value),
+			figure.baseline.map_or(String::new(), |n| format!("{n:.1}")),
 			figure.unit.to_owned(),
 			text(ratio),
 			bar,

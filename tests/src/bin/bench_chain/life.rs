@@ -1,10 +1,11 @@
 //! Leases from order to close, and transfers.
 
 use crate::{
-	bench::{Bench, Measured, CLEAR},
+	bench::{Bench, Measured},
 	calls::{self, now, order, resources, transfer, NOTICE, RATE},
 	figures::{median, say, Figure},
 	signer::Signer,
+	weights::CLEAR,
 };
 use anyhow::ensure;
 use leasehold_primitives::{PriceSheet, PriceSheetV1};

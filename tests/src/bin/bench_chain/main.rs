@@ -14,6 +14,7 @@ mod many;
 mod node;
 mod others;
 mod signer;
+mod weights;
 
 use bench::Bench;
 use clap::Parser;
@@ -58,10 +59,18 @@ impl Arguments {
 	}
 }
 
-/// What was measured, and what ended that early.
-async fn run(arguments: &Arguments) -> anyhow::Result<(Vec<Figure>, anyhow::Result<()>)> {
+/// A bench, and the accounts that it works with.
+struct Setting {
+	bench: Bench,
+	tenants: Vec<Signer>,
+	owner: Signer,
+	operator: Signer,
+}
+
+/// A node of its own with nothing but a provider on duty.
+async fn begin(arguments: &Arguments) -> anyhow::Result<Setting> {
 	let many = if arguments.quick { 1_200 } else { 8_000 };
-	let mut tenants: Vec<Signer> = (0..many).map(|n| Signer::new("tenant", n)).collect();
+	let tenants: Vec<Signer> = (0..many).map(|n| Signer::new("tenant", n)).collect();
 	let mut owner = Signer::new("owner", 0);
 	let mut operator = Signer::new("operator", 0);
 	let funded: Vec<_> = tenants
@@ -88,33 +97,53 @@ async fn run(arguments: &Arguments) -> anyhow::Result<(Vec<Figure>, anyhow::Resu
 	};
 	bench.empty = bench.empty_blocks(5).await?;
 	say(format!("an empty block: {:.0} µs", bench.empty * 1e6));
-
-	let outcome = measure(
-		&mut bench,
-		arguments,
-		&mut tenants,
-		&mut owner,
-		&mut operator,
-	)
-	.await;
-	if arguments.asks_for(Part::Calls) {
-		bench.report();
-	}
-	Ok((bench.figures, outcome))
+	life::provider(&mut bench, &mut owner, &mut operator).await?;
+	bench.begin_duty(&operator).await?;
+	Ok(Setting {
+		bench,
+		tenants,
+		owner,
+		operator,
+	})
 }
 
-async fn measure(
-	bench: &mut Bench,
-	arguments: &Arguments,
-	tenants: &mut [Signer],
-	owner: &mut Signer,
-	operator: &mut Signer,
-) -> anyhow::Result<()> {
-	life::provider(bench, owner, operator).await?;
-	bench.begin_duty(operator).await?;
-	if arguments.asks_for(Part::Transfers) || arguments.asks_for(Part::Calls) {
-		life::transfers(bench, tenants).await?;
+/// What was measured, and what ended that early.
+async fn run(arguments: &Arguments) -> (Vec<Figure>, anyhow::Result<()>) {
+	let mut figures = Vec::new();
+	let calls = [Part::Transfers, Part::Calls];
+	let parts: [(&[Part], bool); 2] = [(&calls, true), (&[Part::Growth, Part::Dry], false)];
+	for (parts, first) in parts {
+		if !parts.iter().any(|part| arguments.asks_for(*part)) {
+			continue;
+		}
+		// Each on a node of its own: what the calls leave open would stand beside the leases that grow.
+		let mut setting = match begin(arguments).await {
+			Ok(setting) => setting,
+			Err(error) => return (figures, Err(error)),
+		};
+		let outcome = match first {
+			true => of_calls(&mut setting, arguments).await,
+			false => of_many(&mut setting, arguments).await,
+		};
+		if first && arguments.asks_for(Part::Calls) {
+			setting.bench.report();
+		}
+		figures.append(&mut setting.bench.figures);
+		if outcome.is_err() {
+			return (figures, outcome);
+		}
 	}
+	(figures, Ok(()))
+}
+
+async fn of_calls(setting: &mut Setting, arguments: &Arguments) -> anyhow::Result<()> {
+	let Setting {
+		bench,
+		tenants,
+		owner,
+		operator,
+	} = setting;
+	life::transfers(bench, tenants).await?;
 	if arguments.asks_for(Part::Calls) {
 		life::life(bench, tenants, operator).await?;
 		life::instant(bench, tenants).await?;
@@ -125,6 +154,16 @@ async fn measure(
 			others::absence(bench, tenants, operator, owner).await?;
 		}
 	}
+	Ok(())
+}
+
+async fn of_many(setting: &mut Setting, arguments: &Arguments) -> anyhow::Result<()> {
+	let Setting {
+		bench,
+		tenants,
+		owner,
+		operator,
+	} = setting;
 	if arguments.asks_for(Part::Growth) {
 		many::swept(bench, tenants, operator, owner).await?;
 		many::growth(bench, tenants, operator).await?;
@@ -139,8 +178,8 @@ async fn measure(
 fn main() -> ExitCode {
 	let arguments = Arguments::parse();
 	let outcome = tokio::runtime::Runtime::new()
-		.map_err(Into::into)
-		.and_then(|runtime| runtime.block_on(run(&arguments)));
+		.map_err(anyhow::Error::from)
+		.map(|runtime| runtime.block_on(run(&arguments)));
 	let written = outcome.and_then(|(figures, outcome)| {
 		println!("{}", table(&figures));
 		std::fs::create_dir_all(&arguments.out)?;

@@ -219,6 +219,9 @@ pub async fn growth(
 		&[1_000, 10_000, 100_000]
 	};
 	let (count, rounds) = if bench.quick { (5, 8) } else { (100, 2) };
+	let open = frame_support::storage::storage_prefix(b"Market", b"Leases");
+	let leases = bench.node.keys(&open).await?;
+	ensure!(leases == 0, "{leases} leases are open before any was made");
 	let begin = bench.node.state_bytes().await?;
 	let empty_before = bench.quiet(count).await?;
 	let full_before = bench.loaded(tenants).await?;

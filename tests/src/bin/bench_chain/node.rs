@@ -327,6 +327,16 @@ impl Node {
 		Ok((first, next - 1))
 	}
 
+	/// How many keys begin with this; a thousand at most.
+	pub async fn keys(&self, prefix: &[u8]) -> anyhow::Result<usize> {
+		let parameters = rpc_params![hex_of(prefix), 1_000];
+		let keys: Vec<String> = self
+			.client
+			.request("state_getKeysPaged", parameters)
+			.await?;
+		Ok(keys.len())
+	}
+
 	/// Bytes that the market, the escrow and the agenda keep, keys included.
 	pub async fn state_bytes(&self) -> anyhow::Result<usize> {
 		let mut sum = 0;
