@@ -8,7 +8,7 @@ use crate::{
 };
 use leasehold_primitives::{
 	heartbeat::{self, Instance},
-	Attribute, FailureCode, Resources, WorkloadKind,
+	Attribute, FailureCode, PriceSheet, Resources, WorkloadKind,
 };
 use subxt::{
 	config::{ClientState, DefaultExtrinsicParamsBuilder, TransactionExtensions},
@@ -49,10 +49,19 @@ pub struct OrderRequest {
 	pub max_duration: u32,
 	/// Blocks of notice after which the provider may take its capacity back; 0: it may not.
 	pub notice: u32,
-	/// Blocks.
-	pub bidding: u32,
+	/// Who takes it.
+	pub selection: Selection,
 	/// Planck.
 	pub deposit: u128,
+}
+
+/// How the provider of an order is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Selection {
+	/// The best bid after so many blocks.
+	Bids { blocks: u32 },
+	/// A standing offer, at once: its provider, and its version.
+	Offer { provider: u32, version: u32 },
 }
 
 /// A call to the chain.
@@ -70,6 +79,9 @@ pub enum Call {
 		paused: bool,
 	},
 	Deregister,
+	/// `None`: the offer is taken back.
+	SetOffer(Option<PriceSheet>),
+	/// Matched at once, if it names an offer.
 	PlaceOrder(Box<OrderRequest>),
 	CancelOrder {
 		order: u64,
@@ -137,10 +149,14 @@ fn info(request: &ProviderRequest) -> types::pallet_providers::types::ProviderIn
 	})
 }
 
-fn order(request: &OrderRequest) -> types::pallet_market::types::Order<AccountId32> {
+pub(crate) fn order(request: &OrderRequest) -> types::pallet_market::types::Order<AccountId32> {
 	use types::{
-		pallet_market::types::{Asset, Attestors, Order, OrderV1, Quantity, Selection},
+		pallet_market::types::{Asset, Attestors, Order, OrderV1, Quantity, Selection as By},
 		sp_arithmetic::per_things::Perbill,
+	};
+	let (selection, bidding) = match request.selection {
+		Selection::Bids { blocks } => (By::BestBid, blocks),
+		Selection::Offer { provider, version } => (By::Offer { provider, version }, 0),
 	};
 	Order::V1(OrderV1 {
 		access: request.access,
@@ -163,8 +179,8 @@ fn order(request: &OrderRequest) -> types::pallet_market::types::Order<AccountId
 		allowed: BoundedVec(Vec::new()),
 		max_duration: request.max_duration,
 		notice: request.notice,
-		selection: Selection::BestBid,
-		bidding: request.bidding,
+		selection,
+		bidding,
 		deposit: request.deposit,
 	})
 }
@@ -183,7 +199,14 @@ impl Call {
 			Self::Update { info: i } => checked(at, &tx.providers().update(info(i))),
 			Self::SetPaused { paused } => checked(at, &tx.providers().set_paused(*paused)),
 			Self::Deregister => checked(at, &tx.providers().deregister()),
-			Self::PlaceOrder(request) => checked(at, &tx.market().place_order(order(request))),
+			Self::SetOffer(sheet) => {
+				let sheet = sheet.clone().map(Static);
+				checked(at, &tx.providers().set_offer(sheet))
+			}
+			Self::PlaceOrder(request) => match request.selection {
+				Selection::Bids { .. } => checked(at, &tx.market().place_order(order(request))),
+				Selection::Offer { .. } => checked(at, &tx.market().lease_now(order(request))),
+			},
 			Self::CancelOrder { order } => checked(at, &tx.market().cancel_order(*order)),
 			Self::PlaceBid { order, rate } => checked(at, &tx.market().place_bid(*order, *rate)),
 			Self::StartLease { lease } => checked(at, &tx.market().start_lease(*lease)),

@@ -110,5 +110,6 @@ through_subxt!(
 	subxt::error::EventsError,
 	subxt::error::ExtrinsicError,
 	subxt::error::ConstantError,
+	subxt::error::RuntimeApiError,
 	subxt::rpcs::Error,
 );

@@ -15,12 +15,12 @@ pub mod story;
 pub mod units;
 pub mod view;
 
-pub use call::{Call, OrderRequest, ProviderRequest};
+pub use call::{Call, OrderRequest, ProviderRequest, Selection};
 pub use chain::{Chain, Connection, Heads};
 pub use error::ChainError;
 pub use leasehold_primitives::{
-	self as primitives, Attribute, CloseReason, FailureCode, Fault, Requirement, Resources,
-	WorkloadKind,
+	self as primitives, Attribute, CloseReason, FailureCode, Fault, PriceSheet, Requirement,
+	Resources, WorkloadKind,
 };
 pub use subxt::utils::{AccountId32, H256};
 pub use subxt_signer::sr25519::Keypair;
@@ -52,6 +52,10 @@ pub fn storage_class(name: &str) -> Option<primitives::StorageClass> {
 	substitute_type(
 		path = "leasehold_primitives::resources::Requirement",
 		with = "::subxt::utils::Static<::leasehold_primitives::Requirement>"
+	),
+	substitute_type(
+		path = "leasehold_primitives::pricing::PriceSheet",
+		with = "::subxt::utils::Static<::leasehold_primitives::PriceSheet>"
 	),
 	substitute_type(
 		path = "leasehold_primitives::types::CloseReason",

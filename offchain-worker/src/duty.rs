@@ -1,58 +1,83 @@
-//! Heartbeats: reporting for duty while there are leases, once a period.
+//! Heartbeats: reporting for duty while there are leases or an offer, once a period. Who is not on duty does nothing
+//! else, either: another daemon with the same key runs the leases.
 
-use crate::daemon::Shared;
+use crate::{daemon::Shared, store::write_whole};
 use leasehold_client::{call, primitives::math, view::View, Connection};
-use std::sync::Arc;
+use std::{os::unix::fs::MetadataExt as _, path::Path, sync::Arc};
 
 /// Blocks after which an unincluded heartbeat is sent again.
 const RESEND: u32 = 2;
+/// File with the instance that last sent heartbeats from a folder.
+const INSTANCE: &str = "INSTANCE";
 
 /// What this life of the daemon knows of its heartbeats.
 pub struct Duty {
 	instance: [u8; 16],
-	/// Whether a heartbeat of this life has been counted.
-	counted: bool,
+	/// The daemon that had this folder before: it is dead, for the folder is locked.
+	former: Option<[u8; 16]>,
+	/// The block of the last heartbeat of this life that was seen counted.
+	counted: Option<u32>,
 	/// (stored last beat, block in which it was sent)
 	sent: Option<(u32, u32)>,
-	ended: bool,
+	/// Why no heartbeats are sent any more.
+	ended: Option<&'static str>,
+}
+
+/// What is written down of an instance. A copied folder is told by where it stands, and by the machine, which says
+/// which start of its own this is: after another, the former daemon's turn is waited for.
+fn written(folder: &Path, instance: &str) -> std::io::Result<String> {
+	let place = std::fs::metadata(folder)?;
+	let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+	let (boot, device, inode) = (boot.trim(), place.dev(), place.ino());
+	Ok(format!("1 {boot} {device}:{inode} {instance}"))
+}
+
+/// The instance that last sent heartbeats from this very folder.
+fn former(folder: &Path) -> Option<[u8; 16]> {
+	let text = std::fs::read_to_string(folder.join(INSTANCE)).ok()?;
+	let instance = text.rsplit(' ').next()?;
+	let same = written(folder, instance).ok()? == text;
+	hex::decode(instance).ok().filter(|_| same)?.try_into().ok()
 }
 
 impl Duty {
 	/// A new life with an id of its own.
-	pub fn new() -> Self {
+	pub fn new(folder: &Path) -> Self {
 		let mut instance = [0u8; 16];
-		let ended = getrandom::fill(&mut instance).is_err();
+		let random = getrandom::fill(&mut instance);
 		Self {
 			instance,
-			counted: false,
+			former: former(folder),
+			counted: None,
 			sent: None,
-			ended,
+			ended: random.is_err().then_some("there are no random numbers"),
 		}
 	}
 
-	/// Sends a heartbeat if one is due.
+	/// Sends a heartbeat if it is `needed` and one is due; why this daemon is not on duty, if it is not.
 	pub async fn turn(
 		&mut self,
 		shared: &Arc<Shared>,
 		connection: &Connection,
 		best: &View,
-		has_leases: bool,
-	) -> anyhow::Result<()> {
+		needed: bool,
+	) -> anyhow::Result<Option<String>> {
 		let Some(stored) = best.heartbeat(shared.provider).await? else {
-			return Ok(());
+			return Ok(None);
 		};
 		let ours = stored.instance == self.instance;
-		if ours && !self.counted {
-			self.counted = true;
+		if ours {
+			self.counted = Some(stored.last_beat);
 		}
-		if self.counted && !ours && !self.ended {
-			self.ended = true;
+		// One before it may come back, if a block is undone.
+		let overtaken = self.counted.is_some_and(|ours| stored.last_beat > ours);
+		if overtaken && !ours && self.ended.is_none() {
 			let why = "another daemon with the same key sends heartbeats; this one has stopped";
 			tracing::error!("{why}");
-			shared.note(|s| s.duty = Some(why.into()));
+			self.ended = Some(why);
 		}
-		if self.ended || !has_leases {
-			return Ok(());
+		if let Some(why) = self.ended {
+			return Ok(Some(why.into()));
 		}
 		let terms = best.terms().await?;
 		let now = best.number();
@@ -62,14 +87,32 @@ impl Duty {
 		let wait = if ours || never { 0 } else { margin };
 		let period = math::beat_period(terms.heartbeat_period, stored.grace);
 		let due = stored.last_beat.saturating_add(period).saturating_add(wait);
-		if now.saturating_add(1) < due {
-			return Ok(());
+		let theirs = !ours && !never && self.former != Some(stored.instance);
+		let early = now.saturating_add(1) < due;
+		let waits = match (theirs, early) {
+			(true, true) => Some(format!(
+				"another daemon with the same key was on duty in block {}",
+				stored.last_beat
+			)),
+			// Others may want to, too.
+			(true, false) if needed => {
+				Some("taking over from another daemon with the same key".into())
+			}
+			_ => None,
+		};
+		if !needed || early {
+			return Ok(waits);
 		}
 		let fresh = self
 			.sent
 			.is_some_and(|(beat, at)| beat == stored.last_beat && now < at.saturating_add(RESEND));
 		if fresh {
-			return Ok(());
+			return Ok(waits);
+		}
+		if self.sent.is_none() {
+			let folder = shared.store.folder();
+			let text = written(folder, &hex::encode(self.instance))?;
+			write_whole(&folder.join(INSTANCE), text.as_bytes())?;
 		}
 		let bytes = call::heartbeat(
 			&best.at,
@@ -87,6 +130,33 @@ impl Duty {
 			}
 			Err(error) => tracing::debug!(%error, "heartbeat not taken"),
 		}
-		Ok(())
+		Ok(waits)
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn a_copied_folder_has_no_former_daemon() {
+		let (here, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+		let text = written(here.path(), &hex::encode([7; 16])).unwrap();
+		assert_eq!(former(here.path()), None);
+		for folder in [&here, &copy] {
+			std::fs::write(folder.path().join(INSTANCE), &text).unwrap();
+		}
+		assert_eq!(former(here.path()), Some([7; 16]));
+		assert_eq!(former(copy.path()), None);
+		// Another start of the machine, another place of the folder, or rubbish.
+		let words: Vec<&str> = text.split(' ').collect();
+		for wrong in [
+			["1", "another", words[2], words[3]].join(" "),
+			["1", words[1], "1:2", words[3]].join(" "),
+			"1 2 rubbish".to_owned(),
+		] {
+			std::fs::write(here.path().join(INSTANCE), wrong).unwrap();
+			assert_eq!(former(here.path()), None);
+		}
 	}
 }

@@ -3,6 +3,7 @@
 use crate::{
 	config::{Config, Template, FILE},
 	daemon::operator_key,
+	gpus,
 };
 use anyhow::{bail, Context as _};
 use clap::Args;
@@ -130,6 +131,13 @@ impl Init {
 		let (cpu, memory, disk) = detect(folder)?;
 		let engine = self.engine.clone().or_else(detect_engine);
 		let engine = engine.filter(|engine| engine != "none");
+		// Without an engine nothing could use them.
+		let found = gpus::detect();
+		let usable: Vec<_> = found
+			.iter()
+			.filter(|gpu| engine.is_some() && gpu.is_usable())
+			.cloned()
+			.collect();
 		let text = Template {
 			node: &self.node,
 			listen: self.listen,
@@ -143,6 +151,7 @@ impl Init {
 			registries: &self.registries,
 			persistent_mib: self.persistent_mib,
 			ports: self.ports,
+			gpus: &usable,
 		}
 		.render();
 		let seed = match &self.operator_seed {
@@ -164,7 +173,10 @@ impl Init {
 		println!("operator: {operator}");
 		match &engine {
 			Some(engine) => println!("containers run on {engine}"),
-			None => println!("no container engine: WASM jobs only"),
+			None => println!("no container engine: WASM only"),
+		}
+		for gpu in &found {
+			println!("{}", gpu.in_words(engine.is_some()));
 		}
 		println!("next: look through the file, send the operator 5 LEASE for its fees, then");
 		println!(
@@ -313,7 +325,11 @@ impl Status {
 		if let Some(services) = services {
 			println!("services    {services}");
 		}
-		for (name, key) in [("refused", "refusal"), ("differs", "differs")] {
+		for (name, key) in [
+			("offer", "offer"),
+			("refused", "refusal"),
+			("differs", "differs"),
+		] {
 			if let Some(what) = status[key].as_str() {
 				println!("{name:<11} {what}");
 			}

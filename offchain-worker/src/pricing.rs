@@ -88,7 +88,9 @@ impl Pricing {
 	pub fn quote(&self, shared: &Arc<Shared>, order: &OpenOrder, terms: &Terms, now: u32) -> Quote {
 		let sheet = self.sheet.rate(&order.resources, terms.slot_millis);
 		let Some(script) = &self.script else {
-			return Some(sheet.ok_or_else(|| "its price overflows".into()));
+			return Some(
+				sheet.ok_or_else(|| "our sheet has no price for it, or one that overflows".into()),
+			);
 		};
 		let mut answers = script.answers.lock().ok()?;
 		match answers.get(&order.id) {
@@ -212,6 +214,12 @@ fn question(order: &OpenOrder, terms: &Terms, sheet: Option<u128>) -> Value {
 		"storage_mib": wanted.ephemeral,
 		"persistent_mib": persistent_mib(wanted),
 		"ports": wanted.ports,
+		"gpus": wanted.gpu.iter().map(|gpu| json!({
+			"vendor": format!("{:?}", gpu.vendor).to_lowercase(),
+			"model": gpu.model.as_ref().map(|model| text(model)),
+			"memory_mib": gpu.memory,
+			"units": gpu.units,
+		})).collect::<Vec<_>>(),
 		"attributes": attributes,
 	})
 }

@@ -3,7 +3,7 @@
 use crate::{
 	closing,
 	daemon::Shared,
-	executor::{module_path, Attempt, End, Executor as _, Observed},
+	executor::{module_path, wasm, Attempt, End, Executor as _, Observed},
 	members,
 	store::{LeaseRow, Phase},
 };
@@ -64,7 +64,7 @@ pub async fn turn(
 	leases: &[OpenLease],
 ) -> anyhow::Result<()> {
 	for lease in leases {
-		if let Err(error) = step(shared, best.number(), lease).await {
+		if let Err(error) = step(shared, best.number(), lease, leases).await {
 			tracing::warn!(lease = lease.id, %error, "the lease waits");
 		}
 	}
@@ -101,6 +101,7 @@ fn attempt(shared: &Shared, row: &LeaseRow, service: Service) -> Attempt {
 		folder: shared.store.lease_folder(row.lease),
 		service,
 		ports: Vec::new(),
+		devices: Vec::new(),
 	}
 }
 
@@ -108,13 +109,20 @@ fn attempt(shared: &Shared, row: &LeaseRow, service: Service) -> Attempt {
 pub async fn stop(shared: &Shared, row: &LeaseRow) -> anyhow::Result<bool> {
 	let manifest = match row.attempts {
 		0 => None,
-		_ => manifest(shared, row)?,
+		// One that is damaged tells nothing, either.
+		_ => manifest(shared, row).unwrap_or_default(),
 	};
 	let Some(manifest) = manifest else {
 		// Nothing was begun, as far as is known: the index or the manifest may have been lost.
+		wasm::end_all(&shared.store.lease_folder(row.lease))?;
 		if let Some(container) = &shared.executors.container {
-			if let Err(error) = container.remove(row.lease).await {
-				tracing::debug!(lease = row.lease, %error, "not looked for containers");
+			match container.remove(row.lease).await {
+				// What was begun may run: it is looked again.
+				Err(error) if row.attempts > 0 => return Err(error.into()),
+				Err(error) => {
+					tracing::debug!(lease = row.lease, %error, "not looked for containers");
+				}
+				Ok(()) => {}
 			}
 		}
 		return Ok(true);
@@ -175,7 +183,12 @@ fn attempts_on_disk(folder: &Path) -> u32 {
 		.count() as u32
 }
 
-async fn step(shared: &Arc<Shared>, now: u32, lease: &OpenLease) -> anyhow::Result<()> {
+async fn step(
+	shared: &Arc<Shared>,
+	now: u32,
+	lease: &OpenLease,
+	open: &[OpenLease],
+) -> anyhow::Result<()> {
 	let mut row = row(shared, lease).await?;
 	match row.phase.clone() {
 		Phase::Ended {
@@ -183,7 +196,7 @@ async fn step(shared: &Arc<Shared>, now: u32, lease: &OpenLease) -> anyhow::Resu
 			result_hash,
 		} => {
 			if let State::Starting { .. } = lease.state {
-				tell_start(shared, now, lease);
+				tell_running(shared, now, lease);
 			} else {
 				let call = Call::CompleteLease {
 					lease: lease.id,
@@ -206,32 +219,60 @@ async fn step(shared: &Arc<Shared>, now: u32, lease: &OpenLease) -> anyhow::Resu
 		Phase::Closed { .. } => return Ok(()),
 		Phase::AwaitingManifest | Phase::Starting | Phase::Running | Phase::Suspended => {}
 	}
-	let Some(manifest) = manifest(shared, &row)? else {
-		report_missing_manifest(shared, now, lease);
-		return Ok(());
+	let found = manifest(shared, &row);
+	let Ok(Some(manifest)) = found else {
+		without_manifest(shared, now, lease, &row).await?;
+		return found.map(|_| ());
 	};
+	if row.phase == Phase::AwaitingManifest && row.attempts > 0 {
+		// The index had been lost, or the manifest.
+		row = shared
+			.store
+			.update(row.lease, |row| {
+				let waits = row.phase == Phase::AwaitingManifest;
+				if waits {
+					row.phase = Phase::Starting;
+				}
+				waits
+			})?
+			.unwrap_or(row);
+	}
 	let job = manifest.job().cloned();
-	if let State::Suspended { why, .. } = lease.state {
-		// Services that this daemon has paused are brought up again.
-		if job.is_some() || why != Suspension::ProviderPaused {
-			return suspend(shared, &row).await;
-		}
+	// What this daemon has paused is brought up again.
+	if let State::Suspended {
+		why: Suspension::Dry,
+		..
+	} = lease.state
+	{
+		return suspend(shared, &row).await;
 	}
 	let folder = shared.store.lease_folder(lease.id);
 	if row.attempts == 0 && !missing(&folder, &manifest).is_empty() {
 		return Ok(());
 	}
 	let Some(service) = job else {
-		return members::serve(shared, now, lease, row, &manifest).await;
+		return members::serve(shared, now, lease, open, row, &manifest).await;
 	};
+	let given = match members::gpus(shared, lease, open, &manifest) {
+		Ok(given) => given,
+		Err(error) => {
+			if let State::Active { .. } = lease.state {
+				let name = format!("lease {} is paused: it has no GPU", lease.id);
+				shared.tell(name, now, Call::PauseLease { lease: lease.id });
+			}
+			return Err(error);
+		}
+	};
+	let devices = members::devices(&given, &service.name, 0);
 	if row.phase == Phase::Suspended {
 		tracing::info!(lease = lease.id, "the lease runs again");
-		return begin(shared, &mut row, service).await;
+		return begin(shared, &mut row, service, devices).await;
 	}
 	if row.attempts == 0 {
-		return begin(shared, &mut row, service).await;
+		return begin(shared, &mut row, service, devices).await;
 	}
-	let tried = attempt(shared, &row, service.clone());
+	let mut tried = attempt(shared, &row, service.clone());
+	tried.devices.clone_from(&devices);
 	match shared.executors.observe(&tried).await? {
 		// Written down, but the daemon ended before it could start it.
 		Observed::Absent => {
@@ -240,12 +281,10 @@ async fn step(shared: &Arc<Shared>, now: u32, lease: &OpenLease) -> anyhow::Resu
 		}
 		Observed::Preparing | Observed::Unready => Ok(()),
 		Observed::Running => {
-			if let State::Starting { .. } = lease.state {
-				tell_start(shared, now, lease);
-			}
+			tell_running(shared, now, lease);
 			note_running(shared, row.lease)
 		}
-		Observed::Ended(end) => ended(shared, row, service, end).await,
+		Observed::Ended(end) => ended(shared, row, service, devices, end).await,
 	}
 }
 
@@ -269,6 +308,7 @@ async fn suspend(shared: &Shared, row: &LeaseRow) -> anyhow::Result<()> {
 	if !stop(shared, row).await? {
 		return Ok(());
 	}
+	members::forget_gpus(shared, row.lease)?;
 	let suspended = shared.store.update(row.lease, |row| {
 		// One that has not begun, as far as is known, waits for its files as before.
 		let began = row.attempts > 0;
@@ -286,12 +326,45 @@ async fn suspend(shared: &Shared, row: &LeaseRow) -> anyhow::Result<()> {
 	Ok(())
 }
 
+/// One whose manifest was never handed in, or is lost: what runs goes on, and nobody pays for what does not.
+async fn without_manifest(
+	shared: &Arc<Shared>,
+	now: u32,
+	lease: &OpenLease,
+	row: &LeaseRow,
+) -> anyhow::Result<()> {
+	match lease.state {
+		State::Starting { .. } => report_missing_manifest(shared, now, lease),
+		State::Active { .. } if !runs(shared, row).await? => {
+			let name = format!("lease {} is paused: its manifest is lost", lease.id);
+			shared.tell(name, now, Call::PauseLease { lease: lease.id });
+		}
+		State::Suspended {
+			why: Suspension::Dry,
+			..
+		} => suspend(shared, row).await?,
+		State::Active { .. } | State::Suspended { .. } => {}
+	}
+	Ok(())
+}
+
+/// Whether anything runs for a lease, by its folder and the engine alone.
+async fn runs(shared: &Shared, row: &LeaseRow) -> anyhow::Result<bool> {
+	if wasm::runs(&shared.store.lease_folder(row.lease))? {
+		return Ok(true);
+	}
+	match &shared.executors.container {
+		Some(container) => Ok(container.runs(row.lease).await?),
+		None => Ok(false),
+	}
+}
+
 /// Ends a lease whose tenant never handed in a manifest.
 fn report_missing_manifest(shared: &Arc<Shared>, now: u32, lease: &OpenLease) {
 	let State::Starting {
 		since,
 		receipt: false,
-		..
+		deadline: start,
 	} = lease.state
 	else {
 		return;
@@ -299,7 +372,7 @@ fn report_missing_manifest(shared: &Arc<Shared>, now: u32, lease: &OpenLease) {
 	let deadline = shared
 		.manifest_deadline
 		.load(std::sync::atomic::Ordering::Relaxed);
-	if deadline > 0 && now >= since.saturating_add(deadline) {
+	if deadline > 0 && now >= since.saturating_add(deadline) && now <= start {
 		let call = Call::ReportMissingManifest { lease: lease.id };
 		shared.tell(
 			format!("the manifest of lease {} is missing", lease.id),
@@ -309,16 +382,30 @@ fn report_missing_manifest(shared: &Arc<Shared>, now: u32, lease: &OpenLease) {
 	}
 }
 
-pub fn tell_start(shared: &Arc<Shared>, now: u32, lease: &OpenLease) {
-	shared.tell(
-		format!("lease {} runs", lease.id),
-		now,
-		Call::StartLease { lease: lease.id },
-	);
+/// Tells the chain that a lease's workload runs, if it does not know.
+pub fn tell_running(shared: &Arc<Shared>, now: u32, lease: &OpenLease) {
+	let id = lease.id;
+	let (name, call) = match lease.state {
+		State::Starting { .. } => (format!("lease {id} runs"), Call::StartLease { lease: id }),
+		State::Suspended {
+			why: Suspension::ProviderPaused,
+			..
+		} => (
+			format!("lease {id} runs again"),
+			Call::ResumeLease { lease: id },
+		),
+		State::Active { .. } | State::Suspended { .. } => return,
+	};
+	shared.tell(name, now, call);
 }
 
 /// Begins the next attempt; it is written down first.
-async fn begin(shared: &Shared, row: &mut LeaseRow, service: Service) -> anyhow::Result<()> {
+async fn begin(
+	shared: &Shared,
+	row: &mut LeaseRow,
+	service: Service,
+	devices: Vec<String>,
+) -> anyhow::Result<()> {
 	let before = row.attempts;
 	let written = shared.store.update(row.lease, |now| {
 		let same = now.attempts == before && !matches!(now.phase, Phase::Closed { .. });
@@ -332,7 +419,8 @@ async fn begin(shared: &Shared, row: &mut LeaseRow, service: Service) -> anyhow:
 		return Ok(());
 	};
 	*row = written;
-	let attempt = attempt(shared, row, service);
+	let mut attempt = attempt(shared, row, service);
+	attempt.devices = devices;
 	tracing::info!(
 		lease = row.lease,
 		attempt = row.attempts,
@@ -346,6 +434,7 @@ async fn ended(
 	shared: &Arc<Shared>,
 	mut row: LeaseRow,
 	service: Service,
+	devices: Vec<String>,
 	end: End,
 ) -> anyhow::Result<()> {
 	let name = format!("results of lease {}", row.lease);
@@ -359,7 +448,7 @@ async fn ended(
 		end.why()
 	);
 	if end.is_worth_another_attempt() && row.attempts < service.attempts {
-		let begun = begin(shared, &mut row, service).await;
+		let begun = begin(shared, &mut row, service, devices).await;
 		shared.end_work(&name);
 		return begun;
 	}

@@ -10,7 +10,7 @@ use leasehold_client::{
 	keystore,
 	signer::Wait,
 	story, units,
-	view::{Closed, LeaseRecordNow, OpenLease, OrderNow, State},
+	view::{Closed, LeaseRecordNow, OpenLease, OrderNow, State, Suspension},
 	Call, Chain, CloseReason, Connection,
 };
 use leasehold_manifest::Manifest;
@@ -203,11 +203,15 @@ pub(super) async fn until_running(
 			LeaseRecordNow::Open(open) => open.state,
 			_ => return Ok(record),
 		};
-		let State::Starting { since, .. } = waiting else {
-			return Ok(record);
+		let late = match waiting {
+			State::Starting { since, .. } => now >= receipt_due(since, terms.manifest_deadline),
+			State::Suspended {
+				why: Suspension::ProviderPaused,
+				..
+			} => false,
+			_ => return Ok(record),
 		};
-		let due = receipt_due(since, terms.manifest_deadline);
-		if let Some(Proof { block, signature }) = proof.clone().filter(|_| now >= due) {
+		if let Some(Proof { block, signature }) = proof.clone().filter(|_| late) {
 			context
 				.out
 				.stage("the start is late: the provider's receipt goes on chain");

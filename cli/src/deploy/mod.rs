@@ -12,8 +12,8 @@ use leasehold_client::{
 	keystore,
 	signer::Wait,
 	story, units,
-	view::{LeaseRecordNow, Provider, State, Terms, View},
-	Attribute, Call, Chain, OrderRequest, Resources, WorkloadKind,
+	view::{LeaseRecordNow, Provider, Terms, View},
+	AccountId32, Call, Chain, OrderRequest, Selection, WorkloadKind,
 };
 use leasehold_manifest::{Kind, Manifest};
 use prepare::{Deployment, Prepared};
@@ -54,6 +54,9 @@ pub struct Deploy {
 	/// Blocks for which bids are taken.
 	#[arg(long, value_name = "BLOCKS", default_value_t = 5)]
 	bidding: u32,
+	/// Take the cheapest standing offer at once, and wait for no bids.
+	#[arg(long, conflicts_with_all = ["bidding", "anyway"])]
+	instant: bool,
 	/// Place the order although no provider fits it now.
 	#[arg(long)]
 	anyway: bool,
@@ -126,10 +129,8 @@ impl Deploy {
 			&pair,
 			(lease.id, lease.epoch),
 		)?;
-		let proof = match lease.state {
-			State::Starting { .. } => deliver(context, &chain, &gateway, &deployment).await?,
-			_ => None,
-		};
+		// Again, if need be: the provider may have lost it.
+		let proof = deliver(context, &chain, &gateway, &deployment).await?;
 		context.out.stage("the manifest is delivered");
 		let id = lease.id;
 		context.out.if_interrupted(format!(
@@ -179,33 +180,6 @@ impl Deploy {
 	) -> Result<Deployment, Failure> {
 		let view = chain.connection().await?.best().await?;
 		let terms = view.terms().await?;
-		let (least, most) = (terms.min_bidding, terms.max_bidding);
-		if !(least..=most).contains(&self.bidding) {
-			let what = format!(
-				"bidding may take {least} to {most} blocks, not {}",
-				self.bidding
-			);
-			return Err(Failure::new(2, what, "Change --bidding."));
-		}
-		let (resources, attributes) = prepared.requirements()?;
-		let (any_of, all_of) = prepared.auditors()?;
-		let max_rate = self.ceiling(prepared.placement.max_rate, &terms)?;
-		let providers = view.providers().await?;
-		if !fits(
-			context,
-			&providers,
-			&resources,
-			&attributes,
-			max_rate,
-			&terms,
-		) && !self.anyway
-		{
-			return Err(Failure::new(
-				4,
-				"no provider fits this order at present",
-				"Ask for less, pay more, or place it --anyway: it expires and the deposit returns.",
-			));
-		}
 		let slots = |time: Duration| {
 			let slots = time
 				.as_millis()
@@ -225,6 +199,41 @@ impl Deploy {
 			.saturating_mul(attempts)
 			.saturating_add(20)
 			.min(terms.max_duration);
+		let bytes = prepared
+			.manifest
+			.seal()
+			.map_err(|error| Failure::new(1, error.to_string(), ""))?;
+		// What the provider would refuse is not paid for.
+		Manifest::open(&bytes)
+			.map_err(|error| Failure::new(2, error.to_string(), "Change the file."))?;
+		let (resources, attributes) = prepared.requirements()?;
+		let (any_of, all_of) = prepared.auditors()?;
+		let mut request = OrderRequest {
+			access: None,
+			manifest_hash: Manifest::hash(&bytes),
+			kind: match first.kind {
+				Kind::Job => WorkloadKind::Job,
+				Kind::Service => WorkloadKind::Service,
+			},
+			resources,
+			attributes,
+			any_of,
+			all_of,
+			max_rate: self.ceiling(prepared.placement.max_rate, &terms)?,
+			min_score: 0,
+			max_duration,
+			notice: prepared.notice.map_or(0, slots),
+			selection: Selection::Bids {
+				blocks: self.bidding,
+			},
+			deposit: 0,
+		};
+		let who = keystore::account(pair);
+		match self.instant {
+			true => take_offer(context, &view, &who, &mut request, &terms).await?,
+			false => self.may_be_bid_on(context, &view, &request, &terms).await?,
+		}
+		let max_rate = request.max_rate;
 		let least = terms.minimal_deposit(max_rate);
 		let deposit = match &self.deposit {
 			Some(text) => Some(units::parse_amount(text).map_err(|why| Failure::new(2, why, ""))?),
@@ -244,7 +253,7 @@ impl Deploy {
 				"Raise --deposit, or lower the price ceiling.",
 			));
 		}
-		let who = keystore::account(pair);
+		request.deposit = deposit;
 		let parts = [
 			(deposit, "deposit"),
 			(terms.record_deposit, "for the records"),
@@ -271,13 +280,6 @@ impl Deploy {
 			"besides: {} are held for the records until they are swept, and transaction fees",
 			units::lease(terms.record_deposit)
 		));
-		let bytes = prepared
-			.manifest
-			.seal()
-			.map_err(|error| Failure::new(1, error.to_string(), ""))?;
-		// What the provider would refuse is not paid for.
-		Manifest::open(&bytes)
-			.map_err(|error| Failure::new(2, error.to_string(), "Change the file."))?;
 		if !self.yes {
 			confirm()?;
 		}
@@ -300,24 +302,6 @@ impl Deploy {
 			files,
 		};
 		deployment.save(context)?;
-		let request = OrderRequest {
-			access: None,
-			manifest_hash: Manifest::hash(&bytes),
-			kind: match first.kind {
-				Kind::Job => WorkloadKind::Job,
-				Kind::Service => WorkloadKind::Service,
-			},
-			resources,
-			attributes,
-			any_of,
-			all_of,
-			max_rate,
-			min_score: 0,
-			max_duration,
-			notice: prepared.notice.map_or(0, slots),
-			bidding: self.bidding,
-			deposit,
-		};
 		context.out.waiting("placing the order");
 		context.out.if_interrupted(
 			"the order may be on its way: `leasehold leases` lists it as soon as a block has taken it, \
@@ -341,6 +325,33 @@ impl Deploy {
 			receipt.block.0
 		));
 		Ok(deployment)
+	}
+
+	/// Whether bids may be taken for so long, and a provider could bid.
+	async fn may_be_bid_on(
+		&self,
+		context: &Context,
+		view: &View,
+		request: &OrderRequest,
+		terms: &Terms,
+	) -> Result<(), Failure> {
+		let (least, most) = (terms.min_bidding, terms.max_bidding);
+		if !(least..=most).contains(&self.bidding) {
+			let what = format!(
+				"bidding may take {least} to {most} blocks, not {}",
+				self.bidding
+			);
+			return Err(Failure::new(2, what, "Change --bidding."));
+		}
+		let providers = view.providers().await?;
+		match fits(context, &providers, request, terms) || self.anyway {
+			true => Ok(()),
+			false => Err(Failure::new(
+				4,
+				"no provider fits this order at present",
+				"Ask for less, pay more, or place it --anyway: it expires and the deposit returns.",
+			)),
+		}
 	}
 
 	/// The price ceiling, planck a block.
@@ -384,16 +395,59 @@ fn confirm() -> Result<(), Failure> {
 	Err(Failure::new(1, "not deployed", ""))
 }
 
-/// Whether a provider fits; says why each other does not.
-fn fits(
+/// Asks for the cheapest standing offer, at its own rate: should it have changed by then, the order is refused.
+async fn take_offer(
 	context: &Context,
-	providers: &[Provider],
-	resources: &Resources,
-	attributes: &[Attribute],
-	max_rate: u128,
+	view: &View,
+	who: &AccountId32,
+	request: &mut OrderRequest,
 	terms: &Terms,
-) -> bool {
-	let slice = terms.slice(1, max_rate);
+) -> Result<(), Failure> {
+	let hour =
+		|rate: u128| units::lease(rate.saturating_mul(units::blocks_per_hour(terms.slot_millis)));
+	// By which offer is told by the answer.
+	request.selection = Selection::Offer {
+		provider: 0,
+		version: 0,
+	};
+	let all = view.candidates(who, request).await?;
+	let offers = all.iter().filter(|one| one.on_duty);
+	let offers = offers.filter_map(|one| {
+		one.offer
+			.map(|(version, rate)| (rate, one.provider, version))
+	});
+	let cheapest = offers.clone().min();
+	let (rate, provider, version) = match cheapest {
+		Some(offer) if offer.0 <= request.max_rate => offer,
+		dear => {
+			let what = match dear {
+				Some((rate, ..)) => format!(
+					"the cheapest standing offer asks {} an hour, the ceiling is {}",
+					hour(rate),
+					hour(request.max_rate)
+				),
+				None => "no standing offer fits this order at present".into(),
+			};
+			let advice =
+				"Leave out --instant: others may bid. `leasehold providers --for FILE` shows what \
+			              each lacks and asks.";
+			return Err(Failure::new(4, what, advice));
+		}
+	};
+	context.out.stage(format!(
+		"{} of {} providers offer it at once; provider {provider} asks least",
+		offers.count(),
+		all.len()
+	));
+	request.selection = Selection::Offer { provider, version };
+	request.max_rate = rate;
+	Ok(())
+}
+
+/// Whether a provider fits; says why each other does not.
+fn fits(context: &Context, providers: &[Provider], request: &OrderRequest, terms: &Terms) -> bool {
+	let (resources, attributes) = (&request.resources, &request.attributes);
+	let slice = terms.slice(1, request.max_rate);
 	let lacking: Vec<_> = providers
 		.iter()
 		.map(|p| (p.id, p.lacks_in_words(resources, attributes, slice, terms)))

@@ -92,7 +92,7 @@ impl Events {
 
 #[derive(Debug, Args)]
 pub struct Providers {
-	/// A manifest file; shows what each provider lacks for it.
+	/// A manifest file; shows what each provider lacks for it, and asks for it at once.
 	#[arg(long = "for", value_name = "FILE")]
 	manifest: Option<PathBuf>,
 	/// Which placement of the file, if it has several.
@@ -115,13 +115,17 @@ impl Providers {
 		let mut rows = Vec::new();
 		let mut all = Vec::new();
 		for provider in view.providers().await? {
-			let lacks = match &wanted {
+			let (lacks, asks) = match &wanted {
 				Some(prepared) => {
 					let (resources, attributes) = prepared.requirements()?;
 					let slice = terms.slice(1, prepared.placement.max_rate.unwrap_or(1));
-					Some(provider.lacks_in_words(&resources, &attributes, slice, &terms))
+					let offer = view.offer(provider.id).await?;
+					(
+						Some(provider.lacks_in_words(&resources, &attributes, slice, &terms)),
+						offer.and_then(|sheet| sheet.rate(&resources)),
+					)
 				}
-				None => None,
+				None => (None, None),
 			};
 			let (have, used) = (&provider.capacity, &provider.reserved);
 			let free = |all: u32, used: u32| format!("{} / {all}", all.saturating_sub(used));
@@ -157,7 +161,12 @@ impl Providers {
 					"memory_mib": have.memory.saturating_sub(used.memory),
 					"storage_mib": have.ephemeral.saturating_sub(used.ephemeral),
 				},
-				"lacks": lacks,
+				"gpus": have.gpu.iter().map(|sort| json!({
+					"model": sort.model.as_ref().map(|model| String::from_utf8_lossy(model)),
+					"memory_mib": sort.memory, "units": sort.units,
+					"free": sort.units.saturating_sub(used.gpus_of(sort)),
+				})).collect::<Vec<_>>(),
+				"lacks": lacks, "asks": asks.map(|rate| rate.to_string()),
 			}));
 			let mut row = vec![
 				provider.id.to_string(),
@@ -168,7 +177,12 @@ impl Providers {
 				provider.leases.to_string(),
 				attributes.join(" "),
 			];
-			row.extend(lacks_text);
+			if let Some(lacks) = lacks_text {
+				let hour = |rate: u128| {
+					units::lease(rate.saturating_mul(units::blocks_per_hour(terms.slot_millis)))
+				};
+				row.extend([asks.map_or_else(|| "-".into(), hour), lacks]);
+			}
 			rows.push(row);
 		}
 		let mut header = vec![
@@ -181,7 +195,7 @@ impl Providers {
 			"ATTRIBUTES",
 		];
 		if wanted.is_some() {
-			header.push("LACKS");
+			header.extend(["AT ONCE, AN HOUR", "LACKS"]);
 		}
 		context.out.result(json!(all), || {
 			if rows.is_empty() {

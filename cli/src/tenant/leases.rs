@@ -190,7 +190,16 @@ impl Status {
 			};
 			let replicas = replicas(&workload["replicas"]);
 			let addresses = gateway.addresses(&workload["ports"]);
-			[vec![text, says], replicas, addresses].concat().join("\n")
+			let next = match (&record, workload["manifest"] == false) {
+				(LeaseRecordNow::Open(lease), true) => vec![format!(
+					"the provider has no manifest, or has lost it: `leasehold deploy --resume {}` hands it in",
+					lease.order
+				)],
+				_ => Vec::new(),
+			};
+			[vec![text, says], replicas, addresses, next]
+				.concat()
+				.join("\n")
 		});
 		Ok(())
 	}

@@ -6,14 +6,18 @@ pub use records::*;
 use records::{closed_lease, open_lease, open_order};
 
 use crate::{
+	call::{order, OrderRequest},
 	chain::At,
 	error::ChainError,
 	runtime::{self, runtime_types as types},
 	AccountId32,
 };
-use leasehold_primitives::math;
+use leasehold_primitives::{math, PriceSheet};
 use subxt::utils::H256;
 use types::{pallet_market::types::OpenItem, pallet_providers::types::Terms as ProvidersTerms};
+
+/// Entries asked for at a time.
+const PAGE: u32 = 100;
 
 /// The chain as of one block.
 pub struct View {
@@ -148,6 +152,41 @@ impl View {
 		let absent_from = absence.map(|block| block.decode()).transpose()?;
 		let (record, info) = (record.decode()?, info.decode()?);
 		Ok(Some(Provider::new(id, record, info, absent_from)))
+	}
+
+	/// A provider's standing price sheet.
+	pub async fn offer(&self, provider: u32) -> Result<Option<PriceSheet>, ChainError> {
+		let address = runtime::storage().providers().offers();
+		let found = self.at.storage().try_fetch(address, (provider,)).await?;
+		Ok(found
+			.map(|value| value.decode())
+			.transpose()?
+			.map(|sheet| sheet.0))
+	}
+
+	/// What each provider says to an order of `tenant`.
+	pub async fn candidates(
+		&self,
+		tenant: &AccountId32,
+		request: &OrderRequest,
+	) -> Result<Vec<Candidate>, ChainError> {
+		use types::{leasehold_runtime::reads::Candidates, pallet_market::reads::Page};
+		let (mut all, mut after) = (Vec::new(), None);
+		loop {
+			let api = runtime::runtime_apis().leasehold_api();
+			let asked = api.candidates(*tenant, order(request), after, PAGE);
+			let Candidates::V1(Page { items, next }) = self.at.runtime_apis().call(asked).await?;
+			all.extend(items.into_iter().map(|found| Candidate {
+				provider: found.provider,
+				on_duty: found.on_duty,
+				lacks: found.lacks.map(|requirement| requirement.0),
+				offer: found.offer,
+			}));
+			after = next;
+			if after.is_none() {
+				return Ok(all);
+			}
+		}
 	}
 
 	/// The provider that `who` operates.

@@ -56,6 +56,18 @@ pub struct Heartbeat {
 	pub instance: Instance,
 }
 
+/// What a provider says to an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+	pub provider: u32,
+	/// Whether its daemon is on duty: otherwise its offer cannot be taken.
+	pub on_duty: bool,
+	/// The first requirement that it does not meet.
+	pub lacks: Option<Requirement>,
+	/// The version of its standing offer, and the rate that it asks, planck a block.
+	pub offer: Option<(u32, u128)>,
+}
+
 /// An open order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenOrder {

@@ -38,8 +38,16 @@ impl Manifest {
 impl<F> Service<F> {
 	/// What no provider has, or gives.
 	fn lacks(&self) -> Result<(), String> {
-		if self.unit.gpu.is_some() {
-			return Err("wants a GPU, and providers have none so far".into());
+		if let Some(gpu) = &self.unit.gpu {
+			if self.module().is_some() {
+				return Err("is a WASM module and wants a GPU: only containers have them".into());
+			}
+			if gpu.models.len() > 1 {
+				return Err(
+					"names several models of GPU: an order asks for one, or for any of the vendor"
+						.into(),
+				);
+			}
 		}
 		if self.module().is_none() && self.unit.memory < MIN_CONTAINER_MEMORY {
 			return Err(format!(

@@ -14,8 +14,12 @@ use std::{
 	time::Duration,
 };
 
+mod gpus;
+mod prices;
 mod template;
 
+pub use gpus::{sorts, Gpu, SHARED};
+pub use prices::{persistent_mib, PriceSheet};
 pub use template::Template;
 
 /// Name of the configuration file in the daemon's folder.
@@ -37,6 +41,9 @@ pub struct Config {
 	pub results: Results,
 	/// No containers, if there is no such section.
 	pub containers: Option<Containers>,
+	/// Those that containers are leased with.
+	#[serde(default)]
+	pub gpus: Vec<Gpu>,
 }
 
 /// The engine that runs containers.
@@ -113,8 +120,13 @@ pub struct Pricing {
 	pub memory_gib: String,
 	/// One GiB of storage.
 	pub storage_gib: String,
+	/// One GPU, by model; `default` for all that are not named.
+	#[serde(default)]
+	pub gpu: BTreeMap<String, String>,
 	/// Is asked what to bid on an order.
 	pub program: Option<PathBuf>,
+	/// Whether orders may be matched at once, at these prices; they may, unless a program names the rates.
+	pub instant: Option<bool>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -138,43 +150,6 @@ impl Default for Results {
 pub struct ConfigError {
 	pub path: PathBuf,
 	pub why: String,
-}
-
-/// A price sheet in planck an hour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct PriceSheet {
-	pub cpu_core: u128,
-	pub memory_gib: u128,
-	pub storage_gib: u128,
-}
-
-/// MiB of storage that outlives a restart, of all classes.
-pub fn persistent_mib(resources: &Resources) -> u64 {
-	let sizes = resources.persistent.iter().map(|one| u64::from(one.size));
-	sizes.fold(0, u64::saturating_add)
-}
-
-impl PriceSheet {
-	/// Planck a block for these resources, rounded up once. `None` on overflow.
-	pub fn rate(&self, resources: &Resources, slot_millis: u64) -> Option<u128> {
-		// Per hour, in 1000 × 1024 parts of a planck, so that every unit divides evenly.
-		let cpu = self
-			.cpu_core
-			.checked_mul(resources.cpu.into())?
-			.checked_mul(1_024)?;
-		let memory = self
-			.memory_gib
-			.checked_mul(resources.memory.into())?
-			.checked_mul(1_000)?;
-		let stored = persistent_mib(resources).saturating_add(resources.ephemeral.into());
-		let storage = self
-			.storage_gib
-			.checked_mul(stored.into())?
-			.checked_mul(1_000)?;
-		let hour = cpu.checked_add(memory)?.checked_add(storage)?;
-		let parts = hour.checked_mul(slot_millis.into())?;
-		Some(parts.div_ceil(1_000 * 1_024 * 3_600_000).max(1))
-	}
 }
 
 impl Config {
@@ -246,6 +221,12 @@ impl Config {
 		if program.is_some_and(|program| !program.is_absolute()) {
 			return Err("pricing.program: name it by its whole path".into());
 		}
+		if program.is_some() && self.pricing.instant == Some(true) {
+			return Err(
+				"pricing.instant: an offer goes by the sheet, and `program` names other rates"
+					.into(),
+			);
+		}
 		if let Some(containers) = &self.containers {
 			if !containers.socket().is_absolute() {
 				return Err(format!(
@@ -260,6 +241,7 @@ impl Config {
 				));
 			}
 		}
+		gpus::sound(self)?;
 		let (first, last) = self.first_and_last_port();
 		if first == 0 || first > last {
 			return Err(format!(
@@ -287,7 +269,19 @@ impl Config {
 			cpu_core: price("cpu_core", &self.pricing.cpu_core)?,
 			memory_gib: price("memory_gib", &self.pricing.memory_gib)?,
 			storage_gib: price("storage_gib", &self.pricing.storage_gib)?,
+			gpu: self
+				.pricing
+				.gpu
+				.iter()
+				.map(|(model, text)| Ok((model.clone(), price(&format!("gpu.{model}"), text)?)))
+				.collect::<Result<_, String>>()?,
 		})
+	}
+
+	/// Whether there is a standing offer.
+	pub fn is_instant(&self) -> bool {
+		let pricing = &self.pricing;
+		pricing.instant.unwrap_or(pricing.program.is_none())
 	}
 
 	/// The attributes as the chain takes them.
@@ -346,6 +340,7 @@ impl Config {
 			unit_memory: memory_mib,
 			ports: u32::try_from(self.ports().count()).unwrap_or(0),
 			persistent: persistent.try_into().unwrap_or_default(),
+			gpu: gpus::sorts(&self.gpus).try_into().unwrap_or_default(),
 			..Default::default()
 		}
 	}
@@ -368,166 +363,4 @@ impl Config {
 }
 
 #[cfg(test)]
-mod tests {
-	use super::*;
-
-	fn template() -> String {
-		template_with(None, None)
-	}
-
-	fn template_with(engine: Option<&str>, ports: Option<(u16, u16)>) -> String {
-		Template {
-			node: "ws://127.0.0.1:9944",
-			listen: "127.0.0.1:8443".parse().unwrap(),
-			url: "http://127.0.0.1:8443",
-			cpu_millis: 1_500,
-			memory_mib: 2_048,
-			storage_mib: 10_000,
-			cpu_core: "0.5",
-			attributes: &[("region".into(), "eu".into())],
-			engine,
-			registries: &[],
-			persistent_mib: None,
-			ports,
-		}
-		.render()
-	}
-
-	fn read(text: &str) -> Result<Config, ConfigError> {
-		let folder = tempfile::tempdir().unwrap();
-		std::fs::write(folder.path().join(FILE), text).unwrap();
-		Config::read(folder.path())
-	}
-
-	#[test]
-	fn what_init_writes_is_read_back() {
-		let config = read(&template()).unwrap();
-		assert_eq!(config.resources().cpu, 1_500);
-		assert_eq!(config.attribute_list().unwrap().len(), 1);
-		assert_eq!(config.prices().unwrap().cpu_core, units::LEASE / 2);
-		assert!(config.containers.is_none());
-		let ports = Some((7, 9));
-		let with = template_with(None, ports);
-		assert_eq!(read(&with).unwrap().ports(), 7..=9);
-		let wrong = template_with(None, Some((9, 8)));
-		let error = read(&wrong).unwrap_err().to_string();
-		assert!(error.contains("capacity.ports"), "{error}");
-	}
-
-	#[test]
-	fn an_engine_is_said_on_chain() {
-		let mut text = template();
-		text.push_str("[containers]\nengine = \"unix:///run/engine.sock\"\n");
-		let config = read(&text).unwrap();
-		let containers = config.containers.as_ref().unwrap();
-		assert_eq!(containers.socket(), Path::new("/run/engine.sock"));
-		let said = config.attribute_list().unwrap();
-		assert!(said
-			.iter()
-			.any(|a| a.key.as_slice() == CONTAINER.as_bytes()));
-		assert_eq!(
-			(config.resources().ports, config.ports().count()),
-			(2_768, 2_768)
-		);
-		for (wrong, says) in [
-			(
-				text.replace("unix:///run", "tcp://host"),
-				"containers.engine",
-			),
-			(
-				format!("{text}networks = \"10.0.0.1/16\"\n"),
-				"containers.networks",
-			),
-			(
-				format!("{text}networks = \"10.0.0.0/27\"\n"),
-				"containers.networks",
-			),
-		] {
-			let error = read(&wrong).unwrap_err().to_string();
-			assert!(error.contains(says), "{error}");
-		}
-		let former = read(&format!("{text}ports = [40000, 40001]\n")).unwrap();
-		assert_eq!(former.ports(), 40_000..=40_001);
-		let twice = text.replace(
-			"[attributes]",
-			"[attributes]\n\"executor/container\" = \"true\"",
-		);
-		assert!(read(&twice).is_err());
-	}
-
-	#[test]
-	fn a_wrong_file_is_refused_with_its_place() {
-		for (from, to, says) in [
-			("version = 1", "version = 2", "version 2 is not known"),
-			("[gateway]", "shoes = 1\n[gateway]", "shoes"),
-			("cpu_millis = 1500", "cpu_millis = -1", "cpu_millis"),
-			("\"0.5\"", "\"cheap\"", "pricing.cpu_core"),
-			(
-				"[results]",
-				"program = \"price\"\n[results]",
-				"pricing.program",
-			),
-			("127.0.0.1:8443\"\n# How", "nowhere\"\n# How", "listen"),
-			("\"http://127.0.0.1:8443\"", "\"nowhere\"", "gateway.url"),
-			("cpu_millis = 1500", "cpu_millis = 0", "capacity.cpu_millis"),
-			(
-				"# persistent_mib = { beta2 = 10000 }",
-				"persistent_mib = { floppy = 1 }",
-				"capacity.persistent_mib",
-			),
-		] {
-			let text = template();
-			assert!(text.contains(from), "{from}");
-			let error = read(&text.replacen(from, to, 1)).unwrap_err().to_string();
-			assert!(error.contains(says), "{error} should name {says}");
-		}
-		assert!(read("").is_err());
-	}
-
-	#[test]
-	fn rates_round_up_once() {
-		let sheet = PriceSheet {
-			cpu_core: 3_600_000,
-			memory_gib: 0,
-			storage_gib: 0,
-		};
-		let cpu = |cpu| Resources {
-			cpu,
-			..Default::default()
-		};
-		assert_eq!(sheet.rate(&cpu(1_000), 1_000), Some(1_000));
-		assert_eq!(sheet.rate(&cpu(1), 1_000), Some(1));
-		assert_eq!(sheet.rate(&cpu(1_001), 1_000), Some(1_001));
-		let free = PriceSheet {
-			cpu_core: 0,
-			memory_gib: 0,
-			storage_gib: 0,
-		};
-		assert_eq!(
-			free.rate(&cpu(1), 1_000),
-			Some(1),
-			"a rate is at least one planck"
-		);
-		let storage = PriceSheet {
-			storage_gib: 3_600_000 * 1_024,
-			..free
-		};
-		let kept = Resources {
-			ephemeral: 1,
-			persistent: vec![PersistentStorage {
-				class: storage_class("beta3").unwrap(),
-				size: 2,
-			}]
-			.try_into()
-			.unwrap(),
-			..Default::default()
-		};
-		assert_eq!(storage.rate(&kept, 1_000), Some(3_000));
-		let dear = PriceSheet {
-			cpu_core: u128::MAX,
-			memory_gib: 0,
-			storage_gib: 0,
-		};
-		assert_eq!(dear.rate(&cpu(1_000), 1_000), None);
-	}
-}
+mod tests;

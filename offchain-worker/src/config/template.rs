@@ -1,5 +1,7 @@
 //! The file that `init` writes.
 
+use crate::gpus::Found;
+use leasehold_client::primitives::GpuVendor;
 use std::net::SocketAddr;
 
 /// What `init` writes.
@@ -20,6 +22,8 @@ pub struct Template<'a> {
 	pub persistent_mib: Option<u32>,
 	/// Ports that leases may open, if others than the usual.
 	pub ports: Option<(u16, u16)>,
+	/// Those that containers can use.
+	pub gpus: &'a [Found],
 }
 
 impl Template<'_> {
@@ -58,6 +62,20 @@ impl Template<'_> {
 			Some((first, last)) => format!("ports = [{first}, {last}]"),
 			None => "# ports = [30000, 32767]".into(),
 		};
+		let gpus: String = self.gpus.iter().filter_map(section).collect();
+		let gpus = match gpus.is_empty() {
+			true => "# [[gpus]]\n\
+				 # vendor = \"nvidia\"\n\
+				 # model = \"rtx4090\"\n\
+				 # memory_mib = 24564\n\
+				 # devices = [\"nvidia.com/gpu=0\"]\n"
+				.to_owned(),
+			false => gpus,
+		};
+		let gpu_price = match self.gpus.is_empty() {
+			true => "# gpu = { rtx4090 = \"0.8\", default = \"0.5\" }",
+			false => "gpu = { default = \"0.5\" }",
+		};
 		format!(
 			"# The provider daemon's configuration. `leasehold-provider run` reads it at its start;\n\
 			 # `leasehold-provider register` puts capacity, attributes and URL on chain, and\n\
@@ -89,8 +107,12 @@ impl Template<'_> {
 			 cpu_core = {cpu_core:?}\n\
 			 memory_gib = \"0.05\"\n\
 			 storage_gib = \"0.001\"\n\
+			 # One GPU, by model; `default` for all that are not named.\n\
+			 {gpu_price}\n\
 			 # A program that is asked what to bid on each order, in place of the sum: see docs/pricing.md.\n\
-			 # program = \"/usr/local/bin/price\"\n\n\
+			 # program = \"/usr/local/bin/price\"\n\
+			 # Orders are matched at once at these prices, if their tenants wish it. `false`: by bids only.\n\
+			 # instant = true\n\n\
 			 [results]\n\
 			 # How long results and logs stay after a lease has closed.\n\
 			 retention_seconds = 604800\n\n\
@@ -105,7 +127,26 @@ impl Template<'_> {
 			 # MiB that an image may have, unpacked.\n\
 			 # max_image_mib = 16384\n\
 			 # From which leases have their networks.\n\
-			 # networks = \"10.213.0.0/16\"\n"
+			 # networks = \"10.213.0.0/16\"\n\n\
+			 # GPUs that containers are leased with, one section each. Devices are names of the Container Device\n\
+			 # Interface, which your driver's toolkit gives them, or paths: [\"/dev/kfd\", \"/dev/dri/renderD128\"].\n\
+			 {gpus}"
 		)
 	}
+}
+
+/// The section of a GPU; nothing, if something of it is not known.
+fn section(gpu: &Found) -> Option<String> {
+	let vendor = match gpu.vendor {
+		GpuVendor::Nvidia => "nvidia",
+		GpuVendor::Amd => "amd",
+	};
+	let (model, memory, driver) = (gpu.model.as_ref()?, gpu.memory?, gpu.driver.as_ref()?);
+	let Found {
+		address, devices, ..
+	} = gpu;
+	Some(format!(
+		"\n# At {address}, with {driver}.\n[[gpus]]\nvendor = \"{vendor}\"\nmodel = {model:?}\nmemory_mib = {memory}\ndevices = \
+		 {devices:?}\n"
+	))
 }

@@ -3,6 +3,7 @@
 use super::{Shared, LOW_FUNDS};
 use crate::{closing, config::Config, executor::container::Isolation};
 use leasehold_client::{units, view::View};
+use std::sync::Arc;
 
 impl Shared {
 	/// Whether the container engine answers: nobody bids on containers without it.
@@ -87,7 +88,7 @@ impl Shared {
 	}
 
 	/// Looks after what an operator easily overlooks: its balance, and a file that was changed.
-	pub(super) async fn look_after(&self, best: &View) -> anyhow::Result<()> {
+	pub(super) async fn look_after(self: &Arc<Self>, best: &View) -> anyhow::Result<()> {
 		closing::empty_quarantine(self);
 		self.look_at_engine().await;
 		let terms = best.terms().await?;
@@ -97,6 +98,7 @@ impl Shared {
 		] {
 			here.store(there, std::sync::atomic::Ordering::Relaxed);
 		}
+		self.keep_offer(best, terms.slot_millis).await?;
 		let free = best.account(&self.operator).await?.free;
 		let short = free < LOW_FUNDS;
 		let advice = if short {

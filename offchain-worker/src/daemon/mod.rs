@@ -66,6 +66,8 @@ pub struct Shared {
 	pub manifest_deadline: std::sync::atomic::AtomicU32,
 	/// Blocks of a dead workload after which its lease is paused; 0 until the terms are read.
 	pub pause_after: std::sync::atomic::AtomicU32,
+	/// Whether containers could not run when that was last looked at.
+	pub was_unwell: std::sync::atomic::AtomicBool,
 	/// Since which block services of a lease do not run by this machine's fault.
 	pub failing: Mutex<HashMap<u64, u32>>,
 	/// How the services of each lease stood when they were last looked at.
@@ -85,7 +87,9 @@ pub struct Status {
 	pub finalized: u32,
 	/// Why the chain is not believed at present.
 	pub distrust: Option<String>,
-	/// Why no heartbeats are sent at present.
+	/// Whether this daemon is the one with its key that serves; not known before the chain has been asked.
+	pub on_duty: Option<bool>,
+	/// Why it is not.
 	pub duty: Option<String>,
 	/// The operator's free balance, and what to do if it is short.
 	pub funds: Option<String>,
@@ -95,6 +99,8 @@ pub struct Status {
 	pub short: bool,
 	/// Where the configuration and the chain differ.
 	pub differs: Option<String>,
+	/// Whether orders may be matched at once; nothing, if they never may.
+	pub offer: Option<String>,
 	/// The container engine, if it can be used.
 	pub containers: Option<String>,
 	/// Why it cannot be used at present.
@@ -214,6 +220,9 @@ impl Shared {
 	pub async fn update(&self) -> anyhow::Result<u32> {
 		let config = Config::read(self.store.folder())?;
 		let info = config.info().map_err(anyhow::Error::msg)?;
+		if config.gpus != self.config.gpus || config.ports() != self.config.ports() {
+			bail!("the file names other GPUs or ports than this daemon runs with: start it anew first");
+		}
 		let receipt = self
 			.signer
 			.submit(Call::Update { info }, Wait::Best)
@@ -291,6 +300,7 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 		decisions: Decisions::default(),
 		manifest_deadline: Default::default(),
 		pause_after: Default::default(),
+		was_unwell: Default::default(),
 		failing: Mutex::default(),
 		replicas: Mutex::default(),
 		signer,
@@ -315,7 +325,7 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 	let (stop, stopped) = tokio::sync::watch::channel(false);
 	let gateway = gateway::serve(shared.clone(), stopped.clone()).await?;
 	let socket = crate::socket::serve(shared.clone(), stopped)?;
-	tracing::info!(provider, operator = %operator, "on duty");
+	tracing::info!(provider, operator = %operator, "serving");
 	tokio::select! {
 		() = work(shared.clone(), heads.clone()) => {},
 		() = on_duty(shared.clone(), heads) => {},
@@ -432,7 +442,12 @@ async fn work(
 			}
 			s.distrust = why;
 		});
-		if let Ok(heads) = trusted {
+		// Another daemon may run the same leases.
+		let on_duty = shared
+			.status
+			.lock()
+			.is_ok_and(|status| status.on_duty == Some(true));
+		if let (Ok(heads), true) = (trusted, on_duty) {
 			if let Err(error) = turn(&shared, heads).await {
 				tracing::warn!(%error, "this turn is cut short");
 			}
@@ -456,7 +471,7 @@ async fn on_duty(
 	shared: Arc<Shared>,
 	mut heads: tokio::sync::watch::Receiver<Result<Heads, Arc<leasehold_client::ChainError>>>,
 ) {
-	let mut duty = Duty::new();
+	let mut duty = Duty::new(shared.store.folder());
 	loop {
 		let now = heads.borrow_and_update().as_ref().ok().copied();
 		if let Some(now) = now {
@@ -474,11 +489,25 @@ async fn report(shared: &Arc<Shared>, heads: Heads, duty: &mut Duty) -> anyhow::
 	judge(shared, &heads).await?;
 	let connection = shared.chain.connection().await?;
 	let best = View::from(connection.at(heads.best.1).await?);
-	let leases = best
-		.provider(shared.provider)
-		.await?
-		.map_or(0, |me| me.leases);
-	duty.turn(shared, &connection, &best, leases > 0).await
+	let me = best.provider(shared.provider).await?;
+	let needed = match me.map_or(0, |me| me.leases) {
+		0 => best.offer(shared.provider).await?.is_some(),
+		_ => true,
+	};
+	let why = duty.turn(shared, &connection, &best, needed).await?;
+	let stands = Some(why.is_none());
+	shared.note(|s| {
+		if s.on_duty != stands {
+			match &why {
+				Some(why) => tracing::warn!("not on duty: {why}"),
+				None => tracing::info!("on duty"),
+			}
+			// What there is to do is done at once.
+			shared.wake.notify_one();
+		}
+		(s.on_duty, s.duty) = (stands, why);
+	});
+	Ok(())
 }
 
 async fn judge(shared: &Shared, heads: &Heads) -> Result<(), Distrust> {
@@ -502,7 +531,7 @@ async fn judge(shared: &Shared, heads: &Heads) -> Result<(), Distrust> {
 	Ok(())
 }
 
-async fn look_after(shared: &Shared, heads: Heads) -> anyhow::Result<()> {
+async fn look_after(shared: &Arc<Shared>, heads: Heads) -> anyhow::Result<()> {
 	let connection = shared.chain.connection().await?;
 	let best = View::from(connection.at(heads.best.1).await?);
 	let finalized = View::from(connection.at(heads.finalized.1).await?);

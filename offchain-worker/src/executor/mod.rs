@@ -45,6 +45,8 @@ pub struct Attempt {
 	pub service: Service,
 	/// Of this machine, for what the service opens to the world.
 	pub ports: Vec<Port>,
+	/// Of the GPUs that it has: names of the Container Device Interface, or paths.
+	pub devices: Vec<String>,
 }
 
 impl Attempt {
@@ -255,6 +257,7 @@ pub mod tests {
 			number: 1,
 			folder: PathBuf::from("/tmp/lease"),
 			ports: Vec::new(),
+			devices: Vec::new(),
 			service: Service {
 				name: "web".into(),
 				kind,

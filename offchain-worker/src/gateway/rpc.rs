@@ -3,7 +3,7 @@
 use super::{access, Gateway, Refused, API};
 use crate::{
 	executor::{container::Image, measure::measure},
-	members::Replicas,
+	members::{self, Replicas},
 	reconcile::{manifest, missing},
 	store::{LeaseRow, Phase},
 };
@@ -17,7 +17,7 @@ use leasehold_client::{
 	primitives::receipt,
 	storage_class, WorkloadKind,
 };
-use leasehold_manifest::{result::Output, Manifest};
+use leasehold_manifest::{result::Output, Manifest, MAX_REPLICAS};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
@@ -55,6 +55,8 @@ struct Status {
 	attempts: u32,
 	#[serde(flatten)]
 	phase: Phase,
+	/// Whether the manifest is here: it may have been lost.
+	manifest: bool,
 	/// Files that are still to be handed in.
 	missing: Vec<String>,
 	/// Bytes of the lease's folder.
@@ -180,6 +182,26 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 			bad(format!("{why}: {size} MiB of {class}"))
 		})?;
 	}
+	// Of the sorts that the lease has, those first that one model is asked of.
+	let mut had = lease.taken.gpu.to_vec();
+	let mut wanted: Vec<_> = manifest
+		.services
+		.iter()
+		.filter_map(|service| Some((service.count, members::unit(service.unit.gpu.as_ref()?))))
+		.flat_map(|(count, unit)| (0..count.min(MAX_REPLICAS)).map(move |_| unit.clone()))
+		.collect();
+	wanted.sort_by_key(leasehold_client::primitives::GpuUnits::precedence);
+	for unit in wanted {
+		for _ in 0..unit.units {
+			let fit = had
+				.iter_mut()
+				.filter(|sort| sort.units > 0 && unit.accepts(sort));
+			let sort = fit
+				.min_by_key(|sort| sort.memory)
+				.ok_or_else(|| bad("the manifest asks for more GPUs than were ordered"))?;
+			sort.units = sort.units.saturating_sub(1);
+		}
+	}
 	manifest.can_be_run().map_err(bad)?;
 	if manifest.job().is_some() != (lease.kind == WorkloadKind::Job) {
 		return Err(bad(
@@ -243,7 +265,9 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 	let row = checked(&gateway, "lease_status", Scope::Status, &signed).await?;
 	let shared = &gateway.shared;
 	let folder = shared.store.lease_folder(row.lease);
-	let manifest = manifest(shared, &row).map_err(internal)?;
+	// One that is damaged is to be handed in again, too.
+	let manifest = manifest(shared, &row).unwrap_or_default();
+	let has_manifest = manifest.is_some();
 	let over = matches!(row.phase, Phase::Ended { .. } | Phase::Closed { .. });
 	let replicas = shared.replicas.lock();
 	let replicas = replicas.map_or_else(|_| None, |all| all.get(&row.lease).cloned());
@@ -273,6 +297,7 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 		lease: row.lease,
 		attempts: row.attempts,
 		phase: row.phase,
+		manifest: has_manifest,
 		missing: if over { Vec::new() } else { missing },
 		used,
 		outputs,

@@ -1,14 +1,18 @@
 //! The replicas of a lease's services: each is kept running until the lease ends.
 
+mod gpus;
 mod ports;
 mod record;
+
+pub use gpus::{devices, forget as forget_gpus, gpus, unit};
 
 use crate::{
 	daemon::Shared,
 	executor::{container::Isolation, Attempt, End, Executor as _, Observed, Port},
-	reconcile::{note_running, tell_start, unix_now},
+	reconcile::{note_running, tell_running, unix_now},
 	store::{LeaseRow, Phase},
 };
+use gpus::Given;
 use leasehold_client::{
 	view::{OpenLease, State},
 	Call, FailureCode,
@@ -84,6 +88,7 @@ pub async fn serve(
 	shared: &Arc<Shared>,
 	now: u32,
 	lease: &OpenLease,
+	open: &[OpenLease],
 	mut row: LeaseRow,
 	manifest: &Manifest,
 ) -> anyhow::Result<()> {
@@ -104,16 +109,26 @@ pub async fn serve(
 		true => shared.networks(),
 		false => Isolation::Closed,
 	};
-	let standing = match networks {
-		// What runs harms others: it is ended until the networks are closed.
-		Isolation::Open => {
-			stop(shared, &row, manifest).await?;
+	let given = gpus(shared, lease, open, manifest);
+	if let Err(error) = &given {
+		tracing::debug!(lease = row.lease, %error, "the services have no GPUs");
+	}
+	let standing = match given {
+		Ok(given) if networks != Isolation::Open => {
+			let may_start = networks == Isolation::Closed;
+			turn(shared, &row, manifest, &given, may_start).await?
+		}
+		// What runs harms others, until the networks are closed, or would share their GPUs.
+		given => {
+			let stopped = stop(shared, &row, manifest).await?;
+			if stopped && given.is_err() {
+				forget_gpus(shared, row.lease)?;
+			}
 			Standing {
 				machine_fails: true,
 				..Default::default()
 			}
 		}
-		networks => turn(shared, &row, manifest, networks == Isolation::Closed).await?,
 	};
 	match lease.state {
 		State::Starting { deadline, .. } if !standing.all_run => {
@@ -135,14 +150,12 @@ pub async fn serve(
 			}
 			return Ok(());
 		}
-		State::Starting { .. } => tell_start(shared, now, lease),
 		State::Active { .. } if standing.machine_fails => pause(shared, now, lease.id),
 		State::Active { .. } => forget_failing(shared, lease.id),
-		State::Suspended { .. } if standing.all_run => {
-			let call = Call::ResumeLease { lease: lease.id };
-			shared.tell(format!("lease {} runs again", lease.id), now, call);
+		State::Starting { .. } | State::Suspended { .. } if standing.all_run => {
+			tell_running(shared, now, lease);
 		}
-		State::Suspended { .. } => {}
+		State::Starting { .. } | State::Suspended { .. } => {}
 	}
 	match standing.all_run {
 		true => note_running(shared, row.lease),
@@ -183,6 +196,7 @@ fn attempt(
 		folder: folder(lease, &service.name, replica),
 		service: service.clone(),
 		ports: Vec::new(),
+		devices: Vec::new(),
 	}
 }
 
@@ -210,6 +224,7 @@ async fn turn(
 	shared: &Shared,
 	row: &LeaseRow,
 	manifest: &Manifest,
+	given: &[Given],
 	may_start: bool,
 ) -> anyhow::Result<Standing> {
 	let lease = shared.store.lease_folder(row.lease);
@@ -228,6 +243,7 @@ async fn turn(
 		let mut tried = attempt(row, &lease, member, record.attempt);
 		let theirs = ports.iter().filter(|port| port.service == service.name);
 		tried.ports = theirs.cloned().collect();
+		tried.devices = devices(given, &service.name, replica);
 		let observed = match record.attempt == record.ended {
 			// Its end has been met; the next attempt begins when it may.
 			true => None,

@@ -9,7 +9,7 @@ use leasehold_client::{
 	keystore,
 	signer::{Journal, Signer, Wait},
 	view::{LeaseRecordNow, OrderNow},
-	Call, Chain, Keypair, OrderRequest, Resources, WorkloadKind, H256,
+	Call, Chain, Keypair, OrderRequest, Resources, Selection, WorkloadKind, H256,
 };
 use leasehold_manifest::{FileEntry, Kind, Manifest, Program, Service, Unit};
 use leasehold_tests::devnet::Devnet;
@@ -220,7 +220,7 @@ fn manifests(devnet: &Devnet) {
 			min_score: 0,
 			max_duration: 100,
 			notice: 0,
-			bidding: 5,
+			selection: Selection::Bids { blocks: 5 },
 			deposit: terms.minimal_deposit(max_rate).unwrap(),
 		};
 		let call = Call::PlaceOrder(Box::new(request));

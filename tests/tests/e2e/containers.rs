@@ -6,9 +6,9 @@ use crate::{
 	jobs::{fails, fetch},
 	services,
 	setting::{closed, status, File},
-	suite, Case,
+	suite, Case, ONE,
 };
-use leasehold_tests::devnet::{wait_until, Devnet};
+use leasehold_tests::devnet::{program, wait_until, Devnet};
 use serde_json::Value;
 use std::{
 	net::TcpListener,
@@ -52,6 +52,7 @@ const FAULTS: &[Case] = &[
 	),
 	("a_container_that_was_removed_is_run_anew", removed),
 	("a_closed_lease_leaves_no_container", stopped),
+	("a_container_gets_the_gpu_that_was_leased", gpu),
 ];
 
 pub const PASSWORD: &str = "correct-horse";
@@ -72,7 +73,7 @@ pub fn setting() -> &'static Setting {
 }
 
 /// Runs the cases, and those of services, on an engine of their own.
-pub fn run(arguments: &[&str]) -> (usize, usize) {
+pub fn run() -> (usize, usize) {
 	let none = [CASES, FAULTS].concat();
 	if chosen(&none).is_empty() && !services::any() {
 		return (0, 0);
@@ -80,7 +81,7 @@ pub fn run(arguments: &[&str]) -> (usize, usize) {
 	let setting = SETTING.get_or_init(Setting::new);
 	let (engine, registry) = (setting.socket(), setting.registry.clone());
 	let more = ["--engine", engine.as_str(), "--registry", registry.as_str()];
-	let arguments = [arguments, &more].concat();
+	let arguments = [&ONE[..], &more].concat();
 	let (passed, failed) = suite("containers", &arguments, 6, CASES);
 	let (more, worse) = suite("container faults", &arguments, 1, FAULTS);
 	*DAEMON.lock().unwrap() = None;
@@ -343,6 +344,66 @@ touch /out/x /tmp/x && echo written";
 		assert!(!said.contains(forbidden), "{said}");
 	}
 	assert!(said.ends_with("written\n"), "{said}");
+}
+
+/// The part of a GPU is played by a device of the test's own.
+fn gpu(devnet: &Devnet) {
+	let folder = devnet.provider_folder(0);
+	let file = folder.join("provider.toml");
+	let before = std::fs::read_to_string(&file).unwrap();
+	let devices = [0, 1].map(|n| folder.join(format!("gpu{n}")));
+	for device in &devices {
+		// As `/dev/zero`.
+		output_of(Command::new("mknod").arg(device).args(["c", "1", "5"]));
+	}
+	let sections = devices.each_ref().map(|device| {
+		format!("\n[[gpus]]\nvendor = \"amd\"\nmodel = \"mi210\"\nmemory_mib = 65520\ndevices = [{device:?}]\n")
+	});
+	let price = "# gpu = { rtx4090 = \"0.8\", default = \"0.5\" }";
+	assert!(before.contains(price));
+	let text = before.replace(price, "gpu = { mi210 = \"0.01\" }") + &sections.concat();
+	std::fs::write(&file, text).unwrap();
+	kill_daemon(devnet);
+	start_daemon(devnet);
+	let mut update = Command::new(program("leasehold-provider").unwrap());
+	update.arg("--dir").arg(&folder).arg("update");
+	wait_until(Duration::from_secs(30), "the chain is told", || {
+		update.output().unwrap().status.success()
+	})
+	.unwrap();
+	let with = |script: &str, more: &'static str| File {
+		more,
+		..job(script)
+	};
+	let one = "        gpu: { units: 1, attributes: { vendor: { amd: [{ model: mi210, ram: 32Gi }] } } }\n";
+	let [first, second] = devices.each_ref().map(|device| device.display());
+	let script =
+		format!("test -c {first} && head -c 3 {first} | wc -c; test -e {second} || echo alone");
+	let json = completes(devnet, &with(&script, one));
+	assert_eq!(log(devnet, &json["lease"]), "3\nalone\n");
+	let both = one.replace("units: 1", "units: 2").leak();
+	let json = completes(devnet, &with(&format!("head -c 3 {second} | wc -c"), both));
+	assert_eq!(log(devnet, &json["lease"]), "3\n");
+	// Who has leased none sees none.
+	let json = completes(devnet, &job(&format!("test -e {first} || echo none")));
+	assert_eq!(log(devnet, &json["lease"]), "none\n");
+	let three = one.replace("units: 1", "units: 3").leak();
+	let (json, code) = with("true", three).run(devnet);
+	assert_eq!(code, 4, "{json}");
+	// The chain is not told of what the daemon does not know yet.
+	std::fs::write(&file, before).unwrap();
+	let early = update.output().unwrap();
+	let said = String::from_utf8_lossy(&early.stderr).into_owned();
+	assert!(
+		!early.status.success() && said.contains("start it anew"),
+		"{said}"
+	);
+	kill_daemon(devnet);
+	start_daemon(devnet);
+	wait_until(Duration::from_secs(30), "the chain is told", || {
+		update.output().unwrap().status.success()
+	})
+	.unwrap();
 }
 
 fn exit_code(devnet: &Devnet) {

@@ -1,8 +1,9 @@
 //! Daemons and nodes that die, come back, or are replaced.
 
 use crate::{
+	orders::asks,
 	setting::{closed, sleeper, status, text, File},
-	Case,
+	suite, Case, ONE,
 };
 use leasehold_tests::devnet::{is_alive, last_json, program, signal, wait_until, Devnet};
 use rustix::process::Signal;
@@ -19,11 +20,20 @@ pub const CASES: &[Case] = &[
 		"a_killed_daemon_drops_no_request",
 		crate::modules::no_request_is_dropped,
 	),
+	("a_lost_store_loses_no_lease", lost_store),
+	("a_second_daemon_with_the_same_key_waits", second_daemon),
 	(
 		"a_killed_daemon_and_a_killed_node_lose_nothing",
 		all_of_them,
 	),
 ];
+
+/// Runs the cases; how many passed and failed.
+pub fn run() -> (usize, usize) {
+	let ran = suite("faults", &ONE, 1, CASES);
+	*DAEMON.lock().unwrap() = None;
+	ran
+}
 
 /// A process that ends with the case.
 pub struct Owned(pub Child);
@@ -119,9 +129,13 @@ fn lease_folder(devnet: &Devnet, lease: u64) -> PathBuf {
 
 /// What the daemon says of itself.
 pub fn daemon_status(devnet: &Devnet) -> Value {
+	status_of(&devnet.provider_folder(0))
+}
+
+fn status_of(folder: &Path) -> Value {
 	let output = Command::new(program("leasehold-provider").unwrap())
 		.arg("--dir")
-		.arg(devnet.provider_folder(0))
+		.arg(folder)
 		.args(["status", "--output", "json"])
 		.output()
 		.unwrap();
@@ -170,7 +184,6 @@ fn all_of_them(devnet: &Devnet) {
 	priced_by_a_program(devnet);
 	println!("  a program names the rate, or passes: ok");
 	node_faults(devnet);
-	*DAEMON.lock().unwrap() = None;
 }
 
 fn killed_daemon(devnet: &Devnet) {
@@ -190,6 +203,125 @@ fn killed_daemon(devnet: &Devnet) {
 	assert_eq!(status(devnet, lease)["workload"]["attempts"], 1);
 }
 
+/// A copy of the daemon's folder is started beside it: it does nothing as long as the first is on duty.
+fn second_daemon(devnet: &Devnet) {
+	let copy = devnet.folder().join("copied-provider");
+	let copied = Command::new("cp")
+		.arg("-r")
+		.arg(devnet.provider_folder(0))
+		.arg(&copy)
+		.status()
+		.unwrap();
+	assert!(copied.success());
+	let file = copy.join("provider.toml");
+	let text = std::fs::read_to_string(&file).unwrap();
+	let listen = text
+		.lines()
+		.find(|line| line.starts_with("listen = "))
+		.unwrap();
+	std::fs::write(&file, text.replace(listen, "listen = \"127.0.0.1:0\"")).unwrap();
+	let mut second = Owned(
+		Command::new(program("leasehold-provider").unwrap())
+			.arg("--dir")
+			.arg(&copy)
+			.arg("run")
+			.stdin(Stdio::null())
+			.stdout(Stdio::null())
+			.stderr(std::fs::File::create(devnet.folder().join("copied.log")).unwrap())
+			.spawn()
+			.unwrap(),
+	);
+	let says = |on_duty: bool| {
+		let mut said = Value::Null;
+		wait_until(
+			Duration::from_secs(60),
+			"the second daemon knows its place",
+			|| {
+				said = status_of(&copy);
+				said["on_duty"] == on_duty
+			},
+		)
+		.unwrap_or_else(|error| panic!("{error}: {said}"));
+		said["duty"].clone()
+	};
+	let why = says(false);
+	assert!(
+		why.as_str()
+			.unwrap()
+			.contains("another daemon with the same key"),
+		"{why}"
+	);
+	let lease = job(5, 1).start(devnet);
+	let record = closed(devnet, lease, 60);
+	assert_eq!(record["close_reason"], "Completed", "{record}");
+	assert_eq!(status(devnet, lease)["workload"]["attempts"], 1);
+	assert!(
+		!copy.join("leases").join(lease.to_string()).exists(),
+		"it ran once"
+	);
+	assert_eq!(daemon_status(devnet)["on_duty"], true);
+	// It takes over once the first has missed its turn.
+	kill_daemon(devnet);
+	says(true);
+	second.kill();
+	start_daemon(devnet);
+	wait_until(Duration::from_secs(60), "the first takes over again", || {
+		daemon_status(devnet)["on_duty"] == true
+	})
+	.unwrap();
+	let lease = job(3, 1).start(devnet);
+	let record = closed(devnet, lease, 60);
+	assert_eq!(record["close_reason"], "Completed", "{record}");
+}
+
+/// Index and manifests are gone, and of two jobs one was killed as well.
+fn lost_store(devnet: &Devnet) {
+	let (goes_on, killed) = (job(40, 1).start(devnet), job(5, 2).start(devnet));
+	let (living, dead) = (runner(devnet, goes_on, 1), runner(devnet, killed, 1));
+	kill_daemon(devnet);
+	signal(dead, Signal::KILL);
+	let folder = devnet.provider_folder(0);
+	std::fs::remove_file(folder.join("store.redb")).unwrap();
+	std::fs::remove_dir_all(folder.join("manifests")).unwrap();
+	start_daemon(devnet);
+	let mut chain = Value::Null;
+	wait_until(
+		Duration::from_secs(60),
+		"what does not run is paused",
+		|| {
+			chain = status(devnet, killed)["chain"].take();
+			chain["state"] == "suspended (paused)"
+		},
+	)
+	.unwrap_or_else(|error| panic!("{error}: {chain}"));
+	let (billed, other) = (chain["paid"].clone(), status(devnet, goes_on));
+	assert!(is_alive(living), "what runs goes on");
+	assert_eq!(other["chain"]["state"], "active", "{other}");
+	assert_eq!(other["workload"]["phase"], "awaiting_manifest", "{other}");
+	// Both are handed in again.
+	for lease in [killed, goes_on] {
+		if lease == killed {
+			std::thread::sleep(Duration::from_secs(5));
+			assert_eq!(
+				status(devnet, killed)["chain"]["paid"],
+				billed,
+				"nobody pays for it"
+			);
+		}
+		let order = status(devnet, lease)["chain"]["order"].to_string();
+		let (json, code) = devnet
+			.json("//Tenant", &["deploy", "--resume", &order])
+			.unwrap();
+		assert_eq!(code, 0, "{json}");
+	}
+	for (lease, attempts, seconds) in [(killed, 2, 5), (goes_on, 1, 40)] {
+		let record = closed(devnet, lease, 120);
+		assert_eq!(record["close_reason"], "Completed", "{record}");
+		assert_eq!(status(devnet, lease)["workload"]["attempts"], attempts);
+		assert!(dots(devnet, lease) >= seconds, "the log is whole");
+	}
+}
+
 fn priced_by_a_program(devnet: &Devnet) {
 	use std::os::unix::fs::PermissionsExt as _;
 	let folder = devnet.provider_folder(0);
@@ -204,8 +336,18 @@ fn priced_by_a_program(devnet: &Devnet) {
 	let on = format!("program = {program:?}");
 	std::fs::write(&file, before.replace(off, &on)).unwrap();
 	says(r#"{"pass": "not on Sundays"}"#);
+	let small = job(3, 1).write(devnet);
+	let offers = |there: bool| {
+		let what = "the offer follows the file";
+		wait_until(Duration::from_secs(60), what, || {
+			asks(devnet, &small)[0].is_some() == there
+		})
+		.unwrap();
+	};
+	offers(true);
 	kill_daemon(devnet);
 	start_daemon(devnet);
+	offers(false);
 	let (json, code) = job(3, 1).run(devnet);
 	assert_eq!(code, 4, "{json}");
 	let log = std::fs::read_to_string(folder.join("daemon.log")).unwrap();
@@ -218,6 +360,7 @@ fn priced_by_a_program(devnet: &Devnet) {
 	std::fs::write(&file, before).unwrap();
 	kill_daemon(devnet);
 	start_daemon(devnet);
+	offers(true);
 }
 
 fn killed_daemon_and_runner(devnet: &Devnet) {

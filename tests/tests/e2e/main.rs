@@ -91,22 +91,51 @@ fn suite(name: &str, arguments: &[&str], at_once: usize, cases: &[Case]) -> (usi
 	(chosen.len().saturating_sub(failed), failed)
 }
 
-/// Runs all of it once more in a network namespace, where there is nothing but loopback and what the cases make: no
-/// bridge and no firewall table of theirs is left on this machine.
-fn in_a_network_of_its_own() -> Option<ExitCode> {
-	const MARK: &str = "LEASEHOLD_TESTS_IN_NAMESPACE";
-	if std::env::var_os(MARK).is_some() || !rustix::process::getuid().is_root() {
+/// The suites, in lanes that run side by side.
+const LANES: [fn() -> (usize, usize); 2] = [programs, containers::run];
+
+/// Devnets of one provider.
+const ONE: [&str; 4] = ["--providers", "1", "--for-seconds", "900"];
+
+fn programs() -> (usize, usize) {
+	let cases = [orders::CASES, jobs::CASES, access::CASES].concat();
+	let suites = [
+		suite("market", &["--for-seconds", "900"], SIDE_BY_SIDE, &cases),
+		faults::run(),
+		modules::run(),
+	];
+	sum(&suites)
+}
+
+fn sum(suites: &[(usize, usize)]) -> (usize, usize) {
+	let add = |all: (usize, usize), one: &(usize, usize)| (all.0 + one.0, all.1 + one.1);
+	suites.iter().fold((0, 0), add)
+}
+
+/// Which lane this process is.
+const LANE: &str = "LEASEHOLD_TESTS_LANE";
+
+/// Runs this program again for each lane, in a network namespace where there is nothing but loopback and what the cases
+/// make: no bridge and no firewall table of theirs is left on this machine, and no lane meets another's. `None` if this
+/// is a lane, or if only root might do so.
+fn lanes_in_networks_of_their_own() -> Option<ExitCode> {
+	if std::env::var_os(LANE).is_some() || !rustix::process::getuid().is_root() {
 		return None;
 	}
-	let status = Command::new("unshare")
-		.args(["--net", "--", "sh", "-c"])
-		.arg("ip link set lo up && exec \"$0\" \"$@\"")
-		.arg(std::env::current_exe().unwrap())
-		.args(std::env::args_os().skip(1))
-		.env(MARK, "1")
-		.status()
-		.expect("`unshare` starts");
-	Some(match status.success() {
+	let start = |lane: usize| {
+		Command::new("unshare")
+			.args(["--net", "--", "sh", "-c"])
+			.arg("ip link set lo up && exec \"$0\" \"$@\"")
+			.arg(std::env::current_exe().unwrap())
+			.args(std::env::args_os().skip(1))
+			.env(LANE, lane.to_string())
+			.spawn()
+			.expect("`unshare` starts")
+	};
+	let lanes: Vec<_> = (0..LANES.len()).map(start).collect();
+	let ends = lanes.into_iter().map(|mut lane| lane.wait().unwrap());
+	// All of them are waited for, whatever becomes of one.
+	Some(match ends.fold(true, |all, end| all & end.success()) {
 		true => ExitCode::SUCCESS,
 		false => ExitCode::FAILURE,
 	})
@@ -117,26 +146,16 @@ fn main() -> ExitCode {
 	if std::env::args().any(|argument| argument == "--list") {
 		return ExitCode::SUCCESS;
 	}
-	if let Some(code) = in_a_network_of_its_own() {
+	if let Some(code) = lanes_in_networks_of_their_own() {
 		return code;
 	}
-	let mut passed = 0;
-	let mut failed = 0;
-	let mut add = |(p, f): (usize, usize)| {
-		passed += p;
-		failed += f;
+	let lane = std::env::var(LANE)
+		.ok()
+		.map(|lane| lane.parse::<usize>().unwrap());
+	let (passed, failed) = match lane {
+		Some(lane) => LANES[lane](),
+		None => sum(&LANES.map(|lane| lane())),
 	};
-	let cases = [orders::CASES, jobs::CASES, access::CASES].concat();
-	add(suite(
-		"market",
-		&["--for-seconds", "900"],
-		SIDE_BY_SIDE,
-		&cases,
-	));
-	let one = ["--providers", "1", "--for-seconds", "900"];
-	add(suite("faults", &one, 1, faults::CASES));
-	add(modules::run(&one));
-	add(containers::run(&one));
 	let word = if failed == 0 { "ok" } else { "FAILED" };
 	println!(
 		"\ntest result: {word}. {passed} passed; {failed} failed; 0 ignored; 0 measured; 0 filtered out"

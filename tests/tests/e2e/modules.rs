@@ -4,7 +4,7 @@ use crate::{
 	faults::{kill_daemon, start_daemon},
 	services::{close, deploy, log, page, replica, start, until},
 	setting::{closed, sleeper, status, text, wasm},
-	suite, Case,
+	suite, Case, ONE,
 };
 use leasehold_tests::devnet::{wait_until, Devnet};
 use rustix::process::{kill_process, Pid, Signal};
@@ -33,8 +33,8 @@ const CASES: &[Case] = &[
 ];
 
 /// Runs the cases; how many passed and failed.
-pub fn run(arguments: &[&str]) -> (usize, usize) {
-	let arguments = [arguments, &["--start-deadline", "30"]].concat();
+pub fn run() -> (usize, usize) {
+	let arguments = [&ONE, &["--start-deadline", "30"][..]].concat();
 	suite("modules", &arguments, CASES.len(), CASES)
 }
 

@@ -5,7 +5,9 @@ use crate::{
 	Case,
 };
 use leasehold_client::keystore;
-use leasehold_tests::devnet::{program, Devnet};
+use leasehold_tests::devnet::{program, wait_until, Devnet};
+use serde_json::Value;
+use std::{path::Path, time::Duration};
 
 pub const CASES: &[Case] = &[
 	(
@@ -23,7 +25,60 @@ pub const CASES: &[Case] = &[
 		another_chains_transactions,
 	),
 	("a_file_with_faults_is_refused_with_line_and_column", faults),
+	("the_cheapest_standing_offer_is_taken_at_once", at_once),
 ];
+
+/// What each provider asks for a file at once, planck a block; nothing, if it has no offer.
+pub fn asks(devnet: &Devnet, file: &Path) -> Vec<Option<u128>> {
+	let (all, code) = devnet
+		.json("//Tenant", &["providers", "--for", text(file)])
+		.unwrap();
+	assert_eq!(code, 0, "{all}");
+	let asks = |one: &Value| one["asks"].as_str().map(|rate| rate.parse().unwrap());
+	all.as_array().unwrap().iter().map(asks).collect()
+}
+
+fn at_once(devnet: &Devnet) {
+	let file = File::default().write(devnet);
+	let mut offers = Vec::new();
+	wait_until(
+		Duration::from_secs(60),
+		"both providers make an offer",
+		|| {
+			offers = asks(devnet, &file);
+			offers.iter().all(Option::is_some)
+		},
+	)
+	.unwrap();
+	assert!(offers[0] < offers[1], "{offers:?}");
+	let deploy = |more: &[&str]| {
+		let arguments = ["deploy", text(&file), "--instant", "--yes"];
+		devnet
+			.json("//Tenant", &[&arguments, more].concat())
+			.unwrap()
+	};
+	let (json, code) = deploy(&["--max-price", "0.0001"]);
+	assert_eq!(code, 4, "{json}");
+	let said = json["error"].as_str().unwrap();
+	assert!(said.contains("the cheapest standing offer asks"), "{said}");
+	let both = ["deploy", text(&file), "--instant", "--bidding", "5"];
+	let output = devnet.tenant(&both).unwrap().output().unwrap();
+	assert_eq!(output.status.code(), Some(2), "there is no bidding");
+	let (json, code) = deploy(&["--wait"]);
+	assert_eq!(code, 0, "{json}");
+	assert_eq!(
+		(&json["close_reason"], &json["provider"]),
+		(&"Completed".into(), &0.into())
+	);
+	let lease = json["lease"].to_string();
+	let (told, _) = devnet.json("//Tenant", &["events", &lease]).unwrap();
+	let block = |event: &str| {
+		let all = told.as_array().unwrap();
+		let found = all.iter().find(|t| t["event"] == event);
+		found.unwrap_or_else(|| panic!("{event} is not in {told}"))["block"].clone()
+	};
+	assert_eq!(block("OrderPlaced"), block("OrderMatched"));
+}
 
 fn balance(devnet: &Devnet, who: &str) -> (u128, u128) {
 	let (json, code) = devnet.json(who, &["balance"]).unwrap();
@@ -96,7 +151,7 @@ fn nobody_fits(devnet: &Devnet) {
 }
 
 /// What provider 0 decided about an order.
-fn why(devnet: &Devnet, order: &str) -> serde_json::Value {
+fn why(devnet: &Devnet, order: &str) -> Value {
 	let output = std::process::Command::new(program("leasehold-provider").unwrap())
 		.arg("--dir")
 		.arg(devnet.provider_folder(0))

@@ -13,6 +13,8 @@ pub struct File {
 	pub cpu: &'static str,
 	pub memory: &'static str,
 	pub storage: &'static str,
+	/// More lines of the resources.
+	pub more: &'static str,
 	pub attributes: &'static str,
 	pub args: String,
 	pub max_duration: &'static str,
@@ -30,6 +32,7 @@ impl Default for File {
 			cpu: "0.1",
 			memory: "64Mi",
 			storage: "16Mi",
+			more: "",
 			attributes: "{ region: local }",
 			args: "[]".into(),
 			max_duration: "2m",
@@ -62,6 +65,7 @@ impl File {
 			args,
 			max_duration,
 			attempts,
+			more: also,
 			..
 		} = self;
 		let module = ("wasm:module.wasm".to_owned(), String::new());
@@ -69,7 +73,7 @@ impl File {
 		let text = format!(
 			"version: \"2.0\"\nservices:\n  job:\n    image: {image:?}\n    args: {args}\n{more}\
 			 profiles:\n  compute:\n    p:\n      resources:\n        cpu: {{ units: {cpu} }}\n        \
-			 memory: {{ size: {memory} }}\n        storage: {{ size: {storage} }}\n  placement:\n    \
+			 memory: {{ size: {memory} }}\n        storage: {{ size: {storage} }}\n{also}  placement:\n    \
 			 here:\n      attributes: {attributes}\n      pricing:\n        p: {{ denom: ulease, \
 			 amount: 500 }}\ndeployment:\n  job:\n    here: {{ profile: p, count: 1 }}\nx-leasehold:\n  \
 			 version: 1\n  services:\n    job:\n      kind: job\n      inputs: [{inputs}]\n      \

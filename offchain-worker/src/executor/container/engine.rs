@@ -9,7 +9,10 @@ use bollard::{
 	auth::DockerCredentials,
 	container::LogOutput,
 	errors::Error,
-	models::{ContainerCreateBody, ContainerStateStatusEnum, ContainerSummary, HealthConfig},
+	models::{
+		ContainerCreateBody, ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum,
+		HealthConfig,
+	},
 	query_parameters::{
 		CreateContainerOptions, CreateImageOptions, InspectContainerOptions, KillContainerOptions,
 		ListContainersOptions, LogsOptions, RemoveContainerOptions, RemoveImageOptions,
@@ -73,6 +76,7 @@ pub struct Ours {
 	/// Service and replica.
 	pub member: String,
 	pub name: String,
+	pub runs: bool,
 }
 
 /// What is of interest about an image.
@@ -237,6 +241,7 @@ impl Engine {
 			Some(Ours {
 				lease: labels.get(LEASE)?.parse().ok()?,
 				member: member_of(labels)?,
+				runs: one.state == Some(ContainerSummaryStateEnum::RUNNING),
 				name: name_of(one)?,
 			})
 		});

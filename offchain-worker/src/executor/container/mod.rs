@@ -128,6 +128,12 @@ impl Container {
 		Ok(all.chain(networks.map(|(of, _)| of)).collect())
 	}
 
+	/// Whether a container of a lease runs.
+	pub async fn runs(&self, lease: u64) -> Result<bool, ExecutorError> {
+		let all = self.common.engine.ours(self.genesis, self.provider).await?;
+		Ok(all.iter().any(|one| one.lease == lease && one.runs))
+	}
+
 	/// Removes the images that were brought for replicas with these folders, but for those that a replica in the
 	/// others still needs.
 	pub async fn remove_images(&self, of: &[PathBuf], others: &[PathBuf]) {

@@ -5,8 +5,8 @@ use crate::executor::{
 	Attempt, Port,
 };
 use bollard::models::{
-	ContainerCreateBody, EndpointSettings, HealthConfig, HostConfig, HostConfigLogConfig,
-	NetworkingConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
+	ContainerCreateBody, DeviceMapping, DeviceRequest, EndpointSettings, HealthConfig, HostConfig,
+	HostConfigLogConfig, NetworkingConfig, PortBinding, RestartPolicy, RestartPolicyNameEnum,
 };
 use leasehold_client::H256;
 use leasehold_manifest::{Program, Service};
@@ -184,17 +184,22 @@ pub fn body(
 		Some(bytes) => bytes >> 10,
 	};
 	let (entrypoint, cmd) = command_of(service);
+	let (paths, named): (Vec<_>, Vec<_>) = attempt
+		.devices
+		.iter()
+		.cloned()
+		.partition(|device| device.starts_with('/'));
+	let devices = paths.into_iter().map(|path| DeviceMapping {
+		path_on_host: Some(path.clone()),
+		path_in_container: Some(path),
+		cgroup_permissions: Some("rwm".into()),
+	});
+	let devices = devices.collect();
 	ContainerCreateBody {
 		image: Some(image_id.to_owned()),
 		entrypoint,
 		cmd,
-		env: Some(
-			service
-				.env
-				.iter()
-				.map(|(name, value)| format!("{name}={value}"))
-				.collect(),
-		),
+		env: Some(environment(service)),
 		labels: Some(labels.all()),
 		// The daemon looks itself.
 		healthcheck: Some(HealthConfig {
@@ -234,8 +239,38 @@ pub fn body(
 				)])),
 			}),
 			runtime: runtime.map(str::to_owned),
+			devices: Some(devices),
+			device_requests: (!named.is_empty()).then(|| vec![of_interface(named)]),
 			..Default::default()
 		}),
+		..Default::default()
+	}
+}
+
+/// What makes an engine whose runtime is a vendor's own give a container all GPUs of the machine: neither the image nor
+/// the tenant may say so.
+const ALL_GPUS: [(&str, &str); 2] = [
+	("NVIDIA_VISIBLE_DEVICES", "void"),
+	("AMD_VISIBLE_DEVICES", "none"),
+];
+
+fn environment(service: &Service) -> Vec<String> {
+	let theirs = service
+		.env
+		.iter()
+		.map(|(name, value)| (name.as_str(), value.as_str()));
+	let theirs = theirs.filter(|(name, _)| ALL_GPUS.iter().all(|(not, _)| not != name));
+	theirs
+		.chain(ALL_GPUS)
+		.map(|(name, value)| format!("{name}={value}"))
+		.collect()
+}
+
+/// Devices by their names in the Container Device Interface.
+fn of_interface(names: Vec<String>) -> DeviceRequest {
+	DeviceRequest {
+		driver: Some("cdi".into()),
+		device_ids: Some(names),
 		..Default::default()
 	}
 }

@@ -79,6 +79,7 @@ impl Task {
 			folder: folder.to_owned(),
 			service,
 			ports: self.ports,
+			devices: Vec::new(),
 		})
 	}
 }

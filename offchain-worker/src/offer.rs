@@ -1,0 +1,41 @@
+//! The standing offer: an order may be matched to it at once, at the rate of the price sheet.
+
+use crate::daemon::Shared;
+use leasehold_client::{view::View, Call, PriceSheet};
+use std::sync::{atomic::Ordering, Arc};
+
+impl Shared {
+	/// Brings the offer on chain in step with the sheet. It is taken back while containers cannot run, for nobody
+	/// looks at an order before it is matched.
+	pub async fn keep_offer(self: &Arc<Self>, best: &View, slot_millis: u64) -> anyhow::Result<()> {
+		let (stands, unwell) = (best.offer(self.provider).await?, self.unwell());
+		// Not for an engine that is just being started anew.
+		let twice = self.was_unwell.swap(unwell.is_some(), Ordering::Relaxed);
+		let wanted = match (&unwell, self.config.is_instant()) {
+			(_, false) => None,
+			(Some(_), true) if twice => None,
+			(Some(_), true) => stands.clone(),
+			(None, true) => self.sheet(slot_millis),
+		};
+		let word = match (&wanted, unwell) {
+			(Some(_), _) => Some("stands".to_owned()),
+			(None, why) => why.map(|why| format!("taken back: {why}")),
+		};
+		self.note(|s| s.offer = word);
+		if stands != wanted {
+			self.tell("offer".into(), best.number(), Call::SetOffer(wanted));
+		}
+		Ok(())
+	}
+
+	fn sheet(&self, slot_millis: u64) -> Option<PriceSheet> {
+		let prices = self.config.prices().ok()?;
+		prices.offer(&self.config.resources(), slot_millis)
+	}
+
+	fn unwell(&self) -> Option<String> {
+		self.config.containers.as_ref()?;
+		let (no_containers, no_services) = self.cannot_run();
+		no_containers.or(no_services)
+	}
+}
