@@ -7,14 +7,16 @@ use std::{os::unix::fs::MetadataExt as _, path::Path, sync::Arc};
 
 /// Blocks after which an unincluded heartbeat is sent again.
 const RESEND: u32 = 2;
-/// File with the instance that last sent heartbeats from a folder.
+/// File with the instances that last sent heartbeats from a folder.
 const INSTANCE: &str = "INSTANCE";
+/// How many of them, beside the newest.
+const REMEMBERED: usize = 3;
 
 /// What this life of the daemon knows of its heartbeats.
 pub struct Duty {
 	instance: [u8; 16],
-	/// The daemon that had this folder before: it is dead, for the folder is locked.
-	former: Option<[u8; 16]>,
+	/// The daemons that had this folder before: they are dead, for the folder is locked.
+	former: Vec<[u8; 16]>,
 	/// The block of the last heartbeat of this life that was seen counted.
 	counted: Option<u32>,
 	/// (stored last beat, block in which it was sent)
@@ -23,21 +25,35 @@ pub struct Duty {
 	ended: Option<&'static str>,
 }
 
-/// What is written down of an instance. A copied folder is told by where it stands, and by the machine, which says
-/// which start of its own this is: after another, the former daemon's turn is waited for.
-fn written(folder: &Path, instance: &str) -> std::io::Result<String> {
+/// Where a folder is. A copied one is told by where it stands, and by the machine, which says which start of its own
+/// this is: after another, the former daemon's turn is waited for.
+fn place(folder: &Path) -> std::io::Result<String> {
 	let place = std::fs::metadata(folder)?;
 	let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
 	let (boot, device, inode) = (boot.trim(), place.dev(), place.ino());
-	Ok(format!("1 {boot} {device}:{inode} {instance}"))
+	Ok(format!("1 {boot} {device}:{inode}"))
 }
 
-/// The instance that last sent heartbeats from this very folder.
-fn former(folder: &Path) -> Option<[u8; 16]> {
-	let text = std::fs::read_to_string(folder.join(INSTANCE)).ok()?;
-	let instance = text.rsplit(' ').next()?;
-	let same = written(folder, instance).ok()? == text;
-	hex::decode(instance).ok().filter(|_| same)?.try_into().ok()
+/// The instances that last sent heartbeats from this very folder, the newest last.
+fn former(folder: &Path) -> Vec<[u8; 16]> {
+	let text = std::fs::read_to_string(folder.join(INSTANCE)).unwrap_or_default();
+	let place = place(folder).map(|place| place + " ").ok();
+	let theirs = place.and_then(|place| text.strip_prefix(&place));
+	let words = theirs.unwrap_or_default().split_whitespace();
+	let decoded = words.filter_map(|word| hex::decode(word).ok()?.try_into().ok());
+	decoded.collect()
+}
+
+/// Writes an instance down beside those before it: its first heartbeat may never be counted.
+fn note(folder: &Path, before: &[[u8; 16]], instance: [u8; 16]) -> std::io::Result<()> {
+	let from = before.len().saturating_sub(REMEMBERED);
+	let all = before.iter().skip(from).chain([&instance]);
+	let mut text = place(folder)?;
+	for one in all {
+		text.push(' ');
+		text.push_str(&hex::encode(one));
+	}
+	write_whole(&folder.join(INSTANCE), text.as_bytes())
 }
 
 impl Duty {
@@ -79,15 +95,17 @@ impl Duty {
 		if let Some(why) = self.ended {
 			return Ok(Some(why.into()));
 		}
-		let terms = best.terms().await?;
-		let now = best.number();
-		// Another life's beat may still be followed by its next: it must have missed its turn.
 		let never = stored.instance == [0; 16];
+		let theirs = !ours && !never && !self.former.contains(&stored.instance);
+		if !needed && !theirs {
+			return Ok(None);
+		}
+		// Another life's beat may still be followed by its next: it must have missed its turn.
+		let (terms, now) = (best.terms().await?, best.number());
 		let margin = terms.heartbeat_grace.saturating_sub(terms.heartbeat_period) / 2;
 		let wait = if ours || never { 0 } else { margin };
 		let period = math::beat_period(terms.heartbeat_period, stored.grace);
 		let due = stored.last_beat.saturating_add(period).saturating_add(wait);
-		let theirs = !ours && !never && self.former != Some(stored.instance);
 		let early = now.saturating_add(1) < due;
 		let waits = match (theirs, early) {
 			(true, true) => Some(format!(
@@ -110,9 +128,7 @@ impl Duty {
 			return Ok(waits);
 		}
 		if self.sent.is_none() {
-			let folder = shared.store.folder();
-			let text = written(folder, &hex::encode(self.instance))?;
-			write_whole(&folder.join(INSTANCE), text.as_bytes())?;
+			note(shared.store.folder(), &self.former, self.instance)?;
 		}
 		let bytes = call::heartbeat(
 			&best.at,
@@ -141,13 +157,17 @@ mod tests {
 	#[test]
 	fn a_copied_folder_has_no_former_daemon() {
 		let (here, copy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-		let text = written(here.path(), &hex::encode([7; 16])).unwrap();
-		assert_eq!(former(here.path()), None);
-		for folder in [&here, &copy] {
-			std::fs::write(folder.path().join(INSTANCE), &text).unwrap();
+		let folder = here.path();
+		assert!(former(folder).is_empty());
+		note(folder, &[], [1; 16]).unwrap();
+		for n in 2..=9 {
+			note(folder, &former(folder), [n; 16]).unwrap();
 		}
-		assert_eq!(former(here.path()), Some([7; 16]));
-		assert_eq!(former(copy.path()), None);
+		let last = [[6; 16], [7; 16], [8; 16], [9; 16]];
+		assert_eq!(former(folder), last);
+		let text = std::fs::read_to_string(folder.join(INSTANCE)).unwrap();
+		std::fs::write(copy.path().join(INSTANCE), &text).unwrap();
+		assert!(former(copy.path()).is_empty());
 		// Another start of the machine, another place of the folder, or rubbish.
 		let words: Vec<&str> = text.split(' ').collect();
 		for wrong in [
@@ -155,8 +175,8 @@ mod tests {
 			["1", words[1], "1:2", words[3]].join(" "),
 			"1 2 rubbish".to_owned(),
 		] {
-			std::fs::write(here.path().join(INSTANCE), wrong).unwrap();
-			assert_eq!(former(here.path()), None);
+			std::fs::write(folder.join(INSTANCE), wrong).unwrap();
+			assert!(former(folder).is_empty());
 		}
 	}
 }

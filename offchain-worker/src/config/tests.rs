@@ -211,7 +211,7 @@ devices = [\"nvidia.com/gpu=1\"]
 vendor = \"amd\"
 model = \"mi210\"
 memory_mib = 65520
-devices = [\"/dev/kfd\", \"/dev/dri/renderD128\"]
+devices = [\"/dev/kfd\", \"/dev/dri/renderD129\"]
 ";
 
 #[test]
@@ -266,7 +266,7 @@ fn gpus_are_counted_by_their_sort_and_have_a_price() {
 		),
 		("gpu=1", "gpu=0", "stands twice"),
 		("gpu=1", "gpu=all", "more than one"),
-		("/dev/dri/renderD128\"", "/dev/kfd\"", "of its own"),
+		("/dev/dri/renderD129\"", "/dev/kfd\"", "of its own"),
 		("[\"nvidia.com/gpu=1\"]", "[]", "devices"),
 		(
 			"\n[containers]\nengine = \"unix:///run/engine.sock\"\n",

@@ -265,9 +265,11 @@ fn second_daemon(devnet: &Devnet) {
 	says(true);
 	second.kill();
 	start_daemon(devnet);
-	wait_until(Duration::from_secs(60), "the first takes over again", || {
-		daemon_status(devnet)["on_duty"] == true
-	})
+	wait_until(
+		Duration::from_secs(60),
+		"the first takes over again",
+		|| daemon_status(devnet)["on_duty"] == true,
+	)
 	.unwrap();
 	let lease = job(3, 1).start(devnet);
 	let record = closed(devnet, lease, 60);
