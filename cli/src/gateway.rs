@@ -16,6 +16,8 @@ use std::{
 };
 use tokio::io::AsyncWriteExt as _;
 
+/// How long a gateway may take to say whose it is.
+const PATIENCE: Duration = Duration::from_secs(3);
 /// SHA-256 of nothing.
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
@@ -38,6 +40,26 @@ fn now() -> u64 {
 fn away(url: &str, error: reqwest::Error) -> Failure {
 	let what = format!("the provider's gateway at {url} does not answer: {error}");
 	Failure::new(6, what, "Try again; the provider may be restarting.")
+}
+
+/// Whether a provider's gateway answers at this address.
+pub async fn answers(url: &str, provider: u32) -> bool {
+	let asked = async {
+		let client = reqwest::Client::builder().timeout(PATIENCE).build().ok()?;
+		let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "provider_info", "params": [] });
+		let url = format!("{}/rpc", url.trim_end_matches('/'));
+		let answer: Value = client
+			.post(url)
+			.json(&request)
+			.send()
+			.await
+			.ok()?
+			.json()
+			.await
+			.ok()?;
+		Some(answer["result"]["provider"] == provider)
+	};
+	asked.await.unwrap_or(false)
 }
 
 impl Gateway {
@@ -102,7 +124,11 @@ impl Gateway {
 				.as_str()
 				.unwrap_or("the gateway refused")
 				.to_owned();
-			return Err(Failure::new(5, what, "Check the account and the lease."));
+			// Not now, but perhaps later.
+			return Err(match error["code"] == 503 {
+				true => Failure::new(6, what, "Try again; the provider may be restarting."),
+				false => Failure::new(5, what, "Check the account and the lease."),
+			});
 		}
 		Ok(answer["result"].take())
 	}

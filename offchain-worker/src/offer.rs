@@ -18,9 +18,11 @@ impl Shared {
 			(None, true) => self.sheet(slot_millis),
 		};
 		let word = match (&wanted, unwell) {
-			(Some(_), _) => Some("stands".to_owned()),
-			(None, why) => why.map(|why| format!("taken back: {why}")),
+			(Some(_), _) => "stands".to_owned(),
+			(None, Some(why)) if self.config.is_instant() => format!("taken back: {why}"),
+			(None, _) => "none, by provider.toml".to_owned(),
 		};
+		let word = Some(word);
 		self.note(|s| s.offer = word);
 		if stands != wanted {
 			self.tell("offer".into(), best.number(), Call::SetOffer(wanted));

@@ -294,7 +294,10 @@ pub(super) fn over(context: &Context, closed: &Closed) -> Result<(), Failure> {
 	if succeeded {
 		return Ok(());
 	}
-	let what = format!("the job did not succeed: {}", story::reason(&closed.reason));
+	let what = format!(
+		"the lease came to nothing: {}",
+		story::reason(&closed.reason)
+	);
 	let advice = format!("`leasehold logs {lease}` shows what it wrote.");
 	Err(Failure::new(7, what, advice))
 }

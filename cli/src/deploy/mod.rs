@@ -5,13 +5,13 @@ mod prepare;
 
 pub use prepare::{read, understand};
 
-use crate::{keys, output::Failure, tenant, Context};
+use crate::{gateway, keys, output::Failure, tenant, Context};
 use clap::Args;
 use follow::{deliver, matched, over, until_ended, until_running, Outcome};
 use leasehold_client::{
 	keystore,
 	signer::Wait,
-	story, units,
+	units,
 	view::{LeaseRecordNow, Provider, Terms, View},
 	AccountId32, Call, Chain, OrderRequest, Selection, WorkloadKind,
 };
@@ -37,7 +37,7 @@ pub struct Deploy {
 	#[arg(long)]
 	wait: bool,
 	/// Go on with an order of an earlier `deploy` that was interrupted.
-	#[arg(long, value_name = "ORDER", conflicts_with_all = ["file", "placement"])]
+	#[arg(long, value_name = "ORDER", conflicts_with_all = ["file", "placement", "instant", "bidding", "max_price", "deposit"])]
 	resume: Option<u64>,
 	/// Do not ask before spending.
 	#[arg(long, short)]
@@ -137,6 +137,9 @@ impl Deploy {
 			"lease {id} goes on; `leasehold status {id}` shows it, `leasehold close {id}` ends it"
 		));
 		let record = until_running(context, &chain, &pair, lease.id, proof).await?;
+		if let LeaseRecordNow::Closed(closed) = &record {
+			return over(context, closed);
+		}
 		if self.wait {
 			return until_ended(context, &chain, &gateway, lease.id).await;
 		}
@@ -155,11 +158,8 @@ impl Deploy {
 		}
 		context.out.result(json, || {
 			let word = match record {
-				LeaseRecordNow::Open(_) => "runs".to_owned(),
-				LeaseRecordNow::Closed(closed) => {
-					format!("ended: {}", story::reason(&closed.reason))
-				}
-				_ => "is over".to_owned(),
+				LeaseRecordNow::Open(_) => "runs",
+				_ => "is over",
 			};
 			let id = lease.id;
 			format!(
@@ -231,7 +231,10 @@ impl Deploy {
 		let who = keystore::account(pair);
 		match self.instant {
 			true => take_offer(context, &view, &who, &mut request, &terms).await?,
-			false => self.may_be_bid_on(context, &view, &request, &terms).await?,
+			false => {
+				self.may_be_bid_on(context, &view, &who, &request, &terms)
+					.await?
+			}
 		}
 		let max_rate = request.max_rate;
 		let least = terms.minimal_deposit(max_rate);
@@ -332,6 +335,7 @@ impl Deploy {
 		&self,
 		context: &Context,
 		view: &View,
+		who: &AccountId32,
 		request: &OrderRequest,
 		terms: &Terms,
 	) -> Result<(), Failure> {
@@ -344,14 +348,25 @@ impl Deploy {
 			return Err(Failure::new(2, what, "Change --bidding."));
 		}
 		let providers = view.providers().await?;
-		match fits(context, &providers, request, terms) || self.anyway {
-			true => Ok(()),
-			false => Err(Failure::new(
+		if !fits(context, &providers, request, terms) && !self.anyway {
+			return Err(Failure::new(
 				4,
 				"no provider fits this order at present",
-				"Ask for less, pay more, or place it --anyway: it expires and the deposit returns.",
-			)),
+				"Ask for less, or place it --anyway: it expires and the deposit returns.",
+			));
 		}
+		let (offers, _) = offers(view, who, request).await?;
+		if let Some((cheapest, ..)) = offers.first() {
+			let word = match *cheapest > request.max_rate {
+				true => ", above the ceiling",
+				false => ": --instant takes it without bidding",
+			};
+			let asks = an_hour(*cheapest, terms);
+			context.out.stage(format!(
+				"the cheapest standing offer asks {asks} an hour{word}"
+			));
+		}
+		Ok(())
 	}
 
 	/// The price ceiling, planck a block.
@@ -395,7 +410,39 @@ fn confirm() -> Result<(), Failure> {
 	Err(Failure::new(1, "not deployed", ""))
 }
 
-/// Asks for the cheapest standing offer, at its own rate: should it have changed by then, the order is refused.
+/// (planck a block, provider, version) of the standing offers that could be taken now, the cheapest first, and how many
+/// providers there are.
+async fn offers(
+	view: &View,
+	who: &AccountId32,
+	request: &OrderRequest,
+) -> Result<(Vec<(u128, u32, u32)>, usize), Failure> {
+	// By which of them is told by the answer.
+	let by_any = OrderRequest {
+		selection: Selection::Offer {
+			provider: 0,
+			version: 0,
+		},
+		..request.clone()
+	};
+	let all = view.candidates(who, &by_any).await?;
+	let there = all.iter().filter(|one| one.on_duty);
+	let mut offers: Vec<_> = there
+		.filter_map(|one| {
+			one.offer
+				.map(|(version, rate)| (rate, one.provider, version))
+		})
+		.collect();
+	offers.sort_unstable();
+	Ok((offers, all.len()))
+}
+
+fn an_hour(rate: u128, terms: &Terms) -> String {
+	units::lease(rate.saturating_mul(units::blocks_per_hour(terms.slot_millis)))
+}
+
+/// Asks for the cheapest standing offer whose provider answers, at its own rate: should it have changed by then, the
+/// order is refused.
 async fn take_offer(
 	context: &Context,
 	view: &View,
@@ -403,45 +450,58 @@ async fn take_offer(
 	request: &mut OrderRequest,
 	terms: &Terms,
 ) -> Result<(), Failure> {
-	let hour =
-		|rate: u128| units::lease(rate.saturating_mul(units::blocks_per_hour(terms.slot_millis)));
-	// By which offer is told by the answer.
-	request.selection = Selection::Offer {
-		provider: 0,
-		version: 0,
+	let (offers, providers) = offers(view, who, request).await?;
+	let Some((cheapest, ..)) = offers.first() else {
+		fits(context, &view.providers().await?, request, terms);
+		let what = "no standing offer fits this order at present";
+		let advice =
+			"Leave out --instant where some provider fits: it may bid. Otherwise ask for less.";
+		return Err(Failure::new(4, what, advice));
 	};
-	let all = view.candidates(who, request).await?;
-	let offers = all.iter().filter(|one| one.on_duty);
-	let offers = offers.filter_map(|one| {
-		one.offer
-			.map(|(version, rate)| (rate, one.provider, version))
-	});
-	let cheapest = offers.clone().min();
-	let (rate, provider, version) = match cheapest {
-		Some(offer) if offer.0 <= request.max_rate => offer,
-		dear => {
-			let what = match dear {
-				Some((rate, ..)) => format!(
-					"the cheapest standing offer asks {} an hour, the ceiling is {}",
-					hour(rate),
-					hour(request.max_rate)
-				),
-				None => "no standing offer fits this order at present".into(),
-			};
-			let advice =
-				"Leave out --instant: others may bid. `leasehold providers --for FILE` shows what \
-			              each lacks and asks.";
-			return Err(Failure::new(4, what, advice));
+	if *cheapest > request.max_rate {
+		let (asks, most) = (an_hour(*cheapest, terms), an_hour(request.max_rate, terms));
+		let what =
+			format!("the cheapest standing offer asks {asks} an hour, the ceiling is {most}");
+		return Err(Failure::new(
+			4,
+			what,
+			"Raise --max-price, or leave out --instant: others may bid.",
+		));
+	}
+	for (rate, provider, version) in &offers {
+		if *rate > request.max_rate {
+			break;
 		}
-	};
-	context.out.stage(format!(
-		"{} of {} providers offer it at once; provider {provider} asks least",
-		offers.count(),
-		all.len()
-	));
-	request.selection = Selection::Offer { provider, version };
-	request.max_rate = rate;
-	Ok(())
+		let url = view.provider(*provider).await?;
+		let url = url.and_then(|found| found.gateways.first().cloned());
+		let answers = match &url {
+			Some(url) => gateway::answers(url, *provider).await,
+			None => false,
+		};
+		if !answers {
+			context.out.stage(format!(
+				"provider {provider} offers it, but its gateway does not answer: passed over"
+			));
+			continue;
+		}
+		context.out.stage(format!(
+			"{} of {providers} providers offer it at once; provider {provider} takes it at {} an hour",
+			offers.len(),
+			an_hour(*rate, terms)
+		));
+		request.selection = Selection::Offer {
+			provider: *provider,
+			version: *version,
+		};
+		request.max_rate = *rate;
+		return Ok(());
+	}
+	let what = "no provider with a standing offer below the ceiling answers at its gateway";
+	Err(Failure::new(
+		4,
+		what,
+		"Try again, or leave out --instant: others may bid.",
+	))
 }
 
 /// Whether a provider fits; says why each other does not.
@@ -454,7 +514,7 @@ fn fits(context: &Context, providers: &[Provider], request: &OrderRequest, terms
 		.collect();
 	let fitting = lacking.iter().filter(|(_, lacks)| lacks.is_empty()).count();
 	context.out.stage(format!(
-		"{fitting} of {} providers fit (their prices are not known before they bid)",
+		"{fitting} of {} providers fit, whatever they ask",
 		providers.len()
 	));
 	if fitting == 0 {

@@ -3,6 +3,7 @@
 use super::Config;
 use leasehold_client::primitives::{GpuUnits, GpuVendor};
 use serde::Deserialize;
+use std::os::unix::fs::FileTypeExt as _;
 
 /// Devices that all GPUs of a vendor share.
 pub const SHARED: [&str; 1] = ["/dev/kfd"];
@@ -53,6 +54,18 @@ pub fn sorts(gpus: &[Gpu]) -> Vec<GpuUnits> {
 		}
 	}
 	sorts
+}
+
+/// Whether what is named by a path is a device.
+pub fn are_there(gpus: &[Gpu]) -> Result<(), String> {
+	let paths = gpus.iter().flat_map(|gpu| &gpu.devices);
+	for path in paths.filter(|device| device.starts_with('/')) {
+		let meta = std::fs::metadata(path).map_err(|error| format!("gpus: {path}: {error}"))?;
+		if !meta.file_type().is_char_device() {
+			return Err(format!("gpus: `{path}` is no device"));
+		}
+	}
+	Ok(())
 }
 
 /// What the chain would refuse, too, or no container could be given.

@@ -278,6 +278,11 @@ impl Config {
 		})
 	}
 
+	/// Whether the devices of GPUs are there.
+	pub fn has_devices(&self) -> Result<(), String> {
+		gpus::are_there(&self.gpus)
+	}
+
 	/// Whether there is a standing offer.
 	pub fn is_instant(&self) -> bool {
 		let pricing = &self.pricing;

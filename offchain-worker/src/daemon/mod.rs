@@ -99,7 +99,7 @@ pub struct Status {
 	pub short: bool,
 	/// Where the configuration and the chain differ.
 	pub differs: Option<String>,
-	/// Whether orders may be matched at once; nothing, if they never may.
+	/// Whether orders may be matched at once; not known before the chain has been asked.
 	pub offer: Option<String>,
 	/// The container engine, if it can be used.
 	pub containers: Option<String>,
@@ -141,6 +141,12 @@ impl Shared {
 		if let Ok(mut status) = self.status.lock() {
 			change(&mut status);
 		}
+	}
+
+	/// Whether this daemon is the one with its key that serves.
+	pub fn is_on_duty(&self) -> bool {
+		let status = self.status.lock();
+		status.is_ok_and(|status| status.on_duty == Some(true))
 	}
 
 	/// Whether something of this name is under way, or was refused a moment ago.
@@ -220,6 +226,9 @@ impl Shared {
 	pub async fn update(&self) -> anyhow::Result<u32> {
 		let config = Config::read(self.store.folder())?;
 		let info = config.info().map_err(anyhow::Error::msg)?;
+		if !self.is_on_duty() {
+			bail!("this daemon is not on duty: see `leasehold-provider status`");
+		}
 		if config.gpus != self.config.gpus || config.ports() != self.config.ports() {
 			bail!("the file names other GPUs or ports than this daemon runs with: start it anew first");
 		}
@@ -255,6 +264,7 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 			folder.display()
 		);
 	}
+	config.has_devices().map_err(anyhow::Error::msg)?;
 	let prices = config.prices().map_err(anyhow::Error::msg)?;
 	let pricing = Pricing::new(prices, config.pricing.program.as_deref());
 	let pair = operator_key(folder)?;
@@ -443,11 +453,7 @@ async fn work(
 			s.distrust = why;
 		});
 		// Another daemon may run the same leases.
-		let on_duty = shared
-			.status
-			.lock()
-			.is_ok_and(|status| status.on_duty == Some(true));
-		if let (Ok(heads), true) = (trusted, on_duty) {
+		if let (Ok(heads), true) = (trusted, shared.is_on_duty()) {
 			if let Err(error) = turn(&shared, heads).await {
 				tracing::warn!(%error, "this turn is cut short");
 			}

@@ -139,6 +139,10 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 	let signed: Signed = params.one().map_err(bad)?;
 	let row = checked(&gateway, "lease_submitManifest", Scope::Deploy, &signed).await?;
 	let shared = &gateway.shared;
+	if !shared.is_on_duty() {
+		let why = "this daemon is not on duty".to_owned();
+		return Err(Refused(StatusCode::SERVICE_UNAVAILABLE, why));
+	}
 	let Some(lease) = access::open_lease(&gateway, signed.lease).await? else {
 		return Err(bad("the lease is not open"));
 	};
