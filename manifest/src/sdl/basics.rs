@@ -31,7 +31,8 @@ impl Reader {
 			level,
 			line: at.line,
 			column: at.column,
-			key: one_line(key),
+			// One of no name is seen by its quotes.
+			key: one_line(if key.is_empty() { "\"\"" } else { key }),
 			reason: one_line(&reason.into()),
 		});
 	}
