@@ -24,8 +24,8 @@ const GLOBAL: &str = "Options of every command";
 /// `-h` is short; `--help` also names the options of every command.
 ///
 /// Exit codes: 0 done; 1 failed; 2 wrong arguments or a manifest with faults; 3 no funds; 4 no
-/// provider; 5 refused by the chain or the provider; 6 the node or the gateway is away; 7 the job
-/// ended with another exit code than 0 or failed; 130 interrupted.
+/// provider; 5 refused by the chain or the provider; 6 the node or the gateway is away; 7 the lease
+/// came to nothing, or its job ended with another exit code than 0; 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {

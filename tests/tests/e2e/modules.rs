@@ -3,7 +3,7 @@
 use crate::{
 	faults::{kill_daemon, start_daemon},
 	services::{close, deploy, log, page, replica, start, until},
-	setting::{closed, sleeper, status, text, wasm},
+	setting::{sleeper, status, text, wasm},
 	suite, Case, ONE,
 };
 use leasehold_tests::devnet::{wait_until, Devnet};
@@ -243,9 +243,8 @@ fn disk(devnet: &Devnet) {
 fn never_well(devnet: &Devnet) {
 	let health = "      health: { http: { port: 8080, path: /panic }, interval: 1s, timeout: 1s, retries: 2 }\n";
 	let services = vec![Service("web", hostile(), OPEN, health)];
-	let (json, code) = deploy(devnet, &write(devnet, services));
-	assert_eq!(code, 0, "{json}");
-	let record = closed(devnet, json["lease"].as_u64().unwrap(), 120);
+	let (record, code) = deploy(devnet, &write(devnet, services));
+	assert_eq!(code, 7, "{record}");
 	assert_eq!(record["close_reason"], "WorkloadFailed", "{record}");
 }
 
@@ -270,10 +269,9 @@ fn refused(devnet: &Devnet) {
 		(sleeper(100), health, "answers no health check"),
 	] {
 		let path = write(devnet, vec![Service("web", module, OPEN, said)]);
-		let (json, code) = deploy(devnet, &path);
-		assert_eq!(code, 0, "{json}");
-		let lease = json["lease"].as_u64().unwrap();
-		let record = closed(devnet, lease, 120);
+		let (record, code) = deploy(devnet, &path);
+		assert_eq!(code, 7, "{record}");
+		let lease = record["lease"].as_u64().unwrap();
 		assert_eq!(record["close_reason"], "WorkloadFailed", "{record}");
 		let told = devnet.tenant(&["events", &lease.to_string()]).unwrap();
 		let told = { told }.output().unwrap();

@@ -4,7 +4,7 @@ use crate::{
 	chosen,
 	containers::{setting, PASSWORD},
 	faults::{daemon_status, kill_daemon, start_daemon, DAEMON},
-	setting::{closed, status},
+	setting::status,
 	suite, Case,
 };
 use leasehold_tests::devnet::{program, wait_until, Devnet};
@@ -283,9 +283,8 @@ fn unwell(devnet: &Devnet) {
 fn never_well(devnet: &Devnet) {
 	ready(devnet);
 	let path = write(devnet, &[Service("web", "exit 1", "")], SMALL);
-	let (json, code) = deploy(devnet, &path);
-	assert_eq!(code, 0, "{json}");
-	let record = closed(devnet, json["lease"].as_u64().unwrap(), 120);
+	let (record, code) = deploy(devnet, &path);
+	assert_eq!(code, 7, "{record}");
 	assert_eq!(record["close_reason"], "WorkloadFailed", "{record}");
 }
 
