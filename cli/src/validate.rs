@@ -86,7 +86,7 @@ impl Price {
 			let sums = totals(&placement.services).ok_or_else(overflow)?;
 			let hour = placement
 				.max_rate
-				.map(|rate| rate.saturating_mul(units::blocks_per_hour(self.slot)));
+				.map(|rate| units::hourly(rate, self.slot));
 			let persistent: u64 = sums.persistent.values().map(|size| u64::from(*size)).sum();
 			let gpus: u64 = sums.gpu.iter().map(|gpu| u64::from(gpu.units)).sum();
 			text.push_str(&format!(

@@ -87,6 +87,11 @@ pub fn blocks_per_hour(slot_millis: u64) -> u128 {
 	u128::from(3_600_000u64.checked_div(slot_millis).unwrap_or(0))
 }
 
+/// What a rate, planck a block, comes to in an hour.
+pub fn hourly(rate: u128, slot_millis: u64) -> u128 {
+	rate.saturating_mul(blocks_per_hour(slot_millis))
+}
+
 #[cfg(test)]
 mod tests {
 	use super::*;

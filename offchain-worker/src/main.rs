@@ -18,6 +18,7 @@ mod offer;
 mod operate;
 mod pricing;
 mod reconcile;
+mod results;
 mod socket;
 mod store;
 mod trust;

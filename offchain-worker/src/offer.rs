@@ -1,7 +1,7 @@
 //! The standing offer: an order may be matched to it at once, at the rate of the price sheet.
 
 use crate::daemon::Shared;
-use leasehold_client::{view::View, Call, PriceSheet};
+use leasehold_client::{view::View, Call};
 use std::sync::{atomic::Ordering, Arc};
 
 impl Shared {
@@ -15,24 +15,18 @@ impl Shared {
 			(_, false) => None,
 			(Some(_), true) if twice => None,
 			(Some(_), true) => stands.clone(),
-			(None, true) => self.sheet(slot_millis),
+			(None, true) => self.pricing.offer(&self.config.resources(), slot_millis),
 		};
 		let word = match (&wanted, unwell) {
 			(Some(_), _) => "stands".to_owned(),
 			(None, Some(why)) if self.config.is_instant() => format!("taken back: {why}"),
 			(None, _) => "none, by provider.toml".to_owned(),
 		};
-		let word = Some(word);
-		self.note(|s| s.offer = word);
+		self.note(|s| s.offer = Some(word));
 		if stands != wanted {
 			self.tell("offer".into(), best.number(), Call::SetOffer(wanted));
 		}
 		Ok(())
-	}
-
-	fn sheet(&self, slot_millis: u64) -> Option<PriceSheet> {
-		let prices = self.config.prices().ok()?;
-		prices.offer(&self.config.resources(), slot_millis)
 	}
 
 	fn unwell(&self) -> Option<String> {

@@ -7,7 +7,11 @@ use crate::{
 	config::{persistent_mib, PriceSheet},
 	daemon::Shared,
 };
-use leasehold_client::view::{OpenOrder, Terms};
+use leasehold_client::{
+	primitives,
+	view::{OpenOrder, Terms},
+	Resources,
+};
 use rustix::process::{kill_process_group, Pid, Signal};
 use serde::Deserialize;
 use serde_json::{json, Value};
@@ -82,6 +86,11 @@ impl Pricing {
 			})
 		});
 		Self { sheet, script }
+	}
+
+	/// The sheet as the chain takes it, for what `capacity` has. `None` on overflow.
+	pub fn offer(&self, capacity: &Resources, slot_millis: u64) -> Option<primitives::PriceSheet> {
+		self.sheet.offer(capacity, slot_millis)
 	}
 
 	/// What to ask for an order in block `now`.

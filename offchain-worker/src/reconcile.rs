@@ -5,17 +5,14 @@ use crate::{
 	daemon::Shared,
 	executor::{module_path, wasm, Attempt, End, Executor as _, Observed},
 	members,
+	results::outputs,
 	store::{LeaseRow, Phase},
 };
 use leasehold_client::{
 	view::{OpenLease, State, Suspension, View},
 	Call, Connection, FailureCode, Heads,
 };
-use leasehold_manifest::{
-	files,
-	result::{result_hash, Output},
-	FileEntry, Manifest, Service,
-};
+use leasehold_manifest::{result::result_hash, FileEntry, Manifest, Service};
 use std::{
 	path::{Path, PathBuf},
 	sync::Arc,
@@ -92,7 +89,7 @@ pub async fn turn(
 	Ok(())
 }
 
-fn attempt(shared: &Shared, row: &LeaseRow, service: Service) -> Attempt {
+fn attempt(shared: &Shared, row: &LeaseRow, service: Service, devices: Vec<String>) -> Attempt {
 	Attempt {
 		lease: row.lease,
 		manifest_hash: row.manifest_hash,
@@ -101,7 +98,7 @@ fn attempt(shared: &Shared, row: &LeaseRow, service: Service) -> Attempt {
 		folder: shared.store.lease_folder(row.lease),
 		service,
 		ports: Vec::new(),
-		devices: Vec::new(),
+		devices,
 	}
 }
 
@@ -130,7 +127,7 @@ pub async fn stop(shared: &Shared, row: &LeaseRow) -> anyhow::Result<bool> {
 	let Some(service) = manifest.job().cloned() else {
 		return members::stop(shared, row, &manifest).await;
 	};
-	let attempt = attempt(shared, row, service);
+	let attempt = attempt(shared, row, service, Vec::new());
 	Ok(shared.executors.stop(&attempt).await?)
 }
 
@@ -226,16 +223,8 @@ async fn step(
 	};
 	if row.phase == Phase::AwaitingManifest && row.attempts > 0 {
 		// The index had been lost, or the manifest.
-		row = shared
-			.store
-			.update(row.lease, |row| {
-				let waits = row.phase == Phase::AwaitingManifest;
-				if waits {
-					row.phase = Phase::Starting;
-				}
-				waits
-			})?
-			.unwrap_or(row);
+		let begun = move_on(shared, row.lease, &Phase::AwaitingManifest, Phase::Starting)?;
+		row = begun.unwrap_or(row);
 	}
 	let job = manifest.job().cloned();
 	// What this daemon has paused is brought up again.
@@ -271,8 +260,7 @@ async fn step(
 	if row.attempts == 0 {
 		return begin(shared, &mut row, service, devices).await;
 	}
-	let mut tried = attempt(shared, &row, service.clone());
-	tried.devices.clone_from(&devices);
+	let tried = attempt(shared, &row, service.clone(), devices.clone());
 	match shared.executors.observe(&tried).await? {
 		// Written down, but the daemon ended before it could start it.
 		Observed::Absent => {
@@ -288,15 +276,25 @@ async fn step(
 	}
 }
 
+/// Takes a lease from one phase to the next; nothing, if it is in another.
+fn move_on(
+	shared: &Shared,
+	lease: u64,
+	from: &Phase,
+	to: Phase,
+) -> anyhow::Result<Option<LeaseRow>> {
+	Ok(shared.store.update(lease, |row| {
+		let there = row.phase == *from;
+		if there {
+			row.phase = to;
+		}
+		there
+	})?)
+}
+
 /// What was being started runs.
 pub fn note_running(shared: &Shared, lease: u64) -> anyhow::Result<()> {
-	shared.store.update(lease, |row| {
-		let starting = row.phase == Phase::Starting;
-		if starting {
-			row.phase = Phase::Running;
-		}
-		starting
-	})?;
+	move_on(shared, lease, &Phase::Starting, Phase::Running)?;
 	Ok(())
 }
 
@@ -419,8 +417,7 @@ async fn begin(
 		return Ok(());
 	};
 	*row = written;
-	let mut attempt = attempt(shared, row, service);
-	attempt.devices = devices;
+	let attempt = attempt(shared, row, service, devices);
 	tracing::info!(
 		lease = row.lease,
 		attempt = row.attempts,
@@ -503,48 +500,4 @@ fn failure_code(name: &str) -> FailureCode {
 	.into_iter()
 	.find(|code| format!("{code:?}") == name)
 	.unwrap_or(FailureCode::Internal)
-}
-
-/// A job's results: regular files below a folder that match a pattern. Links are not followed.
-pub fn outputs(folder: &Path, patterns: &[String]) -> std::io::Result<Vec<Output>> {
-	fn walk(
-		root: &Path,
-		below: &str,
-		patterns: &[String],
-		found: &mut Vec<Output>,
-		depth: usize,
-	) -> std::io::Result<()> {
-		let Some(deeper) = depth.checked_sub(1) else {
-			return Err(std::io::Error::other("folders are nested too deeply"));
-		};
-		for entry in std::fs::read_dir(root.join(below))? {
-			let entry = entry?;
-			let Ok(name) = entry.file_name().into_string() else {
-				continue;
-			};
-			let path = if below.is_empty() {
-				name
-			} else {
-				format!("{below}/{name}")
-			};
-			let kind = entry.file_type()?;
-			if kind.is_dir() {
-				walk(root, &path, patterns, found, deeper)?;
-			} else if kind.is_file() && patterns.iter().any(|p| files::matches(p, &path)) {
-				let (size, sha256) = files::digest(&entry.path())?;
-				found.push(Output { path, size, sha256 });
-			}
-		}
-		Ok(())
-	}
-	let mut found = Vec::new();
-	walk(
-		folder,
-		"",
-		patterns,
-		&mut found,
-		crate::executor::measure::MAX_DEPTH,
-	)?;
-	found.sort();
-	Ok(found)
 }

@@ -264,7 +264,7 @@ impl Deploy {
 			(FEES, "for fees"),
 		];
 		tenant::ensure_funds(&view, &who, &parts).await?;
-		let hour = max_rate.saturating_mul(units::blocks_per_hour(terms.slot_millis));
+		let hour = units::hourly(max_rate, terms.slot_millis);
 		context.out.stage(format!(
 			"at most {} an hour ({} in 30 days); deposit {}, of which the rest comes back; at the \
 			 ceiling it lasts {}",
@@ -438,7 +438,7 @@ async fn offers(
 }
 
 fn an_hour(rate: u128, terms: &Terms) -> String {
-	units::lease(rate.saturating_mul(units::blocks_per_hour(terms.slot_millis)))
+	units::lease(units::hourly(rate, terms.slot_millis))
 }
 
 /// Asks for the cheapest standing offer whose provider answers, at its own rate: should it have changed by then, the

@@ -178,9 +178,7 @@ impl Providers {
 				attributes.join(" "),
 			];
 			if let Some(lacks) = lacks_text {
-				let hour = |rate: u128| {
-					units::lease(rate.saturating_mul(units::blocks_per_hour(terms.slot_millis)))
-				};
+				let hour = |rate: u128| units::lease(units::hourly(rate, terms.slot_millis));
 				row.extend([asks.map_or_else(|| "-".into(), hour), lacks]);
 			}
 			rows.push(row);

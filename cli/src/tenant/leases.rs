@@ -146,7 +146,7 @@ impl Status {
 					units::blocks_as_time(left, terms.slot_millis),
 					units::lease(lease.rate),
 					units::lease(
-						lease.rate.saturating_mul(units::blocks_per_hour(terms.slot_millis))
+						units::hourly(lease.rate, terms.slot_millis)
 					),
 					units::lease(lease.held),
 					units::lease(lease.paid),

@@ -3,7 +3,8 @@
 use super::{access, Gateway, Refused};
 use crate::{
 	log, members,
-	reconcile::{input_path, manifest, outputs},
+	reconcile::{input_path, manifest},
+	results::outputs,
 	store::{LeaseRow, Phase},
 };
 use axum::{

@@ -286,7 +286,7 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 		move || {
 			let outputs = match service {
 				Some(service) if over => {
-					crate::reconcile::outputs(&folder.join("out"), &service.outputs)
+					crate::results::outputs(&folder.join("out"), &service.outputs)
 						.unwrap_or_default()
 				}
 				_ => Vec::new(),

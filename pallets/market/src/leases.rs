@@ -82,7 +82,7 @@ impl<T: Config> Pallet<T> {
 		} = lease.state
 		{
 			let horizon = now.saturating_add(terms.agenda_horizon);
-			let offline = since.saturating_add(T::Registry::downtime(since));
+			let offline = T::Registry::too_long_at(since, since);
 			return end.min(offline).min(horizon);
 		}
 		let period = T::Registry::heartbeat_period();
@@ -284,7 +284,7 @@ impl<T: Config> Pallet<T> {
 				why: Suspension::ProviderPaused,
 				since,
 				..
-			} => since.saturating_add(T::Registry::downtime(since)),
+			} => T::Registry::too_long_at(since, since),
 			_ => BlockNumber::MAX,
 		};
 		let offline = offline_at().min(paused);

@@ -98,8 +98,9 @@ pub trait ProviderRegistry<AccountId> {
 	fn heartbeat_period() -> BlockNumber;
 	/// Blocks for which a provider may serve nothing before its leases end.
 	fn max_downtime() -> BlockNumber;
-	/// The same for what has been so since block `since`: the terms may have been lowered meanwhile.
-	fn downtime(since: BlockNumber) -> BlockNumber;
+	/// The block in which serving nothing, or a pause, that counts from block `from` on has lasted for as long. It began
+	/// in block `since`: what the terms allowed then counts, if that was more.
+	fn too_long_at(since: BlockNumber, from: BlockNumber) -> BlockNumber;
 }
 
 /// Most accounts whose money is in one stream.

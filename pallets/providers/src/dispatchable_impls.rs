@@ -16,7 +16,7 @@ use leasehold_primitives::{
 	math,
 	resources::has_attributes,
 	terms::Former,
-	Agenda, AgendaItem, Balance, BlockNumber, PriceSheet, ProviderId, Resources,
+	Agenda, AgendaItem, Balance, BlockNumber, PriceSheet, ProviderId, ProviderRegistry, Resources,
 };
 use sp_runtime::{
 	traits::{Verify, Zero},
@@ -353,16 +353,9 @@ impl<T: Config> Pallet<T> {
 		});
 	}
 
-	/// The block in which a provider that sent no more heartbeats has served nothing for too long.
+	/// The block in which a provider that sends no more heartbeats will have served nothing for too long.
 	pub(crate) fn offline_since(beat: &Heartbeat) -> BlockNumber {
-		let downtime = Self::terms().max_downtime;
-		let at = beat.offline_at(downtime);
-		// Read where it decides only.
-		if Self::now() < at {
-			return at;
-		}
-		let former = FormerDowntime::<T>::get();
-		beat.offline_at(Former::of(former, downtime, beat.last_beat))
+		<Self as ProviderRegistry<_>>::too_long_at(beat.last_beat, beat.on_duty_until())
 	}
 
 	/// Stores what has been served up to now. The block in which an absence since the beat before is too long;

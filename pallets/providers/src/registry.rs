@@ -293,12 +293,13 @@ impl<T: Config> ProviderRegistry<AccountIdOf<T>> for Pallet<T> {
 		Self::terms().max_downtime
 	}
 
-	fn downtime(since: BlockNumber) -> BlockNumber {
+	fn too_long_at(since: BlockNumber, from: BlockNumber) -> BlockNumber {
 		let downtime = Self::terms().max_downtime;
+		let at = from.saturating_add(downtime);
 		// Read where it decides only.
-		match Self::now() < since.saturating_add(downtime) {
-			true => downtime,
-			false => Former::of(FormerDowntime::<T>::get(), downtime, since),
+		if Self::now() < at {
+			return at;
 		}
+		from.saturating_add(Former::of(FormerDowntime::<T>::get(), downtime, since))
 	}
 }

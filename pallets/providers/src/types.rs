@@ -273,11 +273,6 @@ impl Heartbeat {
 		self.last_beat.saturating_add(self.grace)
 	}
 
-	/// The block in which serving nothing has lasted for `downtime` blocks.
-	pub(crate) fn offline_at(&self, downtime: BlockNumber) -> BlockNumber {
-		self.on_duty_until().saturating_add(downtime)
-	}
-
 	/// Blocks served up to block `now`.
 	pub fn served(&self, now: BlockNumber) -> BlockNumber {
 		leasehold_primitives::math::served(self.counter, self.last_beat, self.grace, now)
