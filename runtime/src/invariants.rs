@@ -2,24 +2,41 @@
 
 extern crate alloc;
 
-use crate::{Agenda, Escrow, Market, Providers, Reputation, Runtime, RuntimeHoldReason};
+use crate::{Agenda, Balances, Escrow, Market, Providers, Reputation, Runtime, RuntimeHoldReason};
 use frame_support::ensure;
-use leasehold_primitives::{AgendaItem, BlockNumber};
+use leasehold_primitives::{AgendaItem, Balance, BlockNumber};
 use pallet_escrow::Phase;
 use pallet_market::{LeaseState, Suspension};
 use sp_runtime::TryRuntimeError;
 
-/// I1, I2, I3, I5, I6 and I10 across pallets, after each pallet's own checks.
+/// I1, I2, I3, I5, I6, I7 and I10 across pallets, after each pallet's own checks. What a state alone cannot show, that
+/// a state before it does (I4, I6 over time, I8's "once", I9), is held by random histories.
 pub fn check() -> Result<(), TryRuntimeError> {
 	Agenda::do_try_state()?;
 	Providers::do_try_state()?;
 	Market::do_try_state()?;
 	Escrow::do_try_state()?;
 	Reputation::do_try_state()?;
+	crate::Slots::do_try_state()?;
+	issued_is_the_sum_of_accounts()?;
 	held_is_the_sum_of_items()?;
 	reserved_is_the_sum_of_leases()?;
 	leases_and_streams_are_one_to_one()?;
 	everything_has_a_deadline()
+}
+
+fn issued_is_the_sum_of_accounts() -> Result<(), TryRuntimeError> {
+	let mut sum: Balance = 0;
+	for (_, account) in frame_system::Account::<Runtime>::iter() {
+		let own = account.data.free.checked_add(account.data.reserved);
+		let more = own.and_then(|own| sum.checked_add(own));
+		sum = more.ok_or("balances overflow")?;
+	}
+	ensure!(
+		sum == Balances::total_issuance(),
+		"I7: the issuance is not the sum over accounts"
+	);
+	Ok(())
 }
 
 fn held_is_the_sum_of_items() -> Result<(), TryRuntimeError> {

@@ -12,8 +12,20 @@ pub mod pallet {
 	use frame_support::pallet_prelude::*;
 	use frame_system::pallet_prelude::BlockNumberFor;
 
+	const STORAGE_VERSION: StorageVersion = StorageVersion::new(0);
+
 	#[pallet::pallet]
+	#[pallet::storage_version(STORAGE_VERSION)]
 	pub struct Pallet<T>(_);
+
+	impl<T: Config> Pallet<T> {
+		/// Whether slots can be halved, and are no shorter than any network's.
+		pub fn do_try_state() -> Result<(), sp_runtime::TryRuntimeError> {
+			let sound = super::is_sound(SlotMillis::<T>::get());
+			frame_support::ensure!(sound, "slots: not even, or too short");
+			Ok(())
+		}
+	}
 
 	#[pallet::config]
 	pub trait Config: frame_system::Config {}
@@ -56,11 +68,17 @@ pub mod pallet {
 	#[pallet::genesis_build]
 	impl<T: Config> BuildGenesisConfig for GenesisConfig<T> {
 		fn build(&self) {
-			let sound = self.slot_millis >= 200 && self.slot_millis.is_multiple_of(2);
-			assert!(sound, "slotMillis must be even and at least 200");
+			assert!(
+				super::is_sound(self.slot_millis),
+				"slotMillis must be even and at least 200"
+			);
 			SlotMillis::<T>::put(self.slot_millis);
 		}
 	}
+}
+
+fn is_sound(slot_millis: u64) -> bool {
+	slot_millis >= 200 && slot_millis.is_multiple_of(2)
 }
 
 /// The least time between two blocks: half a slot, milliseconds.

@@ -65,6 +65,18 @@ pub async fn open_lease(gateway: &Gateway, id: u64) -> Result<Option<OpenLease>,
 	}
 }
 
+/// The access epoch of a closed lease, as far as the chain knows it still.
+async fn closed_epoch(gateway: &Gateway, id: u64) -> u32 {
+	let read = async {
+		let view = gateway.shared.chain.connection().await?.best().await?;
+		view.lease(id).await
+	};
+	match read.await {
+		Ok(LeaseRecordNow::Closed(closed)) => closed.epoch,
+		_ => 0,
+	}
+}
+
 /// The lease's row, made from the chain if this daemon has not met the lease yet.
 pub async fn row(gateway: &Gateway, id: u64) -> Result<LeaseRow, Refused> {
 	let shared = &gateway.shared;
@@ -96,8 +108,12 @@ pub async fn check(
 	proof: &RequestProof,
 	(method, path, digest): (&str, &str, &str),
 ) -> Result<LeaseRow, Refused> {
-	let row = row(gateway, id).await?;
+	let mut row = row(gateway, id).await?;
 	let shared = &gateway.shared;
+	if row.closed_at.is_some() {
+		// Nothing else looks at it any more.
+		row.epoch = row.epoch.max(closed_epoch(gateway, id).await);
+	}
 	let facts = RequestFacts {
 		method,
 		path,

@@ -11,6 +11,11 @@ use sp_runtime::DispatchError;
 /// In the second half of bidding a bid overtakes another by this part of its rank, at least: a hundredth.
 const UNDERCUT: Balance = 100;
 
+/// Whether a rank is so much better than another.
+fn undercuts(rank: Balance, other: Balance) -> bool {
+	rank.saturating_add(other.div_ceil(UNDERCUT)) <= other
+}
+
 impl<T: Config> Pallet<T> {
 	pub(crate) fn operated(operator: &T::AccountId) -> Result<ProviderId, DispatchError> {
 		T::Registry::of_operator(operator).ok_or_else(|| Error::<T>::NotProvider.into())
@@ -151,11 +156,7 @@ impl<T: Config> Pallet<T> {
 		if now < order.locked_from {
 			return Ok(false);
 		}
-		let least = other.div_ceil(UNDERCUT);
-		ensure!(
-			rank.saturating_add(least) <= other,
-			Error::<T>::LateUndercut
-		);
+		ensure!(undercuts(rank, other), Error::<T>::LateUndercut);
 		let ends = now.saturating_add(order.bid_lock).saturating_add(1);
 		let more = ends.saturating_sub(order.bidding_ends);
 		if more > 0 {
@@ -184,5 +185,25 @@ impl<T: Config> Pallet<T> {
 			provider,
 		});
 		Ok(())
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::undercuts;
+
+	#[test]
+	fn late_bids_come_to_an_end() {
+		let (mut rank, mut steps) = (1_000_000_000_000u128, 0);
+		while rank > 1 {
+			// The least step that counts.
+			let next = rank.div_ceil(100);
+			assert!(undercuts(rank - next, rank));
+			assert!(next > 0 && !undercuts(rank - next + 1, rank));
+			rank -= next;
+			steps += 1;
+		}
+		assert_eq!(steps, 2_348, "as docs/market.md says");
+		assert!(undercuts(0, 1) && !undercuts(1, 1));
 	}
 }

@@ -94,11 +94,25 @@ impl<T: Config> Pallet<T> {
 	}
 
 	pub(crate) fn do_revoke_access(who: T::AccountId, id: LeaseId) -> DispatchResult {
-		let mut lease = Self::lease(id)?;
-		ensure!(lease.is_accessed_by(&who), Error::<T>::NotTenant);
-		lease.epoch = lease.epoch.checked_add(1).ok_or(Error::<T>::Overflow)?;
-		let epoch = lease.epoch;
-		Leases::<T>::insert(id, lease);
+		let next = |epoch: u32| epoch.checked_add(1).ok_or(Error::<T>::Overflow);
+		let epoch = match Leases::<T>::get(id) {
+			Some(mut lease) => {
+				ensure!(lease.is_accessed_by(&who), Error::<T>::NotTenant);
+				lease.epoch = next(lease.epoch)?;
+				let epoch = lease.epoch;
+				Leases::<T>::insert(id, lease);
+				epoch
+			}
+			// Its logs and results can be fetched for a while.
+			None => {
+				let mut closed = ClosedLeases::<T>::get(id).ok_or(Error::<T>::UnknownLease)?;
+				ensure!(closed.tenant == who, Error::<T>::NotTenant);
+				closed.epoch = next(closed.epoch)?;
+				let epoch = closed.epoch;
+				ClosedLeases::<T>::insert(id, closed);
+				epoch
+			}
+		};
 		Self::deposit_event(Event::AccessRevoked { lease: id, epoch });
 		Ok(())
 	}

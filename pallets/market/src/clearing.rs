@@ -3,14 +3,14 @@
 extern crate alloc;
 
 use crate::{
-	pallet::*, LeaseRecord, LeaseState, OrderOf, OrderRecordOf, OrderV1, Picks, RunnerUp,
+	pallet::*, Bid, LeaseRecord, LeaseState, OrderOf, OrderRecordOf, OrderV1, Picks, RunnerUp,
 	Selection, TermsV1, Watch,
 };
 use alloc::vec::Vec;
 use frame_support::{dispatch::DispatchResult, ensure, storage::with_storage_layer};
 use leasehold_primitives::{
-	Agenda, AgendaItem, Balance, OrderId, ProviderId, ProviderRegistry, Requirement, Resources,
-	StreamOpening, Streams,
+	Agenda, AgendaItem, Balance, BlockNumber, LeaseId, OrderId, ProviderId, ProviderRegistry,
+	Requirement, Resources, StreamOpening, Streams,
 };
 use sp_runtime::DispatchError;
 
@@ -27,7 +27,17 @@ struct Match<'a, AccountId> {
 	taken: Resources,
 	slice: Balance,
 	rank: Balance,
-	runner_up: Option<RunnerUp>,
+}
+
+/// A lease that was made, for its event.
+struct Made {
+	lease: LeaseId,
+	provider: ProviderId,
+	rate: Balance,
+	rank: Balance,
+	taken: Resources,
+	slice: Balance,
+	start_deadline: BlockNumber,
 }
 
 impl<T: Config> Pallet<T> {
@@ -118,8 +128,8 @@ impl<T: Config> Pallet<T> {
 		let terms = Self::terms();
 		let weight = order.rank_weight;
 		Self::remove_order(id, order);
-		let mut filled = 0u8;
-		for (place, bid) in order.bids.iter().enumerate() {
+		let (mut filled, mut all) = (0u8, Vec::new());
+		for bid in &order.bids {
 			let most = match picks {
 				Some(picks) => picks.iter().filter(|pick| **pick == bid.provider).count(),
 				None => usize::from(spec.quantity.leases),
@@ -142,8 +152,7 @@ impl<T: Config> Pallet<T> {
 						break;
 					}
 				};
-				let next = order.bids.get(place.saturating_add(1));
-				Self::make_lease(Match {
+				let made = Self::make_lease(Match {
 					terms: &terms,
 					order: id,
 					tenant,
@@ -154,14 +163,23 @@ impl<T: Config> Pallet<T> {
 					taken,
 					slice,
 					rank: bid.rank(weight),
-					runner_up: next.map(|other| RunnerUp {
-						provider: other.provider,
-						rate: other.rate,
-						rank: other.rank(weight),
-					}),
 				})?;
+				all.push(made);
 				filled = filled.saturating_add(1);
 			}
+		}
+		// Of those that could have had one.
+		let lost = |bid: &&Bid| {
+			let won = all.iter().any(|made| made.provider == bid.provider);
+			!won && !skipped.iter().any(|(other, _)| *other == bid.provider)
+		};
+		let runner_up = order.bids.iter().find(lost).map(|bid| RunnerUp {
+			provider: bid.provider,
+			rate: bid.rate,
+			rank: bid.rank(weight),
+		});
+		for made in all {
+			Self::matched(id, made, runner_up.clone());
 		}
 		let unfilled = spec.quantity.leases.saturating_sub(filled);
 		let rest = spec.deposit.saturating_add(order.record_deposit);
@@ -200,7 +218,7 @@ impl<T: Config> Pallet<T> {
 			record_deposit: terms.record_deposit,
 			bidding_ends: Self::now(),
 		});
-		Self::make_lease(Match {
+		let made = Self::make_lease(Match {
 			terms: &terms,
 			order: id,
 			tenant: &tenant,
@@ -212,11 +230,36 @@ impl<T: Config> Pallet<T> {
 			slice: Self::slice(rate, &terms),
 			// Nobody bid, so nothing was ranked.
 			rank: rate,
-			runner_up: None,
-		})
+		})?;
+		Self::matched(id, made, None);
+		Ok(())
 	}
 
-	fn make_lease(made: Match<T::AccountId>) -> DispatchResult {
+	/// Says that a lease was made.
+	fn matched(order: OrderId, made: Made, runner_up: Option<RunnerUp>) {
+		let Made {
+			lease,
+			provider,
+			rate,
+			rank,
+			taken,
+			slice,
+			start_deadline,
+		} = made;
+		Self::deposit_event(Event::OrderMatched {
+			order,
+			lease,
+			provider,
+			rate,
+			rank,
+			runner_up,
+			taken,
+			slice,
+			start_deadline,
+		});
+	}
+
+	fn make_lease(made: Match<T::AccountId>) -> Result<Made, DispatchError> {
 		let Match {
 			terms,
 			order,
@@ -228,7 +271,6 @@ impl<T: Config> Pallet<T> {
 			taken,
 			slice,
 			rank,
-			runner_up,
 		} = made;
 		let lease = NextLeaseId::<T>::get();
 		NextLeaseId::<T>::put(lease.checked_add(1).ok_or(Error::<T>::Overflow)?);
@@ -273,18 +315,15 @@ impl<T: Config> Pallet<T> {
 				due: T::Agenda::schedule(AgendaItem::Lease(lease), deadline),
 			},
 		);
-		Self::deposit_event(Event::OrderMatched {
-			order,
+		Ok(Made {
 			lease,
 			provider,
 			rate,
 			rank,
-			runner_up,
 			taken,
 			slice,
 			start_deadline: deadline,
-		});
-		Ok(())
+		})
 	}
 
 	/// Begins to watch a provider that has its first lease.

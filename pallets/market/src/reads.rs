@@ -41,6 +41,7 @@ impl<T: Config> Pallet<T> {
 		limit: u32,
 	) -> Page<(OrderId, OrderRecordOf<T>), OrderId> {
 		let (now, terms) = (Self::now(), Self::terms());
+		let open = OpenBids::<T>::get(provider);
 		let mut orders = match after {
 			Some(id) => Orders::<T>::iter_from(Orders::<T>::hashed_key_for(id)),
 			None => Orders::<T>::iter(),
@@ -53,6 +54,7 @@ impl<T: Config> Pallet<T> {
 				let spec = order.spec.v1();
 				let slice = Self::bid_slice(1, spec.max_rate, &terms);
 				now < order.bidding_ends
+					&& open.saturating_add(spec.leases_a_bid()) <= terms.max_open_bids
 					&& order.bids.iter().all(|bid| bid.provider != provider)
 					&& Self::eligible(&order.tenant, spec, provider, slice, false).is_ok()
 			},
@@ -76,7 +78,18 @@ impl<T: Config> Pallet<T> {
 				let at_its_rate = asked.map(|(_, rate)| with(Self::slice(rate, &terms)));
 				let offer = asked.filter(|_| matches!(at_its_rate, Some(Ok(_))));
 				let fits = match (order.selection, at_its_rate) {
-					(Selection::Offer { .. }, Some(fits)) => fits,
+					(Selection::Offer { .. }, fits) => {
+						let below = asked.is_some_and(|(_, rate)| rate <= order.max_rate);
+						let named = || {
+							if below {
+								Ok(())
+							} else {
+								Err(Requirement::Offer)
+							}
+						};
+						let fits = fits.unwrap_or_else(|| with(0));
+						fits.and_then(|taken| named().map(|()| taken))
+					}
 					// As the lowest bid on such an order.
 					_ => with(Self::bid_slice(1, order.max_rate, &terms)),
 				};

@@ -403,7 +403,7 @@ impl Bid {
 	}
 }
 
-/// The best bid that did not win.
+/// Of the bids that could have had a lease of the order and got none, the one that ranks best.
 #[derive(
 	Encode, Decode, DecodeWithMemTracking, Clone, PartialEq, Eq, Debug, TypeInfo, MaxEncodedLen,
 )]

@@ -125,8 +125,8 @@ mod tests {
 			gpu: vec![(b"a100".to_vec().try_into().unwrap(), 5_000_000)]
 				.try_into()
 				.unwrap(),
-			port: 0,
-			ip: 7,
+			port: 3_000,
+			ip: 7_000,
 		})
 	}
 
@@ -141,6 +141,34 @@ mod tests {
 		assert_eq!(sheet().rate(&of(2, 0)), Some(3));
 		assert_eq!(sheet().rate(&of(1_000, 1_024)), Some(1_511));
 		assert_eq!(sheet().rate(&of(0, 0)), Some(1));
+	}
+
+	#[test]
+	fn ports_addresses_and_gpus_of_no_name_have_prices_of_their_own() {
+		let of = |ports, ips| Resources {
+			ports,
+			ips,
+			..Default::default()
+		};
+		assert_eq!(sheet().rate(&of(2, 0)), Some(6));
+		assert_eq!(sheet().rate(&of(0, 2)), Some(14));
+		let PriceSheet::V1(mut any) = sheet();
+		any.gpu.try_push((Default::default(), 9_000)).unwrap();
+		let gpu = |model: Option<&[u8]>| Resources {
+			gpu: vec![GpuUnits {
+				vendor: GpuVendor::Amd,
+				model: model.map(|m| m.to_vec().try_into().unwrap()),
+				memory: None,
+				units: 3,
+			}]
+			.try_into()
+			.unwrap(),
+			..Default::default()
+		};
+		let any = PriceSheet::V1(any);
+		assert_eq!(any.rate(&gpu(Some(b"mi300x"))), Some(27));
+		assert_eq!(any.rate(&gpu(None)), Some(27));
+		assert_eq!(any.rate(&gpu(Some(b"a100"))), Some(15_000));
 	}
 
 	#[test]

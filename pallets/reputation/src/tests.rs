@@ -1,6 +1,9 @@
 //! Outcomes move scores.
 
-use crate::{mock::*, score::ONE, Event, Pairs, ProviderScores, Standing, TenantScores, TermsV2};
+use crate::{
+	mock::*, score::ONE, sweep::LOOKED_AT, Event, PairFaults, Pairs, ProviderScores, Standing,
+	Sweeping, TenantScores, TermsV2,
+};
 use leasehold_primitives::{Fault, Outcome, OutcomeObserver, Scores};
 
 const TENANT: u64 = 7;
@@ -151,5 +154,127 @@ fn a_score_drifts_back_to_the_newcomers() {
 		assert!(scores().0 < high);
 		half_lives(40);
 		assert_eq!(scores().0, 0);
+	});
+}
+
+/// Visits the sweep whenever it is due, so many times; the blocks in which it was.
+fn sweep(times: usize) -> Vec<u32> {
+	let mut met = Vec::new();
+	for _ in 0..times {
+		let Some(due) = Reputation::due() else { break };
+		System::set_block_number(due.into());
+		met.push(due);
+		Reputation::visit();
+	}
+	met
+}
+
+fn rich() -> Standing {
+	Standing {
+		value: 5 * ONE,
+		at: System::block_number() as u32,
+		..Default::default()
+	}
+}
+
+fn forgotten() -> usize {
+	let events = System::events().into_iter();
+	let ours = events.filter(|record| {
+		matches!(
+			record.event,
+			RuntimeEvent::Reputation(
+				Event::ProviderForgotten { .. }
+					| Event::TenantForgotten { .. }
+					| Event::FaultsForgotten { .. }
+			)
+		)
+	});
+	ours.count()
+}
+
+#[test]
+fn spent_records_of_all_three_sorts_are_swept_and_others_stay() {
+	run(|| {
+		half_lives(10);
+		ProviderScores::<Test>::insert(1, Standing::default());
+		ProviderScores::<Test>::insert(2, rich());
+		TenantScores::<Test>::insert(TENANT, Standing::default());
+		TenantScores::<Test>::insert(8, rich());
+		Pairs::<Test>::insert(1, TENANT, PairFaults::default());
+		let weight = u64::from(u32::MAX);
+		let at = System::block_number() as u32;
+		Pairs::<Test>::insert(2, 8, PairFaults { weight, at });
+		Reputation::begin_sweeping();
+		sweep(6);
+		assert_eq!(forgotten(), 3);
+		assert!(
+			!ProviderScores::<Test>::contains_key(1) && ProviderScores::<Test>::contains_key(2)
+		);
+		assert!(
+			!TenantScores::<Test>::contains_key(TENANT) && TenantScores::<Test>::contains_key(8)
+		);
+		assert!(!Pairs::<Test>::contains_key(1, TENANT) && Pairs::<Test>::contains_key(2, 8));
+		// It goes on for as long as there are any, and no longer.
+		assert!(Reputation::due().is_some());
+		ProviderScores::<Test>::remove(2);
+		TenantScores::<Test>::remove(8);
+		Pairs::<Test>::remove(2, 8);
+		assert!(sweep(10).len() <= 3);
+		assert_eq!(Reputation::due(), None);
+		Reputation::begin_sweeping();
+		assert!(Reputation::due().is_some());
+	});
+}
+
+#[test]
+fn a_sweep_looks_at_a_few_each_time_and_faster_while_it_finds_some() {
+	run(|| {
+		half_lives(10);
+		let many = 3 * LOOKED_AT as u32;
+		for id in 0..many {
+			ProviderScores::<Test>::insert(id, Standing::default());
+		}
+		Reputation::begin_sweeping();
+		let met = sweep(3);
+		assert_eq!(ProviderScores::<Test>::iter().count(), 0);
+		assert_eq!(forgotten(), many as usize);
+		assert!(met.windows(2).all(|two| two[1] == two[0] + 1), "{met:?}");
+		// With nothing to remove it takes its time.
+		for id in 0..many {
+			ProviderScores::<Test>::insert(id, rich());
+		}
+		let met = sweep(5);
+		assert!(
+			met.windows(2).skip(1).all(|two| two[1] == two[0] + 100),
+			"{met:?}"
+		);
+		assert_eq!(ProviderScores::<Test>::iter().count(), many as usize);
+	});
+}
+
+#[test]
+fn a_record_that_is_removed_under_the_sweep_does_not_stop_it() {
+	run(|| {
+		half_lives(10);
+		for id in 0..2 * LOOKED_AT as u32 {
+			ProviderScores::<Test>::insert(id, rich());
+		}
+		Reputation::begin_sweeping();
+		sweep(1);
+		let from = Sweeping::<Test>::get().unwrap().key.unwrap();
+		let last = ProviderScores::<Test>::iter_keys()
+			.find(|id| ProviderScores::<Test>::hashed_key_for(id) == from.to_vec());
+		ProviderScores::<Test>::remove(last.unwrap());
+		let rest: Vec<u32> = ProviderScores::<Test>::iter_from(from.to_vec())
+			.map(|(id, _)| id)
+			.collect();
+		assert_eq!(rest.len(), LOOKED_AT);
+		for id in &rest {
+			ProviderScores::<Test>::insert(id, Standing::default());
+		}
+		sweep(1);
+		assert!(rest
+			.iter()
+			.all(|id| !ProviderScores::<Test>::contains_key(id)));
 	});
 }

@@ -347,6 +347,8 @@ mod benchmarks {
 	fn revoke_access() {
 		let tenant = caller();
 		let lease = active_lease(&tenant, rich("operator", 0), 1);
+		// A closed one is looked for last.
+		Market::close_lease(signed(&tenant), lease).unwrap();
 		#[block]
 		{
 			Market::revoke_access(signed(&tenant), lease).unwrap();

@@ -62,6 +62,49 @@ fn garbage(random: &mut ChaCha8Rng) {
 	}
 }
 
+/// A lease whose stream somebody took away can neither settle nor end: its visit fails, again and again.
+#[test]
+fn a_visit_that_fails_leaves_no_trace_and_is_tried_again() {
+	externalities().execute_with(|| {
+		let broken = active_lease(1_000);
+		pallet_escrow::StreamsOf::<Runtime>::remove(broken);
+		let sound = lease_from(order(2), 1_000);
+		let limit = leasehold_runtime::configs::RuntimeBlockWeights::get().max_block;
+		let mut retries = Vec::new();
+		for _ in 0..2_000 {
+			let next = now() + 1;
+			leasehold_runtime::System::set_block_number(next);
+			leasehold_runtime::System::reset_events();
+			let before = pallet_market::Leases::<Runtime>::get(broken).unwrap();
+			let mut meter = WeightMeter::with_limit(limit);
+			Agenda::on_poll(next, &mut meter);
+			let quarter = limit.saturating_div(4);
+			assert!(meter.consumed().all_lte(quarter), "{}", meter.consumed());
+			for record in leasehold_runtime::System::events() {
+				let leasehold_runtime::RuntimeEvent::Agenda(pallet_agenda::Event::EntryFailed {
+					item,
+					retry_at,
+					..
+				}) = record.event
+				else {
+					continue;
+				};
+				assert_eq!(item, AgendaItem::Lease(broken));
+				// The agenda alone has moved it.
+				let mut after = pallet_market::Leases::<Runtime>::get(broken).unwrap();
+				assert_eq!(after.due, retry_at);
+				after.due = before.due;
+				assert_eq!(after, before);
+				retries.push(retry_at - next);
+			}
+		}
+		// Its provider's watch comes to it later on, and begins anew.
+		assert_eq!(retries[..8], [1, 2, 4, 8, 16, 32, 64, 128]);
+		// Nothing else was kept waiting.
+		assert!(!pallet_market::Leases::<Runtime>::contains_key(sound));
+	});
+}
+
 #[test]
 fn whatever_is_in_the_agenda_the_hook_neither_panics_nor_hangs() {
 	for seed in 0..20 {

@@ -2,13 +2,13 @@
 //! attacker more than it harms anybody else.
 
 use crate::harness::*;
-use frame_support::{assert_ok, traits::Hooks, weights::WeightMeter};
+use frame_support::{assert_noop, assert_ok, traits::Hooks, weights::WeightMeter};
 use leasehold_primitives::{AgendaItem, CloseReason, LeaseId};
 use leasehold_runtime::{
 	configs::{ProtocolFees, RuntimeBlockWeights},
 	Agenda, Balances, Escrow, Market, Providers, Runtime, System, LEASE,
 };
-use pallet_market::{ClosedLeases, Leases, Order, Orders};
+use pallet_market::{ClosedLeases, Leases, Order, OrderV1, Orders};
 
 /// A lease so small that a provider can hold hundreds.
 fn small(manifest: u8) -> pallet_market::OrderV1<leasehold_runtime::AccountId> {
@@ -360,6 +360,41 @@ fn ten_thousand_entries_of_one_block_keep_the_budget_and_are_all_met() {
 			"others are not kept waiting"
 		);
 		println!("met in {blocks} blocks");
+	});
+}
+
+/// The provider raises its offer in front of the tenant that takes it: the tenant pays the fee of a refused call and
+/// keeps the rest; the provider pays for each change, and its offer is the dearer for everybody.
+#[test]
+fn an_offer_raised_in_front_of_who_takes_it_costs_a_fee_and_no_more() {
+	run(|| {
+		register(0);
+		offer_cpu(1_000);
+		let spec = by_offer(order(1));
+		let take = || Market::lease_now(signed("tenant"), Order::V1(spec.clone()));
+		offer_cpu(90_000);
+		let before = state();
+		assert_noop!(take(), pallet_market::Error::<Runtime>::OfferChanged);
+		assert!(state() == before);
+		let fee = |call: leasehold_runtime::RuntimeCall| {
+			use frame_support::dispatch::GetDispatchInfo;
+			let info = call.get_dispatch_info();
+			let length = codec::Encode::encoded_size(&call) as u32;
+			leasehold_runtime::TransactionPayment::compute_fee(length, &info, 0)
+		};
+		let taken = fee(pallet_market::Call::lease_now {
+			order: Order::V1(spec.clone()),
+		}
+		.into());
+		let raised = fee(pallet_providers::Call::set_offer { sheet: None }.into());
+		println!("a refused lease_now costs {taken} planck at most, a changed offer {raised}");
+		assert!(raised > 0 && taken < leasehold_runtime::LEASE / 10);
+		// Whoever names what stands now gets it, at the rate that it sees.
+		let again = by_offer(OrderV1 {
+			max_rate: MAX_RATE.max(90_000),
+			..order(1)
+		});
+		assert_ok!(Market::lease_now(signed("tenant"), Order::V1(again)));
 	});
 }
 

@@ -4,8 +4,8 @@
 use crate::harness::*;
 use frame_support::{assert_noop, assert_ok};
 use leasehold_primitives::{
-	CloseReason, GpuUnits, GpuVendor, LeaseId, PersistentStorage, Requirement, Resources,
-	StorageClass,
+	CloseReason, GpuUnits, GpuVendor, LeaseId, PersistentStorage, PriceSheet, PriceSheetV1,
+	Requirement, Resources, StorageClass,
 };
 use leasehold_runtime::{
 	invariants, AccountId, Balances, Escrow, Market, Providers, Runtime, RuntimeOrigin, LEASE,
@@ -255,6 +255,84 @@ fn the_largest_lease_at_rest_is_not_much_larger() {
 		assert!(usual <= 512, "{usual}");
 		assert!(most <= 800, "{most}");
 		assert_eq!(lease(largest).taken.gpu.len(), 4);
+	});
+}
+
+/// Every list of a provider and its sheet is full, and a lease takes of each entry.
+#[test]
+fn a_provider_with_every_list_full_is_leased_at_its_sheet() {
+	run(|| {
+		let full = || ProviderInfoV1 {
+			gateways: vec![vec![b'u'; 128].try_into().unwrap(); 4]
+				.try_into()
+				.unwrap(),
+			tls_keys: vec![[1; 32], [2; 32]].try_into().unwrap(),
+			sealing_key: Some([3; 32]),
+			..eager(rich_machine())
+		};
+		crowd(1, full);
+		assert_ok!(Providers::update(
+			signed("many0"),
+			pallet_providers::ProviderInfo::V1(full())
+		));
+		let disks = rich_machine().persistent;
+		let mut models: Vec<_> = (0..7)
+			.map(|n| (vec![b'a' + n; 24].try_into().unwrap(), 1_000))
+			.collect();
+		models.push((Default::default(), 2_000));
+		let sheet = PriceSheetV1 {
+			cpu: 1_000,
+			memory: 0,
+			ephemeral: 0,
+			persistent: disks
+				.iter()
+				.map(|disk| (disk.class, 1))
+				.collect::<Vec<_>>()
+				.try_into()
+				.unwrap(),
+			gpu: models.try_into().unwrap(),
+			port: 1_000,
+			ip: 1_000,
+		};
+		assert!(sheet.persistent.is_full() && sheet.gpu.is_full());
+		assert_ok!(Providers::set_offer(
+			signed("hand0"),
+			Some(PriceSheet::V1(sheet))
+		));
+		let all = Spec {
+			resources: rich_machine(),
+			attributes: eight(),
+			..by_offer(order(1))
+		};
+		assert_ok!(Market::lease_now(signed("tenant"), Order::V1(all)));
+		// A planck a milli-CPU, a thousandth a MiB of four disks, a GPU, a port, an address.
+		let cpu = u128::from(rich_machine().cpu);
+		assert_eq!(stream(0).rate, cpu + 4 * 1_000 + 4 * 8 + 100 + 4);
+		Market::start_lease(signed("hand0"), 0).unwrap();
+		Market::close_lease(signed("tenant"), 0).unwrap();
+	});
+}
+
+#[test]
+fn eight_picks_are_the_most() {
+	run(|| {
+		crowd(8, info);
+		let id = place(Spec {
+			selection: pallet_market::Selection::Manual,
+			quantity: Quantity {
+				leases: 8,
+				at_least: 8,
+				spread: true,
+			},
+			..order(1)
+		});
+		for n in 0..8 {
+			by_hand(n, id, 5);
+		}
+		let picks: pallet_market::Picks = (0..8).collect::<Vec<_>>().try_into().unwrap();
+		assert!(picks.is_full());
+		assert_ok!(Market::pick(signed("tenant"), id, picks));
+		assert_eq!(Leases::<Runtime>::iter().count(), 8);
 	});
 }
 

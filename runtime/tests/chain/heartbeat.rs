@@ -7,7 +7,7 @@ use frame_support::{
 	traits::Authorize,
 };
 use leasehold_primitives::ProviderRegistry;
-use leasehold_runtime::{AccountId, Providers, Runtime, RuntimeOrigin};
+use leasehold_runtime::{AccountId, Providers, Runtime, RuntimeCall, RuntimeOrigin};
 use pallet_providers::Heartbeats;
 use sp_runtime::{
 	transaction_validity::{InvalidTransaction, TransactionSource, TransactionValidityError},
@@ -16,6 +16,17 @@ use sp_runtime::{
 
 fn served() -> u32 {
 	<Providers as ProviderRegistry<AccountId>>::served(0)
+}
+
+/// Why a call is refused, which leaves no trace.
+fn refused_of(call: RuntimeCall) -> InvalidTransaction {
+	let before = state();
+	let invalid = refused(submit(call));
+	assert!(
+		state() == before,
+		"a heartbeat that was refused left a trace"
+	);
+	invalid
 }
 
 fn refused(result: Result<(), TransactionValidityError>) -> InvalidTransaction {
@@ -68,9 +79,9 @@ fn each_signature_counts_once() {
 		to_block(now() + 10);
 		let call = heartbeat_call(0, [1; 16], "operator0");
 		submit(call.clone()).unwrap();
-		assert_eq!(refused(submit(call.clone())), InvalidTransaction::Stale);
+		assert_eq!(refused_of(call.clone()), InvalidTransaction::Stale);
 		to_block(now() + 10);
-		assert_eq!(refused(submit(call)), InvalidTransaction::Stale);
+		assert_eq!(refused_of(call), InvalidTransaction::Stale);
 	});
 }
 
@@ -81,19 +92,19 @@ fn too_early_too_late_and_foreign_ones_are_refused() {
 		let start = now();
 		to_block(start + 9);
 		assert_eq!(
-			refused(beat(0)),
+			refused_of(heartbeat_call(0, [0; 16], "operator0")),
 			InvalidTransaction::Future,
 			"a block too early"
 		);
 		to_block(start + 10);
 		let foreign = heartbeat_call(0, [1; 16], "stranger");
-		assert_eq!(refused(submit(foreign)), InvalidTransaction::BadProof);
+		assert_eq!(refused_of(foreign), InvalidTransaction::BadProof);
 		let owner = heartbeat_call(0, [1; 16], "owner0");
-		assert_eq!(refused(submit(owner)), InvalidTransaction::BadProof);
+		assert_eq!(refused_of(owner), InvalidTransaction::BadProof);
 		let ahead = heartbeat_of(0, [1; 16], start + 1, "operator0");
-		assert_eq!(refused(submit(ahead)), InvalidTransaction::Future);
+		assert_eq!(refused_of(ahead), InvalidTransaction::Future);
 		let unknown = heartbeat_call(7, [1; 16], "operator0");
-		assert_eq!(refused(submit(unknown)), InvalidTransaction::Custom(1));
+		assert_eq!(refused_of(unknown), InvalidTransaction::Custom(1));
 		beat(0).unwrap();
 	});
 }
@@ -104,7 +115,7 @@ fn an_old_signature_is_stale() {
 		active_lease(5);
 		to_block(now() + 10);
 		let old = heartbeat_of(0, [1; 16], now() - 11, "operator0");
-		assert_eq!(refused(submit(old)), InvalidTransaction::Stale);
+		assert_eq!(refused_of(old), InvalidTransaction::Stale);
 	});
 }
 
@@ -113,7 +124,8 @@ fn who_has_no_lease_does_not_beat() {
 	run(|| {
 		register(0);
 		to_block(now() + 10);
-		assert_eq!(refused(beat(0)), InvalidTransaction::Custom(2));
+		let idle = heartbeat_call(0, [0; 16], "operator0");
+		assert_eq!(refused_of(idle), InvalidTransaction::Custom(2));
 	});
 }
 

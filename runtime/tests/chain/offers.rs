@@ -174,6 +174,18 @@ fn private_pools_bind_both_sides() {
 	});
 }
 
+/// The runners-up of an order's leases.
+fn runners_up(of: OrderId) -> Vec<Option<u32>> {
+	let events = market_events().into_iter();
+	let matched = events.filter_map(|event| match event {
+		Event::OrderMatched {
+			order, runner_up, ..
+		} if order == of => Some(runner_up.map(|other| other.provider)),
+		_ => None,
+	});
+	matched.collect()
+}
+
 fn pick(who: &str, order: OrderId, providers: &[u32]) -> DispatchResult {
 	let picks = providers.to_vec().try_into().unwrap();
 	plain(Market::pick(signed(who), order, picks))
@@ -199,14 +211,32 @@ fn the_tenant_picks_by_hand_or_pays_the_fee() {
 		assert_noop!(pick("tenant", id, &[]), E::InvalidQuantity);
 		assert_noop!(pick("tenant", id, &[0, 1]), E::InvalidQuantity);
 		assert_noop!(pick("tenant", id, &[2]), E::NoBid);
+		let two = place(Spec {
+			selection: Selection::Manual,
+			..several(9, 2, 1, true)
+		});
+		bid(0, two, 5).unwrap();
+		bid(1, two, 9).unwrap();
+		bid(2, two, 7).unwrap();
+		assert_noop!(pick("tenant", two, &[1, 1]), E::InvalidQuantity);
+		assert_ok!(pick("tenant", two, &[1, 2]));
+		assert_eq!(
+			runners_up(two),
+			[Some(0), Some(0)],
+			"the best that was not picked"
+		);
+		assert_eq!((lease(0).provider, lease(1).provider), (2, 1));
+		for lease in [0, 1] {
+			Market::close_lease(signed("tenant"), lease).unwrap();
+		}
 		to_block(now() + 8);
 		assert!(
 			Orders::<Runtime>::contains_key(id),
 			"bidding is over, picking is not"
 		);
 		assert_ok!(pick("tenant", id, &[1]));
-		assert_eq!((lease(0).provider, stream(0).rate), (1, 9));
-		Market::close_lease(signed("tenant"), 0).unwrap();
+		assert_eq!((lease(2).provider, stream(2).rate), (1, 9));
+		Market::close_lease(signed("tenant"), 2).unwrap();
 		let best = place(order(2));
 		bid(0, best, 5).unwrap();
 		assert_noop!(pick("tenant", best, &[0]), E::WrongSelection);
@@ -272,6 +302,7 @@ fn an_order_for_several_leases_is_filled_on_distinct_providers() {
 		}
 		to_block(now() + 5);
 		assert_eq!((lease(0).provider, lease(1).provider), (1, 0));
+		assert_eq!(runners_up(id), [Some(2), Some(2)], "the best that got none");
 		assert_eq!(held("tenant"), 2 * (order(1).deposit + record));
 		let item = pallet_market::OpenManifests::<Runtime>::iter_values()
 			.next()
@@ -592,6 +623,15 @@ fn one_extrinsic_voids_all_grants() {
 			}
 			.into(),
 		);
+		// Its results can be fetched for a while after its end.
+		Market::close_lease(signed("tenant"), id).unwrap();
+		assert_noop!(revoke("stranger", id), E::NotTenant);
+		assert_ok!(revoke("tenant", id));
+		assert_eq!(closed(id).epoch, 3);
+		pallet_market::ClosedLeases::<Runtime>::mutate(id, |closed| {
+			closed.as_mut().unwrap().epoch = u32::MAX;
+		});
+		assert_noop!(revoke("tenant", id), E::Overflow);
 	});
 }
 

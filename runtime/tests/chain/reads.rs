@@ -68,11 +68,20 @@ fn a_provider_is_shown_what_it_could_bid_on() {
 		};
 		let all = Market::biddable(0, None, 100);
 		assert_eq!((ids(&all), all.next), (vec![0, 1, 3], None));
+		// No more than it may have open.
+		set_market(|terms| terms.max_open_bids = 1);
+		assert_eq!(Market::biddable(0, None, 100).items.len(), 0);
+		assert_noop!(bid(0, 0, 5), E::TooManyBids);
+		set_market(|terms| terms.max_open_bids = 256);
 		let first = Market::biddable(0, None, 2);
 		assert_eq!(ids(&first), [0, 1]);
 		let second = Market::biddable(0, first.next, 2);
 		assert_eq!((ids(&second), second.next), (vec![3], None));
 		assert_eq!(Market::biddable(9, None, 100).items.len(), 0);
+		for id in ids(&all) {
+			assert_ok!(bid(0, id, 5));
+		}
+		assert_eq!(Market::biddable(0, None, 100).items.len(), 0);
 	});
 }
 
@@ -94,6 +103,19 @@ fn a_tenant_is_shown_who_fits_and_what_it_asks() {
 		assert_eq!((all[0].lacks, all[0].offer), (None, None));
 		assert_eq!((all[1].lacks, all[1].offer), (None, Some((1, 10_000))));
 		assert_eq!(all[2].lacks, Some(Requirement::Accepting));
+		// By offer who has none, or asks for more, lacks that.
+		for (max_rate, second) in [(10_000, None), (9_999, Some(Requirement::Offer))] {
+			let spec = by_offer(OrderV1 {
+				max_rate,
+				..order(1)
+			});
+			let page = Market::candidates(account("tenant"), Order::V1(spec), None, 100);
+			let mut all = page.items;
+			all.sort_by_key(|candidate| candidate.provider);
+			let lacks: Vec<_> = all.iter().map(|candidate| candidate.lacks).collect();
+			let paused = Some(Requirement::Accepting);
+			assert_eq!(lacks, [Some(Requirement::Offer), second, paused]);
+		}
 		let mut seen = Vec::new();
 		let mut after = None;
 		loop {
@@ -200,6 +222,62 @@ fn a_lease_is_shown_with_what_it_owes() {
 			Some(LeaseReport::V1(LeaseReportV1::Closed(_)))
 		));
 		assert_eq!(leasehold_runtime::reads::lease(99), None);
+	});
+}
+
+/// The other end of what node and client speak: the calls of `LeaseholdApi` by their names and bytes.
+#[test]
+fn the_api_answers_by_name() {
+	use codec::Encode;
+	use leasehold_runtime::apis::api::dispatch;
+	run(|| {
+		let id = active_lease(1_000);
+		let open = place(order(2));
+		let ask = |method: &str, arguments: Vec<u8>| {
+			dispatch(&format!("LeaseholdApi_{method}"), &arguments)
+				.unwrap_or_else(|| panic!("no {method}"))
+		};
+		let biddable = Market::biddable(0, None, 100);
+		assert_eq!(biddable.items[0].0, open);
+		let page = (0u32, None::<u64>, 100u32).encode();
+		assert!(ask("open_orders", page).ends_with(&biddable.encode()));
+		let lease = ask("lease", id.encode());
+		assert_eq!(lease, leasehold_runtime::reads::lease(id).encode());
+		for (method, arguments) in [
+			("provider_score", 0u32.encode()),
+			("tenant_score", account("tenant").encode()),
+		] {
+			assert!(!ask(method, arguments).is_empty());
+		}
+		let items = (
+			account("tenant"),
+			None::<pallet_market::ManifestKey>,
+			100u32,
+		)
+			.encode();
+		let wanted = Market::open_items(account("tenant"), None, 100).encode();
+		assert!(ask("tenant_items", items).ends_with(&wanted));
+	});
+}
+
+#[test]
+fn a_score_is_shown_with_its_parts() {
+	run(|| {
+		register(0);
+		let value = 20_000_000_000;
+		let standing = pallet_reputation::Standing {
+			value,
+			..Default::default()
+		};
+		pallet_reputation::ProviderScores::<Runtime>::insert(0, standing);
+		leap(pallet_reputation::TermsV2::default().half_life);
+		let standing = leasehold_runtime::Reputation::provider_standing(0);
+		let ScoreReport::V2(report) = leasehold_runtime::reads::score(standing);
+		assert_eq!(
+			(report.standing, report.room),
+			(standing.value, standing.room)
+		);
+		assert!(report.score.deconstruct() > 0);
 	});
 }
 

@@ -226,6 +226,54 @@ fn picking_is_over_when_the_order_is() {
 }
 
 #[test]
+fn what_is_overdue_is_refused() {
+	run(|| {
+		let id = starting_lease(1_000);
+		let LeaseState::Starting { deadline, .. } = lease(id).state else {
+			panic!("it starts");
+		};
+		let begun = now();
+		System::set_block_number(deadline + 1);
+		assert_noop!(
+			plain(Market::start_lease(signed("operator0"), id)),
+			E::TooLate
+		);
+		let missing = Market::report_missing_manifest(signed("operator0"), id);
+		assert_noop!(plain(missing), E::TooLate);
+		System::set_block_number(begun);
+		Market::start_lease(signed("operator0"), id).unwrap();
+		let mut resources = order(1).resources;
+		resources.cpu = 2_000;
+		Market::propose_resize(signed("tenant"), id, resources.clone()).unwrap();
+		System::set_block_number(lease(id).ends().unwrap().0);
+		let reclaim = Market::reclaim_lease(signed("operator0"), id);
+		assert_noop!(plain(reclaim), E::Overdue);
+		let accept = Market::accept_resize(signed("operator0"), id, resources);
+		assert_noop!(plain(accept), E::Overdue);
+		System::set_block_number(now() - 1);
+	});
+}
+
+#[test]
+fn deadlines_beyond_the_last_block_are_refused() {
+	run(|| {
+		register(0);
+		System::set_block_number(u32::MAX - 4);
+		let place = |spec: Spec| Market::place_order(signed("tenant"), Order::V1(spec));
+		assert_noop!(place(order(1)), E::Overflow);
+		let manual = Spec {
+			selection: Selection::Manual,
+			bidding: 3,
+			..order(1)
+		};
+		assert_noop!(place(manual), E::Overflow);
+		let about = attributes(&[("region", "eu")]);
+		assert_noop!(Providers::attest(signed("f1"), 0, about, 10), P::Overflow);
+		System::set_block_number(1);
+	});
+}
+
+#[test]
 fn what_does_not_fit_its_type_is_refused() {
 	run(|| {
 		let id = starting_lease(1_000);

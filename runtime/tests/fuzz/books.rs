@@ -3,7 +3,7 @@
 use crate::{harness::*, model::ensure};
 use leasehold_primitives::{math, Balance, CloseReason, LeaseId, OrderId, ProviderId};
 use leasehold_runtime::{AccountId, Balances, Runtime, RuntimeHoldReason};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What is on hold for one item: (account, reason) → planck.
 pub type Ledger = BTreeMap<(AccountId, Reason), Balance>;
@@ -109,8 +109,8 @@ impl Life {
 	}
 }
 
-/// I9: what was not in the state at genesis is a counter, a score, or the system's own.
-pub fn left_over(genesis: &BTreeSet<Vec<u8>>) -> Result<(), String> {
+/// I9: what differs from the state at genesis is a counter, a score, a term that root has set, or the system's own.
+pub fn left_over(genesis: &BTreeMap<Vec<u8>, Vec<u8>>) -> Result<(), String> {
 	let hash = |text: &str| sp_io::hashing::twox_128(text.as_bytes());
 	let prefix = |(pallet, item): (&str, &str)| [hash(pallet), hash(item)].concat();
 	let kept = [
@@ -130,10 +130,21 @@ pub fn left_over(genesis: &BTreeSet<Vec<u8>>) -> Result<(), String> {
 	let (system, accounts) = (hash("System"), prefix(("System", "Account")));
 	// The sweep of scores goes on for as long as there are any.
 	let agenda = ["Pages", "PageCount"].map(|item| prefix(("Agenda", item)));
+	// Set by root in these histories.
+	let set = ["Providers", "Market", "Escrow", "Reputation"];
+	let terms = set.map(|pallet| prefix((pallet, "CurrentTerms")));
+	let destination = prefix(("Escrow", "FeeDestination"));
 	let mut entries = [0usize; 2];
-	for (key, _) in state() {
+	let now: BTreeMap<_, _> = state().into_iter().collect();
+	for key in genesis.keys().chain(now.keys()) {
 		let begins = |with: &[u8]| key.starts_with(with);
-		if genesis.contains(&key) || kept.iter().any(|prefix| begins(prefix)) {
+		let may_differ = kept.iter().chain(&terms).any(|prefix| begins(prefix));
+		let (before, after) = (genesis.get(key), now.get(key));
+		if may_differ || begins(&destination) || before == after {
+			continue;
+		}
+		// Block number, events and nonces; the balances of accounts are counted elsewhere.
+		if before.is_some() && begins(&system) {
 			continue;
 		}
 		if let Some(nth) = agenda.iter().position(|prefix| begins(prefix)) {

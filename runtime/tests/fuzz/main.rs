@@ -46,13 +46,22 @@ struct Tally {
 
 fn main() -> ExitCode {
 	let arguments: Vec<String> = std::env::args().skip(1).collect();
-	let (total, seed): (u64, u64) = match arguments.first().and_then(|n| n.parse::<u64>().ok()) {
-		Some(total) => {
-			let seed = arguments.get(1).and_then(|seed| seed.parse().ok());
-			(total, seed.unwrap_or_else(|| rand::thread_rng().gen()))
+	if arguments.iter().any(|argument| argument == "--list") {
+		return ExitCode::SUCCESS;
+	}
+	let numbers: Result<Vec<u64>, _> = arguments.iter().map(|text| text.parse()).collect();
+	let (total, seed) = match numbers.as_deref() {
+		Ok([]) => (IN_TEST, 1),
+		Ok([total]) => (*total, rand::thread_rng().gen()),
+		Ok([total, seed]) => (*total, *seed),
+		// What cargo tells its own harness.
+		_ if arguments.iter().all(|argument| argument.starts_with('-')) => (IN_TEST, 1),
+		_ => {
+			eprintln!(
+				"{arguments:?}: name how many operations, and perhaps a seed; both are numbers"
+			);
+			return ExitCode::from(2);
 		}
-		None if arguments.iter().any(|a| a == "--list") => return ExitCode::SUCCESS,
-		None => (IN_TEST, 1),
 	};
 	println!("seed {seed}");
 	let untried = operations::untried();
@@ -100,7 +109,13 @@ fn main() -> ExitCode {
 		.values()
 		.fold((0, 0), |(a, r), (x, y)| (a + x, r + y));
 	println!("operations {done}, accepted {accepted}, refused {refused}, violations {violations}");
-	match violations == 0 && complete && accepted * 3 >= done {
+	// To let blocks pass is always accepted.
+	let passed = tally.operations.get("pass blocks").map_or(0, |of| of.0);
+	let enough = (accepted - passed) * 3 >= done - passed;
+	if !enough {
+		println!("less than a third was accepted, block passages aside");
+	}
+	match violations == 0 && complete && enough {
 		true => ExitCode::SUCCESS,
 		false => ExitCode::FAILURE,
 	}

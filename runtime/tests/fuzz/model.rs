@@ -39,7 +39,7 @@ enum Party {
 /// A chain with its history so far.
 pub struct History {
 	/// The keys of the state when it began.
-	genesis: BTreeSet<Vec<u8>>,
+	genesis: BTreeMap<Vec<u8>, Vec<u8>>,
 	pub issuance: Balance,
 	/// Holds by item, as of when it was last touched, and their sums.
 	ledgers: BTreeMap<Item, Ledger>,
@@ -64,7 +64,7 @@ pub struct History {
 impl History {
 	pub fn new() -> Self {
 		Self {
-			genesis: state().into_iter().map(|(key, _)| key).collect(),
+			genesis: state().into_iter().collect(),
 			issuance: Balances::total_issuance(),
 			ledgers: BTreeMap::new(),
 			sums: BTreeMap::new(),
