@@ -192,6 +192,20 @@ fn the_attacks_of_the_document_run() {
 	};
 	run_at_default_terms(|| {
 		grown();
+		says("reputation.md", "| a fresh identity", &[0]);
+		assert_eq!(Reputation::provider_standing(0).value, 0);
+	});
+	run_at_default_terms(|| {
+		reputed();
+		let id = won("owner0", LEASE / 100, 10);
+		Market::start_lease(signed("operator0"), id).unwrap();
+		to_block(now() + 10);
+		Market::complete_lease(signed("operator0"), id, 0, [0; 32]).unwrap();
+		row("| leases with oneself", &[]);
+		stands_at(20_000_000_000);
+	});
+	run_at_default_terms(|| {
+		grown();
 		let cost = wash(2 * LEASE, 500);
 		row("| one huge lease of 1,000 LEASE", &[cost, 20_000_000_000]);
 	});
@@ -211,6 +225,7 @@ fn the_attacks_of_the_document_run() {
 		reputed();
 		let id = won("tenant", LEASE / 100, 10);
 		Market::fail_lease(signed("operator0"), id, FailureCode::Internal).unwrap();
+		row("| bidding low, and failing before the start", &[]);
 		stands_at(20_000_000_000);
 		pass(half_life());
 		row("| a month of idleness", &[10_000_000_000]);
@@ -224,6 +239,8 @@ fn the_attacks_of_the_document_run() {
 		let cost = before - wealth(&["tenant"]);
 		assert_eq!(free("owner0"), owner, "nobody earns by it");
 		row("| an order without a manifest", &[cost, 19_166_666_680]);
+		// The same, whoever says it.
+		row("| saying that no manifest came", &[]);
 	});
 	run_at_default_terms(|| {
 		reputed();

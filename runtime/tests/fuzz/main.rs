@@ -73,12 +73,18 @@ fn main() -> ExitCode {
 	let (mut done, mut violations) = (0u64, 0u64);
 	let begun = Instant::now();
 	for line in REGRESSIONS.lines() {
-		let Some((seed, steps)) = parse(line) else {
+		let Some((seed, steps, wanted)) = parse(line) else {
 			continue;
 		};
-		if let Err(violation) = history(seed, &steps, &mut Tally::default()) {
+		let mut tally = Tally::default();
+		if let Err(violation) = history(seed, &steps, &mut tally) {
 			violations += 1;
 			println!("VIOLATION, a regression: {}\n{line}", violation.why);
+		}
+		let accepted: u64 = tally.operations.values().map(|of| of.0).sum();
+		if accepted != wanted {
+			violations += 1;
+			println!("another history than it was: {accepted} operations are accepted\n{line}");
 		}
 	}
 	for nth in 0u64.. {
@@ -95,7 +101,10 @@ fn main() -> ExitCode {
 			let upto = violation.place.map_or(&all[..], |place| &all[..=place]);
 			let (steps, why) = shrink(seed, upto, violation.why);
 			let steps: Vec<String> = steps.iter().map(u64::to_string).collect();
-			println!("{why}\n# for regressions.txt:\n{seed}: {}", steps.join(" "));
+			println!(
+				"{why}\n# for regressions.txt, with how many are accepted once it is mended:\n{seed}: {} = ?",
+				steps.join(" ")
+			);
 		}
 		done += steps;
 		if nth % 100 == 99 {
@@ -153,16 +162,17 @@ fn report(tally: &Tally, all: bool) -> bool {
 	!all || missing.is_empty()
 }
 
-/// The seed and the steps of a line; `None` if there are none.
-fn parse(line: &str) -> Option<(u64, Vec<u64>)> {
+/// The seed, the steps and how many of them are accepted, of a line; `None` if there are none.
+fn parse(line: &str) -> Option<(u64, Vec<u64>, u64)> {
 	let line = line.split('#').next()?.trim();
 	if line.is_empty() {
 		return None;
 	}
-	let (seed, steps) = line.split_once(':').expect("SEED: STEP...");
-	let number = |text: &str| text.parse().expect("a number");
+	let (seed, rest) = line.split_once(':').expect("SEED: STEP... = ACCEPTED");
+	let (steps, accepted) = rest.split_once('=').expect("SEED: STEP... = ACCEPTED");
+	let number = |text: &str| text.trim().parse().expect("a number");
 	let steps = steps.split_whitespace().map(number).collect();
-	Some((number(seed.trim()), steps))
+	Some((number(seed), steps, number(accepted)))
 }
 
 /// A violation, and the place of the step after which it showed; `None` if only in the end.
