@@ -29,6 +29,9 @@ pub enum ChainError {
 	/// The transaction was not included within its life.
 	#[error("the transaction expired: no block took it within {0} blocks")]
 	Expired(u32),
+	/// The branch on which the transaction was signed is no more.
+	#[error("the transaction was undone: the chain went over to a branch that does not know what it was signed on")]
+	Undone,
 	/// A file could not be read or written.
 	#[error("{0}")]
 	File(String),
@@ -54,6 +57,7 @@ impl ChainError {
 			Self::Expired(_) => {
 				"Try again later; if it recurs, look whether the node is in step with the chain."
 			}
+			Self::Undone => "Send it again.",
 			Self::File(_) => "Check the path and its permissions.",
 			Self::Password(_) => "Check the password; a file with it is named by --password-file.",
 			Self::Stopped => "Start the program again.",

@@ -107,7 +107,9 @@ pub async fn turn(shared: &Arc<Shared>, best: &View) -> anyhow::Result<()> {
 		};
 		// The answer wakes the loop.
 		let Some(quote) = quote else { continue };
-		let why = match quote.and_then(|rate| decide(order, &me, rate, &terms)) {
+		let decided = quote.and_then(|rate| decide(order, &me, rate, &terms));
+		let no_room = || shared.has_no_room(&order.resources);
+		let why = match decided.and_then(|asked| no_room().map_or(Ok(asked), Err)) {
 			Ok(asked) => {
 				let call = Call::PlaceBid {
 					order: order.id,

@@ -19,6 +19,7 @@ mod operate;
 mod pricing;
 mod reconcile;
 mod results;
+mod room;
 mod socket;
 mod store;
 mod trust;

@@ -1,19 +1,27 @@
 //! The standing offer: an order may be matched to it at once, at the rate of the price sheet.
 
-use crate::daemon::Shared;
-use leasehold_client::{view::View, Call};
+use crate::{daemon::Shared, room::Use};
+use leasehold_client::{view::View, Call, Resources};
 use std::sync::{atomic::Ordering, Arc};
 
 impl Shared {
-	/// Brings the offer on chain in step with the sheet. It is taken back while containers cannot run, for nobody
-	/// looks at an order before it is matched.
+	/// Brings the offer on chain in step with the sheet. It is taken back while containers cannot run or nothing is
+	/// taken, for nobody looks at an order before it is matched.
 	pub async fn keep_offer(self: &Arc<Self>, best: &View, slot_millis: u64) -> anyhow::Result<()> {
-		let (stands, unwell) = (best.offer(self.provider).await?, self.unwell());
-		// Not for an engine that is just being started anew.
+		let used = match self.used() {
+			// It stays as it is until somebody has looked.
+			Use::Unknown => return Ok(()),
+			Use::Idle => None,
+			Use::Used(why) => Some(format!("this machine is in use: {why}")),
+		};
+		let stands = best.offer(self.provider).await?;
+		let at_once = used.is_some();
+		let unwell = used.or_else(|| self.unwell());
+		// Not for an engine that is just being started anew, or memory that is short for a moment.
 		let twice = self.was_unwell.swap(unwell.is_some(), Ordering::Relaxed);
 		let wanted = match (&unwell, self.config.is_instant()) {
 			(_, false) => None,
-			(Some(_), true) if twice => None,
+			(Some(_), true) if twice || at_once => None,
 			(Some(_), true) => stands.clone(),
 			(None, true) => self.pricing.offer(&self.config.resources(), slot_millis),
 		};
@@ -30,6 +38,10 @@ impl Shared {
 	}
 
 	fn unwell(&self) -> Option<String> {
+		let none = Resources::default();
+		if let Some(why) = self.has_no_room(&none) {
+			return Some(why);
+		}
 		self.config.containers.as_ref()?;
 		let (no_containers, no_services) = self.cannot_run();
 		no_containers.or(no_services)

@@ -327,6 +327,7 @@ impl Status {
 		}
 		for (name, key) in [
 			("offer", "offer"),
+			("in use", "in_use"),
 			("refused", "refusal"),
 			("differs", "differs"),
 		] {

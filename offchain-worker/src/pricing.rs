@@ -141,7 +141,14 @@ impl Pricing {
 }
 
 /// What a program has started ends with it.
-struct Group(Option<Pid>);
+pub struct Group(Option<Pid>);
+
+impl Group {
+	/// Of a process that was started with a group of its own.
+	pub fn of(child: &tokio::process::Child) -> Self {
+		Self(child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)))
+	}
+}
 
 impl Drop for Group {
 	fn drop(&mut self) {
@@ -171,7 +178,7 @@ impl Script {
 			.process_group(0)
 			.spawn()
 			.map_err(|error| format!("{}: {error}", self.program.display()))?;
-		let _group = Group(child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?)));
+		let _group = Group::of(&child);
 		let question = question.to_string();
 		let mut input = child.stdin.take().ok_or("it has no input")?;
 		let output = child.stdout.take().ok_or("it has no output")?;

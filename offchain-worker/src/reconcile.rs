@@ -228,12 +228,19 @@ async fn step(
 	}
 	let job = manifest.job().cloned();
 	// What this daemon has paused is brought up again.
-	if let State::Suspended {
-		why: Suspension::Dry,
-		..
-	} = lease.state
-	{
-		return suspend(shared, &row).await;
+	let rests = match lease.state {
+		State::Suspended {
+			why: Suspension::Dry,
+			..
+		} => true,
+		State::Active { .. } | State::Suspended { .. } => {
+			shared.pauses() && job.as_ref().is_none_or(|job| row.attempts < job.attempts)
+		}
+		// It would be ended for not starting.
+		State::Starting { .. } => false,
+	};
+	if rests {
+		return rest(shared, now, lease, row, job).await;
 	}
 	let folder = shared.store.lease_folder(lease.id);
 	if row.attempts == 0 && !missing(&folder, &manifest).is_empty() {
@@ -296,6 +303,29 @@ fn move_on(
 pub fn note_running(shared: &Shared, lease: u64) -> anyhow::Result<()> {
 	move_on(shared, lease, &Phase::Starting, Phase::Running)?;
 	Ok(())
+}
+
+/// Nothing of a lease is to run for a while. A job that has ended is not begun anew for that.
+async fn rest(
+	shared: &Arc<Shared>,
+	now: u32,
+	lease: &OpenLease,
+	row: LeaseRow,
+	job: Option<Service>,
+) -> anyhow::Result<()> {
+	if let (Some(job), Phase::Starting | Phase::Running) = (job, &row.phase) {
+		let tried = attempt(shared, &row, job.clone(), Vec::new());
+		if let Observed::Ended(end) = shared.executors.observe(&tried).await? {
+			if !end.is_worth_another_attempt() {
+				return ended(shared, row, job, Vec::new(), end).await;
+			}
+		}
+	}
+	if let State::Active { .. } = lease.state {
+		let name = format!("lease {} is paused: this machine is in use", lease.id);
+		shared.tell(name, now, Call::PauseLease { lease: lease.id });
+	}
+	suspend(shared, &row).await
 }
 
 /// Stops what runs; its data stays.

@@ -24,6 +24,23 @@ pub fn program(name: &str) -> anyhow::Result<PathBuf> {
 	found.with_context(|| format!("{name} is not built; run scripts/test or scripts/demo"))
 }
 
+/// A process that ends when this is dropped.
+pub struct Owned(pub Child);
+
+impl Owned {
+	/// Kills it.
+	pub fn kill(&mut self) {
+		let _ = self.0.kill();
+		let _ = self.0.wait();
+	}
+}
+
+impl Drop for Owned {
+	fn drop(&mut self) {
+		self.kill();
+	}
+}
+
 /// A running devnet; dropping it ends all its processes.
 pub struct Devnet {
 	child: Child,
@@ -116,6 +133,22 @@ impl Devnet {
 	/// The process of a provider's daemon, as it was started.
 	pub fn provider_pid(&self, n: usize) -> Option<i32> {
 		pid_of(&self.facts["providers"][n]["pid"])
+	}
+
+	/// Starts a provider's daemon once more, which must have ended.
+	pub fn start_provider(&self, n: usize) -> anyhow::Result<Owned> {
+		let folder = self.provider_folder(n);
+		let mut log = std::fs::File::options();
+		let log = log.append(true).open(folder.join("daemon.log"))?;
+		let child = Command::new(program("leasehold-provider")?)
+			.arg("--dir")
+			.arg(&folder)
+			.arg("run")
+			.stdin(Stdio::null())
+			.stdout(Stdio::null())
+			.stderr(log)
+			.spawn()?;
+		Ok(Owned(child))
 	}
 
 	/// Ends the daemons as an operator would; the chain goes on.

@@ -4,5 +4,7 @@
 #![forbid(unsafe_code)]
 
 pub mod devnet;
+pub mod engine;
+pub mod figures;
 pub mod ledger;
 pub mod state;

@@ -114,10 +114,18 @@ impl Signer {
 	}
 }
 
+/// The first nonce from `next` on that none of ours has.
+fn first_free(next: u64, ours: &HashSet<u64>) -> u64 {
+	let mut nonces = next..=u64::MAX;
+	nonces.find(|nonce| !ours.contains(nonce)).unwrap_or(next)
+}
+
 /// Why the node did not take a transaction.
 struct Refusal {
 	/// Another transaction has the nonce.
 	nonce_taken: bool,
+	/// It was signed for another branch, or another version of the runtime.
+	bad_proof: bool,
 	error: ChainError,
 }
 
@@ -236,11 +244,9 @@ impl Task {
 			.rpc
 			.system_account_next_index(&self.account)
 			.await?;
-		let ours = self
-			.of_chain(connection.genesis)
-			.map(|p| p.stored.nonce.saturating_add(1))
-			.max();
-		let nonce = on_chain.max(ours.unwrap_or(0));
+		let ours = self.of_chain(connection.genesis);
+		let ours: HashSet<u64> = ours.map(|pending| pending.stored.nonce).collect();
+		let nonce = first_free(on_chain, &ours);
 		let data = call.encode(&view.at)?;
 		let payload = view.at.tx().from_call_data_bytes(&data)?;
 		let params = DefaultExtrinsicParamsBuilder::<crate::Config>::new()
@@ -286,10 +292,35 @@ impl Task {
 				let nonce_taken = e.code == 1014 || why.contains("outdated");
 				Err(Refusal {
 					nonce_taken,
+					bad_proof: why.contains("bad signature"),
 					error: ChainError::Refused(why),
 				})
 			}
 			Err(_) => Ok(()),
+		}
+	}
+
+	/// Sends all again. What was signed on a branch that is no more no block takes, and what comes after it would wait.
+	async fn send_all(&mut self) {
+		let mut undone = Vec::new();
+		for pending in &self.pending {
+			let Err(refusal) = self.send(&pending.stored).await else {
+				continue;
+			};
+			let what = &pending.stored.what;
+			tracing::debug!(error = %refusal.error, what, "sent again");
+			if refusal.bad_proof {
+				undone.push(pending.stored.nonce);
+			}
+		}
+		for nonce in undone {
+			let place = self.pending.iter().position(|p| p.stored.nonce == nonce);
+			let Some(mut pending) = place.map(|place| self.pending.remove(place)) else {
+				continue;
+			};
+			self.journal.remove(&pending.stored);
+			tracing::warn!(what = pending.stored.what, "a transaction was undone");
+			pending.answer(Err(ChainError::Undone));
 		}
 	}
 
@@ -349,11 +380,7 @@ impl Task {
 		}
 		// Also at the first look: an earlier life may have left some to a node that forgot them.
 		if self.changes.is_multiple_of(RESEND) {
-			for pending in &self.pending {
-				if let Err(refusal) = self.send(&pending.stored).await {
-					tracing::debug!(error = %refusal.error, what = pending.stored.what, "sent again");
-				}
-			}
+			self.send_all().await;
 		}
 		self.changes = self.changes.wrapping_add(1);
 		Ok(())
@@ -391,9 +418,12 @@ impl Task {
 			let Some(place) = found else { continue };
 			self.expired = 0;
 			let result = match connection.at(block.1).await {
-				Ok(at) => outcome(&View::from(at), index)
-					.await?
-					.map(|()| Receipt { block, index }),
+				Ok(at) => match outcome(&View::from(at), index).await {
+					Ok(outcome) => outcome.map(|()| Receipt { block, index }),
+					Err(error) if error.is_transient() => return Err(error),
+					// Included, and the node does not tell how it went.
+					Err(error) => Err(error),
+				},
 				// The node is away: looked at again when it is back.
 				Err(error) if error.is_transient() => return Err(error),
 				// The block's state is pruned: included, but how it went is no longer known.
@@ -487,6 +517,15 @@ impl View {
 #[cfg(test)]
 mod tests {
 	use super::*;
+
+	#[test]
+	fn a_gap_of_nonces_is_filled_first() {
+		let ours = HashSet::from([3, 5, 6]);
+		assert_eq!(
+			[0, 3, 4, 5].map(|next| first_free(next, &ours)),
+			[0, 4, 4, 7]
+		);
+	}
 
 	#[test]
 	fn a_tip_is_offered_after_an_expiry_only_and_has_a_limit() {

@@ -44,6 +44,38 @@ pub struct Config {
 	/// Those that containers are leased with.
 	#[serde(default)]
 	pub gpus: Vec<Gpu>,
+	/// Whether it serves only while nobody else uses the machine.
+	pub idle: Option<Idle>,
+}
+
+/// Serving only while nobody else uses the machine.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Idle {
+	/// Since when nobody has typed at a terminal, before it counts as idle.
+	pub after_seconds: u64,
+	#[serde(default)]
+	pub on_return: OnReturn,
+	/// Is asked, too: it ends with code 0 if nobody uses the machine.
+	pub program: Option<PathBuf>,
+}
+
+/// What becomes of leases when somebody uses the machine.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum OnReturn {
+	/// They go on, and no others are taken.
+	#[default]
+	Drain,
+	/// They are stopped and paused, unbilled, and brought up again later.
+	Pause,
+}
+
+impl Idle {
+	/// Whether leases are paused when somebody uses the machine.
+	pub fn pauses(&self) -> bool {
+		self.on_return == OnReturn::Pause
+	}
 }
 
 /// The engine that runs containers.
@@ -108,6 +140,54 @@ pub struct Capacity {
 	/// The first and the last port of this machine that leases may open to the world.
 	#[serde(default = "ports")]
 	pub ports: (u16, u16),
+	#[serde(default)]
+	pub overcommit: Overcommit,
+	#[serde(default)]
+	pub reserve: Reserve,
+}
+
+/// How many times over what is there is leased out.
+#[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Overcommit {
+	pub cpu: f64,
+	pub memory: f64,
+	pub storage: f64,
+}
+
+impl Default for Overcommit {
+	fn default() -> Self {
+		Self {
+			cpu: 1.0,
+			memory: 1.0,
+			storage: 1.0,
+		}
+	}
+}
+
+/// MiB that must be free, or nothing new is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reserve {
+	pub memory_mib: u32,
+	pub storage_mib: u32,
+}
+
+impl Default for Reserve {
+	fn default() -> Self {
+		Self {
+			memory_mib: 256,
+			storage_mib: 1_024,
+		}
+	}
+}
+
+/// Most times that anything is leased out over.
+const MOST_TIMES: f64 = 16.0;
+
+fn times(value: u32, factor: f64) -> u32 {
+	// Beyond the largest it is the largest.
+	(f64::from(value) * factor) as u32
 }
 
 /// Prices in LEASE an hour.
@@ -209,6 +289,18 @@ impl Config {
 				));
 			}
 		}
+		let Overcommit {
+			cpu,
+			memory,
+			storage,
+		} = self.capacity.overcommit;
+		for (name, factor) in [("cpu", cpu), ("memory", memory), ("storage", storage)] {
+			if !(1.0..=MOST_TIMES).contains(&factor) {
+				return Err(format!(
+					"capacity.overcommit.{name}: {factor} is none; from 1.0 to {MOST_TIMES} times may be leased out"
+				));
+			}
+		}
 		for (class, mib) in &self.capacity.persistent_mib {
 			if class == "default" || storage_class(class).is_none() || *mib == 0 {
 				return Err(format!(
@@ -218,8 +310,11 @@ impl Config {
 			}
 		}
 		let program = self.pricing.program.as_ref();
-		if program.is_some_and(|program| !program.is_absolute()) {
-			return Err("pricing.program: name it by its whole path".into());
+		let asked = self.idle.as_ref().and_then(|idle| idle.program.as_ref());
+		for (name, program) in [("pricing", program), ("idle", asked)] {
+			if program.is_some_and(|program| !program.is_absolute()) {
+				return Err(format!("{name}.program: name it by its whole path"));
+			}
 		}
 		if program.is_some() && self.pricing.instant == Some(true) {
 			return Err(
@@ -337,10 +432,12 @@ impl Config {
 				Some(PersistentStorage { class, size: *size })
 			})
 			.collect();
+		let over = self.capacity.overcommit;
 		Resources {
-			cpu: cpu_millis,
-			memory: memory_mib,
-			ephemeral: storage_mib,
+			cpu: times(cpu_millis, over.cpu),
+			memory: times(memory_mib, over.memory),
+			ephemeral: times(storage_mib, over.storage),
+			// A single workload never has more than there is.
 			unit_cpu: cpu_millis,
 			unit_memory: memory_mib,
 			ports: u32::try_from(self.ports().count()).unwrap_or(0),
@@ -368,4 +465,4 @@ impl Config {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -94,6 +94,11 @@ impl Template<'_> {
 			 cpu_millis = {cpu_millis}\n\
 			 memory_mib = {memory_mib}\n\
 			 storage_mib = {storage_mib}\n\
+			 # How many times over that is leased out, for leases seldom use all that they have at once; one lease never\n\
+			 # has more than is named above.\n\
+			 # overcommit = {{ cpu = 2.0, memory = 1.0, storage = 1.0 }}\n\
+			 # MiB that must be free on this machine, or nothing new is taken.\n\
+			 # reserve = {{ memory_mib = 256, storage_mib = 1024 }}\n\
 			 # Storage that outlives a restart of what uses it, by the class of its disks: beta1 (rotating), beta2\n\
 			 # (solid state) or beta3 (NVMe).\n\
 			 {persistent}\n\
@@ -116,6 +121,14 @@ impl Template<'_> {
 			 [results]\n\
 			 # How long results and logs stay after a lease has closed.\n\
 			 retention_seconds = 604800\n\n\
+			 # Serve only while nobody uses this machine: nobody has typed at a terminal for so long, no session of a\n\
+			 # desktop is at work, and a program of your own, if there is one, ends with code 0. `drain` lets leases go\n\
+			 # on when somebody is back and takes no others; `pause` stops and pauses them, unbilled: a pause that is too\n\
+			 # long costs you (docs/market.md). Jobs begin anew after it, and one without an attempt left goes on.\n\
+			 # [idle]\n\
+			 # after_seconds = 900\n\
+			 # on_return = \"drain\"\n\
+			 # program = \"/usr/local/bin/is-idle\"\n\n\
 			 # Where containers run: Docker or Podman. Whoever may use its socket is root on this machine, and\n\
 			 # so is the daemon then. Without this section no containers are run.\n\
 			 {off}[containers]\n\

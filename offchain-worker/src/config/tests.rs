@@ -3,7 +3,7 @@
 use super::*;
 use crate::gpus::Found;
 
-fn template() -> String {
+pub fn template() -> String {
 	template_with(None, None)
 }
 
@@ -301,4 +301,40 @@ fn a_gpu_that_init_finds_is_read_back() {
 	assert_eq!(config.gpus.len(), 1);
 	assert_eq!(config.gpus[0].devices, ["nvidia.com/gpu=0"]);
 	assert_eq!(config.resources().gpu[0].memory, Some(24_564));
+}
+
+#[test]
+fn capacity_is_leased_out_several_times_over() {
+	let config = |line: &str| read(&template().replace("# overcommit = ", line));
+	let line = "overcommit = { cpu = 2.5 }\n# ";
+	let resources = config(line).unwrap().resources();
+	assert_eq!((resources.cpu, resources.memory), (3_750, 2_048));
+	assert_eq!((resources.unit_cpu, resources.ephemeral), (1_500, 10_000));
+	for wrong in ["0.5", "16.5", "nan", "inf"] {
+		let error = config(&format!("overcommit = {{ memory = {wrong} }}\n# "));
+		let error = error.unwrap_err().to_string();
+		assert!(error.contains("capacity.overcommit.memory"), "{error}");
+	}
+	assert_eq!(times(u32::MAX, MOST_TIMES), u32::MAX);
+}
+
+#[test]
+fn what_serves_idle_machines_only_is_read() {
+	let idle = |more: &str| {
+		read(&format!(
+			"{}\n[idle]\nafter_seconds = 900\n{more}",
+			template()
+		))
+	};
+	assert!(!idle("").unwrap().idle.unwrap().pauses());
+	let paused = idle("on_return = \"pause\"\nprogram = \"/bin/true\"\n").unwrap();
+	assert!(paused.idle.unwrap().pauses());
+	for (wrong, says) in [
+		("on_return = \"sleep\"", "on_return"),
+		("program = \"true\"", "idle.program"),
+		("sometimes = 1", "sometimes"),
+	] {
+		let error = idle(wrong).unwrap_err().to_string();
+		assert!(error.contains(says), "{error}");
+	}
 }

@@ -16,6 +16,7 @@ use crate::{
 	members::Replicas,
 	pricing::Pricing,
 	reconcile,
+	room::{self, Use},
 	store::{LeaseRow, Store},
 	trust::{self, Distrust},
 };
@@ -31,7 +32,7 @@ use serde::Serialize;
 use std::{
 	collections::HashMap,
 	path::Path,
-	sync::{Arc, Mutex},
+	sync::{atomic::Ordering, Arc, Mutex},
 	time::{Duration, Instant},
 };
 use tokio::sync::Notify;
@@ -58,7 +59,7 @@ pub struct Shared {
 	pub pair: Keypair,
 	pub executors: Executors,
 	/// Wakes the loop before the next block.
-	pub wake: Notify,
+	pub wake: Arc<Notify>,
 	pub status: Mutex<Status>,
 	/// What was decided about orders, for `why`.
 	pub decisions: Decisions,
@@ -66,6 +67,10 @@ pub struct Shared {
 	pub manifest_deadline: std::sync::atomic::AtomicU32,
 	/// Blocks of a dead workload after which its lease is paused; 0 until the terms are read.
 	pub pause_after: std::sync::atomic::AtomicU32,
+	/// Who uses this machine.
+	pub used: Mutex<Use>,
+	/// Whether what is looked at now and then is looked at next.
+	pub look_soon: std::sync::atomic::AtomicBool,
 	/// Whether containers could not run when that was last looked at.
 	pub was_unwell: std::sync::atomic::AtomicBool,
 	/// Since which block services of a lease do not run by this machine's fault.
@@ -101,6 +106,8 @@ pub struct Status {
 	pub differs: Option<String>,
 	/// Whether orders may be matched at once; not known before the chain has been asked.
 	pub offer: Option<String>,
+	/// Why this machine counts as in use, if it serves only while it is idle.
+	pub in_use: Option<String>,
 	/// The container engine, if it can be used.
 	pub containers: Option<String>,
 	/// Why it cannot be used at present.
@@ -283,12 +290,13 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 	};
 	let journal = Journal::open(&folder.join("transactions"))?;
 	let signer = Signer::start(chain.clone(), pair.clone(), journal, heads.clone());
+	let wake = Arc::new(Notify::new());
 	let executors = Executors {
-		wasm: Wasm,
+		wasm: Wasm(wake.clone()),
 		container: config
 			.containers
 			.as_ref()
-			.map(|containers| Container::new(containers, genesis, provider)),
+			.map(|containers| Container::new(containers, genesis, provider, wake.clone())),
 	};
 	let status = Status {
 		provider,
@@ -305,11 +313,13 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 		operator,
 		pair,
 		executors,
-		wake: Notify::new(),
+		wake,
 		status: Mutex::new(status),
 		decisions: Decisions::default(),
 		manifest_deadline: Default::default(),
 		pause_after: Default::default(),
+		used: Mutex::default(),
+		look_soon: Default::default(),
 		was_unwell: Default::default(),
 		failing: Mutex::default(),
 		replicas: Mutex::default(),
@@ -329,6 +339,7 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 			}
 		}
 	});
+	tokio::spawn(room::watch(shared.clone()));
 	if !shared.config.gateway.listen.ip().is_loopback() {
 		tracing::warn!("the gateway has no TLS yet and does not listen on loopback only");
 	}
@@ -457,7 +468,8 @@ async fn work(
 			if let Err(error) = turn(&shared, heads).await {
 				tracing::warn!(%error, "this turn is cut short");
 			}
-			if heads.best.0 >= looked_after {
+			let soon = shared.look_soon.swap(false, Ordering::Relaxed);
+			if soon || heads.best.0 >= looked_after {
 				looked_after = heads.best.0.saturating_add(LOOK_AFTER);
 				if let Err(error) = look_after(&shared, heads).await {
 					tracing::debug!(%error, "funds and file were not looked at");

@@ -183,6 +183,12 @@ pub fn module_path(lease: &Path, kind: Kind, module: &FileEntry) -> PathBuf {
 	}
 }
 
+/// Seconds since this machine was started. Whoever sets its clock does not reach them.
+pub fn uptime() -> u64 {
+	let since = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+	u64::try_from(since.tv_sec).unwrap_or(0)
+}
+
 fn fault(what: &'static str) -> impl Fn(std::io::Error) -> ExecutorError {
 	move |source| ExecutorError { what, source }
 }

@@ -8,7 +8,7 @@ pub use gpus::{devices, forget as forget_gpus, gpus, unit};
 
 use crate::{
 	daemon::Shared,
-	executor::{container::Isolation, Attempt, End, Executor as _, Observed, Port},
+	executor::{container::Isolation, uptime, Attempt, End, Executor as _, Observed, Port},
 	reconcile::{note_running, tell_running, unix_now},
 	store::{LeaseRow, Phase},
 };
@@ -200,7 +200,7 @@ fn attempt(
 	}
 }
 
-/// Unix seconds at which an attempt was first seen to run.
+/// When an attempt was first seen to run, in seconds of [`uptime`].
 fn ran_since(attempt: &Attempt) -> Option<u64> {
 	let text = std::fs::read_to_string(attempt.file("running")).ok()?;
 	text.trim().parse().ok()
@@ -261,7 +261,7 @@ async fn turn(
 			// Written down, but the daemon ended before it could start it.
 			Some(Observed::Absent) if may_start => shared.executors.start(&tried).await?,
 			Some(Observed::Ended(end)) => {
-				let ran = ran_since(&tried).map_or(0, |since| now.saturating_sub(since));
+				let ran = ran_since(&tried).map_or(0, |since| uptime().saturating_sub(since));
 				record.met(&end, ran, now);
 				record.write(&folder)?;
 				let (lease, service) = (row.lease, &service.name);

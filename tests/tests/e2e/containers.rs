@@ -2,22 +2,18 @@
 
 use crate::{
 	chosen,
-	faults::{kill_daemon, start_daemon, Owned, DAEMON},
+	faults::{kill_daemon, start_daemon, DAEMON},
 	jobs::{fails, fetch},
-	services,
+	rare, services,
 	setting::{closed, status, File},
-	suite, Case, ONE,
+	suite, sum, Case, ONE,
 };
-use leasehold_tests::devnet::{program, wait_until, Devnet};
+use leasehold_tests::{
+	devnet::{program, wait_until, Devnet},
+	engine::{output_of, Engine, PASSWORD},
+};
 use serde_json::Value;
-use std::{
-	net::TcpListener,
-	os::unix::fs::symlink,
-	path::Path,
-	process::{Command, Stdio},
-	sync::{Mutex, OnceLock},
-	time::Duration,
-};
+use std::{process::Command, sync::OnceLock, time::Duration};
 
 const CASES: &[Case] = &[
 	(
@@ -41,6 +37,9 @@ const CASES: &[Case] = &[
 	("an_endless_line_counts_before_its_end", endless_line),
 	("what_an_image_declares_as_volumes_counts_too", volume),
 	("files_without_a_name_count_as_storage", unlinked),
+	("empty_files_count_as_storage", empty_files),
+	("a_container_that_forks_without_end_is_held", forks),
+	("links_among_the_results_lead_nowhere", links),
 	("a_container_is_stopped_at_its_time_limit", time),
 ];
 /// One after the other: they end the daemon and the engine under everybody.
@@ -55,233 +54,33 @@ const FAULTS: &[Case] = &[
 	("a_container_gets_the_gpu_that_was_leased", gpu),
 ];
 
-pub const PASSWORD: &str = "correct-horse";
+static SETTING: OnceLock<Engine> = OnceLock::new();
 
-/// Everything that containers need, in a folder of its own.
-pub struct Setting {
-	folder: tempfile::TempDir,
-	/// The registry's address.
-	pub registry: String,
-	/// The engine and the registry.
-	processes: [Mutex<Option<Owned>>; 2],
-}
-
-static SETTING: OnceLock<Setting> = OnceLock::new();
-
-pub fn setting() -> &'static Setting {
+pub fn setting() -> &'static Engine {
 	SETTING.get().unwrap()
 }
 
 /// Runs the cases, and those of services, on an engine of their own.
 pub fn run() -> (usize, usize) {
 	let none = [CASES, FAULTS].concat();
-	if chosen(&none).is_empty() && !services::any() {
+	if chosen(&none).is_empty() && !services::any() && !rare::any() {
 		return (0, 0);
 	}
-	let setting = SETTING.get_or_init(Setting::new);
+	let setting = SETTING.get_or_init(Engine::start_both);
 	let (engine, registry) = (setting.socket(), setting.registry.clone());
 	let more = ["--engine", engine.as_str(), "--registry", registry.as_str()];
 	let arguments = [&ONE[..], &more].concat();
-	let (passed, failed) = suite("containers", &arguments, 6, CASES);
-	let (more, worse) = suite("container faults", &arguments, 1, FAULTS);
+	let well = suite("containers", &arguments, 6, CASES);
+	let faults = suite("container faults", &arguments, 1, FAULTS);
 	*DAEMON.lock().unwrap() = None;
-	let (served, unserved) = services::run(&arguments);
+	let served = services::run(&arguments);
+	let rare = rare::run(&more);
 	setting.end();
-	(passed + more + served, failed + worse + unserved)
-}
-
-fn output_of(command: &mut Command) -> Vec<u8> {
-	let output = command.stdin(Stdio::null()).output().unwrap();
-	let error = String::from_utf8_lossy(&output.stderr);
-	assert!(output.status.success(), "{command:?}: {error}");
-	output.stdout
-}
-
-impl Setting {
-	fn new() -> Self {
-		let folder = tempfile::tempdir().unwrap();
-		let at = |name: &str| folder.path().join(name);
-		let networks = at("networks");
-		std::fs::create_dir(&networks).unwrap();
-		std::fs::write(
-			at("containers.conf"),
-			format!(
-				"[engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n\
-				 [network]\nnetwork_config_dir = {networks:?}\n\
-				 [containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n"
-			),
-		)
-		.unwrap();
-		let insecure = "[[registry]]\nlocation = \"127.0.0.1\"\ninsecure = true\n";
-		std::fs::write(at("registries.conf"), insecure).unwrap();
-		let port = TcpListener::bind("127.0.0.1:0")
-			.and_then(|listener| listener.local_addr())
-			.unwrap()
-			.port();
-		let registry = format!("127.0.0.1:{port}");
-		let entry = output_of(Command::new("htpasswd").args(["-nbB", "tenant", PASSWORD]));
-		std::fs::write(at("htpasswd"), entry).unwrap();
-		let config = format!(
-			"version: 0.1\nlog: {{ level: error }}\nstorage: {{ filesystem: {{ rootdirectory: {0}/images }} }}\n\
-			 http: {{ addr: {registry} }}\nauth: {{ htpasswd: {{ realm: here, path: {0}/htpasswd }} }}\n",
-			folder.path().display()
-		);
-		std::fs::write(at("registry.yml"), config).unwrap();
-		let child = Command::new("docker-registry")
-			.arg("serve")
-			.arg(at("registry.yml"))
-			.stdin(Stdio::null())
-			.stdout(Stdio::null())
-			.stderr(std::fs::File::create(at("registry.log")).unwrap())
-			.spawn()
-			.unwrap();
-		wait_until(Duration::from_secs(20), "the registry is up", || {
-			std::net::TcpStream::connect(&registry).is_ok()
-		})
-		.unwrap();
-		let setting = Self {
-			folder,
-			registry,
-			processes: [Mutex::default(), Mutex::new(Some(Owned(child)))],
-		};
-		setting.push();
-		setting.start_engine();
-		setting
-	}
-
-	fn socket(&self) -> String {
-		format!(
-			"unix://{}",
-			self.folder.path().join("engine.sock").display()
-		)
-	}
-
-	fn podman(&self) -> Command {
-		let at = |name: &str| self.folder.path().join(name);
-		let mut command = Command::new("podman");
-		command
-			.env("CONTAINERS_CONF", at("containers.conf"))
-			.env("CONTAINERS_REGISTRIES_CONF", at("registries.conf"))
-			.arg("--root")
-			.arg(at("root"))
-			.arg("--runroot")
-			.arg(at("run"))
-			.args(["--storage-driver", "vfs"])
-			// Its helpers leave notes where they stand.
-			.current_dir(self.folder.path());
-		command
-	}
-
-	/// Makes an image of a static shell, and puts it into the registry.
-	fn push(&self) {
-		let root = self.folder.path().join("image");
-		std::fs::create_dir_all(root.join("bin")).unwrap();
-		std::fs::copy("/bin/busybox", root.join("bin/busybox")).unwrap();
-		for name in [
-			"cat", "cut", "dd", "grep", "httpd", "id", "ip", "ls", "mkdir", "mount", "nc", "rm",
-			"sh", "sleep", "tail", "touch", "wc", "wget",
-		] {
-			symlink("busybox", root.join("bin").join(name)).unwrap();
-		}
-		let tar = self.folder.path().join("image.tar");
-		output_of(
-			Command::new("tar")
-				.arg("-C")
-				.arg(&root)
-				.arg("-cf")
-				.arg(&tar)
-				.arg("."),
-		);
-		let name = self.image();
-		let who = format!("tenant:{PASSWORD}");
-		for (name, more) in [
-			(name.clone(), None),
-			(name.replace("/box:1", "/box:volume"), Some("VOLUME /data")),
-		] {
-			let change = more.iter().flat_map(|more| ["--change", more]);
-			output_of(
-				self.podman()
-					.arg("import")
-					.args(change)
-					.arg(&tar)
-					.arg(&name),
-			);
-			output_of(self.podman().args(["push", "--creds", &who, &name]));
-			output_of(self.podman().args(["rmi", &name]));
-		}
-	}
-
-	pub fn image(&self) -> String {
-		format!("{}/box:1", self.registry)
-	}
-
-	pub fn start_engine(&self) {
-		let socket = self.socket();
-		let _ = std::fs::remove_file(socket.trim_start_matches("unix://"));
-		let log = std::fs::File::options()
-			.create(true)
-			.append(true)
-			.open(self.folder.path().join("engine.log"))
-			.unwrap();
-		let child = self
-			.podman()
-			.args(["system", "service", "--time", "0", &socket])
-			.stdin(Stdio::null())
-			.stdout(Stdio::null())
-			.stderr(log)
-			.spawn()
-			.unwrap();
-		*self.processes[0].lock().unwrap() = Some(Owned(child));
-		wait_until(Duration::from_secs(20), "the engine is up", || {
-			Path::new(socket.trim_start_matches("unix://")).exists()
-		})
-		.unwrap();
-	}
-
-	pub fn kill_engine(&self) {
-		*self.processes[0].lock().unwrap() = None;
-	}
-
-	/// Ends and removes all of it.
-	fn end(&self) {
-		let _ = self.podman().args(["rm", "-fa", "-t", "0"]).output();
-		for process in &self.processes {
-			*process.lock().unwrap() = None;
-		}
-		let _ = std::fs::remove_dir_all(self.folder.path());
-	}
-
-	/// Whether there is a network of this name.
-	pub fn has_network(&self, name: &str) -> bool {
-		let names = output_of(
-			self.podman()
-				.args(["network", "ls", "--format", "{{.Name}}"]),
-		);
-		let names = String::from_utf8(names).unwrap();
-		names.lines().any(|one| one == name)
-	}
-
-	fn containers(&self) -> Vec<String> {
-		let names = output_of(self.podman().args(["ps", "-a", "--format", "{{.Names}}"]));
-		let names = String::from_utf8(names).unwrap();
-		names.lines().map(str::to_owned).collect()
-	}
-
-	/// The container of a lease, whatever it does.
-	pub fn container_of(&self, lease: &str) -> Option<String> {
-		let mark = format!("-0-{lease}-");
-		let mut names = self.containers().into_iter();
-		names.find(|name| name.contains(&mark))
-	}
-
-	/// Whether there is a container whose name begins so.
-	pub fn has_container(&self, begin: &str) -> bool {
-		self.containers().iter().any(|name| name.starts_with(begin))
-	}
+	sum(&[well, faults, served, rare])
 }
 
 /// A job that runs a shell script, with the credentials that the image needs.
-fn job(script: &str) -> File {
+pub fn job(script: &str) -> File {
 	of(script, PASSWORD)
 }
 
@@ -481,6 +280,41 @@ fn unlinked(devnet: &Devnet) {
 	fails(devnet, job(script), "outgrew the storage");
 }
 
+fn empty_files(devnet: &Devnet) {
+	let script = "while :; do : > /out/$((n=n+1)); done";
+	fails(devnet, job(script), "outgrew the storage");
+}
+
+fn forks(devnet: &Devnet) {
+	let file = File {
+		memory: "512Mi",
+		..job("while :; do sleep 1000 & done")
+	};
+	let (json, code) = file.run(devnet);
+	assert_eq!(code, 7, "{json}");
+	// Whichever comes first: its memory, or the shell's own word in its log.
+	let why = json["why"].as_str().unwrap_or_default();
+	let arguments = ["logs", &json["lease"].to_string()];
+	let output = devnet.tenant(&arguments).unwrap().output().unwrap();
+	let said = String::from_utf8_lossy(&output.stderr);
+	assert!(
+		why.contains("more memory") || said.contains("can't fork"),
+		"{json} {said}"
+	);
+}
+
+fn links(devnet: &Devnet) {
+	let script =
+		"ln -s /etc/passwd /out/file; ln -s / /out/folder; ln -s .. /out/up; echo kept > /out/kept";
+	let json = completes(devnet, &job(script));
+	let to = fetch(devnet, &json["lease"].to_string());
+	let names: Vec<_> = std::fs::read_dir(to)
+		.unwrap()
+		.map(|entry| entry.unwrap().file_name())
+		.collect();
+	assert_eq!(names, ["kept"]);
+}
+
 fn time(devnet: &Devnet) {
 	let file = File {
 		max_duration: "4s",
@@ -521,7 +355,7 @@ fn killed_daemon(devnet: &Devnet) {
 
 fn killed_engine(devnet: &Devnet) {
 	let setting = setting();
-	interrupted(devnet, || setting.kill_engine(), || setting.start_engine());
+	interrupted(devnet, || setting.kill(), || setting.start());
 }
 
 fn removed(devnet: &Devnet) {

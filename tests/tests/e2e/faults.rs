@@ -5,7 +5,7 @@ use crate::{
 	setting::{closed, sleeper, status, text, File},
 	suite, Case, ONE,
 };
-use leasehold_tests::devnet::{is_alive, last_json, program, signal, wait_until, Devnet};
+use leasehold_tests::devnet::{is_alive, last_json, program, signal, wait_until, Devnet, Owned};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::{
@@ -22,6 +22,7 @@ pub const CASES: &[Case] = &[
 	),
 	("a_lost_store_loses_no_lease", lost_store),
 	("a_second_daemon_with_the_same_key_waits", second_daemon),
+	("an_owner_who_is_back_has_the_machine", owner_is_back),
 	(
 		"a_killed_daemon_and_a_killed_node_lose_nothing",
 		all_of_them,
@@ -35,40 +36,10 @@ pub fn run() -> (usize, usize) {
 	ran
 }
 
-/// A process that ends with the case.
-pub struct Owned(pub Child);
-
-impl Owned {
-	pub fn kill(&mut self) {
-		let _ = self.0.kill();
-		let _ = self.0.wait();
-	}
-}
-
-impl Drop for Owned {
-	fn drop(&mut self) {
-		self.kill();
-	}
-}
-
 pub static DAEMON: Mutex<Option<Owned>> = Mutex::new(None);
 
 pub fn start_daemon(devnet: &Devnet) {
-	let folder = devnet.provider_folder(0);
-	let log = std::fs::File::options()
-		.append(true)
-		.open(folder.join("daemon.log"))
-		.unwrap();
-	let child = Command::new(program("leasehold-provider").unwrap())
-		.arg("--dir")
-		.arg(&folder)
-		.arg("run")
-		.stdin(Stdio::null())
-		.stdout(Stdio::null())
-		.stderr(log)
-		.spawn()
-		.unwrap();
-	*DAEMON.lock().unwrap() = Some(Owned(child));
+	*DAEMON.lock().unwrap() = Some(devnet.start_provider(0).unwrap());
 }
 
 pub fn kill_daemon(devnet: &Devnet) {
@@ -85,7 +56,7 @@ pub fn kill_daemon(devnet: &Devnet) {
 	}
 }
 
-fn start_node(devnet: &Devnet, base: &Path, how: &[&str]) -> Owned {
+pub fn start_node(devnet: &Devnet, base: &Path, how: &[&str]) -> Owned {
 	let log = std::fs::File::options()
 		.create(true)
 		.append(true)
@@ -111,7 +82,7 @@ fn start_node(devnet: &Devnet, base: &Path, how: &[&str]) -> Owned {
 }
 
 /// The process of a lease's runner.
-fn runner(devnet: &Devnet, lease: u64, attempt: u32) -> i32 {
+pub fn runner(devnet: &Devnet, lease: u64, attempt: u32) -> i32 {
 	let lock = lease_folder(devnet, lease).join(format!("run/{attempt}.lock"));
 	std::fs::read_to_string(lock)
 		.unwrap()
@@ -120,7 +91,7 @@ fn runner(devnet: &Devnet, lease: u64, attempt: u32) -> i32 {
 		.unwrap()
 }
 
-fn lease_folder(devnet: &Devnet, lease: u64) -> PathBuf {
+pub fn lease_folder(devnet: &Devnet, lease: u64) -> PathBuf {
 	devnet
 		.provider_folder(0)
 		.join("leases")
@@ -132,7 +103,7 @@ pub fn daemon_status(devnet: &Devnet) -> Value {
 	status_of(&devnet.provider_folder(0))
 }
 
-fn status_of(folder: &Path) -> Value {
+pub fn status_of(folder: &Path) -> Value {
 	let output = Command::new(program("leasehold-provider").unwrap())
 		.arg("--dir")
 		.arg(folder)
@@ -157,7 +128,7 @@ fn distrusts(devnet: &Devnet, why: &str) {
 	.unwrap_or_else(|error| panic!("{error}: {why}; it says {last}"));
 }
 
-fn job(seconds: u32, attempts: u32) -> File {
+pub fn job(seconds: u32, attempts: u32) -> File {
 	File {
 		module: sleeper(seconds),
 		attempts,
@@ -166,7 +137,7 @@ fn job(seconds: u32, attempts: u32) -> File {
 	}
 }
 
-fn dots(devnet: &Devnet, lease: u64) -> usize {
+pub fn dots(devnet: &Devnet, lease: u64) -> usize {
 	let log = devnet
 		.tenant(&["logs", &lease.to_string()])
 		.unwrap()
@@ -324,14 +295,74 @@ fn lost_store(devnet: &Devnet) {
 	}
 }
 
-fn priced_by_a_program(devnet: &Devnet) {
+/// The machine serves only while it is idle, and pauses what it runs when its owner is back.
+fn owner_is_back(devnet: &Devnet) {
+	let folder = devnet.provider_folder(0);
+	let (file, program) = (folder.join("provider.toml"), folder.join("is-idle"));
+	let says = |script: &str| script_at(&program, script);
+	says("exit 0");
+	let before = std::fs::read_to_string(&file).unwrap();
+	let idle =
+		format!("\n[idle]\nafter_seconds = 0\non_return = \"pause\"\nprogram = {program:?}\n");
+	std::fs::write(&file, format!("{before}{idle}")).unwrap();
+	kill_daemon(devnet);
+	start_daemon(devnet);
+	let lease = job(30, 2).start(devnet);
+	let pid = runner(devnet, lease, 1);
+	// A daemon that has not looked yet pauses nothing.
+	kill_daemon(devnet);
+	start_daemon(devnet);
+	wait_until(Duration::from_secs(30), "it is found idle", || {
+		let said = daemon_status(devnet);
+		said["on_duty"] == true && said["offer"] == "stands"
+	})
+	.unwrap_or_else(|error| panic!("{error}: {}", daemon_status(devnet)));
+	assert!(is_alive(pid), "what runs goes on");
+	says("echo a game; exit 1");
+	let state = |wanted: &str| {
+		let mut last = Value::Null;
+		wait_until(Duration::from_secs(60), wanted, || {
+			last = status(devnet, lease)["chain"].take();
+			last["state"] == wanted
+		})
+		.unwrap_or_else(|error| panic!("{error}: {last}"));
+		last["paid"].clone()
+	};
+	let paid = state("suspended (paused)");
+	assert!(!is_alive(pid), "nothing of it runs");
+	wait_until(Duration::from_secs(40), "the offer is taken back", || {
+		let said = daemon_status(devnet)["offer"].take();
+		said.as_str().is_some_and(|said| said.contains("a game"))
+	})
+	.unwrap_or_else(|error| panic!("{error}: {}", daemon_status(devnet)));
+	let (json, code) = job(3, 1).run(devnet);
+	assert_eq!(code, 4, "{json}");
+	assert_eq!(state("suspended (paused)"), paid, "nobody pays for it");
+	says("exit 0");
+	state("active");
+	// It has no attempt left: it goes on to its end.
+	says("echo a game; exit 1");
+	let record = closed(devnet, lease, 150);
+	assert_eq!(record["close_reason"], "Completed", "{record}");
+	assert_eq!(status(devnet, lease)["workload"]["attempts"], 2);
+	std::fs::write(&file, before).unwrap();
+	kill_daemon(devnet);
+	start_daemon(devnet);
+}
+
+/// Writes a shell script in one step: what runs meanwhile is the one or the other.
+fn script_at(path: &Path, script: &str) {
 	use std::os::unix::fs::PermissionsExt as _;
+	let part = path.with_extension("part");
+	std::fs::write(&part, format!("#!/bin/sh\n{script}\n")).unwrap();
+	std::fs::set_permissions(&part, std::fs::Permissions::from_mode(0o700)).unwrap();
+	std::fs::rename(&part, path).unwrap();
+}
+
+fn priced_by_a_program(devnet: &Devnet) {
 	let folder = devnet.provider_folder(0);
 	let (file, program) = (folder.join("provider.toml"), folder.join("price"));
-	let says = |what: &str| {
-		std::fs::write(&program, format!("#!/bin/sh\necho '{what}'\n")).unwrap();
-		std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o700)).unwrap();
-	};
+	let says = |what: &str| script_at(&program, &format!("echo '{what}'"));
 	let before = std::fs::read_to_string(&file).unwrap();
 	let off = "# program = \"/usr/local/bin/price\"";
 	assert!(before.contains(off));

@@ -9,9 +9,11 @@
 mod access;
 mod containers;
 mod faults;
+mod forger;
 mod jobs;
 mod modules;
 mod orders;
+mod rare;
 mod services;
 mod setting;
 
@@ -75,8 +77,8 @@ fn suite(name: &str, arguments: &[&str], at_once: usize, cases: &[Case]) -> (usi
 		}
 	});
 	let mut failed = failed.into_inner().unwrap();
-	// The faults end their node, and look for themselves.
-	if name != "faults" {
+	// These end their node, and look for themselves.
+	if !["faults", "forks"].contains(&name) {
 		match state::check(devnet.rpc_port()) {
 			Ok(keys) => println!("the state of {keys} keys keeps all invariants"),
 			Err(error) => {
@@ -103,8 +105,14 @@ fn programs() -> (usize, usize) {
 		suite("market", &["--for-seconds", "900"], SIDE_BY_SIDE, &cases),
 		faults::run(),
 		modules::run(),
+		rare::forks(),
 	];
 	sum(&suites)
+}
+
+/// Whether what takes long and rarely happens is tried, too.
+fn is_full() -> bool {
+	std::env::var_os("LEASEHOLD_TESTS_FULL").is_some()
 }
 
 fn sum(suites: &[(usize, usize)]) -> (usize, usize) {

@@ -1,9 +1,9 @@
 //! Services in WASM: what they answer, what they reach, and what becomes of those that misbehave.
 
 use crate::{
-	faults::{kill_daemon, start_daemon},
+	faults::{kill_daemon, runner, start_daemon},
 	services::{close, deploy, log, page, replica, start, until},
-	setting::{sleeper, status, text, wasm},
+	setting::{sleeper, status, text, wasm, File},
 	suite, Case, ONE,
 };
 use leasehold_tests::devnet::{wait_until, Devnet};
@@ -20,6 +20,7 @@ use std::{
 const CASES: &[Case] = &[
 	("services_in_wasm_answer_and_reach_each_other", reach),
 	("a_killed_service_in_wasm_keeps_its_volume", again),
+	("a_part_of_a_core_is_no_whole_one", part_of_a_core),
 	("a_request_that_misbehaves_disturbs_no_other", misbehaves),
 	("a_service_in_wasm_that_fills_its_disk_is_told_so", disk),
 	(
@@ -78,6 +79,11 @@ fn write(devnet: &Devnet, services: Vec<Service>) -> String {
 	let path = folder.join("deploy.yaml");
 	std::fs::write(&path, content).unwrap();
 	text(&path).to_owned()
+}
+
+/// A manifest file of one service, `web`, that sleeps.
+pub fn sleeping(devnet: &Devnet) -> String {
+	write(devnet, vec![Service("web", sleeper(1_000), "", "")])
 }
 
 /// Where a service is to be had.
@@ -167,6 +173,37 @@ fn again(devnet: &Devnet) {
 		let why = said(&web, &format!("/read/{}etc+passwd", "..+".repeat(depth)));
 		assert!(!why.contains("root:"), "{why}");
 	}
+	close(devnet, lease);
+}
+
+/// Seconds that a process has computed.
+fn computed(pid: i32) -> f64 {
+	let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+	let (_, rest) = stat.rsplit_once(')').unwrap();
+	let of = |n: usize| {
+		rest.split_whitespace()
+			.nth(n)
+			.unwrap()
+			.parse::<f64>()
+			.unwrap()
+	};
+	// User and system, in hundredths.
+	(of(11) + of(12)) / 100.0
+}
+
+fn part_of_a_core(devnet: &Devnet) {
+	let endless = File {
+		cpu: "0.2",
+		module: wasm("(module (func (export \"_start\") (loop $again (br $again))))"),
+		..Default::default()
+	};
+	let lease = endless.start(devnet);
+	let pid = runner(devnet, lease, 1);
+	std::thread::sleep(Duration::from_secs(2));
+	let (begun, before) = (Instant::now(), computed(pid));
+	std::thread::sleep(Duration::from_secs(6));
+	let share = (computed(pid) - before) / begun.elapsed().as_secs_f64();
+	assert!((0.05..0.25).contains(&share), "it has {share:.2} of a core");
 	close(devnet, lease);
 }
 

@@ -2,12 +2,15 @@
 
 use crate::{
 	chosen,
-	containers::{setting, PASSWORD},
+	containers::setting,
 	faults::{daemon_status, kill_daemon, start_daemon, DAEMON},
 	setting::status,
 	suite, Case,
 };
-use leasehold_tests::devnet::{program, wait_until, Devnet};
+use leasehold_tests::{
+	devnet::{program, wait_until, Devnet},
+	engine::PASSWORD,
+};
 use serde_json::Value;
 use std::{
 	io::{Read as _, Write as _},
@@ -32,6 +35,10 @@ const CASES: &[Case] = &[
 	("services_that_are_never_well_end_the_lease", never_well),
 	("a_service_that_fills_its_disk_is_started_again", disk),
 	("a_flood_of_output_leaves_a_gap_and_no_full_disk", flood),
+	(
+		"a_service_that_ignores_sigterm_is_ended_all_the_same",
+		stubborn,
+	),
 	(
 		"what_is_not_served_is_refused_before_it_is_paid_for",
 		refused,
@@ -93,7 +100,7 @@ fn close_networks(devnet: &Devnet) {
 	assert!(output.status.success(), "{error}");
 }
 
-fn ready(devnet: &Devnet) {
+pub fn ready(devnet: &Devnet) {
 	close_networks(devnet);
 	wait_until(Duration::from_secs(60), "the networks are closed", || {
 		daemon_status(devnet)["networks"] == "closed"
@@ -102,10 +109,10 @@ fn ready(devnet: &Devnet) {
 }
 
 /// A service: its name, its script, and more lines of it.
-struct Service<'a>(&'a str, &'a str, &'a str);
+pub struct Service<'a>(pub &'a str, pub &'a str, pub &'a str);
 
 /// Writes a manifest file of services, with more lines of its compute profile's resources.
-fn write(devnet: &Devnet, services: &[Service], storage: &str) -> String {
+pub fn write(devnet: &Devnet, services: &[Service], storage: &str) -> String {
 	static NEXT: AtomicU32 = AtomicU32::new(0);
 	let n = NEXT.fetch_add(1, Ordering::SeqCst);
 	let path = devnet.folder().join(format!("services-{n}.yaml"));
@@ -133,7 +140,7 @@ fn write(devnet: &Devnet, services: &[Service], storage: &str) -> String {
 	path.to_str().unwrap().to_owned()
 }
 
-const SMALL: &str = "{ size: 16Mi }";
+pub const SMALL: &str = "{ size: 16Mi }";
 
 pub fn deploy(devnet: &Devnet, path: &str) -> (Value, i32) {
 	let arguments = ["deploy", path, "--yes", "--max-duration", "1h"];
@@ -368,13 +375,32 @@ fn killed_daemon(devnet: &Devnet) {
 
 fn killed_engine(devnet: &Devnet) {
 	let setting = setting();
-	interrupted(devnet, || setting.kill_engine(), || setting.start_engine());
+	interrupted(devnet, || setting.kill(), || setting.start());
 }
 
 /// What all that the engine has of a lease is called, at the beginning: other devnets have leases of this number.
 fn names_of(devnet: &Devnet, lease: u64) -> String {
-	let genesis = std::fs::read_to_string(devnet.provider_folder(0).join("GENESIS")).unwrap();
-	format!("leasehold-{}-0-{lease}", &genesis[..8])
+	name_of(devnet, 0, lease)
+}
+
+/// With what the names of a lease's containers begin, and the name of its network.
+pub fn name_of(devnet: &Devnet, provider: usize, lease: u64) -> String {
+	let genesis = devnet.provider_folder(provider).join("GENESIS");
+	let genesis = std::fs::read_to_string(genesis).unwrap();
+	format!("leasehold-{}-{provider}-{lease}", &genesis[..8])
+}
+
+fn stubborn(devnet: &Devnet) {
+	let script = "trap '' TERM; while :; do sleep 1; done";
+	let path = write(devnet, &[Service("web", script, "")], SMALL);
+	let (lease, _) = start(devnet, &path);
+	let name = format!("{}-", names_of(devnet, lease));
+	assert!(setting().has_container(&name));
+	close(devnet, lease);
+	wait_until(Duration::from_secs(60), "it is gone", || {
+		!setting().has_container(&name)
+	})
+	.unwrap();
 }
 
 fn opened(devnet: &Devnet) {

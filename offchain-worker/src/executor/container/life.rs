@@ -1,10 +1,10 @@
 //! The task that attends to one attempt.
 //!
 //! What it notes beside the attempt: `started` (the boot of the machine in which it was started; written before
-//! the start), `running` (when it was first seen to run), `limit` (why it is killed; written before the kill),
-//! `from` (the log's record with which its output begins) and `end`, once nothing runs any more. Beside the job, or
-//! the service's replica, for all its attempts: `brought` (the image that was pulled for it) and for a service
-//! `image` (the one it runs).
+//! the start), `running` (when it was first seen to run, in seconds of [`uptime`]), `limit` (why it is killed; written
+//! before the kill), `from` (the log's record with which its output begins) and `end`, once nothing runs any more.
+//! Beside the job, or the service's replica, for all its attempts: `brought` (the image that was pulled for it) and for
+//! a service `image` (the one it runs).
 
 use super::{
 	engine::{Stage, State},
@@ -16,14 +16,11 @@ use super::{
 	spec::Labels,
 	Common,
 };
-use crate::{
-	executor::{
-		folders::{self, SHRINK},
-		health::STEADY,
-		measure::{measure, MAX_FILES},
-		other, Attempt, End, ExecutorError,
-	},
-	reconcile::unix_now,
+use crate::executor::{
+	folders::{self, SHRINK},
+	health::STEADY,
+	measure::{measure, MAX_FILES},
+	other, uptime, Attempt, End, ExecutorError,
 };
 use futures::StreamExt as _;
 use leasehold_manifest::Health;
@@ -71,11 +68,12 @@ pub enum Step {
 }
 
 /// Says that a task has ended, however it does.
-struct Over(Arc<Life>);
+struct Over(Arc<Life>, Arc<Common>);
 
 impl Drop for Over {
 	fn drop(&mut self) {
 		self.0.over.store(true, Ordering::SeqCst);
+		self.1.wake.notify_one();
 	}
 }
 
@@ -89,12 +87,12 @@ impl Life {
 			over: AtomicBool::new(false),
 			stop: CancellationToken::new(),
 		});
-		let over = Over(life.clone());
+		let over = Over(life.clone(), common);
 		tokio::spawn(async move {
 			let name = labels.name();
 			Attendant {
 				life: &over.0,
-				common: &common,
+				common: &over.1,
 				labels,
 				name,
 				attempt,
@@ -239,10 +237,12 @@ impl Attendant<'_> {
 	async fn watch(&mut self, state: &State) -> Result<Step, ExecutorError> {
 		self.life.runs.store(true, Ordering::SeqCst);
 		let since = noted(&self.attempt, "running")?.and_then(|text| text.parse().ok());
+		// Earlier daemons noted Unix time, which no machine has run for.
+		let since = since.filter(|since| *since <= uptime());
 		let since = match since {
 			Some(since) => since,
 			None => {
-				let now = unix_now();
+				let now = uptime();
 				note(&self.attempt, "running", &now.to_string())?;
 				now
 			}
@@ -250,7 +250,7 @@ impl Attendant<'_> {
 		if let Some(limit) = self.limit()? {
 			return Ok(Step::End(limit));
 		}
-		let running = Duration::from_secs(unix_now().saturating_sub(since));
+		let running = Duration::from_secs(uptime().saturating_sub(since));
 		let (life, engine, name) = (self.life, &self.common.engine, self.name.clone());
 		let check = self.check().await?;
 		let ill = async {
@@ -287,7 +287,7 @@ impl Attendant<'_> {
 				() = self.life.stop.cancelled() => return Ok(Step::Again),
 				_ = look.tick() => {
 					looks = looks.wrapping_add(1);
-					let fresh = unix_now().saturating_sub(since) < SHRINK.as_secs();
+					let fresh = uptime().saturating_sub(since) < SHRINK.as_secs();
 					let had = if fresh { begin.clone() } else { Vec::new() };
 					self.beyond(state, since, had, looks.is_multiple_of(COUNT)).await?
 				}
@@ -367,7 +367,7 @@ impl Attendant<'_> {
 	) -> Result<Option<End>, ExecutorError> {
 		let service = &self.attempt.service;
 		let limit = service.max_duration.min(leasehold_manifest::MAX_SECONDS);
-		if self.attempt.is_job() && unix_now().saturating_sub(since) >= limit {
+		if self.attempt.is_job() && uptime().saturating_sub(since) >= limit {
 			return Ok(Some(End::TimeLimit));
 		}
 		let changed = match (&state.layer, self.attempt.is_job()) {
@@ -420,6 +420,7 @@ impl Attendant<'_> {
 				serde_json::to_string(end).map_err(|error| other("writing an end", error))?;
 			note(&self.attempt, "end", &text)?;
 		}
+		self.common.wake.notify_one();
 		self.clear().await
 	}
 

@@ -35,6 +35,7 @@ use std::{
 	path::{Path, PathBuf},
 	sync::{Arc, Mutex},
 };
+use tokio::sync::Notify;
 
 /// What all attempts share.
 struct Common {
@@ -46,6 +47,8 @@ struct Common {
 	pool: Ipv4Net,
 	/// Held while a network is made: two leases never have the same range.
 	networks: tokio::sync::Mutex<()>,
+	/// Wakes the loop when a container has ended.
+	wake: Arc<Notify>,
 }
 
 /// Runs images in containers.
@@ -87,7 +90,7 @@ fn read_note(path: &Path) -> Result<Option<String>, ExecutorError> {
 
 impl Container {
 	/// The executor on an engine, which need not be there yet.
-	pub fn new(configured: &Containers, genesis: H256, provider: u32) -> Self {
+	pub fn new(configured: &Containers, genesis: H256, provider: u32, wake: Arc<Notify>) -> Self {
 		let engine = Engine::new(&configured.socket(), configured.runtime.clone());
 		Self {
 			common: Arc::new(Common {
@@ -96,6 +99,7 @@ impl Container {
 				largest_image: u64::from(configured.max_image_mib).saturating_mul(1 << 20),
 				pool: configured.networks,
 				networks: tokio::sync::Mutex::default(),
+				wake,
 			}),
 			genesis,
 			provider,

@@ -12,6 +12,7 @@ use super::{
 	output::LogStream,
 	program::{Guest, Output},
 	runner::note_well,
+	share::{Share, EPOCH},
 };
 use axum::body::Bytes;
 use http_body_util::{BodyExt as _, Empty, Full};
@@ -51,7 +52,7 @@ use tokio_util::{
 	sync::CancellationToken,
 	task::{AbortOnDropHandle, TaskTracker},
 };
-use wasmtime::component::ResourceTable;
+use wasmtime::{component::ResourceTable, UpdateDeadline};
 use wasmtime_wasi::runtime::{spawn, AbortOnDropJoinHandle};
 use wasmtime_wasi_http::{
 	bindings::{
@@ -70,8 +71,6 @@ pub const AT_ONCE: usize = 128;
 const CONNECTIONS: usize = 512;
 /// How long a client may take for a request's head.
 const HEAD: Duration = Duration::from_secs(30);
-/// After how long an instance that computes lets others go on.
-const EPOCH: Duration = Duration::from_millis(10);
 /// How long an instance may go on after the last of its answer.
 const AFTER: Duration = Duration::from_secs(5);
 /// Bytes of an answer that an instance is ahead of who reads it, and of a request's head at most.
@@ -235,6 +234,8 @@ struct Server {
 	ending: CancellationToken,
 	/// Counts epochs while there is something to answer.
 	clock: Thread,
+	/// Of all instances together, if that is no whole number of cores.
+	share: Arc<Option<Share>>,
 }
 
 /// A request by name, and where to say what goes wrong with it.
@@ -373,13 +374,18 @@ impl Server {
 	) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + Send + 'static> {
 		let engine = self.handler.engine();
 		let mut store = Guest::store(engine, &self.attempt, &self.output, &self.room)?;
-		store.epoch_deadline_async_yield_and_update(1);
+		let share = self.share.clone();
+		store.epoch_deadline_callback(move |_| Ok(give_way(&share)));
 		let request = store
 			.data_mut()
 			.new_incoming_request(Scheme::Http, request)?;
 		let answer = store.data_mut().new_response_outparam(sender)?;
-		let handler = self.handler.clone();
+		let (handler, share) = (self.handler.clone(), self.share.clone());
 		Ok(async move {
+			// One that is answered within an epoch is not looked at again.
+			if let Some(share) = &*share {
+				share.turn().await;
+			}
 			let proxy = handler.instantiate_async(&mut store).await?;
 			let handler = proxy.wasi_http_incoming_handler();
 			handler.call_handle(&mut store, request, answer).await
@@ -421,6 +427,16 @@ impl Server {
 			}
 			drop(place);
 		});
+	}
+}
+
+/// An instance that computes lets others go on, and waits if all together have computed too much.
+fn give_way(share: &Option<Share>) -> UpdateDeadline {
+	match share.as_ref().map(Share::owes) {
+		Some(wait) if !wait.is_zero() => {
+			UpdateDeadline::YieldCustom(1, Box::pin(tokio::time::sleep(wait)))
+		}
+		_ => UpdateDeadline::Yield(1),
 	}
 }
 
@@ -506,6 +522,7 @@ pub async fn serve(
 		output,
 		room,
 		slots,
+		share: Arc::new(Share::of(service.unit.cpu)),
 		clients: TaskTracker::new(),
 		ending: CancellationToken::new(),
 	});

@@ -9,10 +9,11 @@ mod limits;
 mod output;
 mod program;
 mod runner;
+mod share;
 
 pub use runner::run;
 
-use super::{fault, other, Attempt, End, Executor, ExecutorError, Observed};
+use super::{fault, other, uptime, Attempt, End, Executor, ExecutorError, Observed};
 use crate::store::write_whole;
 use runner::Task;
 use rustix::{
@@ -23,8 +24,10 @@ use std::{
 	fs::File,
 	path::{Path, PathBuf},
 	process::Stdio,
+	sync::Arc,
 	time::Duration,
 };
+use tokio::sync::Notify;
 
 /// How long a runner may take to come to life.
 const BIRTH: Duration = Duration::from_secs(10);
@@ -35,8 +38,8 @@ const GRACE: Duration = http::GRACE.saturating_add(Duration::from_secs(2));
 /// This program, also once another one stands in its place on disk.
 const PROGRAM: &str = "/proc/self/exe";
 
-/// Runs modules in runner processes.
-pub struct Wasm;
+/// Runs modules in runner processes, and wakes the loop when one ends.
+pub struct Wasm(pub Arc<Notify>);
 
 /// Whether somebody holds the lock of this file; `None` if there is no such file.
 fn is_locked(path: &Path) -> std::io::Result<Option<bool>> {
@@ -59,7 +62,7 @@ fn running(attempt: &Attempt) -> Result<Observed, ExecutorError> {
 	}
 	let since = attempt.file("running");
 	if !since.exists() {
-		let now = crate::reconcile::unix_now().to_string();
+		let now = uptime().to_string();
 		write_whole(&since, now.as_bytes()).map_err(fault("noting when a replica began"))?;
 	}
 	Ok(match attempt.file("well").exists() {
@@ -175,7 +178,11 @@ impl Executor for Wasm {
 			tokio::time::sleep(Duration::from_millis(10)).await;
 		}
 		// Reaps the child.
-		tokio::spawn(async move { child.wait().await });
+		let wake = self.0.clone();
+		tokio::spawn(async move {
+			let _ = child.wait().await;
+			wake.notify_one();
+		});
 		Ok(())
 	}
 
@@ -199,14 +206,16 @@ impl Executor for Wasm {
 		}
 		// A service ends what it has begun.
 		let asked = attempt.file("asked");
-		let patient = std::fs::metadata(&asked).and_then(|meta| meta.modified());
-		let waited = patient.map(|since| since.elapsed().unwrap_or(GRACE));
+		let since = std::fs::read_to_string(&asked).ok();
+		let since = since.and_then(|text| text.parse().ok());
+		let waited = since.map(|since| Duration::from_secs(uptime().saturating_sub(since)));
 		let how = match (attempt.is_job(), waited) {
-			(false, Err(_)) => {
-				write_whole(&asked, b"").map_err(fault("asking a runner to end"))?;
+			(false, None) => {
+				write_whole(&asked, uptime().to_string().as_bytes())
+					.map_err(fault("asking a runner to end"))?;
 				Signal::TERM
 			}
-			(false, Ok(waited)) if waited < GRACE => Signal::TERM,
+			(false, Some(waited)) if waited < GRACE => Signal::TERM,
 			_ => Signal::KILL,
 		};
 		let was_there = signal(&lock, how)?;

@@ -8,6 +8,7 @@ use super::{
 	http,
 	limits::{Memory, Room, Stop, CALL, HANDLES, HEADERS},
 	output::LogStream,
+	share::{self, Share},
 };
 use std::{fs::File, sync::Arc};
 use wasmtime::{
@@ -55,6 +56,11 @@ fn invalid(why: String) -> anyhow::Result<End> {
 	Ok(End::Invalid { why })
 }
 
+/// Millicores of a command, which computes on one core, if they are less than that.
+fn part_of_a_core(attempt: &Attempt) -> Option<u32> {
+	Some(attempt.service.unit.cpu).filter(|cpu| (1..1_000).contains(cpu))
+}
+
 /// What every program sees: its name and arguments, its variables, its output and its folders.
 fn context(attempt: &Attempt, output: &Output) -> anyhow::Result<WasiCtxBuilder> {
 	let service = &attempt.service;
@@ -90,9 +96,13 @@ fn module(attempt: &Attempt, bytes: &[u8], output: Output) -> anyhow::Result<End
 	if asks_a_command(attempt) {
 		return invalid(ASKED.into());
 	}
+	let part = part_of_a_core(attempt);
 	// A tenant's module is compiled on one core.
 	let mut config = Config::new();
-	config.parallel_compilation(false);
+	config
+		.parallel_compilation(false)
+		// It costs a little at each turn of a loop.
+		.epoch_interruption(part.is_some());
 	let engine = Engine::new(&config)?;
 	let module = match Module::new(&engine, bytes) {
 		Ok(module) => module,
@@ -131,6 +141,10 @@ fn module(attempt: &Attempt, bytes: &[u8], output: Output) -> anyhow::Result<End
 		},
 	);
 	store.limiter(|host| &mut host.memory);
+	if let Some(share) = part.and_then(Share::of) {
+		share::count(engine.clone())?;
+		share::hold(&mut store, share);
+	}
 	// From here on the tenant's code runs: a module may have a start section.
 	File::create(attempt.file("started"))?;
 	let mut run = || {
@@ -195,10 +209,13 @@ impl Guest {
 }
 
 /// An engine for components. A service's instances come from a pool: each request has one of its own.
-fn engine(job: bool, room: &Room) -> anyhow::Result<Engine> {
+fn engine(attempt: &Attempt, room: &Room) -> anyhow::Result<Engine> {
 	let mut config = Config::new();
-	config.parallel_compilation(false).async_support(true);
-	if job {
+	config
+		.parallel_compilation(false)
+		.async_support(true)
+		.epoch_interruption(!attempt.is_job() || part_of_a_core(attempt).is_some());
+	if attempt.is_job() {
 		return Engine::new(&config);
 	}
 	let mut pool = PoolingAllocationConfig::new();
@@ -213,15 +230,13 @@ fn engine(job: bool, room: &Room) -> anyhow::Result<Engine> {
 		.max_tables_per_component(CORES)
 		.total_tables(cores)
 		.max_memory_size(room.cap().min(LONGEST));
-	config
-		.epoch_interruption(true)
-		.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
+	config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
 	Engine::new(&config)
 }
 
 fn component(attempt: &Attempt, bytes: &[u8], output: Output) -> anyhow::Result<End> {
 	let room = Room::of(attempt);
-	let engine = engine(attempt.is_job(), &room)?;
+	let engine = engine(attempt, &room)?;
 	let component = match Component::from_binary(&engine, bytes) {
 		Ok(component) => component,
 		Err(error) => return invalid(format!("{error:#}")),
@@ -256,8 +271,12 @@ fn component(attempt: &Attempt, bytes: &[u8], output: Output) -> anyhow::Result<
 	if asks_a_command(attempt) {
 		return invalid(ASKED.into());
 	}
-	// Nothing counts the epochs of a command: it has its process to itself.
+	// A command has its process to itself: nothing else counts its epochs.
 	let mut store = Guest::store(&engine, attempt, &output, &room)?;
+	if let Some(share) = part_of_a_core(attempt).and_then(Share::of) {
+		share::count(engine.clone())?;
+		share::hold(&mut store, share);
+	}
 	File::create(attempt.file("started"))?;
 	let ended = runtime.block_on(async {
 		let command = command.instantiate_async(&mut store).await?;

@@ -11,6 +11,7 @@ use super::{
 	limits::{is_bloated, limit_self, Disk},
 	output::LogStream,
 	program::execute,
+	share::is_beside,
 };
 use crate::{log::LogWriter, store::write_whole};
 use leasehold_manifest::{Decode, Encode, Service};
@@ -214,6 +215,7 @@ fn to_its_end(attempt: &Attempt) -> std::io::Result<End> {
 			Some(_) => {}
 		}
 		looks = looks.wrapping_add(1);
+		is_beside();
 		if (attempt.is_job() || looks.is_multiple_of(MEASURE)) && disk.is_over() {
 			return Ok(End::StorageLimit);
 		}

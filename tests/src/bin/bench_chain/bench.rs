@@ -2,7 +2,6 @@
 
 use crate::{
 	duty::Duty,
-	figures::{median, say, Figure},
 	node::{Block, Node},
 	signer::{extension, Signer},
 	weights::{own_weight, CLEAR},
@@ -15,6 +14,7 @@ use leasehold_runtime::{
 	configs::RuntimeBlockWeights, weights::overhead::EXTRINSIC_BASE, AccountId, RuntimeCall,
 	RuntimeEvent,
 };
+use leasehold_tests::figures::{median, say, Figure};
 use sp_runtime::traits::TransactionExtension;
 use std::{collections::HashMap, ops::RangeInclusive};
 

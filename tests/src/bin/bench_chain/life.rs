@@ -3,13 +3,13 @@
 use crate::{
 	bench::{Bench, Measured},
 	calls::{self, now, order, resources, transfer, NOTICE, RATE},
-	figures::{median, say, Figure},
 	signer::Signer,
 	weights::CLEAR,
 };
 use anyhow::ensure;
 use leasehold_primitives::{PriceSheet, PriceSheetV1};
 use leasehold_runtime::{AccountId, RuntimeCall, RuntimeEvent, LEASE};
+use leasehold_tests::figures::{median, say, Figure};
 use pallet_market::Selection;
 use std::{
 	collections::HashMap,

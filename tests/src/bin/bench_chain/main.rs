@@ -8,7 +8,6 @@
 mod bench;
 mod calls;
 mod duty;
-mod figures;
 mod life;
 mod many;
 mod node;
@@ -18,8 +17,8 @@ mod weights;
 
 use bench::Bench;
 use clap::Parser;
-use figures::{say, table, Figure};
 use leasehold_runtime::LEASE;
+use leasehold_tests::figures::{say, write, Figure};
 use node::Node;
 use signer::Signer;
 use std::{path::PathBuf, process::ExitCode};
@@ -181,12 +180,7 @@ fn main() -> ExitCode {
 		.map_err(anyhow::Error::from)
 		.map(|runtime| runtime.block_on(run(&arguments)));
 	let written = outcome.and_then(|(figures, outcome)| {
-		println!("{}", table(&figures));
-		std::fs::create_dir_all(&arguments.out)?;
-		let path = arguments.out.join("chain.json");
-		let all: Vec<_> = figures.iter().map(Figure::json).collect();
-		std::fs::write(&path, serde_json::to_vec_pretty(&all)?)?;
-		println!("written to {}", path.display());
+		write(&figures, &arguments.out, "chain.json")?;
 		outcome
 	});
 	match written {

@@ -3,7 +3,6 @@
 use crate::{
 	bench::Bench,
 	calls::{now, set_terms, transfers, NOTICE, RATE, RETAINED, START},
-	figures::{median, say, Figure},
 	node::Block,
 	signer::Signer,
 };
@@ -14,6 +13,7 @@ use leasehold_runtime::{
 	configs::{AgendaShare, RuntimeBlockWeights},
 	AccountId, Market, Runtime, RuntimeEvent,
 };
+use leasehold_tests::figures::{median, say, Figure};
 use pallet_agenda::WeightInfo as _;
 use std::collections::HashMap;
 

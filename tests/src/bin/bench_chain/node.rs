@@ -15,11 +15,16 @@ use leasehold_tests::devnet::program;
 use serde_json::{json, Value};
 use sp_core::crypto::Ss58Codec;
 use std::{
+	cell::Cell,
 	collections::HashSet,
 	path::Path,
 	process::{Child, Command, Stdio},
 	time::{Duration, Instant},
 };
+
+/// How many transactions wait in the node's pool at most: two full blocks of transfers. The node validates
+/// all that wait again with each block, before anything new.
+const PENDING: usize = 8_000;
 
 /// A block as it stands in the chain.
 pub struct Block {
@@ -268,8 +273,12 @@ impl Node {
 		self.include_all(&[transactions]).await
 	}
 
-	async fn send(&self, transactions: &[Vec<u8>]) -> anyhow::Result<()> {
+	async fn send(&self, transactions: &[Vec<u8>], pending: &Cell<usize>) -> anyhow::Result<()> {
 		for part in transactions.chunks(200) {
+			while pending.get() + part.len() > PENDING {
+				tokio::time::sleep(Duration::from_millis(50)).await;
+			}
+			pending.set(pending.get() + part.len());
 			let mut batch = BatchRequestBuilder::new();
 			for transaction in part {
 				batch.insert("author_submitExtrinsic", rpc_params![hex_of(transaction)])?;
@@ -287,8 +296,20 @@ impl Node {
 	/// As [`Self::include`], with several lots at a time: all of one sender's must be in one.
 	pub async fn include_all(&self, lots: &[&[Vec<u8>]]) -> anyhow::Result<(u32, u32)> {
 		let first = self.head().await? + 1;
-		futures::future::try_join_all(lots.iter().map(|lot| self.send(lot))).await?;
-		let transactions = lots.concat();
+		let pending = Cell::new(0);
+		let sent = futures::future::try_join_all(lots.iter().map(|lot| self.send(lot, &pending)));
+		let included = self.included(first, lots.concat(), &pending);
+		let (_, last) = futures::future::try_join(sent, included).await?;
+		Ok((first, last))
+	}
+
+	/// Waits until all are in blocks, and says which is the last.
+	async fn included(
+		&self,
+		first: u32,
+		transactions: Vec<Vec<u8>>,
+		pending: &Cell<usize>,
+	) -> anyhow::Result<u32> {
 		let begun = Instant::now();
 		let mut wanted: HashSet<&[u8]> = transactions.iter().map(Vec::as_slice).collect();
 		let mut next = first;
@@ -306,6 +327,8 @@ impl Node {
 			let block = self.block(next).await?;
 			let ours = |transaction: &Vec<u8>| wanted.remove(transaction.as_slice());
 			let ours: Vec<bool> = block.transactions.iter().map(ours).collect();
+			let count = ours.iter().filter(|ours| **ours).count();
+			pending.set(pending.get().saturating_sub(count));
 			for record in self.records(&block).await? {
 				if let (
 					Phase::ApplyExtrinsic(at),
@@ -324,7 +347,7 @@ impl Node {
 			}
 			next += 1;
 		}
-		Ok((first, next - 1))
+		Ok(next - 1)
 	}
 
 	/// How many keys begin with this; a thousand at most.

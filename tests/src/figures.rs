@@ -1,6 +1,7 @@
-//! What comes out.
+//! What comes out of a measurement.
 
 use serde_json::{json, Value};
+use std::path::Path;
 
 /// A line of the result.
 pub struct Figure {
@@ -14,11 +15,11 @@ pub struct Figure {
 }
 
 impl Figure {
-	pub fn ratio(&self) -> Option<f64> {
+	fn ratio(&self) -> Option<f64> {
 		self.baseline.map(|baseline| self.value / baseline)
 	}
 
-	pub fn met(&self) -> Option<bool> {
+	fn met(&self) -> Option<bool> {
 		let measure = self.ratio().unwrap_or(self.value);
 		self.goal.map(|goal| match self.rising {
 			true => measure >= goal,
@@ -26,7 +27,7 @@ impl Figure {
 		})
 	}
 
-	pub fn json(&self) -> Value {
+	fn json(&self) -> Value {
 		json!({
 			"figure": self.figure, "value": self.value, "unit": self.unit, "baseline": self.baseline,
 			"ratio": self.ratio(), "goal": self.goal, "met": self.met(),
@@ -44,7 +45,7 @@ pub fn median(mut all: Vec<f64>) -> f64 {
 }
 
 /// A table with a bar for each ratio.
-pub fn table(figures: &[Figure]) -> comfy_table::Table {
+fn table(figures: &[Figure]) -> comfy_table::Table {
 	let mut table = comfy_table::Table::new();
 	table.load_preset(comfy_table::presets::UTF8_BORDERS_ONLY);
 	table.set_header([
@@ -72,4 +73,15 @@ pub fn table(figures: &[Figure]) -> comfy_table::Table {
 		]);
 	}
 	table
+}
+
+/// Shows the table, and writes it to a file.
+pub fn write(figures: &[Figure], folder: &Path, name: &str) -> anyhow::Result<()> {
+	println!("{}", table(figures));
+	std::fs::create_dir_all(folder)?;
+	let path = folder.join(name);
+	let all: Vec<_> = figures.iter().map(Figure::json).collect();
+	std::fs::write(&path, serde_json::to_vec_pretty(&all)?)?;
+	println!("written to {}", path.display());
+	Ok(())
 }

@@ -1,0 +1,229 @@
+//! A container engine and a registry with a password, each a process of its own.
+
+// What measurements and tests start from: they end where it cannot be made.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use crate::devnet::{wait_until, Owned};
+use std::{
+	net::TcpListener,
+	os::unix::fs::symlink,
+	path::Path,
+	process::{Command, Stdio},
+	sync::Mutex,
+	time::Duration,
+};
+
+/// Of the registry's one account, `tenant`.
+pub const PASSWORD: &str = "correct-horse";
+
+/// Everything that containers need, in a folder of its own.
+pub struct Engine {
+	folder: tempfile::TempDir,
+	/// The registry's address.
+	pub registry: String,
+	/// The engine and the registry.
+	processes: [Mutex<Option<Owned>>; 2],
+}
+
+/// Runs a command that must succeed; what it writes.
+pub fn output_of(command: &mut Command) -> Vec<u8> {
+	let output = command.stdin(Stdio::null()).output().unwrap();
+	let error = String::from_utf8_lossy(&output.stderr);
+	assert!(output.status.success(), "{command:?}: {error}");
+	output.stdout
+}
+
+impl Engine {
+	/// Starts both, with one image in the registry.
+	pub fn start_both() -> Self {
+		let folder = tempfile::tempdir().unwrap();
+		let at = |name: &str| folder.path().join(name);
+		let networks = at("networks");
+		std::fs::create_dir(&networks).unwrap();
+		std::fs::write(
+			at("containers.conf"),
+			format!(
+				"[engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n\
+				 [network]\nnetwork_config_dir = {networks:?}\n\
+				 [containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n"
+			),
+		)
+		.unwrap();
+		let insecure = "[[registry]]\nlocation = \"127.0.0.1\"\ninsecure = true\n";
+		std::fs::write(at("registries.conf"), insecure).unwrap();
+		let port = TcpListener::bind("127.0.0.1:0")
+			.and_then(|listener| listener.local_addr())
+			.unwrap()
+			.port();
+		let registry = format!("127.0.0.1:{port}");
+		let entry = output_of(Command::new("htpasswd").args(["-nbB", "tenant", PASSWORD]));
+		std::fs::write(at("htpasswd"), entry).unwrap();
+		let config = format!(
+			"version: 0.1\nlog: {{ level: error }}\nstorage: {{ filesystem: {{ rootdirectory: {0}/images }} }}\n\
+			 http: {{ addr: {registry} }}\nauth: {{ htpasswd: {{ realm: here, path: {0}/htpasswd }} }}\n",
+			folder.path().display()
+		);
+		std::fs::write(at("registry.yml"), config).unwrap();
+		let child = Command::new("docker-registry")
+			.arg("serve")
+			.arg(at("registry.yml"))
+			.stdin(Stdio::null())
+			.stdout(Stdio::null())
+			.stderr(std::fs::File::create(at("registry.log")).unwrap())
+			.spawn()
+			.unwrap();
+		wait_until(Duration::from_secs(20), "the registry is up", || {
+			std::net::TcpStream::connect(&registry).is_ok()
+		})
+		.unwrap();
+		let engine = Self {
+			folder,
+			registry,
+			processes: [Mutex::default(), Mutex::new(Some(Owned(child)))],
+		};
+		engine.push();
+		engine.start();
+		engine
+	}
+
+	/// Where the engine listens.
+	pub fn socket(&self) -> String {
+		format!(
+			"unix://{}",
+			self.folder.path().join("engine.sock").display()
+		)
+	}
+
+	/// Podman itself, with the same storage.
+	pub fn podman(&self) -> Command {
+		let at = |name: &str| self.folder.path().join(name);
+		let mut command = Command::new("podman");
+		command
+			.env("CONTAINERS_CONF", at("containers.conf"))
+			.env("CONTAINERS_REGISTRIES_CONF", at("registries.conf"))
+			.arg("--root")
+			.arg(at("root"))
+			.arg("--runroot")
+			.arg(at("run"))
+			.args(["--storage-driver", "vfs"])
+			// Its helpers leave notes where they stand.
+			.current_dir(self.folder.path());
+		command
+	}
+
+	/// Makes an image of a static shell, and puts it into the registry.
+	fn push(&self) {
+		let root = self.folder.path().join("image");
+		std::fs::create_dir_all(root.join("bin")).unwrap();
+		std::fs::copy("/bin/busybox", root.join("bin/busybox")).unwrap();
+		for name in [
+			"cat", "cut", "dd", "grep", "httpd", "id", "ip", "ln", "ls", "mkdir", "mount", "nc",
+			"rm", "sh", "sleep", "tail", "touch", "wc", "wget",
+		] {
+			symlink("busybox", root.join("bin").join(name)).unwrap();
+		}
+		let tar = self.folder.path().join("image.tar");
+		output_of(
+			Command::new("tar")
+				.arg("-C")
+				.arg(&root)
+				.arg("-cf")
+				.arg(&tar)
+				.arg("."),
+		);
+		let name = self.image();
+		let who = format!("tenant:{PASSWORD}");
+		for (name, more) in [
+			(name.clone(), None),
+			(name.replace("/box:1", "/box:volume"), Some("VOLUME /data")),
+		] {
+			let change = more.iter().flat_map(|more| ["--change", more]);
+			output_of(
+				self.podman()
+					.arg("import")
+					.args(change)
+					.arg(&tar)
+					.arg(&name),
+			);
+			output_of(self.podman().args(["push", "--creds", &who, &name]));
+			output_of(self.podman().args(["rmi", &name]));
+		}
+	}
+
+	/// An image with a shell.
+	pub fn image(&self) -> String {
+		format!("{}/box:1", self.registry)
+	}
+
+	/// Starts the engine, once more if need be.
+	pub fn start(&self) {
+		let socket = self.socket();
+		let _ = std::fs::remove_file(socket.trim_start_matches("unix://"));
+		let log = std::fs::File::options()
+			.create(true)
+			.append(true)
+			.open(self.folder.path().join("engine.log"))
+			.unwrap();
+		let child = self
+			.podman()
+			.args(["system", "service", "--time", "0", &socket])
+			.stdin(Stdio::null())
+			.stdout(Stdio::null())
+			.stderr(log)
+			.spawn()
+			.unwrap();
+		*self.processes[0].lock().unwrap() = Some(Owned(child));
+		wait_until(Duration::from_secs(20), "the engine is up", || {
+			Path::new(socket.trim_start_matches("unix://")).exists()
+		})
+		.unwrap();
+	}
+
+	/// Kills the engine; what it started goes on.
+	pub fn kill(&self) {
+		*self.processes[0].lock().unwrap() = None;
+	}
+
+	/// Ends and removes all of it.
+	pub fn end(&self) {
+		let _ = self.podman().args(["rm", "-fa", "-t", "0"]).output();
+		for process in &self.processes {
+			*process.lock().unwrap() = None;
+		}
+		let _ = std::fs::remove_dir_all(self.folder.path());
+	}
+
+	/// Whether there is a network of this name.
+	pub fn has_network(&self, name: &str) -> bool {
+		let names = output_of(
+			self.podman()
+				.args(["network", "ls", "--format", "{{.Name}}"]),
+		);
+		let names = String::from_utf8(names).unwrap();
+		names.lines().any(|one| one == name)
+	}
+
+	fn containers(&self) -> Vec<String> {
+		let names = output_of(self.podman().args(["ps", "-a", "--format", "{{.Names}}"]));
+		let names = String::from_utf8(names).unwrap();
+		names.lines().map(str::to_owned).collect()
+	}
+
+	/// The container of a lease, whatever it does.
+	pub fn container_of(&self, lease: &str) -> Option<String> {
+		let mark = format!("-0-{lease}-");
+		let mut names = self.containers().into_iter();
+		names.find(|name| name.contains(&mark))
+	}
+
+	/// Whether there is a container whose name begins so.
+	pub fn has_container(&self, begin: &str) -> bool {
+		self.containers().iter().any(|name| name.starts_with(begin))
+	}
+}
+
+impl Drop for Engine {
+	fn drop(&mut self) {
+		self.end();
+	}
+}
