@@ -65,6 +65,22 @@ pub async fn open_lease(gateway: &Gateway, id: u64) -> Result<Option<OpenLease>,
 	}
 }
 
+/// The row of the lease that has a row's number now, if it is another.
+async fn another(gateway: &Gateway, row: &LeaseRow) -> Result<Option<LeaseRow>, Refused> {
+	let Some(lease) = open_lease(gateway, row.lease).await? else {
+		return Ok(None);
+	};
+	let known = (row.manifest_hash, row.tenant, row.access);
+	if known == (lease.manifest_hash, lease.tenant.0, lease.access.0) {
+		return Ok(None);
+	}
+	let met = reconcile::row(&gateway.shared, &lease).await;
+	met.map(Some).map_err(|error| {
+		tracing::warn!(lease = row.lease, %error, "another's lease waits");
+		forbidden("the provider cannot tell")
+	})
+}
+
 /// The access epoch of a closed lease, as far as the chain knows it still.
 async fn closed_epoch(gateway: &Gateway, id: u64) -> u32 {
 	let read = async {
@@ -121,7 +137,7 @@ pub async fn check(
 		gateway: shared.operator,
 	};
 	let now = unix_now();
-	let expected = Expected {
+	let expected = |row: &LeaseRow| Expected {
 		genesis: shared.genesis,
 		provider: shared.provider,
 		lease: id,
@@ -129,7 +145,17 @@ pub async fn check(
 		epoch: row.epoch,
 		now,
 	};
-	access::check(grant, proof, facts, scope, &expected).map_err(forbidden)?;
+	let checked = |row: &LeaseRow| access::check(grant, proof, facts, scope, &expected(row));
+	match checked(&row) {
+		// A fork may have given the number to another's lease, which the loop has not met yet.
+		Err(Refusal::BadGrant) => {
+			row = another(gateway, &row)
+				.await?
+				.ok_or(forbidden(Refusal::BadGrant))?;
+			checked(&row).map_err(forbidden)?;
+		}
+		checked => checked.map_err(forbidden)?,
+	}
 	if !gateway.nonces.is_new(id, proof, now) {
 		return Err(forbidden(Refusal::Replayed));
 	}

@@ -120,6 +120,11 @@ fn sum(suites: &[(usize, usize)]) -> (usize, usize) {
 	suites.iter().fold((0, 0), add)
 }
 
+/// Podman's name server is found by a file below this folder: one of an earlier run, or of this machine, has no part in
+/// a lane's networks.
+const IN_ITS_OWN: &str = "ip link set lo up && mkdir -p /run/containers && \
+                          mount -t tmpfs none /run/containers && exec \"$0\" \"$@\"";
+
 /// Which lane this process is.
 const LANE: &str = "LEASEHOLD_TESTS_LANE";
 
@@ -132,8 +137,8 @@ fn lanes_in_networks_of_their_own() -> Option<ExitCode> {
 	}
 	let start = |lane: usize| {
 		Command::new("unshare")
-			.args(["--net", "--", "sh", "-c"])
-			.arg("ip link set lo up && exec \"$0\" \"$@\"")
+			.args(["--net", "--mount", "--", "sh", "-c"])
+			.arg(IN_ITS_OWN)
 			.arg(std::env::current_exe().unwrap())
 			.args(std::env::args_os().skip(1))
 			.env(LANE, lane.to_string())

@@ -19,6 +19,7 @@ use leasehold_runtime::{AccountId, Hash, RuntimeEvent};
 use leasehold_tests::devnet::{is_alive, program, signal, wait_until, Devnet, Owned};
 use rustix::process::Signal;
 use std::{
+	net::TcpStream,
 	path::PathBuf,
 	process::{Command, Stdio},
 	time::Duration,
@@ -63,6 +64,13 @@ pub fn run(arguments: &[&str]) -> (usize, usize) {
 }
 
 fn believed(devnet: &Devnet) {
+	let port = u16::try_from(devnet.rpc_port()).unwrap();
+	wait_until(Duration::from_secs(60), "the node answers", || {
+		TcpStream::connect(("127.0.0.1", port)).is_ok()
+	})
+	.unwrap();
+	// What the daemon said of it before is not what it says now.
+	std::thread::sleep(Duration::from_secs(3));
 	wait_until(
 		Duration::from_secs(60),
 		"the daemon believes the node",
@@ -149,6 +157,7 @@ fn fork(devnet: &Devnet) {
 		"archive",
 	];
 	let no_finality = [&validator[..], &["--no-grandpa"]].concat();
+	believed(devnet);
 	let first = devnet.facts["node_pid"].as_i64().unwrap();
 	let first = i32::try_from(first).unwrap();
 	signal(first, Signal::KILL);
@@ -156,6 +165,8 @@ fn fork(devnet: &Devnet) {
 		!is_alive(first)
 	})
 	.unwrap();
+	// The last of its threads holds the database for a moment longer.
+	std::thread::sleep(Duration::from_secs(2));
 	let mut node = start_node(devnet, &own, &no_finality);
 	believed(devnet);
 	let stays = job(150, 1).start(devnet);

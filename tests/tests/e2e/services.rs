@@ -391,6 +391,7 @@ pub fn name_of(devnet: &Devnet, provider: usize, lease: u64) -> String {
 }
 
 fn stubborn(devnet: &Devnet) {
+	ready(devnet);
 	let script = "trap '' TERM; while :; do sleep 1; done";
 	let path = write(devnet, &[Service("web", script, "")], SMALL);
 	let (lease, _) = start(devnet, &path);

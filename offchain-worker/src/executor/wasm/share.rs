@@ -87,17 +87,6 @@ impl Share {
 		})
 	}
 
-	/// Waits until what has been computed is within the share.
-	pub async fn turn(&self) {
-		loop {
-			let wait = self.owes();
-			if wait.is_zero() {
-				return;
-			}
-			tokio::time::sleep(wait).await;
-		}
-	}
-
 	/// How long to wait before computing goes on.
 	pub fn owes(&self) -> Duration {
 		let Ok(mut account) = self.account.lock() else {
