@@ -8,15 +8,14 @@ impl Shared {
 	/// Brings the offer on chain in step with the sheet. It is taken back while containers cannot run or nothing is
 	/// taken, for nobody looks at an order before it is matched.
 	pub async fn keep_offer(self: &Arc<Self>, best: &View, slot_millis: u64) -> anyhow::Result<()> {
-		let used = match self.used() {
+		let used = self.used();
+		if used == Use::Unknown {
 			// It stays as it is until somebody has looked.
-			Use::Unknown => return Ok(()),
-			Use::Idle => None,
-			Use::Used(why) => Some(format!("this machine is in use: {why}")),
-		};
+			return Ok(());
+		}
 		let stands = best.offer(self.provider).await?;
-		let at_once = used.is_some();
-		let unwell = used.or_else(|| self.unwell());
+		let at_once = used != Use::Idle;
+		let unwell = self.unwell();
 		// Not for an engine that is just being started anew, or memory that is short for a moment.
 		let twice = self.was_unwell.swap(unwell.is_some(), Ordering::Relaxed);
 		let wanted = match (&unwell, self.config.is_instant()) {

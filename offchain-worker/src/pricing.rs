@@ -158,6 +158,15 @@ impl Drop for Group {
 	}
 }
 
+/// A program of the operator's own, which sees nothing of the daemon's environment.
+pub fn operators(program: &Path) -> tokio::process::Command {
+	let mut command = tokio::process::Command::new(program);
+	command
+		.env_clear()
+		.env("PATH", "/usr/local/bin:/usr/bin:/bin");
+	command
+}
+
 impl Script {
 	async fn ask(&self, question: &Value) -> Result<Said, String> {
 		let _turn = self.turns.acquire().await.map_err(|e| e.to_string())?;
@@ -169,9 +178,7 @@ impl Script {
 
 	async fn answer(&self, question: &Value) -> Result<Said, String> {
 		let said = |error: std::io::Error| error.to_string();
-		let mut child = tokio::process::Command::new(&self.program)
-			.env_clear()
-			.env("PATH", "/usr/local/bin:/usr/bin:/bin")
+		let mut child = operators(&self.program)
 			.stdin(Stdio::piped())
 			.stdout(Stdio::piped())
 			.stderr(Stdio::piped())

@@ -4,16 +4,18 @@ use crate::{
 	config::{Config, Idle},
 	daemon::Shared,
 	executor::uptime,
-	pricing::Group,
+	pricing::{operators, Group},
+	reconcile::unix_now,
 };
 use leasehold_client::Resources;
+use serde::{Serialize, Serializer};
 use std::{
 	collections::BTreeMap,
 	os::unix::fs::MetadataExt as _,
 	path::{Path, PathBuf},
 	process::Stdio,
 	sync::{atomic::Ordering, Arc},
-	time::{Duration, SystemTime, UNIX_EPOCH},
+	time::Duration,
 };
 use tokio::{
 	io::{AsyncRead, AsyncReadExt as _},
@@ -38,6 +40,16 @@ pub enum Use {
 	Idle,
 	/// Somebody does, and how that shows.
 	Used(String),
+}
+
+impl Serialize for Use {
+	/// How it shows that somebody does, or nothing.
+	fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+		match self {
+			Self::Used(why) => Some(why).serialize(to),
+			Self::Unknown | Self::Idle => to.serialize_none(),
+		}
+	}
 }
 
 /// MiB of memory that a new program could have, by the kernel's account.
@@ -188,10 +200,7 @@ async fn at_work(seconds: u64) -> bool {
 /// Why the machine counts as in use; `None` if it has been idle for long enough.
 async fn in_use(idle: &Idle, typing: &mut Typing) -> Option<String> {
 	let (now, seconds) = (uptime(), idle.after_seconds);
-	let unix = SystemTime::now()
-		.duration_since(UNIX_EPOCH)
-		.unwrap_or_default();
-	let unix = i64::try_from(unix.as_secs()).unwrap_or(i64::MAX);
+	let unix = i64::try_from(unix_now()).unwrap_or(i64::MAX);
 	typing.met(terminals(), now, unix);
 	if typing.within(seconds, now) {
 		return Some("somebody typed at a terminal".into());
@@ -200,11 +209,7 @@ async fn in_use(idle: &Idle, typing: &mut Typing) -> Option<String> {
 		return Some("a session is not idle".into());
 	}
 	let program = idle.program.as_ref()?;
-	let mut command = Command::new(program);
-	command
-		.env_clear()
-		.env("PATH", "/usr/local/bin:/usr/bin:/bin");
-	let said = match ask(command).await {
+	let said = match ask(operators(program)).await {
 		Ok((true, _)) => return None,
 		Ok((false, said)) => said.lines().next().unwrap_or_default().to_owned(),
 		Err(error) => error.to_string(),
@@ -227,16 +232,8 @@ pub async fn watch(shared: Arc<Shared>) {
 			},
 			None => Use::Idle,
 		};
-		shared.note(|s| {
-			s.in_use = match &found {
-				Use::Used(why) => Some(why.clone()),
-				Use::Unknown | Use::Idle => None,
-			};
-		});
-		let before = match shared.used.lock() {
-			Ok(mut used) => std::mem::replace(&mut *used, found.clone()),
-			Err(_) => return,
-		};
+		let mut before = Use::Unknown;
+		shared.note(|s| before = std::mem::replace(&mut s.in_use, found.clone()));
 		let is = |one: &Use| matches!(one, Use::Used(_));
 		if before == Use::Unknown || is(&before) != is(&found) {
 			match &found {
@@ -257,7 +254,8 @@ pub async fn watch(shared: Arc<Shared>) {
 impl Shared {
 	/// Who uses this machine.
 	pub fn used(&self) -> Use {
-		self.used.lock().map_or(Use::Unknown, |used| used.clone())
+		let status = self.status.lock();
+		status.map_or(Use::Unknown, |status| status.in_use.clone())
 	}
 
 	/// Why `more` is not taken at present.

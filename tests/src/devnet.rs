@@ -135,20 +135,31 @@ impl Devnet {
 		pid_of(&self.facts["providers"][n]["pid"])
 	}
 
-	/// Starts a provider's daemon once more, which must have ended.
-	pub fn start_provider(&self, n: usize) -> anyhow::Result<Owned> {
-		let folder = self.provider_folder(n);
-		let mut log = std::fs::File::options();
-		let log = log.append(true).open(folder.join("daemon.log"))?;
-		let child = Command::new(program("leasehold-provider")?)
+	/// A command of a provider.
+	pub fn provider(&self, n: usize, arguments: &[&str]) -> anyhow::Result<Command> {
+		let mut command = Command::new(program("leasehold-provider")?);
+		command
 			.arg("--dir")
-			.arg(&folder)
-			.arg("run")
-			.stdin(Stdio::null())
-			.stdout(Stdio::null())
-			.stderr(log)
-			.spawn()?;
-		Ok(Owned(child))
+			.arg(self.provider_folder(n))
+			.args(arguments)
+			.stdin(Stdio::null());
+		Ok(command)
+	}
+
+	/// A provider's daemon, to be started once more when it has ended.
+	pub fn daemon(&self, n: usize) -> anyhow::Result<Command> {
+		let mut log = std::fs::File::options();
+		let log = log
+			.append(true)
+			.open(self.provider_folder(n).join("daemon.log"))?;
+		let mut command = self.provider(n, &["run"])?;
+		command.stdout(Stdio::null()).stderr(log);
+		Ok(command)
+	}
+
+	/// Starts a provider's daemon once more.
+	pub fn start_provider(&self, n: usize) -> anyhow::Result<Owned> {
+		Ok(Owned(self.daemon(n)?.spawn()?))
 	}
 
 	/// Ends the daemons as an operator would; the chain goes on.
@@ -219,6 +230,15 @@ pub fn is_alive(pid: i32) -> bool {
 		.next()
 		.is_some_and(|rest| rest.trim_start().starts_with('Z'));
 	!dead && Pid::from_raw(pid).is_some_and(|pid| test_kill_process(pid).is_ok())
+}
+
+/// Seconds that a process has computed.
+pub fn computed(pid: i32) -> anyhow::Result<f64> {
+	let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))?;
+	let rest = stat.rsplit(')').next().unwrap_or_default();
+	let field = |n: usize| rest.split_whitespace().nth(n).context("no such field");
+	// User and system, in hundredths.
+	Ok((field(11)?.parse::<f64>()? + field(12)?.parse::<f64>()?) / 100.0)
 }
 
 /// Waits for something, in words.

@@ -302,25 +302,20 @@ impl Task {
 
 	/// Sends all again. What was signed on a branch that is no more no block takes, and what comes after it would wait.
 	async fn send_all(&mut self) {
-		let mut undone = Vec::new();
-		for pending in &self.pending {
-			let Err(refusal) = self.send(&pending.stored).await else {
-				continue;
-			};
-			let what = &pending.stored.what;
-			tracing::debug!(error = %refusal.error, what, "sent again");
-			if refusal.bad_proof {
-				undone.push(pending.stored.nonce);
+		let mut at = 0;
+		while let Some(pending) = self.pending.get(at) {
+			let refused = self.send(&pending.stored).await.err();
+			if let Some(refusal) = &refused {
+				tracing::debug!(error = %refusal.error, what = pending.stored.what, "sent again");
 			}
-		}
-		for nonce in undone {
-			let place = self.pending.iter().position(|p| p.stored.nonce == nonce);
-			let Some(mut pending) = place.map(|place| self.pending.remove(place)) else {
-				continue;
-			};
-			self.journal.remove(&pending.stored);
-			tracing::warn!(what = pending.stored.what, "a transaction was undone");
-			pending.answer(Err(ChainError::Undone));
+			if refused.is_some_and(|refusal| refusal.bad_proof) {
+				let mut undone = self.pending.remove(at);
+				self.journal.remove(&undone.stored);
+				tracing::warn!(what = undone.stored.what, "a transaction was undone");
+				undone.answer(Err(ChainError::Undone));
+			} else {
+				at = at.saturating_add(1);
+			}
 		}
 	}
 
@@ -417,16 +412,15 @@ impl Task {
 			let found = self.pending.iter().position(|p| p.stored.bytes == bytes.0);
 			let Some(place) = found else { continue };
 			self.expired = 0;
-			let result = match connection.at(block.1).await {
-				Ok(at) => match outcome(&View::from(at), index).await {
-					Ok(outcome) => outcome.map(|()| Receipt { block, index }),
-					Err(error) if error.is_transient() => return Err(error),
-					// Included, and the node does not tell how it went.
-					Err(error) => Err(error),
-				},
+			let told = match connection.at(block.1).await {
+				Ok(at) => outcome(&View::from(at), index).await,
+				Err(error) => Err(error),
+			};
+			let result = match told {
+				Ok(outcome) => outcome.map(|()| Receipt { block, index }),
 				// The node is away: looked at again when it is back.
 				Err(error) if error.is_transient() => return Err(error),
-				// The block's state is pruned: included, but how it went is no longer known.
+				// Included, but its state is pruned or the node does not tell: how it went is not known.
 				Err(error) => Err(error),
 			};
 			if reached == Wait::Finalized {

@@ -67,8 +67,6 @@ pub struct Shared {
 	pub manifest_deadline: std::sync::atomic::AtomicU32,
 	/// Blocks of a dead workload after which its lease is paused; 0 until the terms are read.
 	pub pause_after: std::sync::atomic::AtomicU32,
-	/// Who uses this machine.
-	pub used: Mutex<Use>,
 	/// Whether what is looked at now and then is looked at next.
 	pub look_soon: std::sync::atomic::AtomicBool,
 	/// Whether containers could not run when that was last looked at.
@@ -107,7 +105,7 @@ pub struct Status {
 	/// Whether orders may be matched at once; not known before the chain has been asked.
 	pub offer: Option<String>,
 	/// Why this machine counts as in use, if it serves only while it is idle.
-	pub in_use: Option<String>,
+	pub in_use: Use,
 	/// The container engine, if it can be used.
 	pub containers: Option<String>,
 	/// Why it cannot be used at present.
@@ -318,7 +316,6 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 		decisions: Decisions::default(),
 		manifest_deadline: Default::default(),
 		pause_after: Default::default(),
-		used: Mutex::default(),
 		look_soon: Default::default(),
 		was_unwell: Default::default(),
 		failing: Mutex::default(),

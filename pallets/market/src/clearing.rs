@@ -29,17 +29,6 @@ struct Match<'a, AccountId> {
 	rank: Balance,
 }
 
-/// A lease that was made, for its event.
-struct Made {
-	lease: LeaseId,
-	provider: ProviderId,
-	rate: Balance,
-	rank: Balance,
-	taken: Resources,
-	slice: Balance,
-	start_deadline: BlockNumber,
-}
-
 impl<T: Config> Pallet<T> {
 	/// Handles the end of an order: the chain clears it, or the tenant's time to pick is over.
 	pub(crate) fn clear(id: OrderId) -> DispatchResult {
@@ -152,7 +141,7 @@ impl<T: Config> Pallet<T> {
 						break;
 					}
 				};
-				let made = Self::make_lease(Match {
+				let made = Match {
 					terms: &terms,
 					order: id,
 					tenant,
@@ -163,14 +152,15 @@ impl<T: Config> Pallet<T> {
 					taken,
 					slice,
 					rank: bid.rank(weight),
-				})?;
-				all.push(made);
+				};
+				let lease = Self::make_lease(&made)?;
+				all.push((made, lease));
 				filled = filled.saturating_add(1);
 			}
 		}
 		// Of those that could have had one.
 		let lost = |bid: &&Bid| {
-			let won = all.iter().any(|made| made.provider == bid.provider);
+			let won = all.iter().any(|(made, _)| made.provider == bid.provider);
 			!won && !skipped.iter().any(|(other, _)| *other == bid.provider)
 		};
 		let runner_up = order.bids.iter().find(lost).map(|bid| RunnerUp {
@@ -178,8 +168,8 @@ impl<T: Config> Pallet<T> {
 			rate: bid.rate,
 			rank: bid.rank(weight),
 		});
-		for made in all {
-			Self::matched(id, made, runner_up.clone());
+		for (made, lease) in all {
+			Self::matched(made, lease, runner_up.clone());
 		}
 		let unfilled = spec.quantity.leases.saturating_sub(filled);
 		let rest = spec.deposit.saturating_add(order.record_deposit);
@@ -218,7 +208,7 @@ impl<T: Config> Pallet<T> {
 			record_deposit: terms.record_deposit,
 			bidding_ends: Self::now(),
 		});
-		let made = Self::make_lease(Match {
+		let made = Match {
 			terms: &terms,
 			order: id,
 			tenant: &tenant,
@@ -230,21 +220,26 @@ impl<T: Config> Pallet<T> {
 			slice: Self::slice(rate, &terms),
 			// Nobody bid, so nothing was ranked.
 			rank: rate,
-		})?;
-		Self::matched(id, made, None);
+		};
+		let lease = Self::make_lease(&made)?;
+		Self::matched(made, lease, None);
 		Ok(())
 	}
 
-	/// Says that a lease was made.
-	fn matched(order: OrderId, made: Made, runner_up: Option<RunnerUp>) {
-		let Made {
-			lease,
+	/// Says that a lease was made, which must start by a block.
+	fn matched(
+		made: Match<T::AccountId>,
+		(lease, start_deadline): (LeaseId, BlockNumber),
+		runner_up: Option<RunnerUp>,
+	) {
+		let Match {
+			order,
 			provider,
 			rate,
 			rank,
 			taken,
 			slice,
-			start_deadline,
+			..
 		} = made;
 		Self::deposit_event(Event::OrderMatched {
 			order,
@@ -259,8 +254,9 @@ impl<T: Config> Pallet<T> {
 		});
 	}
 
-	fn make_lease(made: Match<T::AccountId>) -> Result<Made, DispatchError> {
-		let Match {
+	/// Makes a lease; its number, and the block by which it must start.
+	fn make_lease(made: &Match<T::AccountId>) -> Result<(LeaseId, BlockNumber), DispatchError> {
+		let &Match {
 			terms,
 			order,
 			tenant,
@@ -268,14 +264,14 @@ impl<T: Config> Pallet<T> {
 			record_deposit,
 			provider,
 			rate,
-			taken,
+			ref taken,
 			slice,
-			rank,
+			rank: _,
 		} = made;
 		let lease = NextLeaseId::<T>::get();
 		NextLeaseId::<T>::put(lease.checked_add(1).ok_or(Error::<T>::Overflow)?);
 		// What of the bond is free was asked before by all but an offer, whose rate is known just now.
-		T::Registry::reserve(provider, &taken, slice).map_err(|_| Error::<T>::NotEligible)?;
+		T::Registry::reserve(provider, taken, slice).map_err(|_| Error::<T>::NotEligible)?;
 		T::Streams::open(StreamOpening {
 			lease,
 			provider,
@@ -315,15 +311,7 @@ impl<T: Config> Pallet<T> {
 				due: T::Agenda::schedule(AgendaItem::Lease(lease), deadline),
 			},
 		);
-		Ok(Made {
-			lease,
-			provider,
-			rate,
-			rank,
-			taken,
-			slice,
-			start_deadline: deadline,
-		})
+		Ok((lease, deadline))
 	}
 
 	/// Begins to watch a provider that has its first lease.

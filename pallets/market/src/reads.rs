@@ -80,18 +80,15 @@ impl<T: Config> Pallet<T> {
 				let fits = match (order.selection, at_its_rate) {
 					(Selection::Offer { .. }, fits) => {
 						let below = asked.is_some_and(|(_, rate)| rate <= order.max_rate);
-						let named = || {
-							if below {
-								Ok(())
-							} else {
-								Err(Requirement::Offer)
-							}
+						let lacks = if below {
+							Ok(())
+						} else {
+							Err(Requirement::Offer)
 						};
-						let fits = fits.unwrap_or_else(|| with(0));
-						fits.and_then(|taken| named().map(|()| taken))
+						fits.unwrap_or_else(|| with(0)).and(lacks)
 					}
 					// As the lowest bid on such an order.
-					_ => with(Self::bid_slice(1, order.max_rate, &terms)),
+					_ => with(Self::bid_slice(1, order.max_rate, &terms)).map(drop),
 				};
 				Candidate {
 					provider,

@@ -130,6 +130,19 @@ mod tests {
 		})
 	}
 
+	fn gpus(units: u32, model: Option<&[u8]>) -> Resources {
+		let gpu = GpuUnits {
+			vendor: GpuVendor::Nvidia,
+			model: model.map(|model| model.to_vec().try_into().unwrap()),
+			memory: None,
+			units,
+		};
+		Resources {
+			gpu: vec![gpu].try_into().unwrap(),
+			..Default::default()
+		}
+	}
+
 	#[test]
 	fn a_sheet_rounds_up_once() {
 		let of = |cpu, memory| Resources {
@@ -154,38 +167,16 @@ mod tests {
 		assert_eq!(sheet().rate(&of(0, 2)), Some(14));
 		let PriceSheet::V1(mut any) = sheet();
 		any.gpu.try_push((Default::default(), 9_000)).unwrap();
-		let gpu = |model: Option<&[u8]>| Resources {
-			gpu: vec![GpuUnits {
-				vendor: GpuVendor::Amd,
-				model: model.map(|m| m.to_vec().try_into().unwrap()),
-				memory: None,
-				units: 3,
-			}]
-			.try_into()
-			.unwrap(),
-			..Default::default()
-		};
 		let any = PriceSheet::V1(any);
-		assert_eq!(any.rate(&gpu(Some(b"mi300x"))), Some(27));
-		assert_eq!(any.rate(&gpu(None)), Some(27));
-		assert_eq!(any.rate(&gpu(Some(b"a100"))), Some(15_000));
+		assert_eq!(any.rate(&gpus(3, Some(b"mi300x"))), Some(27));
+		assert_eq!(any.rate(&gpus(3, None)), Some(27));
+		assert_eq!(any.rate(&gpus(3, Some(b"a100"))), Some(15_000));
 	}
 
 	#[test]
 	fn what_is_not_on_the_sheet_is_not_offered() {
-		let gpu = |model: Option<&[u8]>| Resources {
-			gpu: vec![GpuUnits {
-				vendor: GpuVendor::Nvidia,
-				model: model.map(|m| m.to_vec().try_into().unwrap()),
-				memory: None,
-				units: 2,
-			}]
-			.try_into()
-			.unwrap(),
-			..Default::default()
-		};
-		assert_eq!(sheet().rate(&gpu(Some(b"a100"))), Some(10_000));
-		assert_eq!(sheet().rate(&gpu(Some(b"h100"))), None);
+		assert_eq!(sheet().rate(&gpus(2, Some(b"a100"))), Some(10_000));
+		assert_eq!(sheet().rate(&gpus(2, Some(b"h100"))), None);
 		let disk = |class| Resources {
 			persistent: vec![PersistentStorage { class, size: 100 }]
 				.try_into()

@@ -117,13 +117,13 @@ fn main() -> ExitCode {
 		.operations
 		.values()
 		.fold((0, 0), |(a, r), (x, y)| (a + x, r + y));
-	println!("operations {done}, accepted {accepted}, refused {refused}, violations {violations}");
 	// To let blocks pass is always accepted.
 	let passed = tally.operations.get("pass blocks").map_or(0, |of| of.0);
 	let enough = (accepted - passed) * 3 >= done - passed;
 	if !enough {
 		println!("less than a third was accepted, block passages aside");
 	}
+	println!("operations {done}, accepted {accepted}, refused {refused}, violations {violations}");
 	match violations == 0 && complete && enough {
 		true => ExitCode::SUCCESS,
 		false => ExitCode::FAILURE,

@@ -56,6 +56,30 @@ pub fn kill_daemon(devnet: &Devnet) {
 	}
 }
 
+/// Kills the devnet's own node.
+pub fn kill_node(devnet: &Devnet) {
+	let pid = devnet.facts["node_pid"].as_i64().unwrap();
+	let pid = i32::try_from(pid).unwrap();
+	signal(pid, Signal::KILL);
+	wait_until(Duration::from_secs(10), "the node is dead", || {
+		!is_alive(pid)
+	})
+	.unwrap();
+}
+
+/// How a node of the devnet's chain is started that authors its blocks.
+pub fn validator(spec: &str) -> [&str; 7] {
+	[
+		"--chain",
+		spec,
+		"--alice",
+		"--validator",
+		"--force-authoring",
+		"--state-pruning",
+		"archive",
+	]
+}
+
 pub fn start_node(devnet: &Devnet, base: &Path, how: &[&str]) -> Owned {
 	let log = std::fs::File::options()
 		.create(true)
@@ -451,27 +475,11 @@ fn node_faults(devnet: &Devnet) {
 	let spec = devnet.folder().join("chain.json");
 	let spec = spec.to_str().unwrap();
 	let own = devnet.folder().join("node");
-	let validator = [
-		"--chain",
-		spec,
-		"--alice",
-		"--validator",
-		"--force-authoring",
-		"--state-pruning",
-		"archive",
-	];
+	let validator = validator(spec);
 	let lease = job(80, 1).start(devnet);
 	let pid = runner(devnet, lease, 1);
 	let waiting = deploy_and_wait(devnet, lease.saturating_add(1));
-	let first = devnet.facts["node_pid"]
-		.as_i64()
-		.and_then(|n| i32::try_from(n).ok())
-		.unwrap();
-	signal(first, Signal::KILL);
-	wait_until(Duration::from_secs(10), "the node is dead", || {
-		!is_alive(first)
-	})
-	.unwrap();
+	kill_node(devnet);
 	distrusts(devnet, "cannot be reached");
 	let mut node = start_node(devnet, &own, &validator);
 	wait_until(

@@ -6,7 +6,7 @@ use crate::{
 	setting::{sleeper, status, text, wasm, File},
 	suite, Case, ONE,
 };
-use leasehold_tests::devnet::{wait_until, Devnet};
+use leasehold_tests::devnet::{computed, wait_until, Devnet};
 use rustix::process::{kill_process, Pid, Signal};
 use serde_json::Value;
 use std::{
@@ -176,21 +176,6 @@ fn again(devnet: &Devnet) {
 	close(devnet, lease);
 }
 
-/// Seconds that a process has computed.
-fn computed(pid: i32) -> f64 {
-	let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-	let (_, rest) = stat.rsplit_once(')').unwrap();
-	let of = |n: usize| {
-		rest.split_whitespace()
-			.nth(n)
-			.unwrap()
-			.parse::<f64>()
-			.unwrap()
-	};
-	// User and system, in hundredths.
-	(of(11) + of(12)) / 100.0
-}
-
 fn part_of_a_core(devnet: &Devnet) {
 	let endless = File {
 		cpu: "0.2",
@@ -200,9 +185,9 @@ fn part_of_a_core(devnet: &Devnet) {
 	let lease = endless.start(devnet);
 	let pid = runner(devnet, lease, 1);
 	std::thread::sleep(Duration::from_secs(2));
-	let (begun, before) = (Instant::now(), computed(pid));
+	let (begun, before) = (Instant::now(), computed(pid).unwrap());
 	std::thread::sleep(Duration::from_secs(6));
-	let share = (computed(pid) - before) / begun.elapsed().as_secs_f64();
+	let share = (computed(pid).unwrap() - before) / begun.elapsed().as_secs_f64();
 	assert!((0.05..0.25).contains(&share), "it has {share:.2} of a core");
 	close(devnet, lease);
 }

@@ -1,12 +1,12 @@
-//! What rarely happens: a fork, a clock that is set, two daemons on one engine. `scripts/test-faults` runs these
-//! cases, too.
+//! What rarely happens: a fork, a node that lies, a clock that is set, two daemons on one engine. `scripts/test-faults`
+//! runs these cases, `scripts/test` does not: they take long.
 
 use crate::{
 	chosen,
 	containers::{self, setting},
 	faults::{
-		daemon_status, dots, job, kill_daemon, lease_folder, runner, start_daemon, start_node,
-		status_of, DAEMON,
+		daemon_status, dots, job, kill_daemon, kill_node, lease_folder, runner, start_daemon,
+		start_node, status_of, validator, DAEMON,
 	},
 	forger, is_full, services,
 	setting::{closed, status, text},
@@ -16,14 +16,9 @@ use codec::Encode as _;
 use frame_system::{EventRecord, Phase};
 use leasehold_primitives::{CloseReason, Fault};
 use leasehold_runtime::{AccountId, Hash, RuntimeEvent};
-use leasehold_tests::devnet::{is_alive, program, signal, wait_until, Devnet, Owned};
+use leasehold_tests::devnet::{is_alive, signal, wait_until, Devnet, Owned};
 use rustix::process::Signal;
-use std::{
-	net::TcpStream,
-	path::PathBuf,
-	process::{Command, Stdio},
-	time::Duration,
-};
+use std::{net::TcpStream, path::PathBuf, process::Command, time::Duration};
 
 const FORKS: &[Case] = &[
 	("a_node_that_forges_events_misleads_nobody", forged),
@@ -147,24 +142,10 @@ fn fork(devnet: &Devnet) {
 	let spec = devnet.folder().join("chain.json");
 	let own = devnet.folder().join("node");
 	let copy = devnet.folder().join("earlier");
-	let validator = [
-		"--chain",
-		text(&spec),
-		"--alice",
-		"--validator",
-		"--force-authoring",
-		"--state-pruning",
-		"archive",
-	];
+	let validator = validator(text(&spec));
 	let no_finality = [&validator[..], &["--no-grandpa"]].concat();
 	believed(devnet);
-	let first = devnet.facts["node_pid"].as_i64().unwrap();
-	let first = i32::try_from(first).unwrap();
-	signal(first, Signal::KILL);
-	wait_until(Duration::from_secs(10), "the node is dead", || {
-		!is_alive(first)
-	})
-	.unwrap();
+	kill_node(devnet);
 	// The last of its threads holds the database for a moment longer.
 	std::thread::sleep(Duration::from_secs(2));
 	let mut node = start_node(devnet, &own, &no_finality);
@@ -228,33 +209,22 @@ fn clock(devnet: &Devnet) {
 	let set = |to: &str| std::fs::write(&offset, format!("{to}\n")).unwrap();
 	set("+0");
 	kill_daemon(devnet);
-	let folder = devnet.provider_folder(0);
-	let mut log = std::fs::File::options();
-	let log = log.append(true).open(folder.join("daemon.log")).unwrap();
-	let child = Command::new(program("leasehold-provider").unwrap())
-		.arg("--dir")
-		.arg(&folder)
-		.arg("run")
+	let mut daemon = devnet.daemon(0).unwrap();
+	daemon
 		.env("LD_PRELOAD", faketime())
 		.env("FAKETIME_TIMESTAMP_FILE", &offset)
 		.env("FAKETIME_NO_CACHE", "1")
 		// What counts from the machine's start is not set by anybody.
 		.env("FAKETIME_DONT_FAKE_MONOTONIC", "1")
-		.env("DONT_FAKE_MONOTONIC", "1")
-		.stdin(Stdio::null())
-		.stdout(Stdio::null())
-		.stderr(log)
-		.spawn()
-		.unwrap();
-	*DAEMON.lock().unwrap() = Some(Owned(child));
+		.env("DONT_FAKE_MONOTONIC", "1");
+	*DAEMON.lock().unwrap() = Some(Owned(daemon.spawn().unwrap()));
 	believed(devnet);
 	let contained =
 		containers::job("n=0; while [ $n -lt 30 ]; do sleep 1; echo .; n=$((n+1)); done");
 	let contained = contained.start(devnet);
 	let (module, _) = services::start(devnet, &crate::modules::sleeping(devnet));
-	let run = folder.join(format!("leases/{module}/services/web/0/run"));
+	let run = lease_folder(devnet, module).join("services/web/0/run");
 	set("+3h");
-	let log = || devnet.json("//Tenant", &["status", &contained.to_string()]);
 	wait_until(Duration::from_secs(20), "the clock is set", || {
 		let output = devnet
 			.tenant(&["logs", &contained.to_string()])
@@ -287,7 +257,7 @@ fn clock(devnet: &Devnet) {
 	});
 	let record = closed(devnet, contained, 90);
 	assert_eq!(record["close_reason"], "Completed", "{record}");
-	assert_eq!(dots(devnet, contained), 30, "{:?}", log());
+	assert_eq!(dots(devnet, contained), 30);
 	services::close(devnet, module);
 	kill_daemon(devnet);
 	start_daemon(devnet);

@@ -8,7 +8,7 @@ use crate::{
 	suite, Case,
 };
 use leasehold_tests::{
-	devnet::{program, wait_until, Devnet},
+	devnet::{wait_until, Devnet},
 	engine::PASSWORD,
 };
 use serde_json::Value;
@@ -90,12 +90,8 @@ fn remove_table() {
 }
 
 fn close_networks(devnet: &Devnet) {
-	let output = Command::new(program("leasehold-provider").unwrap())
-		.arg("--dir")
-		.arg(devnet.provider_folder(0))
-		.arg("setup-network")
-		.output()
-		.unwrap();
+	let mut setup = devnet.provider(0, &["setup-network"]).unwrap();
+	let output = setup.output().unwrap();
 	let error = String::from_utf8_lossy(&output.stderr);
 	assert!(output.status.success(), "{error}");
 }

@@ -8,7 +8,7 @@ use super::{
 	http,
 	limits::{Memory, Room, Stop, CALL, HANDLES, HEADERS},
 	output::LogStream,
-	share::{self, Share},
+	share,
 };
 use std::{fs::File, sync::Arc};
 use wasmtime::{
@@ -141,10 +141,7 @@ fn module(attempt: &Attempt, bytes: &[u8], output: Output) -> anyhow::Result<End
 		},
 	);
 	store.limiter(|host| &mut host.memory);
-	if let Some(share) = part.and_then(Share::of) {
-		share::count(engine.clone())?;
-		share::hold(&mut store, share);
-	}
+	share::hold(&mut store, part)?;
 	// From here on the tenant's code runs: a module may have a start section.
 	File::create(attempt.file("started"))?;
 	let mut run = || {
@@ -271,12 +268,8 @@ fn component(attempt: &Attempt, bytes: &[u8], output: Output) -> anyhow::Result<
 	if asks_a_command(attempt) {
 		return invalid(ASKED.into());
 	}
-	// A command has its process to itself: nothing else counts its epochs.
 	let mut store = Guest::store(&engine, attempt, &output, &room)?;
-	if let Some(share) = part_of_a_core(attempt).and_then(Share::of) {
-		share::count(engine.clone())?;
-		share::hold(&mut store, share);
-	}
+	share::hold(&mut store, part_of_a_core(attempt))?;
 	File::create(attempt.file("started"))?;
 	let ended = runtime.block_on(async {
 		let command = command.instantiate_async(&mut store).await?;

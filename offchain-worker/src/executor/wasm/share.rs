@@ -97,7 +97,7 @@ impl Share {
 }
 
 /// Counts epochs for as long as the process lives: often only while it computes, for there may be many that do not.
-pub fn count(engine: Engine) -> std::io::Result<()> {
+fn count(engine: Engine) -> std::io::Result<()> {
 	let counter = std::thread::Builder::new().name("epochs".into());
 	counter.spawn(move || {
 		let (mut wait, mut before) = (EPOCH, computed());
@@ -115,13 +115,18 @@ pub fn count(engine: Engine) -> std::io::Result<()> {
 	Ok(())
 }
 
-/// Holds a command of its own to its share.
-pub fn hold<T>(store: &mut Store<T>, share: Share) {
+/// Holds a command, which has its process to itself, to so many millicores if it is to be held to any.
+pub fn hold<T>(store: &mut Store<T>, part: Option<u32>) -> std::io::Result<()> {
+	let Some(share) = part.and_then(Share::of) else {
+		return Ok(());
+	};
+	count(store.engine().clone())?;
 	store.set_epoch_deadline(1);
 	store.epoch_deadline_callback(move |_| {
 		std::thread::sleep(share.owes());
 		Ok(UpdateDeadline::Continue(1))
 	});
+	Ok(())
 }
 
 #[cfg(test)]

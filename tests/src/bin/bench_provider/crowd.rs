@@ -5,7 +5,7 @@ use anyhow::{bail, ensure, Context as _};
 use futures::{StreamExt as _, TryStreamExt as _};
 use leasehold_client::view::{OpenLease, State};
 use leasehold_tests::{
-	devnet::{wait_until, Devnet, Owned},
+	devnet::{computed, wait_until, Devnet, Owned},
 	figures::{say, Figure},
 };
 use serde_json::Value;
@@ -27,14 +27,6 @@ fn memory(pid: i32, key: &str) -> anyhow::Result<f64> {
 	let line = text.lines().find_map(|line| line.strip_prefix(key));
 	let kib = line.and_then(|rest| rest.split_whitespace().next());
 	Ok(kib.context("no such line")?.parse::<f64>()? * 1_024.0)
-}
-
-/// What a process has computed, in ticks.
-fn ticks(pid: i32) -> Option<f64> {
-	let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-	let (_, rest) = stat.rsplit_once(')')?;
-	let of = |n: usize| rest.split_whitespace().nth(n)?.parse::<f64>().ok();
-	Some(of(11)? + of(12)?)
 }
 
 /// The processes that run leases, by the locks that they hold.
@@ -99,14 +91,13 @@ pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
 	for runner in &runners {
 		sum += memory(*runner, "Pss:")? - OWN;
 	}
-	let computed = |all: &[i32]| all.iter().map(|pid| ticks(*pid)).sum::<Option<f64>>();
-	let before = computed(&runners).context("a runner has ended")?;
+	let all = || -> anyhow::Result<f64> { runners.iter().map(|pid| computed(*pid)).sum() };
+	let before = all()?;
 	std::thread::sleep(Duration::from_secs(10));
-	let after = computed(&runners).context("a runner has ended")?;
+	let after = all()?;
 	bench.figures.push(Figure {
 		figure: format!("{many} leases in WASM that do nothing: CPU of all"),
-		// A tick is ten milliseconds.
-		value: (after - before) / 10.0,
+		value: (after - before) * 10.0,
 		unit: "% of a core",
 		baseline: None,
 		goal: None,

@@ -8,7 +8,7 @@ mod tenant;
 
 use clap::Parser;
 use leasehold_tests::{
-	devnet::{program, wait_until, Devnet, Owned},
+	devnet::{wait_until, Devnet, Owned},
 	figures::{write, Figure},
 };
 use serde_json::Value;
@@ -130,13 +130,7 @@ fn offered(devnet: &Devnet) -> anyhow::Result<()> {
 
 /// Runs a command of the provider.
 fn operate(devnet: &Devnet, arguments: &[&str]) -> anyhow::Result<Output> {
-	let output = Command::new(program("leasehold-provider")?)
-		.arg("--dir")
-		.arg(devnet.provider_folder(0))
-		.args(arguments)
-		.stdin(Stdio::null())
-		.output()?;
-	Ok(output)
+	Ok(devnet.provider(0, arguments)?.output()?)
 }
 
 /// Runs a command that must succeed.
