@@ -49,13 +49,16 @@ parameter_types! {
 		.build();
 }
 
+/// Items of the database that each block reads and writes: number, hashes, slot and randomness, time, the agenda's
+/// cursors, and what all its transactions share (the issuance, the fees' multiplier, the pots that they pay into).
+pub const BLOCK_ITEMS: (u64, u64) = (35, 30);
+
 /// Ordinary transactions up to their part, operational ones up to the rest as well, of
 /// which the part above the ordinary is theirs alone.
 fn block_weights() -> BlockWeights {
 	let whole = Weight::from_parts(WEIGHT_REF_TIME_PER_MILLIS.saturating_mul(1_500), u64::MAX);
-	// What each block has of its own: number, hashes, slot and randomness, time, the agenda's cursors, and
-	// the pots that all its transactions pay into. No more than these.
-	let block_items = DatabaseWeight::get().reads_writes(25, 25);
+	let (reads, writes) = BLOCK_ITEMS;
+	let block_items = DatabaseWeight::get().reads_writes(reads, writes);
 	BlockWeights::builder()
 		.base_block(weights::overhead::BLOCK_EXECUTION.saturating_add(block_items))
 		.for_class(DispatchClass::all(), |class| {

@@ -4,6 +4,6 @@ use frame_support::weights::{constants::WEIGHT_REF_TIME_PER_NANOS, RuntimeDbWeig
 
 /// ParityDB with a million items: see `leasehold-bench-database`.
 pub const DATABASE: RuntimeDbWeight = RuntimeDbWeight {
-	read: WEIGHT_REF_TIME_PER_NANOS * 6098,
-	write: WEIGHT_REF_TIME_PER_NANOS * 48398,
+	read: WEIGHT_REF_TIME_PER_NANOS * 5512,
+	write: WEIGHT_REF_TIME_PER_NANOS * 48861,
 };

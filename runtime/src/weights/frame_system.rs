@@ -1,4 +1,4 @@
-//! What `frame_system` costs, as measured on 2026-11-25; written by `scripts/bench-weights`.
+//! What `frame_system` costs, as measured on 2026-11-29; written by `scripts/bench-weights`.
 //!
 //! CPU: AMD EPYC. Steps: 20, repeats: 10. Every figure is picoseconds; a database
 //! access costs what `DbWeight` says.
@@ -13,64 +13,64 @@ use frame_support::{traits::Get, weights::Weight};
 pub struct WeightInfo<T>(PhantomData<T>);
 
 impl<T: frame_system::Config> frame_system::WeightInfo for WeightInfo<T> {
-	/// `b` from 0 to 4456448.
+	/// `b` from 0 to 4613734.
 	fn remark(b: u32, ) -> Weight {
-		// Fastest run: 2_214_000.
-		Weight::from_parts(2_333_000, 0)
-			// ± 2
-			.saturating_add(Weight::from_parts(414, 0).saturating_mul(b.into()))
+		// Fastest run: 1_443_000.
+		Weight::from_parts(1_492_000, 0)
+			// ± 1
+			.saturating_add(Weight::from_parts(218, 0).saturating_mul(b.into()))
 	}
-	/// `b` from 0 to 4456448.
+	/// `b` from 0 to 4613734.
 	fn remark_with_event(b: u32, ) -> Weight {
-		// Fastest run: 5_779_000.
-		Weight::from_parts(5_839_000, 0)
-			// ± 4
-			.saturating_add(Weight::from_parts(1_834, 0).saturating_mul(b.into()))
+		// Fastest run: 3_785_000.
+		Weight::from_parts(3_885_000, 0)
+			// ± 3
+			.saturating_add(Weight::from_parts(1_859, 0).saturating_mul(b.into()))
 	}
 	fn set_heap_pages() -> Weight {
-		// Fastest run: 3_976_000.
-		Weight::from_parts(4_457_000, 0)
+		// Fastest run: 2_724_000.
+		Weight::from_parts(3_004_000, 0)
 			.saturating_add(T::DbWeight::get().writes(1))
 	}
 	fn set_code() -> Weight {
-		// Fastest run: 137_481_272_000.
-		Weight::from_parts(141_314_826_000, 0)
+		// Fastest run: 106_304_724_000.
+		Weight::from_parts(110_343_922_000, 0)
 			.saturating_add(T::DbWeight::get().reads(1))
 			.saturating_add(T::DbWeight::get().writes(1))
 	}
 	/// `i` from 0 to 1000.
 	fn set_storage(i: u32, ) -> Weight {
-		// Fastest run: 2_273_000.
-		Weight::from_parts(2_383_000, 0)
-			// ± 2_293
-			.saturating_add(Weight::from_parts(861_344, 0).saturating_mul(i.into()))
+		// Fastest run: 1_452_000.
+		Weight::from_parts(1_512_000, 0)
+			// ± 1_658
+			.saturating_add(Weight::from_parts(637_545, 0).saturating_mul(i.into()))
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(i.into())))
 	}
 	/// `i` from 0 to 1000.
 	fn kill_storage(i: u32, ) -> Weight {
-		// Fastest run: 2_274_000.
-		Weight::from_parts(2_354_000, 0)
-			// ± 1_157
-			.saturating_add(Weight::from_parts(610_667, 0).saturating_mul(i.into()))
+		// Fastest run: 1_442_000.
+		Weight::from_parts(1_503_000, 0)
+			// ± 739
+			.saturating_add(Weight::from_parts(448_571, 0).saturating_mul(i.into()))
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(i.into())))
 	}
 	/// `p` from 0 to 1000.
 	fn kill_prefix(p: u32, ) -> Weight {
-		// Fastest run: 4_487_000.
-		Weight::from_parts(4_687_000, 0)
-			// ± 2_438
-			.saturating_add(Weight::from_parts(1_212_226, 0).saturating_mul(p.into()))
+		// Fastest run: 2_904_000.
+		Weight::from_parts(3_015_000, 0)
+			// ± 2_725
+			.saturating_add(Weight::from_parts(984_705, 0).saturating_mul(p.into()))
 			.saturating_add(T::DbWeight::get().reads((1_u64).saturating_mul(p.into())))
 			.saturating_add(T::DbWeight::get().writes((1_u64).saturating_mul(p.into())))
 	}
 	fn authorize_upgrade() -> Weight {
-		// Fastest run: 14_452_000.
-		Weight::from_parts(18_677_000, 0)
+		// Fastest run: 16_444_000.
+		Weight::from_parts(26_209_000, 0)
 			.saturating_add(T::DbWeight::get().writes(1))
 	}
 	fn apply_authorized_upgrade() -> Weight {
-		// Fastest run: 138_467_607_000.
-		Weight::from_parts(142_409_712_000, 0)
+		// Fastest run: 115_486_065_000.
+		Weight::from_parts(117_411_459_000, 0)
 			.saturating_add(T::DbWeight::get().reads(2))
 			.saturating_add(T::DbWeight::get().writes(2))
 	}

@@ -5,7 +5,10 @@ use crate::{
 	Case,
 };
 use leasehold_client::keystore;
-use leasehold_tests::devnet::{program, wait_until, Devnet};
+use leasehold_tests::{
+	devnet::{program, wait_until, Devnet},
+	state,
+};
 use serde_json::Value;
 use std::{path::Path, time::Duration};
 
@@ -26,7 +29,23 @@ pub const CASES: &[Case] = &[
 	),
 	("a_file_with_faults_is_refused_with_line_and_column", faults),
 	("the_cheapest_standing_offer_is_taken_at_once", at_once),
+	(
+		"an_empty_block_touches_no_more_than_is_charged_for",
+		empty_block,
+	),
 ];
+
+fn empty_block(devnet: &Devnet) {
+	let (reads, writes) = state::items(devnet.rpc_port(), 2).unwrap();
+	// Those that only transactions touch: two pots, the issuance.
+	let (reads, writes) = (reads as u64 + 3, writes as u64 + 3);
+	let charged = leasehold_runtime::configs::BLOCK_ITEMS;
+	println!("an empty block: {reads} reads, {writes} writes");
+	assert!(
+		reads <= charged.0 && writes <= charged.1,
+		"{reads}, {writes}"
+	);
+}
 
 /// What each provider asks for a file at once, planck a block; nothing, if it has no offer.
 pub fn asks(devnet: &Devnet, file: &Path) -> Vec<Option<u128>> {
