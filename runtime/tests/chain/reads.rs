@@ -289,3 +289,59 @@ fn a_newcomers_score_has_no_parts() {
 		assert_eq!(report.score.deconstruct(), 0);
 	});
 }
+
+/// What a type looks like to whoever decodes it, as a digest: names, order and types of all that is in it, wherever it
+/// is declared.
+fn shape<T: scale_info::TypeInfo + 'static>() -> u64 {
+	use codec::Encode;
+	use scale_info::{Field, PortableRegistry, Registry, TypeDef};
+	let mut registry = Registry::new();
+	registry.register_type(&scale_info::meta_type::<T>());
+	let mut registry = PortableRegistry::from(registry);
+	let plain = |fields: &mut Vec<Field<_>>| {
+		for field in fields {
+			field.docs.clear();
+			field.type_name = None;
+		}
+	};
+	for one in &mut registry.types {
+		one.ty.docs.clear();
+		one.ty.path.segments.clear();
+		one.ty.type_params.clear();
+		match &mut one.ty.type_def {
+			TypeDef::Composite(composite) => plain(&mut composite.fields),
+			TypeDef::Variant(variants) => {
+				for variant in &mut variants.variants {
+					variant.docs.clear();
+					plain(&mut variant.fields);
+				}
+			}
+			_ => {}
+		}
+	}
+	u64::from_le_bytes(sp_io::hashing::twox_64(&registry.encode()))
+}
+
+#[test]
+fn answers_keep_the_shape_of_their_version() {
+	use leasehold_runtime::reads::*;
+	let shapes = [
+		("Orders", shape::<Orders>()),
+		("Candidates", shape::<Candidates>()),
+		("LeaseReport", shape::<LeaseReport>()),
+		("TenantItems", shape::<TenantItems>()),
+		("ScoreReport", shape::<ScoreReport>()),
+	];
+	let known = [
+		("Orders", 3_425_266_504_777_634_742),
+		("Candidates", 8_480_632_510_038_289_224),
+		("LeaseReport", 3_077_597_786_499_080_414),
+		("TenantItems", 266_154_794_138_703_446),
+		("ScoreReport", 15_166_572_106_566_505_535),
+	];
+	// They hold records as they are stored: a record that changes would change what others decode.
+	assert_eq!(
+		shapes, known,
+		"the answers of a version never change: keep the old types for it, and add a version"
+	);
+}

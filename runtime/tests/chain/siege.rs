@@ -108,6 +108,28 @@ fn full_blocks_do_not_keep_a_provider_from_its_duty() {
 }
 
 #[test]
+fn a_new_session_takes_one_block_from_all_but_heartbeats() {
+	use pallet_babe::CurrentSlot;
+	run(|| {
+		active_lease(1_000);
+		begin_block();
+		let next = now() + 1;
+		let none = leasehold_runtime::Session::on_initialize(next);
+		assert!(none.all_lt(quarter()), "{none}");
+		CurrentSlot::<Runtime>::put(sp_consensus_babe::Slot::from(1_000));
+		let whole = RuntimeBlockWeights::get().max_block;
+		let taken = leasehold_runtime::Session::on_initialize(next);
+		assert_eq!(taken, whole);
+		frame_system::BlockWeight::<Runtime>::kill();
+		System::register_extra_weight_unchecked(taken, DispatchClass::Mandatory);
+		assert!(!fits(&transfer()));
+		assert!(fits(&heartbeat_call(0, [0; 16], "operator0")));
+		frame_system::BlockWeight::<Runtime>::kill();
+		assert!(fits(&transfer()), "the next block is as any");
+	});
+}
+
+#[test]
 fn locked_balances_stop_no_step_of_a_lease() {
 	run(|| {
 		register(0);

@@ -265,6 +265,17 @@ fn a_receipt_makes_a_timeout_the_providers_fault() {
 		let submit = || Market::submit_receipt(signed("tenant"), id, now(), receipt.clone());
 		assert_noop!(submit(), E::AlreadyStarted);
 	});
+	run(|| {
+		register(0);
+		let mut spec = order(1);
+		spec.access = Some(account("friend"));
+		let id = lease_from(spec, 5);
+		let receipt = receipt_of(OPERATOR, id, now());
+		let submit = |who| Market::submit_receipt(signed(who), id, now(), receipt.clone());
+		assert_noop!(submit("stranger"), E::NotTenant);
+		assert_ok!(submit("friend"));
+		assert_noop!(submit("tenant"), E::ReceiptOnChain);
+	});
 }
 
 #[test]

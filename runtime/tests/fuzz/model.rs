@@ -5,13 +5,13 @@ use crate::{
 	harness::*,
 };
 use frame_support::{
-	traits::{fungible::InspectHold, Hooks},
+	traits::{fungible::InspectHold, Contains, Hooks},
 	weights::{Weight, WeightMeter},
 };
-use leasehold_primitives::{Balance, LeaseId, OrderId, ProviderId, Resources};
+use leasehold_primitives::{Balance, Fault, LeaseId, OrderId, ProviderId, Resources};
 use leasehold_runtime::{
-	configs::ProtocolFees, invariants, AccountId, Agenda, Balances, Market, Providers, Runtime,
-	RuntimeEvent, System,
+	configs::ProtocolFees, invariants, links::SameParty, AccountId, Agenda, Balances, Market,
+	Providers, Runtime, RuntimeEvent, System,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -36,6 +36,14 @@ enum Party {
 	Tenant(AccountId),
 }
 
+/// How many were counted, and between what that had to be.
+#[derive(Default)]
+struct Outcomes {
+	counted: u32,
+	least: u32,
+	most: u32,
+}
+
 /// A chain with its history so far.
 pub struct History {
 	/// The keys of the state when it began.
@@ -46,9 +54,8 @@ pub struct History {
 	sums: BTreeMap<(AccountId, Reason), Balance>,
 	earned: BTreeMap<LeaseId, Earned>,
 	lives: BTreeMap<LeaseId, Life>,
-	/// Outcomes that were counted for a provider or a tenant since the last check, less the leases of theirs
-	/// that ended.
-	outcomes: BTreeMap<Party, i64>,
+	/// Outcomes that were counted for a provider or a tenant since the last check, and how many had to be.
+	outcomes: BTreeMap<Party, Outcomes>,
 	/// The first thing that events said and that must not be.
 	wrong: Option<String>,
 	/// Open items, so that operations find some.
@@ -135,7 +142,39 @@ impl History {
 			TenantScored { tenant, .. } => Party::Tenant(tenant),
 			_ => return,
 		};
-		*self.outcomes.entry(party).or_default() += 1;
+		self.outcomes.entry(party).or_default().counted += 1;
+	}
+
+	/// What an end has to leave with each side: by whose fault it was, and how much was at stake.
+	fn owe_outcomes(
+		&mut self,
+		provider: ProviderId,
+		tenant: AccountId,
+		fault: Fault,
+		served: Balance,
+		paid: Balance,
+	) {
+		// Dealings with oneself count nothing good.
+		let good = !SameParty::contains(&(provider, tenant.clone()));
+		let (for_provider, for_tenant) = match fault {
+			Fault::Nobody => (good, good),
+			Fault::Mishap => (true, false),
+			Fault::Tenant => (good, true),
+			Fault::Provider => (true, good),
+			Fault::Undecided => (true, true),
+		};
+		// Less than a billionth of the reference and it weighs nothing; a slice may be at stake, too.
+		let at_stake = if fault == Fault::Nobody { served } else { paid };
+		let surely = at_stake > 2_000;
+		let perhaps = surely || at_stake > 500 || fault == Fault::Provider;
+		for (party, due) in [
+			(Party::Provider(provider), for_provider),
+			(Party::Tenant(tenant), for_tenant),
+		] {
+			let of = self.outcomes.entry(party).or_default();
+			of.least += u32::from(due && surely);
+			of.most += u32::from(due && perhaps);
+		}
 	}
 
 	fn market(&mut self, event: pallet_market::Event<Runtime>) {
@@ -172,6 +211,7 @@ impl History {
 				provider,
 				tenant,
 				reason,
+				fault,
 				paid,
 				fees,
 				refunded,
@@ -181,9 +221,13 @@ impl History {
 				if let Err(why) = life.ensure(reason, paid, fees, refunded) {
 					self.wrong = Some(format!("{why}: lease {lease}, {reason:?}"));
 				}
-				for party in [Party::Provider(provider), Party::Tenant(tenant)] {
-					*self.outcomes.entry(party).or_default() -= 1;
-				}
+				self.owe_outcomes(
+					provider,
+					tenant,
+					fault,
+					if life.started { paid } else { 0 },
+					paid,
+				);
 				let name = format!("{reason:?}");
 				let name = name
 					.split([' ', '(', '{'])
@@ -305,11 +349,10 @@ impl History {
 		if let Some(why) = self.wrong.take() {
 			return Err(why);
 		}
-		// Dealings with oneself count nothing, so there may be fewer outcomes than ends, never more.
-		let twice = std::mem::take(&mut self.outcomes)
+		let as_owed = std::mem::take(&mut self.outcomes)
 			.into_values()
-			.any(|more| more > 0);
-		ensure(!twice, "I8: an outcome was counted twice")?;
+			.all(|of| (of.least..=of.most).contains(&of.counted));
+		ensure(as_owed, "I8: an outcome was counted twice, or not at all")?;
 		let mut accounts = BTreeSet::new();
 		for item in std::mem::take(&mut self.touched) {
 			let ledger = ledger(item);
@@ -337,7 +380,12 @@ impl History {
 						self.orders.remove(&id);
 					}
 				},
-				Item::Attestation(_) => {}
+				Item::Attestation(id) => {
+					if let Some(record) = pallet_providers::Attestations::<Runtime>::get(id) {
+						let entry = leasehold_primitives::AgendaItem::Attestation(id);
+						ensure(Agenda::has_entry(entry, record.due), "I5: a statement")?;
+					}
+				}
 			}
 		}
 		for who in accounts {
@@ -360,12 +408,18 @@ impl History {
 	}
 
 	fn check_lease(&self, id: LeaseId) -> Result<(), String> {
+		if let Some(kept) = pallet_market::KeptSlices::<Runtime>::get(id) {
+			let entry = leasehold_primitives::AgendaItem::Lease(id);
+			ensure(Agenda::has_entry(entry, kept.due), "I5: a kept slice")?;
+		}
 		let record = pallet_market::Leases::<Runtime>::get(id);
 		let stream = pallet_escrow::StreamsOf::<Runtime>::get(id);
 		ensure(record.is_some() == stream.is_some(), "I3: lease and stream")?;
 		let earned = self.earned.get(&id).copied().unwrap_or_default();
 		if let Some(closed) = pallet_market::ClosedLeases::<Runtime>::get(id) {
 			ensure(record.is_none(), "open and closed")?;
+			let entry = leasehold_primitives::AgendaItem::Closed(id);
+			ensure(Agenda::has_entry(entry, closed.due), "I5: a closed lease")?;
 			// What a failed start costs was looked at when it ended.
 			let failed_start = closed.paid == closed.fees && earned.least + earned.late == 0;
 			if !failed_start {
@@ -387,6 +441,18 @@ impl History {
 		let Some(record) = pallet_providers::Providers::<Runtime>::get(id) else {
 			return Ok(());
 		};
+		use leasehold_primitives::AgendaItem;
+		if let Some(watch) = pallet_market::Watches::<Runtime>::get(id) {
+			let entry = AgendaItem::Watch(id);
+			ensure(Agenda::has_entry(entry, watch.due), "I5: a watch")?;
+		}
+		let leaving = AgendaItem::Provider(id);
+		if let Some(due) = Providers::due(leaving) {
+			ensure(
+				Agenda::has_entry(leaving, due),
+				"I5: a provider that leaves",
+			)?;
+		}
 		let (mut taken, mut slices, mut leases) = (Resources::default(), 0, 0);
 		for lease_id in &self.leases {
 			let lease = lease(*lease_id);

@@ -491,6 +491,7 @@ fn call(name: &str, random: &mut ChaCha8Rng, history: &History) -> DispatchResul
 			let mut terms = providers_terms();
 			terms.heartbeat_period = random.gen_range(6..14);
 			terms.heartbeat_grace = random.gen_range(9..23);
+			terms.max_downtime = random.gen_range(40..=terms.max_downtime);
 			Providers::set_terms(root(), pallet_providers::Terms::V1(terms))
 		}
 		"place_order" => {
@@ -648,6 +649,7 @@ fn call(name: &str, random: &mut ChaCha8Rng, history: &History) -> DispatchResul
 			terms.bid_lock = random.gen_range(0..3);
 			terms.max_open_bids = random.gen_range(1..6);
 			terms.agenda_horizon = random.gen_range(1..=100);
+			terms.manifest_deadline = random.gen_range(4..10);
 			Market::set_terms(root(), pallet_market::Terms::V1(terms))
 		}
 		"deposit" => {
