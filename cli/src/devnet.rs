@@ -36,6 +36,9 @@ pub struct Devnet {
 	/// Blocks between two heartbeats.
 	#[arg(long, default_value_t = 10)]
 	heartbeat_period: u32,
+	/// Blocks for which a provider may be absent.
+	#[arg(long, default_value_t = 1_200)]
+	max_downtime: u32,
 	/// Socket of the container engine that providers use; see `leasehold-provider init --help`.
 	#[arg(long)]
 	engine: Option<String>,
@@ -302,6 +305,7 @@ impl Devnet {
 		patch["slots"] = json!({ "slotMillis": self.slot_ms });
 		patch["providers"] = json!({ "terms": {
 			"unbondingPeriod": 200,
+			"maxDowntime": self.max_downtime,
 			"heartbeatPeriod": self.heartbeat_period,
 			"heartbeatGrace": grace.max(self.heartbeat_period.saturating_add(1)),
 		}});

@@ -218,7 +218,7 @@ pub async fn growth(
 	} else {
 		&[1_000, 10_000, 100_000]
 	};
-	let (count, rounds) = if bench.quick { (5, 8) } else { (100, 2) };
+	let (count, rounds) = if bench.quick { (5, 8) } else { (200, 1) };
 	let open = frame_support::storage::storage_prefix(b"Market", b"Leases");
 	let leases = bench.node.keys(&open).await?;
 	ensure!(leases == 0, "{leases} leases are open before any was made");

@@ -19,7 +19,7 @@ pub async fn changes(
 	tenants: &mut [Signer],
 	operator: &mut Signer,
 ) -> anyhow::Result<()> {
-	let some = tenants.len().min(if bench.quick { 200 } else { 800 });
+	let some = tenants.len().min(if bench.quick { 200 } else { 4_000 });
 	let tenants = &mut tenants[..some];
 	let leases = bench.one_each(tenants, operator).await?;
 	let refill = Refill {
@@ -93,7 +93,7 @@ pub async fn choices(
 	tenants: &mut [Signer],
 	operator: &mut Signer,
 ) -> anyhow::Result<()> {
-	let some = tenants.len().min(if bench.quick { 300 } else { 1_200 });
+	let some = tenants.len().min(if bench.quick { 300 } else { 6_000 });
 	let tenants = &mut tenants[..some];
 	let genesis = bench.node.genesis;
 	let spec = order(u64::MAX, Selection::Manual, 100, NOTICE);

@@ -5,7 +5,7 @@ use anyhow::{bail, ensure, Context as _};
 use futures::{StreamExt as _, TryStreamExt as _};
 use leasehold_client::view::{OpenLease, State};
 use leasehold_tests::{
-	devnet::{computed, wait_until, Devnet, Owned},
+	devnet::{computed, is_alive, wait_until, Devnet, Owned},
 	figures::{say, Figure},
 };
 use serde_json::Value;
@@ -29,14 +29,29 @@ fn memory(pid: i32, key: &str) -> anyhow::Result<f64> {
 	Ok(kib.context("no such line")?.parse::<f64>()? * 1_024.0)
 }
 
-/// The processes that run leases, by the locks that they hold.
-fn runners(leases: &Path) -> Vec<i32> {
-	let folders = std::fs::read_dir(leases).into_iter().flatten().flatten();
-	let lock = |folder: PathBuf| {
-		let text = std::fs::read_to_string(folder.join("services/main/0/run/1.lock")).ok()?;
-		text.trim().parse().ok()
-	};
-	folders.filter_map(|entry| lock(entry.path())).collect()
+/// Whether a process is the daemon's program: another may have the number by now.
+fn is_runner(pid: i32) -> bool {
+	let program = std::fs::read_link(format!("/proc/{pid}/exe"));
+	program.is_ok_and(|path| path.ends_with("leasehold-provider"))
+}
+
+/// The lease and the process of each runner that lives, by the locks that they hold.
+pub fn runners(leases: &Path) -> Vec<(u64, i32)> {
+	let inside = |folder: PathBuf| std::fs::read_dir(folder).into_iter().flatten().flatten();
+	let mut all = Vec::new();
+	for lease in inside(leases.to_owned()) {
+		for file in inside(lease.path().join("services/main/0/run")) {
+			let is_lock = file.path().extension().is_some_and(|end| end == "lock");
+			let pid = std::fs::read_to_string(file.path()).unwrap_or_default();
+			let id = lease.file_name().to_string_lossy().parse();
+			if let (true, Ok(pid), Ok(id)) = (is_lock, pid.trim().parse(), id) {
+				if is_alive(pid) && is_runner(pid) {
+					all.push((id, pid));
+				}
+			}
+		}
+	}
+	all
 }
 
 /// How many runners say that they run.
@@ -88,10 +103,10 @@ pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
 	);
 	// With its part of what the daemon needs for all of them.
 	let mut sum = memory(pid(&daemon)?, "Rss:")? - idle;
-	for runner in &runners {
+	for (_, runner) in &runners {
 		sum += memory(*runner, "Pss:")? - OWN;
 	}
-	let all = || -> anyhow::Result<f64> { runners.iter().map(|pid| computed(*pid)).sum() };
+	let all = || -> anyhow::Result<f64> { runners.iter().map(|(_, pid)| computed(*pid)).sum() };
 	let before = all()?;
 	std::thread::sleep(Duration::from_secs(10));
 	let after = all()?;
@@ -156,7 +171,7 @@ fn reconciled(devnet: &Devnet, many: usize) -> anyhow::Result<()> {
 }
 
 /// Leases until the tenant has so many.
-async fn fill(devnet: &Devnet, many: usize) -> anyhow::Result<()> {
+pub async fn fill(devnet: &Devnet, many: usize) -> anyhow::Result<()> {
 	let (tenant, request, manifest) = Tenant::of(devnet, "service").await?;
 	let tenant = &tenant;
 	let placed: Vec<(u64, Vec<u8>)> = futures::stream::iter(1..many)

@@ -1,5 +1,6 @@
 //! Measures the provider daemon on devnets of its own: see `scripts/bench-provider`.
 
+mod away;
 mod crowd;
 mod jobs;
 mod pages;
@@ -46,6 +47,8 @@ enum Part {
 	Starts,
 	/// Many leases on one daemon.
 	Crowd,
+	/// A machine that is off for many blocks, and back.
+	Away,
 	/// A service in WASM, against `wasmtime serve`.
 	Pages,
 }
@@ -173,12 +176,13 @@ fn enlarge(devnet: &Devnet, to: &str) -> anyhow::Result<Owned> {
 
 fn all(bench: &mut Bench, arguments: &Arguments) -> anyhow::Result<()> {
 	type Measure = fn(&mut Bench) -> anyhow::Result<()>;
-	let parts: [(Part, Measure); 5] = [
+	let parts: [(Part, Measure); 6] = [
 		(Part::Job, jobs::modules),
 		(Part::Container, jobs::containers),
 		(Part::Starts, starts::measure),
 		(Part::Pages, pages::measure),
 		(Part::Crowd, crowd::measure),
+		(Part::Away, away::measure),
 	];
 	for (part, measure) in parts {
 		if arguments.parts.is_empty() || arguments.parts.contains(&part) {
