@@ -136,6 +136,7 @@ impl Engine {
 		for (name, more) in [
 			(name.clone(), None),
 			(name.replace("/box:1", "/box:volume"), Some("VOLUME /data")),
+			(name.replace("/box:1", "/box:beyond"), Some("USER 70000")),
 		] {
 			let change = more.iter().flat_map(|more| ["--change", more]);
 			output_of(

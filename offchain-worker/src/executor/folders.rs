@@ -47,6 +47,7 @@ pub fn empty(attempt: &Attempt) -> Result<(), ExecutorError> {
 	}
 	let input = attempt.folder.join("in");
 	std::fs::create_dir_all(&input).map_err(&wrong)?;
+	allow(&input, 0o755).map_err(&wrong)?;
 	readable(&input).map_err(&wrong)
 }
 
@@ -108,9 +109,14 @@ fn folder_of(volume: &Volume) -> String {
 	}
 }
 
-/// Makes the folders, and lets the image's user, whoever that is, write there. The folder around them keeps others
-/// out.
-pub fn make(attempt: &Attempt, places: &[Place]) -> Result<(), ExecutorError> {
+/// Whether there is a volume that outlives an attempt.
+pub fn has_kept(attempt: &Attempt) -> bool {
+	attempt.folder.join(KEPT).exists()
+}
+
+/// Makes the folders, gives them to `root`, if the program's root is not this machine's, and lets the image's user,
+/// whoever that is, write there. The folder around them keeps others out.
+pub fn make(attempt: &Attempt, places: &[Place], root: Option<u32>) -> Result<(), ExecutorError> {
 	let wrong = fault("making the lease's folders");
 	for place in places {
 		let Source::Folder(name) = &place.from else {
@@ -121,7 +127,8 @@ pub fn make(attempt: &Attempt, places: &[Place]) -> Result<(), ExecutorError> {
 		std::fs::create_dir_all(&path).map_err(&wrong)?;
 		// What outlives an attempt has been given to whom its program wants.
 		if !there {
-			allow(&path, if place.mount == "/in" { 0o755 } else { 0o777 }).map_err(&wrong)?;
+			std::os::unix::fs::chown(&path, root, root).map_err(&wrong)?;
+			allow(&path, 0o777).map_err(&wrong)?;
 		}
 	}
 	Ok(())
@@ -254,7 +261,7 @@ mod tests {
 		];
 		service.service.unit.volumes = volumes.clone();
 		let found = places(&service, &[]).unwrap();
-		make(&service, &found).unwrap();
+		make(&service, &found, None).unwrap();
 		for name in ["kept/db/a", "volumes/cache/a"] {
 			std::fs::write(folder.path().join(name), vec![1u8; 2 << 20]).unwrap();
 		}
@@ -264,7 +271,7 @@ mod tests {
 		assert!(overfull(folder.path(), &volumes, &sizes[..1]));
 		assert!(!overfull(folder.path(), &volumes, &sizes), "as it was");
 		empty(&service).unwrap();
-		make(&service, &found).unwrap();
+		make(&service, &found, None).unwrap();
 		assert!(folder.path().join("kept/db/a").exists());
 		assert!(!folder.path().join("volumes/cache/a").exists());
 		assert!(!overfull(folder.path(), &volumes[1..], &[]));

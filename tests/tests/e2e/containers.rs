@@ -31,6 +31,7 @@ const CASES: &[Case] = &[
 		"a_command_that_is_not_in_the_image_cannot_be_loaded",
 		no_command,
 	),
+	("a_user_beyond_those_of_a_lease_cannot_be_run", beyond),
 	("a_container_is_stopped_at_its_memory_limit", memory),
 	("a_container_is_stopped_at_its_storage_limit", storage),
 	("a_container_that_floods_its_log_is_stopped", flood),
@@ -128,6 +129,8 @@ fn goes_well(devnet: &Devnet) {
 
 fn confined(devnet: &Devnet) {
 	let script = "grep -E 'CapEff|NoNewPrivs|Seccomp:' /proc/self/status
+cat /proc/self/uid_map
+busybox chown 7:7 /out && echo given
 touch /x && echo root-written
 touch /in/x && echo in-written
 mount -t tmpfs none /tmp && echo mounted
@@ -139,6 +142,19 @@ touch /out/x /tmp/x && echo written";
 	assert!(said.contains("CapEff:\t00000000000005fb"), "{said}");
 	assert!(said.contains("NoNewPrivs:\t1"), "{said}");
 	assert!(said.contains("Seccomp:\t2"), "{said}");
+	// Its root is nobody on this machine, but may do with its own folders as it likes.
+	let map = said.lines().find_map(|line| {
+		let fields: Vec<u32> = line
+			.split_whitespace()
+			.map_while(|n| n.parse().ok())
+			.collect();
+		<[u32; 3]>::try_from(fields).ok()
+	});
+	let [0, root, 65_536] = map.unwrap() else {
+		panic!("{said}");
+	};
+	assert!(root >= 0x7000_0000, "{said}");
+	assert!(said.contains("given\n"), "{said}");
 	for forbidden in ["root-written", "in-written", "mounted", "network"] {
 		assert!(!said.contains(forbidden), "{said}");
 	}
@@ -228,6 +244,13 @@ fn not_public(devnet: &Devnet) {
 	let said = std::fs::read_to_string(devnet.provider_folder(0).join("daemon.log")).unwrap();
 	let why = format!("`{host}` has the address");
 	assert!(said.contains(&why) && said.contains("which is not public"));
+}
+
+fn beyond(devnet: &Devnet) {
+	let mut file = job("exit 0");
+	let (image, more) = file.image.take().unwrap();
+	file.image = Some((image.replace("/box:1", "/box:beyond"), more));
+	fails(devnet, file, "cannot be loaded");
 }
 
 fn no_command(devnet: &Devnet) {

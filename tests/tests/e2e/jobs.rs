@@ -22,6 +22,10 @@ pub const CASES: &[Case] = &[
 		"a_module_with_foreign_imports_cannot_be_loaded",
 		foreign_imports,
 	),
+	(
+		"a_module_that_takes_gigabytes_to_compile_is_stopped",
+		enormous,
+	),
 	("a_trap_ends_after_all_attempts", traps),
 	("an_endless_loop_is_stopped_at_its_time_limit", loops),
 	(
@@ -172,6 +176,52 @@ fn foreign_imports(devnet: &Devnet) {
 		},
 		"cannot be loaded",
 	);
+}
+
+fn enormous(devnet: &Devnet) {
+	fn number(mut n: usize) -> Vec<u8> {
+		let mut bytes = Vec::new();
+		while n > 0x7f {
+			bytes.push((n & 0x7f) as u8 | 0x80);
+			n >>= 7;
+		}
+		bytes.push(n as u8);
+		bytes
+	}
+	let section = |id: u8, content: &[u8]| [&[id][..], &number(content.len()), content].concat();
+	let function = |body: &[u8]| [&number(body.len()), body].concat();
+	// Two million sums each: (i32) -> (i32).
+	let sums = [
+		&[0, 0x20, 0][..],
+		&[0x20, 0, 0x6a].repeat(2_000_000),
+		&[0x0b],
+	]
+	.concat();
+	let sums = function(&sums);
+	let code = [&[3][..], &function(&[0, 0x0b]), &sums, &sums].concat();
+	let module = [
+		&b"\0asm\x01\0\0\0"[..],
+		&section(1, &[2, 0x60, 0, 0, 0x60, 1, 0x7f, 1, 0x7f]),
+		&section(3, &[3, 0, 1, 1]),
+		&section(7, b"\x01\x06_start\0\0"),
+		&section(10, &code),
+	]
+	.concat();
+	fails(
+		devnet,
+		File {
+			module,
+			storage: "64Mi",
+			..Default::default()
+		},
+		"cannot be loaded",
+	);
+	let told = |n| {
+		let log = devnet.provider_folder(n).join("daemon.log");
+		let log = std::fs::read_to_string(log).unwrap();
+		log.contains("it takes too much memory to compile")
+	};
+	assert!((0..2).any(told));
 }
 
 fn traps(devnet: &Devnet) {

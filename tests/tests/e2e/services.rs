@@ -247,7 +247,7 @@ echo looked; sleep 1000",
 fn again(devnet: &Devnet) {
 	ready(devnet);
 	let storage = "[{ size: 16Mi }, { name: data, size: 8Mi, attributes: { persistent: true, class: beta2 } }]";
-	let script = "test -e /here && echo stale; touch /here; echo x >> /data/n; wc -l < /data/n; sleep 5; exit 3";
+	let script = "test -e /here && echo stale; touch /here; busybox chown 7 /data && echo x >> /data/n; wc -l < /data/n; sleep 5; exit 3";
 	let more = "    params: { storage: { data: { mount: /data } } }\n";
 	let path = write(devnet, &[Service("web", script, more)], storage);
 	let (lease, _) = start(devnet, &path);

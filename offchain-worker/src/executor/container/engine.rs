@@ -104,11 +104,13 @@ pub enum PullError {
 
 /// Docker or Podman.
 pub struct Engine {
-	socket: PathBuf,
+	pub socket: PathBuf,
 	/// The OCI runtime that containers of leases are to have, in place of the engine's own.
 	pub runtime: Option<String>,
 	/// The version of the API that the engine and this program both speak.
 	version: OnceCell<ClientVersion>,
+	/// Whether containers get the users that it is told.
+	pub maps_users: OnceCell<bool>,
 }
 
 pub fn failed(what: &'static str) -> impl Fn(Error) -> ExecutorError {
@@ -125,6 +127,7 @@ impl Engine {
 			socket: socket.to_owned(),
 			runtime,
 			version: OnceCell::new(),
+			maps_users: OnceCell::new(),
 		}
 	}
 
@@ -144,14 +147,22 @@ impl Engine {
 		Docker::connect_with_unix(&path, patience, version).map_err(&unreached)
 	}
 
-	/// What the engine calls itself; an error says why it cannot be used.
-	pub async fn describe(&self) -> Result<String, ExecutorError> {
+	/// (name, version)
+	pub async fn name(&self) -> Result<(String, String), ExecutorError> {
 		let client = self.client(GLANCE).await?;
 		let what = "asking the container engine for its version";
 		let version = client.version().await.map_err(failed(what))?;
 		let first = version.components.into_iter().flatten().next();
 		let name = first.map(|component| component.name).unwrap_or_default();
+		Ok((name, version.version.unwrap_or_default()))
+	}
+
+	/// What the engine calls itself; an error says why it cannot be used.
+	pub async fn describe(&self) -> Result<String, ExecutorError> {
+		let (name, version) = self.name().await?;
 		if name == DOCKER {
+			let what = "asking the container engine for its settings";
+			let client = self.client(GLANCE).await?;
 			let info = client.info().await.map_err(failed(what))?;
 			if info.live_restore_enabled != Some(true) {
 				let why = "Docker would end all containers when its daemon is restarted, and say that they had \
@@ -159,8 +170,11 @@ impl Engine {
 				return Err(other("looking at Docker's settings", why));
 			}
 		}
-		let version = version.version.unwrap_or_default();
-		Ok(format!("{name} {version}"))
+		let users = match self.maps_users().await? {
+			true => ", users of its own for each job",
+			false => "",
+		};
+		Ok(format!("{name} {version}{users}"))
 	}
 
 	/// How a container stands; `None` if there is none of this name.

@@ -4,7 +4,8 @@ use super::{
 	engine::{Found, PullError},
 	life::{Attendant, Step},
 	note, noted,
-	spec::body,
+	spec::{body, USERS},
+	users::namespace,
 	Image,
 };
 use crate::executor::{folders, other, End, ExecutorError};
@@ -16,6 +17,8 @@ const PULL: Duration = Duration::from_secs(300);
 /// Notes of the image that an attempt runs, and of the one that was brought for it.
 pub const IMAGE: &str = "image";
 pub const BROUGHT: &str = "brought";
+/// Which number of this machine root has in a job's containers.
+pub const ROOT: &str = "root";
 
 impl Attendant<'_> {
 	/// Pulls the image and makes the container.
@@ -54,17 +57,49 @@ impl Attendant<'_> {
 			Ok(places) => places,
 			Err(why) => return invalid(why),
 		};
-		folders::make(&self.attempt, &places)?;
+		let root = self.root().await?;
+		folders::make(&self.attempt, &places, root)?;
 		if !job {
 			note(&self.attempt, IMAGE, &found.id)?;
 			self.common.network(&self.labels).await?;
 		}
-		let runtime = engine.runtime.as_deref();
-		let body = body(&self.labels, runtime, &found.id, &self.attempt, &places);
+		let mut body = body(
+			&self.labels,
+			engine.runtime.as_deref(),
+			&found.id,
+			&self.attempt,
+			&places,
+		);
+		if let (Some(root), Some(host)) = (root, &mut body.host_config) {
+			host.userns_mode = Some(namespace(root));
+			let labels = body.labels.get_or_insert_default();
+			labels.insert(USERS.to_owned(), root.to_string());
+		}
 		match engine.create(&self.name, body).await? {
 			Ok(()) => Ok(Step::Again),
 			Err(why) => self.refused("making the container", why),
 		}
+	}
+
+	/// Which number of this machine root of this job has, if not root's: the same for as long as its volumes stay.
+	async fn root(&self) -> Result<Option<u32>, ExecutorError> {
+		// Podman 4 leaves a bridge behind where a container with a network has users of its own. The files of devices
+		// belong to groups of this machine.
+		let may = self.attempt.is_job() && self.attempt.devices.is_empty();
+		if !may || !self.common.engine.maps_users().await? {
+			return Ok(None);
+		}
+		if let Some(root) = noted(&self.attempt, ROOT)? {
+			return Ok(root.parse().ok().filter(|root| *root > 0));
+		}
+		let root = match folders::has_kept(&self.attempt) {
+			// The machine's own root has begun them.
+			true => None,
+			false => self.common.users(&self.labels).await?,
+		};
+		let text = root.map_or_else(|| "0".into(), |root| root.to_string());
+		note(&self.attempt, ROOT, &text)?;
+		Ok(root)
 	}
 
 	/// Pulls the image and looks whether it can be run; otherwise what comes next.
@@ -181,6 +216,8 @@ fn is_of_the_image(why: &str) -> bool {
 		"not a directory",
 		"duplicate mount",
 		"chdir",
+		"doesn't map uid",
+		"doesn't map gid",
 	]
 	.iter()
 	.any(|word| lower.contains(word))

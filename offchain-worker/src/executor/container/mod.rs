@@ -18,6 +18,7 @@ mod make;
 mod network;
 mod output;
 mod spec;
+mod users;
 
 pub use image::Image;
 pub use isolation::{probe, Isolation};
@@ -47,6 +48,8 @@ struct Common {
 	pool: Ipv4Net,
 	/// Held while a network is made: two leases never have the same range.
 	networks: tokio::sync::Mutex<()>,
+	/// Which number of this machine root of a lease's containers has, by the lease's network.
+	users: tokio::sync::Mutex<HashMap<String, u32>>,
 	/// Wakes the loop when a container has ended.
 	wake: Arc<Notify>,
 }
@@ -64,7 +67,7 @@ pub struct Container {
 /// Where something is noted: about an attempt, or about all of a job or replica.
 fn place(attempt: &Attempt, ending: &str) -> PathBuf {
 	match ending {
-		make::IMAGE | make::BROUGHT => attempt.folder.join("run").join(ending),
+		make::IMAGE | make::BROUGHT | make::ROOT => attempt.folder.join("run").join(ending),
 		_ => attempt.file(ending),
 	}
 }
@@ -99,6 +102,7 @@ impl Container {
 				largest_image: u64::from(configured.max_image_mib).saturating_mul(1 << 20),
 				pool: configured.networks,
 				networks: tokio::sync::Mutex::default(),
+				users: tokio::sync::Mutex::default(),
 				wake,
 			}),
 			genesis,
@@ -168,6 +172,8 @@ impl Container {
 				engine.remove_network(&name).await?;
 			}
 		}
+		let labels = Labels::of_probe(self.genesis, self.provider, lease, "");
+		self.common.users.lock().await.remove(&labels.network());
 		Ok(())
 	}
 

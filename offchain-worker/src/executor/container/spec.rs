@@ -34,6 +34,8 @@ pub const LEASE: &str = "leasehold.lease";
 const SERVICE: &str = "leasehold.service";
 /// Of a service; a job has none.
 const REPLICA: &str = "leasehold.replica";
+/// Which number of this machine the container's root has, if it is told.
+pub const USERS: &str = "leasehold.users";
 
 fn short(bytes: &[u8]) -> String {
 	hex::encode(bytes.get(..4).unwrap_or_default())
@@ -59,6 +61,13 @@ pub fn member_of(labels: &HashMap<String, String>) -> Option<String> {
 		Some(replica) => format!("{service}-{replica}"),
 		None => service.clone(),
 	})
+}
+
+/// The name of the lease's network, as a container's labels say.
+pub fn network_of(labels: &HashMap<String, String>) -> Option<String> {
+	let genesis = labels.get(GENESIS)?.get(..8)?;
+	let (provider, lease) = (labels.get(PROVIDER)?, labels.get(LEASE)?);
+	Some(format!("leasehold-{genesis}-{provider}-{lease}"))
 }
 
 impl Labels {

@@ -11,7 +11,7 @@ use super::{
 	limits::{is_bloated, limit_self, Disk},
 	output::LogStream,
 	program::execute,
-	share::is_beside,
+	share::{computed, is_beside, LITTLE},
 };
 use crate::{log::LogWriter, store::write_whole};
 use leasehold_manifest::{Decode, Encode, Service};
@@ -32,6 +32,9 @@ use std::{
 const LOOK: Duration = Duration::from_millis(100);
 /// How often the disk is measured under a service, in looks.
 const MEASURE: u32 = 10;
+/// What has computed less than [`LITTLE`] since it was looked at cannot have taken much meanwhile, and is looked at once
+/// in so many looks only.
+const IDLE: u32 = 100;
 /// How long a module may take to be compiled.
 const PREPARE: Duration = Duration::from_secs(120);
 /// How long a look at the lock may be in the way.
@@ -143,7 +146,7 @@ fn outlive_large_files() -> std::io::Result<()> {
 fn make_folders(attempt: &Attempt) -> std::io::Result<()> {
 	folders::empty(attempt).map_err(Error::other)?;
 	let places = folders::places(attempt, &[]).map_err(Error::other)?;
-	folders::make(attempt, &places).map_err(Error::other)
+	folders::make(attempt, &places, None).map_err(Error::other)
 }
 
 fn read_module(attempt: &Attempt) -> std::io::Result<Vec<u8>> {
@@ -154,6 +157,35 @@ fn read_module(attempt: &Attempt) -> std::io::Result<Vec<u8>> {
 		attempt.service.kind,
 		module,
 	))
+}
+
+/// What is looked at when.
+#[derive(Default)]
+struct Looks {
+	count: u32,
+	/// What the program had computed when its memory was looked at last.
+	computed: Duration,
+	/// Whether the disk has been measured since.
+	measured: bool,
+}
+
+struct Look {
+	memory: bool,
+	disk: bool,
+}
+
+impl Looks {
+	fn next(&mut self, computed: Duration, compiling: bool, job: bool) -> Look {
+		self.count = self.count.wrapping_add(1);
+		let idle = computed.saturating_sub(self.computed) < LITTLE;
+		let memory = compiling || !idle || self.count.is_multiple_of(IDLE);
+		if memory {
+			(self.computed, self.measured) = (computed, false);
+		}
+		let disk = !self.measured && (job || self.count.is_multiple_of(MEASURE));
+		self.measured |= disk;
+		Look { memory, disk }
+	}
 }
 
 fn to_its_end(attempt: &Attempt) -> std::io::Result<End> {
@@ -180,7 +212,7 @@ fn to_its_end(attempt: &Attempt) -> std::io::Result<End> {
 	let limit = attempt.service.max_duration;
 	let limit = Duration::from_secs(limit.min(leasehold_manifest::MAX_SECONDS));
 	let is_quiet = !attempt.is_job() && attempt.service.health.is_none();
-	let mut looks = 0u32;
+	let mut looks = Looks::default();
 	loop {
 		match receiver.recv_timeout(LOOK) {
 			Ok(end) => return Ok(end),
@@ -194,7 +226,9 @@ fn to_its_end(attempt: &Attempt) -> std::io::Result<End> {
 		if started.is_none() && attempt.file("started").exists() {
 			started = Some(Instant::now());
 		}
-		let bloated = is_bloated(attempt, started.is_none());
+		is_beside();
+		let looks_at = looks.next(computed(), started.is_none(), attempt.is_job());
+		let bloated = looks_at.memory && is_bloated(attempt, started.is_none());
 		match started {
 			None if bloated => {
 				let why = "it takes too much memory to compile".into();
@@ -214,10 +248,54 @@ fn to_its_end(attempt: &Attempt) -> std::io::Result<End> {
 			Some(since) if is_quiet && since.elapsed() >= STEADY => note_well(attempt)?,
 			Some(_) => {}
 		}
-		looks = looks.wrapping_add(1);
-		is_beside();
-		if (attempt.is_job() || looks.is_multiple_of(MEASURE)) && disk.is_over() {
+		if looks_at.disk && disk.is_over() {
 			return Ok(End::StorageLimit);
 		}
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	/// How often memory and disk are looked at in so many looks, if so much is computed before each.
+	fn counted(times: u32, each: Duration, job: bool) -> (usize, usize) {
+		let mut looks = Looks::default();
+		let all = (1..=times).map(|n| looks.next(each * n, false, job));
+		all.fold((0, 0), |(memory, disk), look| {
+			(
+				memory + usize::from(look.memory),
+				disk + usize::from(look.disk),
+			)
+		})
+	}
+
+	#[test]
+	fn what_computes_is_looked_at_each_time() {
+		assert_eq!(counted(50, LITTLE, true), (50, 50));
+		assert_eq!(counted(50, LITTLE, false), (50, 5));
+	}
+
+	#[test]
+	fn a_trickle_adds_up() {
+		// The disk once more, as it begins.
+		assert_eq!(counted(2_000, LITTLE / 50, true), (40, 41));
+		assert_eq!(counted(2_000, Duration::ZERO, true), (20, 21));
+		assert_eq!(counted(2_000, Duration::ZERO, false), (20, 21));
+	}
+
+	#[test]
+	fn what_is_written_between_two_measurements_is_measured() {
+		let mut looks = Looks::default();
+		let first = looks.next(LITTLE, false, false);
+		assert!(first.memory && !first.disk);
+		let rest: Vec<_> = (2..=20).map(|_| looks.next(LITTLE, false, false)).collect();
+		assert!(rest.iter().all(|look| !look.memory));
+		let measured: Vec<_> = (2..=20)
+			.zip(&rest)
+			.filter(|(_, look)| look.disk)
+			.map(|(n, _)| n)
+			.collect();
+		assert_eq!(measured, [10]);
 	}
 }

@@ -15,7 +15,7 @@ use wasmtime::{Engine, Store, UpdateDeadline};
 pub const EPOCH: Duration = Duration::from_millis(10);
 const LONGEST: Duration = Duration::from_millis(640);
 /// One that computes less than this between two looks does not compute.
-const LITTLE: Duration = Duration::from_millis(1);
+pub const LITTLE: Duration = Duration::from_millis(1);
 /// How far a program may be ahead of its share.
 const AHEAD: Duration = Duration::from_millis(100);
 
@@ -51,7 +51,8 @@ pub fn is_beside() {
 	BESIDE.store(u64::try_from(nanos).unwrap_or(u64::MAX), Ordering::Relaxed);
 }
 
-fn computed() -> Duration {
+/// What the program has computed so far, its compilation included.
+pub fn computed() -> Duration {
 	let beside = Duration::from_nanos(BESIDE.load(Ordering::Relaxed));
 	time(ClockId::ProcessCPUTime).saturating_sub(beside)
 }
