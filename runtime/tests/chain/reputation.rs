@@ -278,13 +278,15 @@ fn steps() -> impl Strategy<Value = Vec<(u32, Fault, Balance)>> {
 	prop::collection::vec((0..MONTH, fault, 0..100 * LEASE), 0..12)
 }
 
-fn live(steps: &[(u32, Fault, Balance)], mut now: u32, provider: u32, tenants: u8) {
-	for (n, (wait, fault, value)) in steps.iter().enumerate() {
+/// Plays a life through, each step of it with the parties that its number has.
+fn live(steps: &[(u32, Fault, Balance)], mut now: u32, parties: impl Fn(u8) -> (u32, AccountId)) {
+	for (n, (wait, fault, value)) in (0..).zip(steps) {
 		now += wait;
 		System::set_block_number(now);
+		let (provider, tenant) = parties(n);
 		Reputation::observe(Outcome {
 			provider,
-			tenant: AccountId::new([tenants + n as u8; 32]),
+			tenant,
 			fault: *fault,
 			paid: *value,
 			at_stake: *value,
@@ -292,19 +294,14 @@ fn live(steps: &[(u32, Fault, Balance)], mut now: u32, provider: u32, tenants: u
 	}
 }
 
-/// The same steps of a tenant's life, each with another provider.
-fn lease(steps: &[(u32, Fault, Balance)], mut now: u32, tenant: &AccountId, providers: u32) {
-	for (n, (wait, fault, value)) in steps.iter().enumerate() {
-		now += wait;
-		System::set_block_number(now);
-		Reputation::observe(Outcome {
-			provider: providers + n as u32,
-			tenant: tenant.clone(),
-			fault: *fault,
-			paid: *value,
-			at_stake: *value,
-		});
-	}
+/// A provider's customers, from one on.
+fn with_tenants(provider: u32, first: u8) -> impl Fn(u8) -> (u32, AccountId) {
+	move |n| (provider, AccountId::new([first + n; 32]))
+}
+
+/// The providers of a tenant, from one on.
+fn with_providers(tenant: &AccountId, first: u32) -> impl Fn(u8) -> (u32, AccountId) + '_ {
+	move |n| (first + u32::from(n), tenant.clone())
 }
 
 proptest! {
@@ -315,15 +312,15 @@ proptest! {
 	#[test]
 	fn registering_anew_never_pays(past in steps(), future in steps()) {
 		externalities().execute_with(|| -> Result<(), TestCaseError> {
-			live(&past, 1, 0, 0);
+			live(&past, 1, with_tenants(0, 0));
 			let now = System::block_number();
 			// Provider 1 has registered just now.
 			let fresh = Standing::new(now);
 			pallet_reputation::ProviderScores::<Runtime>::insert(1, fresh);
 			if !past.is_empty() {
-				live(&future, now, 0, 100);
+				live(&future, now, with_tenants(0, 100));
 				let old = Reputation::provider_standing(0);
-				live(&future, now, 1, 100);
+				live(&future, now, with_tenants(1, 100));
 				let new = Reputation::provider_standing(1);
 				let terms = TermsV2::default();
 				prop_assert!(old.value >= new.value && old.room >= new.room);
@@ -338,12 +335,12 @@ proptest! {
 	fn another_account_never_pays(past in steps(), future in steps()) {
 		externalities().execute_with(|| -> Result<(), TestCaseError> {
 			let (old, new) = ([1; 32].into(), [2; 32].into());
-			lease(&past, 1, &old, 0);
+			live(&past, 1, with_providers(&old, 0));
 			let now = System::block_number();
 			if !past.is_empty() {
-				lease(&future, now, &old, 100);
+				live(&future, now, with_providers(&old, 100));
 				let old = Reputation::tenant_standing(old);
-				lease(&future, now, &new, 100);
+				live(&future, now, with_providers(&new, 100));
 				let new = Reputation::tenant_standing(new);
 				let terms = TermsV2::default();
 				prop_assert!(old.value >= new.value && old.room >= new.room);

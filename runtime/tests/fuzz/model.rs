@@ -8,7 +8,7 @@ use frame_support::{
 	traits::{fungible::InspectHold, Contains, Hooks},
 	weights::{Weight, WeightMeter},
 };
-use leasehold_primitives::{Balance, Fault, LeaseId, OrderId, ProviderId, Resources};
+use leasehold_primitives::{AgendaItem, Balance, Fault, LeaseId, OrderId, ProviderId, Resources};
 use leasehold_runtime::{
 	configs::ProtocolFees, invariants, links::SameParty, AccountId, Agenda, Balances, Market,
 	Providers, Runtime, RuntimeEvent, System,
@@ -373,8 +373,7 @@ impl History {
 				Item::Provider(id) => self.check_provider(id)?,
 				Item::Order(id) => match pallet_market::Orders::<Runtime>::get(id) {
 					Some(order) => {
-						let entry = leasehold_primitives::AgendaItem::Order(id);
-						ensure(Agenda::has_entry(entry, order.due), "I5: an order")?;
+						has_entry(AgendaItem::Order(id), order.due)?;
 					}
 					None => {
 						self.orders.remove(&id);
@@ -382,8 +381,7 @@ impl History {
 				},
 				Item::Attestation(id) => {
 					if let Some(record) = pallet_providers::Attestations::<Runtime>::get(id) {
-						let entry = leasehold_primitives::AgendaItem::Attestation(id);
-						ensure(Agenda::has_entry(entry, record.due), "I5: a statement")?;
+						has_entry(AgendaItem::Attestation(id), record.due)?;
 					}
 				}
 			}
@@ -409,8 +407,7 @@ impl History {
 
 	fn check_lease(&self, id: LeaseId) -> Result<(), String> {
 		if let Some(kept) = pallet_market::KeptSlices::<Runtime>::get(id) {
-			let entry = leasehold_primitives::AgendaItem::Lease(id);
-			ensure(Agenda::has_entry(entry, kept.due), "I5: a kept slice")?;
+			has_entry(AgendaItem::Lease(id), kept.due)?;
 		}
 		let record = pallet_market::Leases::<Runtime>::get(id);
 		let stream = pallet_escrow::StreamsOf::<Runtime>::get(id);
@@ -418,8 +415,7 @@ impl History {
 		let earned = self.earned.get(&id).copied().unwrap_or_default();
 		if let Some(closed) = pallet_market::ClosedLeases::<Runtime>::get(id) {
 			ensure(record.is_none(), "open and closed")?;
-			let entry = leasehold_primitives::AgendaItem::Closed(id);
-			ensure(Agenda::has_entry(entry, closed.due), "I5: a closed lease")?;
+			has_entry(AgendaItem::Closed(id), closed.due)?;
 			// What a failed start costs was looked at when it ended.
 			let failed_start = closed.paid == closed.fees && earned.least + earned.late == 0;
 			if !failed_start {
@@ -433,25 +429,19 @@ impl History {
 		ensure(stream.deposited == accounted, "I4: deposits")?;
 		let (_, owed) = stream.owed(served(stream.provider));
 		earned.ensure(stream.paid + owed)?;
-		let entry = leasehold_primitives::AgendaItem::Lease(id);
-		ensure(Agenda::has_entry(entry, record.due), "I5: a lease")
+		has_entry(AgendaItem::Lease(id), record.due)
 	}
 
 	fn check_provider(&self, id: ProviderId) -> Result<(), String> {
 		let Some(record) = pallet_providers::Providers::<Runtime>::get(id) else {
 			return Ok(());
 		};
-		use leasehold_primitives::AgendaItem;
 		if let Some(watch) = pallet_market::Watches::<Runtime>::get(id) {
-			let entry = AgendaItem::Watch(id);
-			ensure(Agenda::has_entry(entry, watch.due), "I5: a watch")?;
+			has_entry(AgendaItem::Watch(id), watch.due)?;
 		}
 		let leaving = AgendaItem::Provider(id);
 		if let Some(due) = Providers::due(leaving) {
-			ensure(
-				Agenda::has_entry(leaving, due),
-				"I5: a provider that leaves",
-			)?;
+			has_entry(leaving, due)?;
 		}
 		let (mut taken, mut slices, mut leases) = (Resources::default(), 0, 0);
 		for lease_id in &self.leases {
@@ -535,6 +525,14 @@ impl History {
 
 fn served(provider: ProviderId) -> u32 {
 	<Providers as leasehold_primitives::ProviderRegistry<AccountId>>::served(provider)
+}
+
+/// I5: what is open has its entry in the agenda.
+fn has_entry(item: AgendaItem, due: u32) -> Result<(), String> {
+	match Agenda::has_entry(item, due) {
+		true => Ok(()),
+		false => Err(format!("I5: {item:?} has no entry for block {due}")),
+	}
 }
 
 pub fn ensure(holds: bool, what: &str) -> Result<(), String> {

@@ -4,8 +4,7 @@ use super::{
 	engine::{Found, PullError},
 	life::{Attendant, Step},
 	note, noted,
-	spec::{body, USERS},
-	users::namespace,
+	spec::body,
 	Image,
 };
 use crate::executor::{folders, other, End, ExecutorError};
@@ -63,18 +62,15 @@ impl Attendant<'_> {
 			note(&self.attempt, IMAGE, &found.id)?;
 			self.common.network(&self.labels).await?;
 		}
-		let mut body = body(
+		let runtime = engine.runtime.as_deref();
+		let body = body(
 			&self.labels,
-			engine.runtime.as_deref(),
+			runtime,
+			root,
 			&found.id,
 			&self.attempt,
 			&places,
 		);
-		if let (Some(root), Some(host)) = (root, &mut body.host_config) {
-			host.userns_mode = Some(namespace(root));
-			let labels = body.labels.get_or_insert_default();
-			labels.insert(USERS.to_owned(), root.to_string());
-		}
 		match engine.create(&self.name, body).await? {
 			Ok(()) => Ok(Step::Again),
 			Err(why) => self.refused("making the container", why),

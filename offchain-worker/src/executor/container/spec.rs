@@ -1,5 +1,6 @@
 //! What a container is made of.
 
+use super::users::namespace;
 use crate::executor::{
 	folders::{Place, Source},
 	Attempt, Port,
@@ -148,10 +149,11 @@ impl Labels {
 	}
 }
 
-/// A container.
+/// A container; `root` says which number of this machine its root is to have, if not root's.
 pub fn body(
 	labels: &Labels,
 	runtime: Option<&str>,
+	root: Option<u32>,
 	image_id: &str,
 	attempt: &Attempt,
 	places: &[Place],
@@ -192,6 +194,7 @@ pub fn body(
 			.saturating_mul(1_024),
 		Some(bytes) => bytes >> 10,
 	};
+	let users = root.map(|root| (USERS.to_owned(), root.to_string()));
 	let (entrypoint, cmd) = command_of(service);
 	let (paths, named): (Vec<_>, Vec<_>) = attempt
 		.devices
@@ -209,7 +212,7 @@ pub fn body(
 		entrypoint,
 		cmd,
 		env: Some(environment(service)),
-		labels: Some(labels.all()),
+		labels: Some(labels.all().into_iter().chain(users).collect()),
 		// The daemon looks itself.
 		healthcheck: Some(HealthConfig {
 			test: list(&["NONE"]),
@@ -248,6 +251,7 @@ pub fn body(
 				)])),
 			}),
 			runtime: runtime.map(str::to_owned),
+			userns_mode: root.map(namespace),
 			devices: Some(devices),
 			device_requests: (!named.is_empty()).then(|| vec![of_interface(named)]),
 			..Default::default()

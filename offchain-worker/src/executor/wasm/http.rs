@@ -10,6 +10,7 @@ use super::{
 	},
 	limits::Room,
 	output::LogStream,
+	peers::{connect, exchange, listen},
 	program::{Guest, Output},
 	runner::note_well,
 	share::{Share, EPOCH},
@@ -18,32 +19,27 @@ use axum::body::Bytes;
 use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::{
 	body::{Body, Frame, Incoming, SizeHint},
-	header::{HeaderValue, HOST},
-	Request, Response, StatusCode, Uri,
+	header::HOST,
+	Request, Response, StatusCode,
 };
 use hyper_util::rt::{TokioIo, TokioTimer};
-use leasehold_manifest::{is_label, Health, HttpOptions, Probe, Protocol};
+use leasehold_manifest::{Health, HttpOptions, Probe, Protocol};
 use std::{
 	collections::BTreeMap,
 	convert::Infallible,
 	fs::File,
 	future::Future,
-	io::ErrorKind,
 	net::Ipv4Addr,
-	os::fd::AsRawFd as _,
-	path::{Path, PathBuf},
+	path::Path,
 	pin::Pin,
-	sync::{
-		atomic::{AtomicUsize, Ordering},
-		Arc,
-	},
+	sync::Arc,
 	task::{Context, Poll},
 	thread::Thread,
 	time::Duration,
 };
 use tokio::{
 	io::{AsyncRead, AsyncWrite},
-	net::{TcpListener, UnixListener, UnixStream},
+	net::TcpListener,
 	sync::{oneshot, OwnedSemaphorePermit, Semaphore},
 	time::timeout,
 };
@@ -53,15 +49,14 @@ use tokio_util::{
 	task::{AbortOnDropHandle, TaskTracker},
 };
 use wasmtime::{component::ResourceTable, UpdateDeadline};
-use wasmtime_wasi::runtime::{spawn, AbortOnDropJoinHandle};
+use wasmtime_wasi::runtime::spawn;
 use wasmtime_wasi_http::{
 	bindings::{
 		http::types::{ErrorCode, Scheme},
 		ProxyPre,
 	},
 	body::HyperOutgoingBody,
-	hyper_request_error,
-	types::{HostFutureIncomingResponse, IncomingResponse, OutgoingRequestConfig},
+	types::{HostFutureIncomingResponse, OutgoingRequestConfig},
 	HttpResult, WasiHttpCtx, WasiHttpView,
 };
 
@@ -77,125 +72,6 @@ const AFTER: Duration = Duration::from_secs(5);
 const CHUNK: usize = 64 << 10;
 /// How long what has begun may take once the replica is to end.
 pub const GRACE: Duration = Duration::from_secs(8);
-
-/// The socket of a port, in a replica's folder.
-fn socket(run: &Path, port: u16) -> PathBuf {
-	run.join(format!("port-{port}.sock"))
-}
-
-/// The same socket by a path that is short enough for the system, and the folder that it is good for.
-fn short(run: &Path, port: u16) -> std::io::Result<(PathBuf, File)> {
-	let folder = File::open(run)?;
-	let path = PathBuf::from(format!("/proc/self/fd/{}", folder.as_raw_fd()));
-	Ok((socket(&path, port), folder))
-}
-
-fn listen(run: &Path, port: u16) -> std::io::Result<UnixListener> {
-	match std::fs::remove_file(socket(run, port)) {
-		Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-		_ => {}
-	}
-	let (path, _folder) = short(run, port)?;
-	UnixListener::bind(path)
-}
-
-async fn connect(run: &Path, port: u16) -> std::io::Result<UnixStream> {
-	let (path, _folder) = short(run, port)?;
-	UnixStream::connect(path).await
-}
-
-/// Sends a request over a connection of its own; what works that lives as long as the answer.
-async fn exchange<B>(
-	stream: UnixStream,
-	request: Request<B>,
-) -> Result<(Response<Incoming>, AbortOnDropJoinHandle<()>), hyper::Error>
-where
-	B: Body + Send + 'static,
-	B::Data: Send,
-	B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
-{
-	let (mut sender, connection) =
-		hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-	let worker = spawn(async move {
-		if let Err(error) = connection.await {
-			tracing::debug!(%error, "a connection to another service");
-		}
-	});
-	Ok((sender.send_request(request).await?, worker))
-}
-
-/// The lease's services, as one of them reaches them.
-#[derive(Clone)]
-pub struct Peers {
-	lease: PathBuf,
-}
-
-impl Peers {
-	pub fn of(attempt: &Attempt) -> Self {
-		Self {
-			lease: attempt.lease_folder().to_owned(),
-		}
-	}
-
-	/// A connection to one of a service's replicas, in turn.
-	async fn connect(&self, service: &str, port: u16) -> std::io::Result<UnixStream> {
-		static TURN: AtomicUsize = AtomicUsize::new(0);
-		// It is the tenant's word, and becomes a path.
-		if !is_label(service) {
-			return Err(ErrorKind::NotFound.into());
-		}
-		let mut replicas = Vec::new();
-		for entry in std::fs::read_dir(self.lease.join("services").join(service))? {
-			replicas.push(entry?.path().join("run"));
-		}
-		replicas.sort();
-		let first = TURN.fetch_add(1, Ordering::Relaxed);
-		let first = first.checked_rem(replicas.len()).unwrap_or(0);
-		replicas.rotate_left(first);
-		for run in replicas {
-			if let Ok(stream) = connect(&run, port).await {
-				return Ok(stream);
-			}
-		}
-		Err(ErrorKind::ConnectionRefused.into())
-	}
-
-	/// Sends a program's request to another service of the lease; there is nothing else that it reaches.
-	async fn send(
-		&self,
-		mut request: Request<HyperOutgoingBody>,
-		config: OutgoingRequestConfig,
-	) -> Result<IncomingResponse, ErrorCode> {
-		let authority = request.uri().authority().cloned();
-		let authority = authority.ok_or(ErrorCode::HttpRequestUriInvalid)?;
-		if config.use_tls {
-			return Err(ErrorCode::HttpRequestDenied);
-		}
-		let port = authority.port_u16().unwrap_or(80);
-		let stream = timeout(config.connect_timeout, self.connect(authority.host(), port))
-			.await
-			.map_err(|_| ErrorCode::ConnectionTimeout)?
-			.map_err(|error| match error.kind() {
-				ErrorKind::NotFound => ErrorCode::HttpRequestDenied,
-				_ => ErrorCode::ConnectionRefused,
-			})?;
-		let host = HeaderValue::from_str(authority.as_str());
-		let host = host.map_err(|_| ErrorCode::HttpRequestUriInvalid)?;
-		request.headers_mut().insert(HOST, host);
-		let path = request.uri().path_and_query().map(|path| path.as_str());
-		let path: Result<Uri, _> = path.unwrap_or("/").parse();
-		*request.uri_mut() = path.map_err(|_| ErrorCode::HttpRequestUriInvalid)?;
-		let (answer, worker) = timeout(config.first_byte_timeout, exchange(stream, request))
-			.await
-			.map_err(|_| ErrorCode::ConnectionReadTimeout)?
-			.map_err(hyper_request_error)?;
-		Ok(IncomingResponse {
-			resp: answer.map(|body| body.map_err(hyper_request_error).boxed()),
-			worker: Some(worker),
-			between_bytes_timeout: config.between_bytes_timeout,
-		})
-	}
-}
 
 impl WasiHttpView for Guest {
 	fn ctx(&mut self) -> &mut WasiHttpCtx {

@@ -7,6 +7,7 @@
 mod http;
 mod limits;
 mod output;
+mod peers;
 mod program;
 mod runner;
 mod share;

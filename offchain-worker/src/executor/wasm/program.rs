@@ -8,6 +8,7 @@ use super::{
 	http,
 	limits::{Memory, Room, Stop, CALL, HANDLES, HEADERS},
 	output::LogStream,
+	peers::Peers,
 	share,
 };
 use std::{fs::File, sync::Arc};
@@ -161,7 +162,7 @@ pub struct Guest {
 	pub http: wasmtime_wasi_http::WasiHttpCtx,
 	pub table: ResourceTable,
 	pub memory: Memory,
-	pub peers: http::Peers,
+	pub peers: Peers,
 }
 
 impl WasiView for Guest {
@@ -185,7 +186,7 @@ impl Guest {
 			http,
 			table,
 			memory: Memory::new(room.clone(), usize::try_from(CORES)?),
-			peers: http::Peers::of(attempt),
+			peers: Peers::of(attempt),
 		})
 	}
 

@@ -5,7 +5,7 @@ use anyhow::{bail, ensure, Context as _};
 use futures::{StreamExt as _, TryStreamExt as _};
 use leasehold_client::view::{OpenLease, State};
 use leasehold_tests::{
-	devnet::{computed, is_alive, wait_until, Devnet, Owned},
+	devnet::{computed, wait_until, Devnet, Owned},
 	figures::{say, Figure},
 };
 use serde_json::Value;
@@ -29,7 +29,7 @@ fn memory(pid: i32, key: &str) -> anyhow::Result<f64> {
 	Ok(kib.context("no such line")?.parse::<f64>()? * 1_024.0)
 }
 
-/// Whether a process is the daemon's program: another may have the number by now.
+/// Whether a process lives and is the daemon's program: another may have the number by now.
 fn is_runner(pid: i32) -> bool {
 	let program = std::fs::read_link(format!("/proc/{pid}/exe"));
 	program.is_ok_and(|path| path.ends_with("leasehold-provider"))
@@ -45,7 +45,7 @@ pub fn runners(leases: &Path) -> Vec<(u64, i32)> {
 			let pid = std::fs::read_to_string(file.path()).unwrap_or_default();
 			let id = lease.file_name().to_string_lossy().parse();
 			if let (true, Ok(pid), Ok(id)) = (is_lock, pid.trim().parse(), id) {
-				if is_alive(pid) && is_runner(pid) {
+				if is_runner(pid) {
 					all.push((id, pid));
 				}
 			}
