@@ -158,6 +158,15 @@ impl Engine {
 
 	/// Starts the engine, once more if need be.
 	pub fn start(&self) {
+		self.start_with(&[]);
+	}
+
+	/// As if nothing were ever heard of a container's end: whoever follows its output waits for ever.
+	pub fn start_deaf(&self) {
+		self.start_with(&["--events-backend", "none"]);
+	}
+
+	fn start_with(&self, options: &[&str]) {
 		let socket = self.socket();
 		let _ = std::fs::remove_file(socket.trim_start_matches("unix://"));
 		let log = std::fs::File::options()
@@ -167,6 +176,7 @@ impl Engine {
 			.unwrap();
 		let child = self
 			.podman()
+			.args(options)
 			.args(["system", "service", "--time", "0", &socket])
 			.stdin(Stdio::null())
 			.stdout(Stdio::null())

@@ -50,6 +50,7 @@ const FAULTS: &[Case] = &[
 		"an_engine_that_is_started_anew_loses_nothing",
 		killed_engine,
 	),
+	("an_end_that_the_engine_does_not_tell_is_seen", untold),
 	("a_container_that_was_removed_is_run_anew", removed),
 	("a_closed_lease_leaves_no_container", stopped),
 	("a_container_gets_the_gpu_that_was_leased", gpu),
@@ -379,6 +380,16 @@ fn killed_daemon(devnet: &Devnet) {
 fn killed_engine(devnet: &Devnet) {
 	let setting = setting();
 	interrupted(devnet, || setting.kill(), || setting.start());
+}
+
+fn untold(devnet: &Devnet) {
+	let setting = setting();
+	setting.kill();
+	setting.start_deaf();
+	let json = completes(devnet, &job("sleep 1; echo done"));
+	assert_eq!(log(devnet, &json["lease"]), "done\n");
+	setting.kill();
+	setting.start();
 }
 
 fn removed(devnet: &Devnet) {

@@ -289,6 +289,9 @@ impl Attendant<'_> {
 					looks = looks.wrapping_add(1);
 					let fresh = uptime().saturating_sub(since) < SHRINK.as_secs();
 					let had = if fresh { begin.clone() } else { Vec::new() };
+					if self.has_ended(state.pid).await? {
+						return Ok(Step::Again);
+					}
 					self.beyond(state, since, had, looks.is_multiple_of(COUNT)).await?
 				}
 				why = &mut ill => Some(End::Crashed { why: format!("it is not well: {why}") }),
@@ -313,6 +316,16 @@ impl Attendant<'_> {
 				return Ok(Step::End(end));
 			}
 		}
+	}
+
+	/// Whether a container with this first process has ended. Podman may never end the output of one that ends while
+	/// it begins to follow it.
+	async fn has_ended(&self, first: i32) -> Result<bool, ExecutorError> {
+		if Path::new("/proc").join(first.to_string()).exists() {
+			return Ok(false);
+		}
+		let state = self.common.engine.state(&self.labels).await?;
+		Ok(!state.is_some_and(|state| state.stage == Stage::Runs))
 	}
 
 	/// How it is found out whether a replica is well: as the manifest says, or else its image.
