@@ -306,7 +306,10 @@ fn strangers_cannot_shut_the_tenant_out() {
 		for who in ["friend", "stranger", "f1", "f2", "f3", "f4", "f5"] {
 			assert_ok!(Escrow::deposit(signed(who), id, escrow_terms().min_top_up));
 		}
-		assert!(Escrow::deposit(signed("owner2"), id, LEASE).is_err());
+		assert_noop!(
+			Escrow::deposit(signed("owner2"), id, LEASE),
+			pallet_escrow::Error::<Runtime>::TooManyFunders
+		);
 		assert_ok!(Escrow::deposit(signed("tenant"), id, 1));
 		// Even after it has taken everything out.
 		let all = stream(id).withdrawable(0).min(stream(id).funders[0].held);

@@ -67,7 +67,10 @@ fn the_example_of_money_runs() {
 		let poor = lease_from(of(2, least), rate);
 		let fees = free_of(&ProtocolFees::account());
 		to_block(now() + 95);
-		Market::report_missing_manifest(signed("operator0"), poor).unwrap_err();
+		assert_noop!(
+			plain(Market::report_missing_manifest(signed("operator0"), poor)),
+			Error::<Runtime>::TooEarly
+		);
 		to_block(now() + 5);
 		Market::report_missing_manifest(signed("operator0"), poor).unwrap();
 		let wait = free_of(&ProtocolFees::account()) - fees;

@@ -147,7 +147,10 @@ fn eight_funders_are_consumed_in_their_order() {
 		for who in others {
 			assert_ok!(Escrow::deposit(signed(who), id, 10 * MAX_RATE));
 		}
-		assert!(Escrow::deposit(signed("owner2"), id, LEASE).is_err());
+		assert_noop!(
+			Escrow::deposit(signed("owner2"), id, LEASE),
+			pallet_escrow::Error::<Runtime>::TooManyFunders
+		);
 		to_block_on_duty(now() + 135, 0);
 		settle(id);
 		let left: Vec<u128> = stream(id).funders.iter().map(|f| f.held).collect();

@@ -426,7 +426,7 @@ fn nothing_is_taken_for_a_dry_lease_that_cannot_resume() {
 		let other = pallet_market::NextOrderId::<Runtime>::get();
 		Market::place_order(signed("friend"), pallet_market::Order::V1(hog)).unwrap();
 		let before = free("tenant");
-		assert!(plain(Market::place_bid(signed("operator0"), other, 5)).is_err());
+		assert_noop!(bid(0, other, 5), E::NotEligible);
 		let mut less = info();
 		less.capacity.cpu = 500;
 		less.capacity.unit_cpu = 500;

@@ -1,7 +1,7 @@
 //! What a proxy of each type may do for its account.
 
 use crate::harness::*;
-use frame_support::assert_ok;
+use frame_support::{assert_noop, assert_ok};
 use leasehold_runtime::{
 	configs::ProxyType, Balances, Market, Proxy, Runtime, RuntimeCall, RuntimeEvent, System, LEASE,
 };
@@ -137,9 +137,10 @@ fn a_tenants_proxy_places_and_takes_back_for_it() {
 		assert_ok!(made_by_proxy(place.into()));
 		let tenant = pallet_market::Orders::<Runtime>::get(0).unwrap().tenant;
 		assert_eq!(tenant, account("tenant"));
-		assert!(
-			Market::cancel_order(signed("friend"), 0).is_err(),
-			"it is not the proxy's own"
+		// It is not the proxy's own.
+		assert_noop!(
+			Market::cancel_order(signed("friend"), 0),
+			pallet_market::Error::<Runtime>::NotTenant
 		);
 		assert_ok!(made_by_proxy(cancel.into()));
 		assert_eq!(Balances::reserved_balance(account("friend")), 0);

@@ -427,8 +427,10 @@ fn a_deposit_takes_over_nothing_that_others_owe() {
 		Escrow::deposit(signed("tenant"), id, 50 * MAX_RATE).unwrap();
 		let held: Vec<u128> = stream(id).funders.iter().map(|f| f.held).collect();
 		assert_eq!(held, [50 * MAX_RATE, 30 * MAX_RATE]);
-		let withdraw = Escrow::withdraw(signed("friend"), id, 30 * MAX_RATE + 1);
-		assert_eq!(withdraw.unwrap_err().error, S::NotWithdrawable.into());
+		assert_noop!(
+			Escrow::withdraw(signed("friend"), id, 30 * MAX_RATE + 1),
+			S::NotWithdrawable
+		);
 	});
 }
 
