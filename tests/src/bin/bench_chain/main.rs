@@ -27,7 +27,7 @@ use std::{path::PathBuf, process::ExitCode};
 /// met stands in the table; the exit code says only whether all was measured.
 #[derive(Parser)]
 struct Arguments {
-	/// Few of everything, no absence, and no dry streams unless they are asked for: an answer in five minutes.
+	/// Few of everything, and neither absence nor dry streams unless they are asked for: an answer in five minutes.
 	#[arg(long)]
 	quick: bool,
 	/// What to measure; everything, if nothing is named.
@@ -43,6 +43,8 @@ enum Part {
 	Transfers,
 	/// The same, and what each call of a lease's life costs against a transfer.
 	Calls,
+	/// The same of a report that a provider is absent, which takes many blocks.
+	Absence,
 	/// Many streams that run dry in one block, while transfers go on.
 	Dry,
 	/// Blocks beside more and more active leases.
@@ -52,7 +54,7 @@ enum Part {
 impl Arguments {
 	fn asks_for(&self, part: Part) -> bool {
 		match self.parts.is_empty() {
-			true => !self.quick || part != Part::Dry,
+			true => !self.quick || ![Part::Dry, Part::Absence].contains(&part),
 			false => self.parts.contains(&part),
 		}
 	}
@@ -107,7 +109,7 @@ async fn begin(arguments: &Arguments, slot_millis: u64) -> anyhow::Result<Settin
 /// What was measured, and what ended that early.
 async fn run(arguments: &Arguments) -> (Vec<Figure>, anyhow::Result<()>) {
 	let mut figures = Vec::new();
-	let calls = [Part::Transfers, Part::Calls];
+	let calls = [Part::Transfers, Part::Calls, Part::Absence];
 	let parts: [(&[Part], bool); 2] = [(&calls, true), (&[Part::Growth, Part::Dry], false)];
 	for (parts, first) in parts {
 		if !parts.iter().any(|part| arguments.asks_for(*part)) {
@@ -128,7 +130,10 @@ async fn run(arguments: &Arguments) -> (Vec<Figure>, anyhow::Result<()>) {
 			true => of_calls(&mut setting, arguments).await,
 			false => of_many(&mut setting, arguments).await,
 		};
-		if first && arguments.asks_for(Part::Calls) {
+		if [Part::Calls, Part::Absence]
+			.iter()
+			.any(|part| first && arguments.asks_for(*part))
+		{
 			setting.bench.report();
 		}
 		figures.append(&mut setting.bench.figures);
@@ -152,10 +157,9 @@ async fn of_calls(setting: &mut Setting, arguments: &Arguments) -> anyhow::Resul
 		life::instant(bench, tenants).await?;
 		others::changes(bench, tenants, operator).await?;
 		others::choices(bench, tenants, operator).await?;
-		// It takes many blocks.
-		if !arguments.quick {
-			others::absence(bench, tenants, operator, owner).await?;
-		}
+	}
+	if arguments.asks_for(Part::Absence) {
+		others::absence(bench, tenants, operator, owner).await?;
 	}
 	Ok(())
 }

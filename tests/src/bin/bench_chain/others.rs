@@ -211,6 +211,8 @@ pub async fn absence(
 	let mut leases = bench.one_each(tenants, operator).await?;
 	bench.by_root(admin, set_terms(DEADLINE, RETAINED)).await?;
 	bench.by_root(admin, set_downtime(downtime)).await?;
+	// An absence that began before has the former downtime.
+	bench.node.pass(providers.heartbeat_period + 2).await?;
 	bench.duty = None;
 	let absent = providers.heartbeat_grace + downtime;
 	bench.node.pass(absent).await?;
