@@ -83,6 +83,8 @@ enum Command {
 	Keys(keys::Command),
 	/// Order capacity for a manifest file, hand it to the winner, and see it run.
 	Deploy(deploy::Deploy),
+	/// Change what runs in a lease of services: only what the file says otherwise is started anew.
+	Update(deploy::Update),
 	/// Check manifest files, without a chain.
 	Validate(validate::Validate),
 	/// Show what a manifest file would cost at most, without a chain.
@@ -98,6 +100,14 @@ enum Command {
 	Files(tenant::Files),
 	/// Tell in words what happened to a lease.
 	Events(tenant::Events),
+	/// Put more money into a lease, so that it lasts longer.
+	TopUp(tenant::TopUp),
+	/// Take money that a lease does not need out of it.
+	Withdraw(tenant::Withdraw),
+	/// Let a lease take money from the account by itself whenever it runs low, or no longer.
+	Refill(tenant::Refill),
+	/// Make all access grants of a lease void.
+	Revoke(tenant::Revoke),
 	/// End a lease, or take an open order back.
 	Close(tenant::Close),
 	/// Send LEASE to an account.
@@ -157,6 +167,7 @@ fn main() -> ExitCode {
 		match arguments.command {
 			Command::Keys(command) => command.run(&context),
 			Command::Deploy(deploy) => deploy.run(&context).await,
+			Command::Update(update) => update.run(&context).await,
 			Command::Validate(validate) => validate.run(&context),
 			Command::Price(price) => price.run(&context),
 			Command::Leases(leases) => leases.run(&context).await,
@@ -164,6 +175,10 @@ fn main() -> ExitCode {
 			Command::Status(status) => status.run(&context).await,
 			Command::Files(files) => files.run(&context).await,
 			Command::Events(events) => events.run(&context).await,
+			Command::TopUp(top_up) => top_up.run(&context).await,
+			Command::Withdraw(withdraw) => withdraw.run(&context).await,
+			Command::Refill(refill) => refill.run(&context).await,
+			Command::Revoke(revoke) => revoke.run(&context).await,
 			Command::Close(close) => close.run(&context).await,
 			Command::Transfer(transfer) => transfer.run(&context).await,
 			Command::Providers(providers) => providers.run(&context).await,

@@ -111,6 +111,10 @@ pub enum Call {
 	CloseLease {
 		lease: u64,
 	},
+	UpdateManifest {
+		lease: u64,
+		manifest_hash: [u8; 32],
+	},
 	SubmitReceipt {
 		lease: u64,
 		block: u32,
@@ -123,6 +127,18 @@ pub enum Call {
 	Deposit {
 		lease: u64,
 		amount: u128,
+	},
+	Withdraw {
+		lease: u64,
+		amount: u128,
+	},
+	/// (planck at a time, planck in all); `None`: no longer.
+	SetRefill {
+		lease: u64,
+		refill: Option<(u128, u128)>,
+	},
+	RevokeAccess {
+		lease: u64,
 	},
 	Transfer {
 		to: AccountId32,
@@ -224,6 +240,10 @@ impl Call {
 			Self::PauseLease { lease } => checked(at, &tx.market().pause_lease(*lease)),
 			Self::ResumeLease { lease } => checked(at, &tx.market().resume_lease(*lease)),
 			Self::CloseLease { lease } => checked(at, &tx.market().close_lease(*lease)),
+			Self::UpdateManifest {
+				lease,
+				manifest_hash,
+			} => checked(at, &tx.market().update_manifest(*lease, *manifest_hash)),
 			Self::SubmitReceipt {
 				lease,
 				block,
@@ -236,6 +256,13 @@ impl Call {
 				checked(at, &tx.market().report_missing_manifest(*lease))
 			}
 			Self::Deposit { lease, amount } => checked(at, &tx.escrow().deposit(*lease, *amount)),
+			Self::Withdraw { lease, amount } => checked(at, &tx.escrow().withdraw(*lease, *amount)),
+			Self::SetRefill { lease, refill } => {
+				use types::pallet_escrow::types::Refill;
+				let refill = refill.map(|(amount, budget)| Refill { amount, budget });
+				checked(at, &tx.escrow().set_refill(*lease, refill))
+			}
+			Self::RevokeAccess { lease } => checked(at, &tx.market().revoke_access(*lease)),
 			Self::Transfer { to, amount } => checked(
 				at,
 				&tx.balances().transfer_keep_alive((*to).into(), *amount),

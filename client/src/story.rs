@@ -194,6 +194,19 @@ pub async fn told(view: &View, order: u64, lease: Option<u64>) -> Result<Vec<Tol
 			if Some(e.lease) == lease {
 				tell("LeaseResumed", "the workload may run again".into());
 			}
+		} else if let Some(Ok(e)) = event.decode_fields_as::<escrow::events::Deposited>() {
+			if Some(e.lease) == lease {
+				let text = format!("{} puts {} more on hold for it", e.who, amount(e.amount));
+				tell("Deposited", text);
+			}
+		} else if let Some(Ok(e)) = event.decode_fields_as::<market::events::ManifestUpdated>() {
+			if Some(e.lease) == lease {
+				let hash = hex::encode(e.manifest_hash);
+				tell(
+					"ManifestUpdated",
+					format!("the tenant names another manifest: {hash}"),
+				);
+			}
 		} else if let Some(Ok(e)) = event.decode_fields_as::<market::events::LeaseReclaimed>() {
 			if Some(e.lease) == lease {
 				let text = format!("the provider takes its capacity back in block {}", e.ends);

@@ -275,6 +275,26 @@ impl<F> Service<F> {
 	}
 }
 
+impl Service {
+	/// A digest of all that makes a replica what it is: not of how many there are, nor of what is started first.
+	pub fn digest(&self) -> [u8; 32] {
+		let alone = Self {
+			count: 1,
+			depends_on: Vec::new(),
+			..self.clone()
+		};
+		blake2_256(&alone.encode())
+	}
+
+	/// A digest of its image's name, if it runs an image.
+	pub fn image_digest(&self) -> Option<[u8; 32]> {
+		match &self.program {
+			Program::Module(_) => None,
+			Program::Image { reference, .. } => Some(blake2_256(reference.as_bytes())),
+		}
+	}
+}
+
 /// What to run.
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct Manifest {

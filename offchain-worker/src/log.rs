@@ -59,6 +59,32 @@ pub fn segment_at(folder: &Path, at: u64) -> Option<(u64, PathBuf, bool)> {
 	Some((*start, path.clone(), is_last))
 }
 
+/// Throws away the oldest parts of a log that nobody writes, until no more than so many bytes are kept.
+pub fn trim(folder: &Path, keep: u64) -> std::io::Result<()> {
+	let found = match segments(folder) {
+		Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+		found => found?,
+	};
+	let mut sizes = Vec::new();
+	for (_, path) in &found {
+		sizes.push(std::fs::metadata(path)?.len());
+	}
+	let mut sum = sizes.iter().copied().fold(0, u64::saturating_add);
+	let last = found.len().saturating_sub(1);
+	for (n, ((start, path), size)) in found.iter().zip(sizes).enumerate() {
+		if sum <= keep {
+			break;
+		}
+		if n == last {
+			// Whoever reads it goes on at its end.
+			LogWriter::segment(folder, start.saturating_add(size))?;
+		}
+		std::fs::remove_file(path)?;
+		sum = sum.saturating_sub(size);
+	}
+	Ok(())
+}
+
 /// Where a log goes on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct End {

@@ -23,6 +23,7 @@ mod room;
 mod socket;
 mod store;
 mod trust;
+mod update;
 
 use clap::{Parser, Subcommand};
 use leasehold_client::ChainError;
@@ -61,10 +62,14 @@ enum Command {
 	Init(operate::Init),
 	/// Register the provider on chain, with its bond. Signed by the owner.
 	Register(operate::Register),
+	/// Leave the chain: unbond, take no new leases. Signed by the owner.
+	Deregister(operate::Deregister),
 	/// Serve leases until SIGTERM; workloads go on without the daemon.
 	Run,
 	/// Put capacity, attributes and URL on chain anew, after a change of the configuration.
 	Update,
+	/// Have the running daemon take no new leases; those that it has go on.
+	Drain(operate::Drain),
 	/// Show what the running daemon does.
 	Status(operate::Status),
 	/// Say what the running daemon decided about an order: what it bid, or why it did not.
@@ -118,6 +123,8 @@ fn main() -> ExitCode {
 		match arguments.command {
 			Command::Init(init) => init.run(&arguments.dir),
 			Command::Register(register) => register.run(&arguments.dir).await,
+			Command::Deregister(deregister) => deregister.run(&arguments.dir).await,
+			Command::Drain(drain) => drain.run(&arguments.dir).await,
 			Command::Run => daemon::run(&arguments.dir).await,
 			Command::Status(status) => status.run(&arguments.dir).await,
 			Command::Why(why) => why.run(&arguments.dir).await,

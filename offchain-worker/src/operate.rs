@@ -1,4 +1,4 @@
-//! The operator's commands: init, register, status.
+//! The operator's commands.
 
 use crate::{
 	config::{Config, Template, FILE},
@@ -187,8 +187,9 @@ impl Init {
 	}
 }
 
+/// The owner's key, in whatever way it is named.
 #[derive(Debug, Args)]
-pub struct Register {
+pub struct Owner {
 	/// The owner's key file (see `leasehold keys create`).
 	#[arg(long, required_unless_present = "owner_uri")]
 	owner_key: Option<PathBuf>,
@@ -198,13 +199,10 @@ pub struct Register {
 	/// Secret URI of the owner, as `//Alice`; for development chains.
 	#[arg(long, conflicts_with = "owner_key")]
 	owner_uri: Option<String>,
-	/// The bond, LEASE.
-	#[arg(long)]
-	bond: String,
 }
 
-impl Register {
-	fn owner(&self) -> anyhow::Result<Keypair> {
+impl Owner {
+	fn pair(&self) -> anyhow::Result<Keypair> {
 		if let Some(uri) = &self.owner_uri {
 			return Ok(keystore::from_uri(uri)?);
 		}
@@ -218,11 +216,22 @@ impl Register {
 		};
 		Ok(keystore::read(path, &password)?)
 	}
+}
 
+#[derive(Debug, Args)]
+pub struct Register {
+	#[command(flatten)]
+	owner: Owner,
+	/// The bond, LEASE.
+	#[arg(long)]
+	bond: String,
+}
+
+impl Register {
 	pub async fn run(self, folder: &Path) -> anyhow::Result<()> {
 		let config = Config::read(folder)?;
 		let operator = keystore::account(&operator_key(folder)?);
-		let owner = self.owner()?;
+		let owner = self.owner.pair()?;
 		let bond = units::parse_amount(&self.bond).map_err(anyhow::Error::msg)?;
 		let chain = Chain::connect(&config.node, None).await?;
 		let view = chain.connection().await?.best().await?;
@@ -264,6 +273,76 @@ impl Register {
 			"provider {provider} is registered in block {}",
 			receipt.block.0
 		);
+		Ok(())
+	}
+}
+
+#[derive(Debug, Args)]
+pub struct Deregister {
+	#[command(flatten)]
+	owner: Owner,
+}
+
+impl Deregister {
+	pub async fn run(self, folder: &Path) -> anyhow::Result<()> {
+		let config = Config::read(folder)?;
+		let owner = self.owner.pair()?;
+		let account = keystore::account(&owner);
+		let chain = Chain::connect(&config.node, None).await?;
+		let view = chain.connection().await?.best().await?;
+		let terms = view.terms().await?;
+		let Some(id) = view.owned_by(&account).await? else {
+			bail!("{account} owns no provider");
+		};
+		let journal = Journal::open(&folder.join("owner-transactions"))?;
+		let signer = Signer::start(chain.clone(), owner, journal, chain.follow());
+		eprintln!("deregistering; this takes a few blocks …");
+		signer.submit(Call::Deregister, Wait::Finalized).await?;
+		let view = chain.connection().await?.finalized().await?;
+		let Some(provider) = view.provider(id).await? else {
+			println!("provider {id} is gone; its bond is back");
+			return Ok(());
+		};
+		let until = provider.unbonding_until.unwrap_or_default();
+		println!(
+			"provider {id} takes no new leases; the bond of {} comes back by itself after block {until} (in about \
+			 {}), once its last lease has ended",
+			units::lease(provider.bond),
+			units::blocks_as_time(until.saturating_sub(view.number()), terms.slot_millis)
+		);
+		let leases = provider.leases;
+		if leases > 0 {
+			println!("leases that are open: {leases}; keep the daemon running for as long as there are any");
+		}
+		Ok(())
+	}
+}
+
+#[derive(Debug, Args)]
+pub struct Drain {
+	/// Take new leases again.
+	#[arg(long)]
+	off: bool,
+}
+
+impl Drain {
+	pub async fn run(self, folder: &Path) -> anyhow::Result<()> {
+		let word = if self.off { "undrain" } else { "drain" };
+		let answer = ask(folder, word).await?;
+		if let Some(why) = answer["error"].as_str() {
+			bail!("{why}");
+		}
+		let since = match answer["block"].as_u64() {
+			Some(block) => format!("as of block {block}"),
+			None => "as it did already".to_owned(),
+		};
+		match self.off {
+			true => println!("this provider takes new leases again, {since}"),
+			false => println!(
+				"this provider takes no new leases, {since}; those that it has go on until they end: {}",
+				answer["leases"]
+			),
+		}
 		Ok(())
 	}
 }
@@ -326,6 +405,7 @@ impl Status {
 			println!("services    {services}");
 		}
 		for (name, key) in [
+			("drained", "drained"),
 			("offer", "offer"),
 			("in use", "in_use"),
 			("refused", "refusal"),

@@ -7,10 +7,11 @@ use crate::{
 	members,
 	results::outputs,
 	store::{LeaseRow, Phase},
+	update,
 };
 use leasehold_client::{
 	view::{OpenLease, State, Suspension, View},
-	Call, Connection, FailureCode, Heads,
+	Call, Connection, FailureCode, Heads, WorkloadKind,
 };
 use leasehold_manifest::{result::result_hash, FileEntry, Manifest, Service};
 use std::{
@@ -66,8 +67,10 @@ pub async fn turn(
 		}
 	}
 	let mut rows = shared.store.leases()?;
+	let updated = rows.iter().filter(|row| row.former.is_some());
+	let updated: Vec<_> = updated.map(|row| row.lease).collect();
 	rows.retain(|row| {
-		let open = |l: &OpenLease| l.id == row.lease && l.manifest_hash == row.manifest_hash;
+		let open = |l: &OpenLease| l.id == row.lease && row.is_of(l);
 		!leases.iter().any(open)
 	});
 	let (closed, vanished): (Vec<_>, Vec<_>) =
@@ -77,8 +80,13 @@ pub async fn turn(
 			tracing::warn!(lease = row.lease, %error, "the lease's data stays");
 		}
 	}
-	if !vanished.is_empty() {
+	if !vanished.is_empty() || !updated.is_empty() {
 		let finalized = View::from(connection.at(heads.finalized.1).await?);
+		for lease in updated {
+			if let Err(error) = update::settle(shared, &finalized, lease).await {
+				tracing::warn!(lease, %error, "what a former manifest left waits");
+			}
+		}
 		// One lease that cannot be handled never keeps the others waiting.
 		for row in &vanished {
 			if let Err(error) = closing::wind_up(shared, best, &finalized, row).await {
@@ -134,30 +142,35 @@ pub async fn stop(shared: &Shared, row: &LeaseRow) -> anyhow::Result<bool> {
 /// The row of a lease, made if this daemon meets it for the first time.
 pub async fn row(shared: &Shared, lease: &OpenLease) -> anyhow::Result<LeaseRow> {
 	if let Some(row) = shared.store.lease(lease.id)? {
-		let known = (row.manifest_hash, row.tenant, row.access);
-		if known == (lease.manifest_hash, lease.tenant.0, lease.access.0) {
-			if row.epoch >= lease.epoch {
-				return Ok(row);
-			}
-			let raised = shared.store.update(row.lease, |row| {
-				row.epoch = lease.epoch;
-				true
-			})?;
-			return Ok(raised.unwrap_or(row));
+		if row.is_of(lease) {
+			return update::noted(shared, lease, row);
 		}
-		// A fork gave the id to another lease: what was for the other one is stopped and kept aside.
-		tracing::warn!(
-			lease = lease.id,
-			"the chain has another lease of this id than before"
-		);
 		let stopped = stop(shared, &row).await?;
-		anyhow::ensure!(stopped, "the other lease's workload is being stopped");
-		shared.store.set_aside(&row)?;
+		anyhow::ensure!(stopped, "what ran in it before is being stopped");
+		let same = (row.tenant, row.order) == (lease.tenant.0, Some(lease.order));
+		if same {
+			tracing::info!(lease = lease.id, "the tenant names another job");
+			shared.store.wipe(&row)?;
+		} else {
+			// A fork gave the id to another lease: what was for the other one is kept aside.
+			tracing::warn!(
+				lease = lease.id,
+				"the chain has another lease of this id than before"
+			);
+			shared.store.set_aside(&row)?;
+		}
 	}
+	// Of what it was begun with, if the index has been lost, something may run.
+	let begun = members::made_of(&shared.store.lease_folder(lease.id))?;
+	let other = begun.into_iter().find(|made| *made != lease.manifest_hash);
+	let other = other.filter(|_| lease.kind == WorkloadKind::Service);
 	let row = LeaseRow {
 		version: 1,
 		lease: lease.id,
-		manifest_hash: lease.manifest_hash,
+		order: Some(lease.order),
+		manifest_hash: other.unwrap_or(lease.manifest_hash),
+		next: other.map(|_| lease.manifest_hash),
+		former: None,
 		tenant: lease.tenant.0,
 		access: lease.access.0,
 		epoch: lease.epoch,
@@ -215,6 +228,9 @@ async fn step(
 		}
 		Phase::Closed { .. } => return Ok(()),
 		Phase::AwaitingManifest | Phase::Starting | Phase::Running | Phase::Suspended => {}
+	}
+	if let Some(next) = row.next {
+		row = update::renewed(shared, row, next).await?;
 	}
 	let found = manifest(shared, &row);
 	let Ok(Some(manifest)) = found else {

@@ -21,8 +21,8 @@ fn path(folder: &Path) -> PathBuf {
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Answers each connection, which sends a word or two, in JSON: `status` with the status, `update` with
-/// the block in which the chain took the configuration, or why it did not, `why ORDER` with what was decided
-/// about an order.
+/// the block in which the chain took the configuration, or why it did not, `drain` and `undrain` with the block in
+/// which it took that and the number of leases, `why ORDER` with what was decided about an order.
 pub fn serve(
 	shared: Arc<Shared>,
 	stopped: watch::Receiver<bool>,
@@ -67,7 +67,16 @@ async fn answer(shared: &Shared, word: &str) -> Value {
 			Ok(block) => json!({ "block": block }),
 			Err(error) => json!({ "error": format!("{error:#}") }),
 		},
+		"drain" => drain(shared, true).await,
+		"undrain" => drain(shared, false).await,
 		other => json!({ "error": format!("`{other}` is no command of this daemon") }),
+	}
+}
+
+async fn drain(shared: &Shared, drains: bool) -> Value {
+	match shared.drain(drains).await {
+		Ok((block, leases)) => json!({ "block": block, "leases": leases }),
+		Err(error) => json!({ "error": format!("{error:#}") }),
 	}
 }
 

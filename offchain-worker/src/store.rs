@@ -7,11 +7,12 @@ use chacha20poly1305::{
 	aead::{Aead, KeyInit, Payload},
 	Key, XChaCha20Poly1305, XNonce,
 };
-use leasehold_client::{AccountId32, H256};
+use leasehold_client::{view::OpenLease, AccountId32, WorkloadKind, H256};
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition};
 use rustix::fs::{flock, FlockOperation};
 use serde::{Deserialize, Serialize};
 use std::{
+	collections::BTreeSet,
 	fs::File,
 	path::{Path, PathBuf},
 };
@@ -30,7 +31,16 @@ const LEASES: TableDefinition<u64, &[u8]> = TableDefinition::new("leases");
 pub struct LeaseRow {
 	pub version: u32,
 	pub lease: u64,
+	/// The order that it was made for; daemons of before did not note it.
+	#[serde(default)]
+	pub order: Option<u64>,
 	pub manifest_hash: [u8; 32],
+	/// Of the manifest that the tenant has named since: it takes the other's place once all of it is here.
+	#[serde(default)]
+	pub next: Option<[u8; 32]>,
+	/// Of the one before, until finality says that it is not to be run any more.
+	#[serde(default)]
+	pub former: Option<[u8; 32]>,
 	pub tenant: [u8; 32],
 	pub access: [u8; 32],
 	/// Grants of an earlier epoch are void.
@@ -70,6 +80,25 @@ impl LeaseRow {
 	/// The account whose grants count.
 	pub fn access(&self) -> AccountId32 {
 		AccountId32(self.access)
+	}
+
+	/// Whether it is of this lease: a fork may give the number to another. Services may get another manifest; to a
+	/// job that is another job.
+	pub fn is_of(&self, lease: &OpenLease) -> bool {
+		let is_updated = || {
+			let order = self.order.is_none_or(|order| order == lease.order);
+			order && lease.kind == WorkloadKind::Service
+		};
+		(self.tenant, self.access) == (lease.tenant.0, lease.access.0)
+			&& (self.manifest_hash == lease.manifest_hash || is_updated())
+	}
+
+	/// Whether the workload has come to its end.
+	pub fn is_over(&self) -> bool {
+		matches!(
+			self.phase,
+			Phase::Ended { .. } | Phase::Failed { .. } | Phase::Closed { .. }
+		)
 	}
 }
 
@@ -373,7 +402,7 @@ impl Store {
 			std::fs::remove_dir_all(&folder)
 				.map_err(|error| StoreError::File(folder.clone(), error))?;
 		}
-		let _ = std::fs::remove_file(self.manifest_path(row.lease, &row.manifest_hash));
+		self.keep_manifests(row.lease, &BTreeSet::new())?;
 		self.forget(row.lease)
 	}
 
@@ -381,6 +410,30 @@ impl Store {
 		self.folder
 			.join("manifests")
 			.join(format!("{lease}-{}.sealed", hex::encode(hash)))
+	}
+
+	/// Removes all manifests of a lease but these.
+	pub fn keep_manifests(&self, lease: u64, kept: &BTreeSet<[u8; 32]>) -> Result<(), StoreError> {
+		let folder = self.folder.join("manifests");
+		let file = |error| StoreError::File(folder.clone(), error);
+		let kept: Vec<_> = kept
+			.iter()
+			.map(|hash| self.manifest_path(lease, hash))
+			.collect();
+		let begin = format!("{lease}-");
+		for entry in std::fs::read_dir(&folder).map_err(file)? {
+			let entry = entry.map_err(file)?;
+			let is_its = |name: &str| name.starts_with(&begin);
+			if entry.file_name().to_str().is_some_and(is_its) && !kept.contains(&entry.path()) {
+				std::fs::remove_file(entry.path()).map_err(file)?;
+			}
+		}
+		Ok(())
+	}
+
+	/// Removes a manifest that cannot be run.
+	pub fn remove_manifest(&self, lease: u64, hash: &[u8; 32]) {
+		let _ = std::fs::remove_file(self.manifest_path(lease, hash));
 	}
 
 	/// The leases that have a folder.
@@ -463,7 +516,10 @@ mod tests {
 		LeaseRow {
 			version: 1,
 			lease: 3,
+			order: Some(5),
 			manifest_hash: [1; 32],
+			next: None,
+			former: None,
 			tenant: [2; 32],
 			access: [2; 32],
 			epoch: 0,
@@ -518,7 +574,11 @@ mod tests {
 	#[test]
 	fn a_row_of_version_1_is_still_read() {
 		let fixture = include_str!("../fixtures/lease-row-v1.json");
-		assert_eq!(serde_json::from_str::<LeaseRow>(fixture).unwrap(), row());
+		let known = LeaseRow {
+			order: None,
+			..row()
+		};
+		assert_eq!(serde_json::from_str::<LeaseRow>(fixture).unwrap(), known);
 	}
 
 	#[test]

@@ -125,13 +125,12 @@ pub(super) async fn deliver(
 			let receipt = gateway
 				.call("lease_submitManifest", deployment.manifest.clone())
 				.await?;
-			let missing = receipt["missing"].as_array().cloned().unwrap_or_default();
+			let missing = receipt["missing_digests"].as_array();
+			let missing = missing.cloned().unwrap_or_default();
 			// They are kept in the manifest's order.
 			for ((_, entry), (place, disk)) in manifest.files().zip(&deployment.files) {
-				if missing
-					.iter()
-					.any(|path| path.as_str() == Some(entry.path.as_str()))
-				{
+				let digest = hex::encode(entry.sha256);
+				if missing.iter().any(|one| *one == digest) {
 					context
 						.out
 						.waiting(format!("uploading {} ({} bytes)", entry.path, entry.size));

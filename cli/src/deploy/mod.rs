@@ -2,8 +2,10 @@
 
 mod follow;
 mod prepare;
+mod update;
 
 pub use prepare::{read, understand};
+pub use update::Update;
 
 use crate::{gateway, keys, output::Failure, tenant, Context};
 use clap::Args;
@@ -23,7 +25,7 @@ use std::{io::IsTerminal as _, path::PathBuf, time::Duration};
 /// How often the chain is looked at.
 const LOOK: Duration = Duration::from_millis(300);
 /// Kept free for transaction fees, planck.
-const FEES: u128 = units::LEASE / 10;
+pub const FEES: u128 = units::LEASE / 10;
 
 #[derive(Debug, Args)]
 pub struct Deploy {
@@ -62,7 +64,7 @@ pub struct Deploy {
 	anyway: bool,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+pub fn duration(text: &str) -> Result<Duration, String> {
 	let time = leasehold_manifest::quantity::duration(text);
 	time.ok_or_else(|| format!("`{text}` is no time; write it as 90m, 12h or 30d"))
 }
@@ -284,25 +286,15 @@ impl Deploy {
 			units::lease(terms.record_deposit)
 		));
 		if !self.yes {
-			confirm()?;
+			confirm("deploy?", "not deployed")?;
 		}
-		let files = prepared
-			.files
-			.iter()
-			.map(|(place, _, disk)| {
-				(
-					place.clone(),
-					std::path::absolute(disk).unwrap_or_else(|_| disk.clone()),
-				)
-			})
-			.collect();
 		let mut deployment = Deployment {
 			version: 1,
 			genesis,
 			account: who.to_string(),
 			manifest: hex::encode(&bytes),
 			order: None,
-			files,
+			files: prepared.on_disk(),
 		};
 		deployment.save(context)?;
 		context.out.waiting("placing the order");
@@ -392,7 +384,8 @@ impl Deploy {
 	}
 }
 
-fn confirm() -> Result<(), Failure> {
+/// Asks before something is spent.
+pub fn confirm(question: &str, refused: &str) -> Result<(), Failure> {
 	if !std::io::stdin().is_terminal() {
 		let what = "the price has not been confirmed";
 		return Err(Failure::new(
@@ -401,13 +394,13 @@ fn confirm() -> Result<(), Failure> {
 			"Add --yes where nobody can be asked.",
 		));
 	}
-	eprint!("  deploy? [y/N] ");
+	eprint!("  {question} [y/N] ");
 	let mut answer = String::new();
 	let read = std::io::stdin().read_line(&mut answer);
 	if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
 		return Ok(());
 	}
-	Err(Failure::new(1, "not deployed", ""))
+	Err(Failure::new(1, refused, ""))
 }
 
 /// (planck a block, provider, version) of the standing offers that could be taken now, the cheapest first, and how many

@@ -212,6 +212,15 @@ pub fn understand(
 }
 
 impl Prepared {
+	/// (place at the gateway, file on this disk), wherever the next command is run.
+	pub(super) fn on_disk(&self) -> Vec<(String, PathBuf)> {
+		let files = self.files.iter().map(|(place, _, disk)| {
+			let whole = std::path::absolute(disk).unwrap_or_else(|_| disk.clone());
+			(place.clone(), whole)
+		});
+		files.collect()
+	}
+
 	/// Refuses what no provider runs yet.
 	pub(super) fn can_be_run(&self) -> Result<(), Failure> {
 		self.manifest.can_be_run().map_err(|what| {
@@ -243,6 +252,15 @@ impl Deployment {
 			.join(format!("{}.json", hex::encode(hash)))
 	}
 
+	fn read(path: &Path) -> Option<Self> {
+		serde_json::from_slice(&std::fs::read(path).ok()?).ok()
+	}
+
+	/// The deployment of a manifest with this hash, if it is kept here.
+	pub fn of_hash(context: &Context, hash: &[u8; 32]) -> Option<Self> {
+		Self::read(&Self::path(context, hash))
+	}
+
 	pub fn bytes(&self) -> Vec<u8> {
 		hex::decode(&self.manifest).unwrap_or_default()
 	}
@@ -267,8 +285,7 @@ impl Deployment {
 		})
 	}
 
-	/// The deployment of an order: by its number, or by its manifest's hash on chain, if the command
-	/// ended before it had seen the number.
+	/// The deployment of an order: by its manifest's hash on chain; once the order is over, by its number.
 	pub fn of_order(
 		context: &Context,
 		order: u64,
@@ -276,17 +293,20 @@ impl Deployment {
 		hash: Option<[u8; 32]>,
 	) -> Result<Self, Failure> {
 		let folder = context.dir.join("deployments");
-		let found = std::fs::read_dir(&folder)
-			.into_iter()
-			.flatten()
-			.flatten()
-			.filter_map(|entry| std::fs::read(entry.path()).ok())
-			.filter_map(|bytes| serde_json::from_slice::<Self>(&bytes).ok())
-			.find(|deployment| {
-				let by_hash =
-					|| hash.is_some_and(|hash| Manifest::hash(&deployment.bytes()) == hash);
-				deployment.genesis == genesis && (deployment.order == Some(order) || by_hash())
-			})
+		let by_number = || {
+			std::fs::read_dir(&folder)
+				.into_iter()
+				.flatten()
+				.flatten()
+				.filter_map(|entry| Self::read(&entry.path()))
+				.find(|known| known.order == Some(order) && known.genesis == genesis)
+		};
+		// An order may have had several, one after the other.
+		let found = match hash {
+			Some(hash) => Self::of_hash(context, &hash).filter(|known| known.genesis == genesis),
+			None => by_number(),
+		};
+		let found = found
 			.map(|deployment| Self {
 				order: Some(order),
 				..deployment

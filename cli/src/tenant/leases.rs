@@ -190,7 +190,20 @@ impl Status {
 			};
 			let replicas = replicas(&workload["replicas"]);
 			let addresses = gateway.addresses(&workload["ports"]);
+			let update = workload["next"].as_str().map(|next| {
+				let next = next.get(..8).unwrap_or(next);
+				let lacks = match workload["next_is_here"] == true {
+					true => "some of its files",
+					false => "it",
+				};
+				format!(
+					"another manifest ({next}) is to take its place, and the provider waits for {lacks}: \
+					 `leasehold update {} FILE` hands it in",
+					self.lease
+				)
+			});
 			let next = match (&record, workload["manifest"] == false) {
+				_ if update.is_some() => update.into_iter().collect(),
 				(LeaseRecordNow::Open(lease), true) => vec![format!(
 					"the provider has no manifest, or has lost it: `leasehold deploy --resume {}` hands it in",
 					lease.order
@@ -279,6 +292,29 @@ impl Close {
 				units::lease(closed.paid),
 				units::lease(closed.refunded),
 			)
+		});
+		Ok(())
+	}
+}
+
+#[derive(Debug, Args)]
+pub struct Revoke {
+	/// Number of the lease.
+	lease: u64,
+}
+
+impl Revoke {
+	pub async fn run(self, context: &Context) -> Result<(), Failure> {
+		let (chain, _) = connect(context).await?;
+		let pair = keys::account(context)?;
+		let id = self.lease;
+		context.out.waiting("telling the chain");
+		let call = Call::RevokeAccess { lease: id };
+		let receipt = submit(context, &chain, &pair, call, Wait::Finalized).await?;
+		let block = receipt.block.0;
+		let json = json!({ "lease": id, "block": block });
+		context.out.result(json, || {
+			format!("all grants for lease {id} that were issued before block {block} are void")
 		});
 		Ok(())
 	}

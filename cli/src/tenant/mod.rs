@@ -2,10 +2,12 @@
 
 mod account;
 mod leases;
+mod money;
 mod workload;
 
 pub use account::{balance, Events, Providers, Transfer};
-pub use leases::{closed_json, Close, Leases, Status};
+pub use leases::{closed_json, Close, Leases, Revoke, Status};
+pub use money::{Refill, TopUp, Withdraw};
 pub use workload::{show_log, Files, Logs};
 
 use crate::{
@@ -18,7 +20,7 @@ use leasehold_client::{
 	call::Call,
 	keystore,
 	signer::{Journal, Receipt, Signer, Wait},
-	units,
+	story, units,
 	view::{LeaseRecordNow, OpenLease, State, Suspension, View},
 	AccountId32, Chain, ChainError, Connection,
 };
@@ -149,6 +151,23 @@ pub(crate) fn unknown(lease: u64) -> Failure {
 pub(crate) fn swept(lease: u64) -> Failure {
 	let what = format!("lease {lease} was closed, and its record is no longer kept on chain");
 	Failure::new(5, what, "An archive node still knows it.")
+}
+
+/// A lease that is still open.
+pub async fn open_lease(view: &View, id: u64) -> Result<OpenLease, Failure> {
+	match view.lease(id).await? {
+		LeaseRecordNow::Open(lease) => Ok(*lease),
+		LeaseRecordNow::Closed(closed) => {
+			let what = format!("lease {id} is closed: {}", story::reason(&closed.reason));
+			Err(Failure::new(
+				5,
+				what,
+				"`leasehold deploy FILE` orders anew.",
+			))
+		}
+		LeaseRecordNow::Swept => Err(swept(id)),
+		LeaseRecordNow::Unknown => Err(unknown(id)),
+	}
 }
 
 /// A session with the provider of a lease, open or closed.

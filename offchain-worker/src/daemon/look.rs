@@ -110,7 +110,17 @@ impl Shared {
 		let wanted = Config::read(self.store.folder())
 			.map_err(anyhow::Error::from)
 			.and_then(|config| config.info().map_err(anyhow::Error::msg));
-		let differs = match (wanted, best.provider(self.provider).await?) {
+		let on_chain = best.provider(self.provider).await?;
+		let drained = on_chain
+			.as_ref()
+			.and_then(|provider| match provider.unbonding_until {
+				Some(until) => Some(format!(
+					"no new leases: the provider leaves, its bond is back after block {until}"
+				)),
+				None if provider.accepting => None,
+				None => Some("no new leases; `drain --off` ends that".into()),
+			});
+		let differs = match (wanted, on_chain) {
 			(Err(error), _) => Some(format!("{error:#}")),
 			(Ok(info), Some(on_chain)) if !on_chain.says(&info) => Some(
 				"the file says other capacity, attributes or URL than the chain; \
@@ -127,6 +137,7 @@ impl Shared {
 				tracing::warn!("{differs}");
 			}
 			(s.funds, s.short, s.differs) = (Some(funds), short, differs);
+			s.drained = drained;
 		});
 		Ok(())
 	}

@@ -102,6 +102,8 @@ pub struct Status {
 	pub short: bool,
 	/// Where the configuration and the chain differ.
 	pub differs: Option<String>,
+	/// Why it takes no new leases, if its operator or owner wants that.
+	pub drained: Option<String>,
 	/// Whether orders may be matched at once; not known before the chain has been asked.
 	pub offer: Option<String>,
 	/// Why this machine counts as in use, if it serves only while it is idle.
@@ -244,6 +246,28 @@ impl Shared {
 		self.note(|s| s.differs = None);
 		self.wake.notify_one();
 		Ok(receipt.block.0)
+	}
+
+	/// Takes no new leases from now on, or does so again: the block, unless it did before, and how many leases there
+	/// are.
+	pub async fn drain(&self, drains: bool) -> anyhow::Result<(Option<u32>, u32)> {
+		if !self.is_on_duty() {
+			bail!("this daemon is not on duty: see `leasehold-provider status`");
+		}
+		let best = self.chain.connection().await?.best().await?;
+		let provider = best.provider(self.provider).await?;
+		let provider = provider.context("the provider is not registered any more")?;
+		if provider.unbonding_until.is_some() {
+			bail!("the provider leaves: it takes no new leases any more");
+		}
+		if provider.accepting != drains {
+			return Ok((None, provider.leases));
+		}
+		let call = Call::SetPaused { paused: drains };
+		let receipt = self.signer.submit(call, Wait::Best).await?;
+		self.look_soon.store(true, Ordering::Relaxed);
+		self.wake.notify_one();
+		Ok((Some(receipt.block.0), provider.leases))
 	}
 }
 

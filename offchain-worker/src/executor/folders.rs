@@ -109,6 +109,33 @@ fn folder_of(volume: &Volume) -> String {
 	}
 }
 
+/// Which volume that is kept holds more than its size, in the folder of a replica that may have had other ones.
+pub fn too_large<'a>(folder: &Path, volumes: &'a [Volume]) -> Option<&'a Volume> {
+	let mut kept = volumes
+		.iter()
+		.filter(|v| matches!(v.medium, Medium::Persistent(_)));
+	kept.find(|volume| {
+		let size = u64::from(volume.size).saturating_mul(1 << 20);
+		measure(&folder.join(folder_of(volume))).0 > size
+	})
+}
+
+/// Removes the volumes of a replica that it has no longer.
+pub fn keep_volumes(folder: &Path, volumes: &[Volume]) -> std::io::Result<()> {
+	let kept: Vec<_> = volumes.iter().map(|v| folder.join(folder_of(v))).collect();
+	let entries = match std::fs::read_dir(folder.join(KEPT)) {
+		Err(error) if error.kind() == NotFound => return Ok(()),
+		entries => entries?,
+	};
+	for entry in entries {
+		let path = entry?.path();
+		if !kept.contains(&path) {
+			std::fs::remove_dir_all(path)?;
+		}
+	}
+	Ok(())
+}
+
 /// Whether there is a volume that outlives an attempt.
 pub fn has_kept(attempt: &Attempt) -> bool {
 	attempt.folder.join(KEPT).exists()
@@ -191,6 +218,32 @@ mod tests {
 	use super::*;
 	use crate::executor::tests::attempt;
 	use leasehold_manifest::Kind;
+
+	#[test]
+	fn only_volumes_that_are_no_longer_named_are_removed() {
+		let folder = tempfile::tempdir().unwrap();
+		let volume = |name: &str, medium| Volume {
+			name: name.into(),
+			size: 1,
+			medium,
+			mount: None,
+			read_only: false,
+		};
+		let beta = || Medium::Persistent("beta2".into());
+		keep_volumes(folder.path(), &[]).unwrap();
+		for name in ["kept/data", "kept/old", "kept/tmp", "volumes/tmp"] {
+			std::fs::create_dir_all(folder.path().join(name)).unwrap();
+		}
+		let volumes = [volume("data", beta()), volume("tmp", Medium::Ephemeral)];
+		keep_volumes(folder.path(), &volumes).unwrap();
+		let there = |name: &str| folder.path().join(name).exists();
+		assert!(there("kept/data") && there("volumes/tmp"));
+		assert_eq!(too_large(folder.path(), &volumes), None);
+		let file = folder.path().join("kept/data/file");
+		std::fs::write(file, vec![1; (1 << 20) + 1]).unwrap();
+		assert_eq!(too_large(folder.path(), &volumes), volumes.first());
+		assert!(!there("kept/old") && !there("kept/tmp"));
+	}
 
 	#[test]
 	fn volumes_of_an_image_go_into_the_lease() {

@@ -1,7 +1,7 @@
 //! What runs a workload. One trait, one folder an executor.
 
 pub mod container;
-mod folders;
+pub mod folders;
 mod health;
 pub mod measure;
 pub mod wasm;

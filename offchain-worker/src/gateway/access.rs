@@ -70,8 +70,7 @@ async fn another(gateway: &Gateway, row: &LeaseRow) -> Result<Option<LeaseRow>, 
 	let Some(lease) = open_lease(gateway, row.lease).await? else {
 		return Ok(None);
 	};
-	let known = (row.manifest_hash, row.tenant, row.access);
-	if known == (lease.manifest_hash, lease.tenant.0, lease.access.0) {
+	if row.is_of(&lease) {
 		return Ok(None);
 	}
 	let met = reconcile::row(&gateway.shared, &lease).await;

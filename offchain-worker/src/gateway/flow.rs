@@ -6,6 +6,7 @@ use crate::{
 	reconcile::{input_path, manifest},
 	results::outputs,
 	store::{LeaseRow, Phase},
+	update::wanted,
 };
 use axum::{
 	body::{Body, Bytes},
@@ -95,7 +96,7 @@ pub async fn put_file(
 	let facts = ("PUT", signed_path.as_str(), digest.as_str());
 	let row = access::check_headers(&gateway, lease, Scope::Deploy, &headers, facts).await?;
 	let open = !matches!(row.phase, Phase::Closed { .. });
-	let manifest = manifest(&gateway.shared, &row).map_err(internal)?;
+	let manifest = wanted(&gateway.shared, &row).map_err(internal)?;
 	let Some(manifest) = manifest.filter(|_| open) else {
 		return Err(refused(StatusCode::CONFLICT, "hand in the manifest first"));
 	};

@@ -4,8 +4,9 @@ use super::{access, Gateway, Refused, API};
 use crate::{
 	executor::{container::Image, measure::measure},
 	members::{self, Replicas},
-	reconcile::{manifest, missing},
+	reconcile::{self, missing},
 	store::{LeaseRow, Phase},
+	update::{self, wanted},
 };
 use axum::http::StatusCode;
 use jsonrpsee::{
@@ -44,8 +45,9 @@ struct Receipt {
 	block: u32,
 	/// The operator's, as the chain takes it: should the lease not start, the tenant may put it there.
 	signature: String,
-	/// Files that are still to be handed in.
+	/// Files that are still to be handed in, and their digests: several may have the same name.
 	missing: Vec<String>,
+	missing_digests: Vec<String>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -57,6 +59,11 @@ struct Status {
 	phase: Phase,
 	/// Whether the manifest is here: it may have been lost.
 	manifest: bool,
+	/// The hash of the manifest that is run.
+	running: String,
+	/// And of one that takes its place once all of it is here, and whether it is, but for its files.
+	next: Option<String>,
+	next_is_here: bool,
 	/// Files that are still to be handed in.
 	missing: Vec<String>,
 	/// Bytes of the lease's folder.
@@ -137,7 +144,7 @@ fn paths(files: Vec<&leasehold_manifest::FileEntry>) -> Vec<String> {
 
 async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receipt, Refused> {
 	let signed: Signed = params.one().map_err(bad)?;
-	let row = checked(&gateway, "lease_submitManifest", Scope::Deploy, &signed).await?;
+	checked(&gateway, "lease_submitManifest", Scope::Deploy, &signed).await?;
 	let shared = &gateway.shared;
 	if !shared.is_on_duty() {
 		let why = "this daemon is not on duty".to_owned();
@@ -228,13 +235,22 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 			)));
 		}
 	}
+	// The loop may not have met another manifest of the lease yet.
+	let met = reconcile::row(shared, &lease).await;
+	let row = met.map_err(|error| Refused(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
+	let (hash, folder) = (lease.manifest_hash, shared.store.lease_folder(row.lease));
+	if row.next == Some(hash) {
+		members::has_room(&folder, &manifest).map_err(bad)?;
+	}
 	// One that has been damaged is replaced, too.
-	let had = shared.store.manifest(row.lease, &row.manifest_hash);
+	let had = shared.store.manifest(row.lease, &hash);
 	if !matches!(had, Ok(Some(_))) {
 		shared
 			.store
-			.put_manifest(row.lease, &row.manifest_hash, &bytes)
+			.put_manifest(row.lease, &hash, &bytes)
 			.map_err(internal)?;
+		// What was named in between, and never begun.
+		update::sweep(shared, &row).map_err(internal)?;
 		shared.wake.notify_one();
 		tracing::info!(lease = row.lease, "the manifest is handed in");
 	}
@@ -243,24 +259,19 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 		.lock()
 		.map(|status| status.best)
 		.unwrap_or_default();
-	let (genesis, hash) = (
-		format!("{:?}", shared.genesis),
-		hex::encode(row.manifest_hash),
-	);
-	let payload = receipt::payload(
-		&shared.genesis.0.into(),
-		row.lease,
-		&row.manifest_hash,
-		block,
-	);
+	let payload = receipt::payload(&shared.genesis.0.into(), row.lease, &hash, block);
 	Ok(Receipt {
 		api: API,
-		genesis,
+		genesis: format!("{:?}", shared.genesis),
 		lease: row.lease,
-		manifest_hash: hash,
+		manifest_hash: hex::encode(hash),
 		block,
 		signature: hex::encode(shared.pair.sign(&payload).0),
-		missing: paths(missing(&shared.store.lease_folder(row.lease), &manifest)),
+		missing_digests: missing(&folder, &manifest)
+			.iter()
+			.map(|entry| hex::encode(entry.sha256))
+			.collect(),
+		missing: paths(missing(&folder, &manifest)),
 	})
 }
 
@@ -270,9 +281,11 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 	let shared = &gateway.shared;
 	let folder = shared.store.lease_folder(row.lease);
 	// One that is damaged is to be handed in again, too.
-	let manifest = manifest(shared, &row).unwrap_or_default();
+	let manifest = wanted(shared, &row).unwrap_or_default();
 	let has_manifest = manifest.is_some();
 	let over = matches!(row.phase, Phase::Ended { .. } | Phase::Closed { .. });
+	let next = row.next.filter(|_| !over).map(hex::encode);
+	let next_is_here = update::next(shared, &row).is_some();
 	let replicas = shared.replicas.lock();
 	let replicas = replicas.map_or_else(|_| None, |all| all.get(&row.lease).cloned());
 	let replicas = replicas.filter(|_| !over).unwrap_or_default();
@@ -302,6 +315,9 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 		attempts: row.attempts,
 		phase: row.phase,
 		manifest: has_manifest,
+		running: hex::encode(row.manifest_hash),
+		next,
+		next_is_here,
 		missing: if over { Vec::new() } else { missing },
 		used,
 		outputs,

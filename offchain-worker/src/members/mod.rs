@@ -3,8 +3,10 @@
 mod gpus;
 mod ports;
 mod record;
+mod replace;
 
 pub use gpus::{devices, forget as forget_gpus, gpus, unit};
+pub use replace::{clear_unnamed, has_room, keep_modules, made_of, outdated};
 
 use crate::{
 	daemon::Shared,
@@ -19,7 +21,8 @@ use leasehold_client::{
 };
 use leasehold_manifest::{Manifest, Service};
 use ports::ports;
-use record::Record;
+use record::{Made, Record};
+use replace::{as_begun, clear_replica, end_unnamed};
 use serde::Serialize;
 use std::{
 	collections::BTreeSet,
@@ -33,7 +36,8 @@ use std::{
 pub struct Replica {
 	pub service: String,
 	pub replica: u32,
-	/// `waiting` (for others, or to be started again), `starting`, `unready` or `running`.
+	/// `waiting` (for others, or to be started again), `starting`, `unready`, `running` or `replaced` (by one that
+	/// another manifest names).
 	pub state: &'static str,
 	pub restarts: u32,
 	/// How it ended last.
@@ -49,6 +53,17 @@ pub struct Replicas {
 	pub replicas: Vec<Replica>,
 	/// Ports of this machine, and what stands behind them.
 	pub ports: Vec<Port>,
+}
+
+impl Replicas {
+	/// Whether all other replicas of a service run.
+	fn others_run(&self, service: &str, replica: u32) -> bool {
+		let mut others = self
+			.replicas
+			.iter()
+			.filter(|one| one.service == service && one.replica != replica);
+		others.all(|one| one.state == "running")
+	}
 }
 
 /// How the replicas of a lease stand together.
@@ -186,13 +201,16 @@ fn attempt(
 	row: &LeaseRow,
 	lease: &Path,
 	(service, replica): (&Service, u32),
-	number: u32,
+	record: &Record,
 ) -> Attempt {
 	Attempt {
 		lease: row.lease,
-		manifest_hash: row.manifest_hash,
+		manifest_hash: record
+			.made
+			.as_ref()
+			.map_or(row.manifest_hash, |made| made.manifest),
 		replica,
-		number,
+		number: record.attempt,
 		folder: folder(lease, &service.name, replica),
 		service: service.clone(),
 		ports: Vec::new(),
@@ -229,8 +247,13 @@ async fn turn(
 ) -> anyhow::Result<Standing> {
 	let lease = shared.store.lease_folder(row.lease);
 	let ports = ports(shared, row, manifest)?;
+	// What takes the place of others waits until these are gone.
+	let may_start = end_unnamed(shared, row, manifest).await? && may_start;
 	let (mut standing, mut not_up) = (Standing::default(), BTreeSet::new());
 	standing.all_run = true;
+	let last = shared.replicas.lock();
+	let last = last.map_or_else(|_| None, |all| all.get(&row.lease).cloned());
+	let last = last.unwrap_or_default();
 	let mut seen = Replicas {
 		ports: ports.clone(),
 		..Default::default()
@@ -240,7 +263,18 @@ async fn turn(
 		let waits = service.depends_on.iter().any(|name| not_up.contains(name));
 		let folder = folder(&lease, &service.name, replica);
 		let mut record = Record::read(&folder)?;
-		let mut tried = attempt(row, &lease, member, record.attempt);
+		if record.is_begun() && record.made.is_none() {
+			// By a daemon of before, which knew of no other manifest.
+			record.made = Some(Made::of(row.manifest_hash, service));
+			record.write(&folder)?;
+		}
+		let another = record.another(service).cloned();
+		if another.is_some() && !record.is_begun() {
+			// How the other one ended says nothing of this one.
+			record.was_stopped();
+		}
+		let begun = as_begun(shared, row, &record, service);
+		let mut tried = attempt(row, &lease, (&begun, replica), &record);
 		let theirs = ports.iter().filter(|port| port.service == service.name);
 		tried.ports = theirs.cloned().collect();
 		tried.devices = devices(given, &service.name, replica);
@@ -250,13 +284,25 @@ async fn turn(
 			false => Some(shared.executors.observe(&tried).await?),
 		};
 		let now = unix_now();
+		let outdated = another.is_some() && record.is_begun();
+		// One after the other: what runs goes on for as long as another one of its service does not.
+		let alone = last.others_run(&service.name, replica) && !not_up.contains(&service.name);
+		let goes_on = observed == Some(Observed::Running) && (waits || !may_start || !alone);
+		if outdated && !goes_on && may_start && shared.executors.stop(&tried).await? {
+			let (lease, service) = (row.lease, &service.name);
+			tracing::info!(lease, service, replica, "a replica is replaced");
+			record.was_stopped();
+			record.write(&folder)?;
+		}
 		let mut state = match observed {
+			_ if outdated && !goes_on => "replaced",
 			Some(Observed::Running) => "running",
 			Some(Observed::Unready) => "unready",
 			Some(_) => "starting",
 			None => "waiting",
 		};
 		match observed {
+			_ if outdated => {}
 			Some(Observed::Running | Observed::Preparing | Observed::Unready) => {}
 			// Written down, but the daemon ended before it could start it.
 			Some(Observed::Absent) if may_start => shared.executors.start(&tried).await?,
@@ -271,16 +317,24 @@ async fn turn(
 			}
 			// What runs is not stopped for what it depends on.
 			None if may_start && !waits && record.may_start(now) => {
+				if let Some(other) = &another {
+					clear_replica(shared, row, member, other).await?;
+				}
 				record.attempt = record.attempt.saturating_add(1);
+				record.made = Some(Made::of(row.manifest_hash, service));
 				record.write(&folder)?;
-				tried.number = record.attempt;
+				tried = Attempt {
+					ports: tried.ports,
+					devices: tried.devices,
+					..attempt(row, &lease, member, &record)
+				};
 				forget_notes(&tried);
 				shared.executors.start(&tried).await?;
 				state = "starting";
 			}
 			Some(Observed::Absent) | None => {}
 		}
-		if state != "running" {
+		if state != "running" || outdated {
 			standing.all_run = false;
 			not_up.insert(service.name.clone());
 			let why = |end: &End| format!("`{}`: {}", service.name, end.why());
@@ -316,22 +370,21 @@ pub async fn stop(shared: &Shared, row: &LeaseRow, manifest: &Manifest) -> anyho
 	if let Ok(mut seen) = shared.replicas.lock() {
 		seen.remove(&row.lease);
 	}
-	let mut all_ended = true;
-	for member in all(manifest)?.into_iter().rev() {
-		let folder = folder(&lease, &member.0.name, member.1);
+	let mut all_ended = end_unnamed(shared, row, manifest).await?;
+	for (service, replica) in all(manifest)?.into_iter().rev() {
+		let folder = folder(&lease, &service.name, replica);
 		let mut record = Record::read(&folder)?;
 		if record.attempt == 0 {
 			continue;
 		}
-		let tried = attempt(row, &lease, member, record.attempt);
+		let begun = as_begun(shared, row, &record, service);
+		let tried = attempt(row, &lease, (&begun, replica), &record);
 		if !shared.executors.stop(&tried).await? {
 			all_ended = false;
 			continue;
 		}
-		// The next start is none that failed.
-		if record.ended < record.attempt || record.failures > 0 {
-			(record.ended, record.failures, record.not_before) = (record.attempt, 0, 0);
-			record.last = None;
+		if record.is_begun() || record.failures > 0 {
+			record.was_stopped();
 			record.write(&folder)?;
 		}
 	}

@@ -59,7 +59,13 @@ pub fn ports(shared: &Shared, row: &LeaseRow, manifest: &Manifest) -> anyhow::Re
 	let has = |had: &[Port], (service, port): (&Service, &Expose)| {
 		had.iter().any(|one| one.serves(&service.name, port))
 	};
-	if wanted.iter().all(|one| has(&had, *one)) {
+	// An earlier manifest may have opened others.
+	let before = had.len();
+	had.retain(|one| {
+		let serves = |(service, port): &(&Service, &Expose)| one.serves(&service.name, port);
+		wanted.iter().any(serves)
+	});
+	if had.len() == before && wanted.iter().all(|one| has(&had, *one)) {
 		return Ok(had);
 	}
 	let mut taken = BTreeSet::new();

@@ -1,6 +1,7 @@
 //! What is kept of a replica between its attempts.
 
 use crate::{executor::End, store::write_whole};
+use leasehold_manifest::Service;
 use serde::{Deserialize, Serialize};
 use std::{
 	io::ErrorKind::NotFound,
@@ -25,9 +26,54 @@ pub struct Record {
 	/// Unix seconds before which it is not started again.
 	pub not_before: u64,
 	pub last: Option<End>,
+	/// What its attempt is made of; daemons of before did not note it.
+	#[serde(default)]
+	pub made: Option<Made>,
+}
+
+/// What an attempt is made of.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Made {
+	/// The manifest's hash.
+	pub manifest: [u8; 32],
+	/// What that says of the service: [`Service::digest`].
+	pub digest: [u8; 32],
+	/// The digest of its image's name, if it runs an image.
+	pub image: Option<[u8; 32]>,
+}
+
+impl Made {
+	/// What an attempt of a manifest's service is made of.
+	pub fn of(manifest: [u8; 32], service: &Service) -> Self {
+		Self {
+			manifest,
+			digest: service.digest(),
+			image: service.image_digest(),
+		}
+	}
+
+	/// Whether this service would be made of the same.
+	pub fn is_of(&self, service: &Service) -> bool {
+		self.digest == service.digest()
+	}
 }
 
 impl Record {
+	/// Whether its attempt has been begun and not met its end.
+	pub fn is_begun(&self) -> bool {
+		self.attempt > self.ended
+	}
+
+	/// What its attempt, the last or the one that runs, is made of, if that is another service than this.
+	pub fn another(&self, service: &Service) -> Option<&Made> {
+		self.made.as_ref().filter(|made| !made.is_of(service))
+	}
+
+	/// Takes note that its attempt was ended on purpose: the next start is none that failed.
+	pub fn was_stopped(&mut self) {
+		(self.ended, self.failures, self.not_before) = (self.attempt, 0, 0);
+		self.last = None;
+	}
 	fn path(folder: &Path) -> PathBuf {
 		folder.join("replica.json")
 	}
@@ -140,6 +186,7 @@ mod tests {
 			failures: 1,
 			not_before: 7,
 			last: Some(End::Exited { code: 4 }),
+			..Default::default()
 		};
 		assert_eq!(Record::read(folder.path()).unwrap(), wanted);
 		assert_eq!(wanted.restarts(), 2);

@@ -21,6 +21,8 @@ const CASES: &[Case] = &[
 	("services_in_wasm_answer_and_reach_each_other", reach),
 	("a_killed_service_in_wasm_keeps_its_volume", again),
 	("a_part_of_a_core_is_no_whole_one", part_of_a_core),
+	("an_update_of_modules_keeps_what_is_the_same", updated),
+	("money_goes_into_a_lease_and_out_of_it", money),
 	("a_request_that_misbehaves_disturbs_no_other", misbehaves),
 	("a_service_in_wasm_that_fills_its_disk_is_told_so", disk),
 	(
@@ -174,6 +176,84 @@ fn again(devnet: &Devnet) {
 		assert!(!why.contains("root:"), "{why}");
 	}
 	close(devnet, lease);
+}
+
+fn updated(devnet: &Devnet) {
+	let named = |name: &str| format!("    env: [NAME={name}]\n{OPEN}{VOLUME}");
+	let (first, second) = (named("first"), named("second"));
+	let worker = || Service("worker", sleeper(1_000), VOLUME, "");
+	let services = vec![
+		Service("web", hostile(), &first, ""),
+		worker(),
+		Service("old", sleeper(1_001), VOLUME, ""),
+	];
+	let (lease, json) = start(devnet, &write(devnet, services));
+	let web = address(&json, "web");
+	assert_eq!(said(&web, "/name"), "first");
+	assert_eq!(said(&web, "/write/once"), "written");
+	let folder = devnet.provider_folder(0).join(format!("leases/{lease}"));
+	let lock = folder.join("services/worker/0/run/1.lock");
+	let pid = std::fs::read_to_string(&lock).unwrap();
+	let modules = || std::fs::read_dir(folder.join("modules")).unwrap().count();
+	assert_eq!(modules(), 3);
+	// Its module is called as the others are.
+	let young = Service("young", sleeper(1_002), VOLUME, "");
+	let services = vec![Service("web", hostile(), &second, ""), worker(), young];
+	let arguments = ["update", &lease.to_string(), &write(devnet, services)];
+	let (json, code) = devnet.json("//Tenant", &arguments).unwrap();
+	assert_eq!(code, 0, "{json}");
+	assert_eq!(address(&json, "web"), web, "the same port");
+	assert_eq!(said(&web, "/name"), "second");
+	assert_eq!(said(&web, "/read/note"), "once");
+	assert_eq!(std::fs::read_to_string(&lock).unwrap(), pid);
+	wait_until(
+		Duration::from_secs(30),
+		"what was before is removed",
+		|| !folder.join("services/old/0").exists() && modules() == 3,
+	)
+	.unwrap();
+	// As it is already.
+	let (json, code) = devnet.json("//Tenant", &arguments).unwrap();
+	assert_eq!(code, 0, "{json}");
+	assert_eq!(replica(devnet, lease, 0)["restarts"], 1);
+	close(devnet, lease);
+}
+
+fn money(devnet: &Devnet) {
+	let (lease, _) = start(devnet, &sleeping(devnet));
+	let id = lease.to_string();
+	let tell = |arguments: &[&str]| devnet.json("//Tenant", arguments).unwrap();
+	let done = |arguments: &[&str]| {
+		let (json, code) = tell(arguments);
+		assert_eq!(code, 0, "{arguments:?}: {json}");
+		json
+	};
+	let held = |json: &Value| -> i128 { json["held"].as_str().unwrap().parse().unwrap() };
+	const LEASE: i128 = 1_000_000_000_000;
+	let before = status(devnet, lease)["chain"].take();
+	let after = done(&["top-up", &id, "10", "--yes"]);
+	let more = held(&after) - held(&before);
+	assert!((9 * LEASE..=10 * LEASE).contains(&more), "{before} {after}");
+	let after = done(&["withdraw", &id, "9.5"]);
+	let more = held(&after) - held(&before);
+	assert!((0..LEASE).contains(&more), "{before} {after}");
+	let (json, code) = tell(&["withdraw", &id, "1000"]);
+	assert_eq!(code, 5, "{json}");
+	// It is paid for up to its term, an hour, which is all that can be paid for.
+	let again = done(&["top-up", &id, "--until", "30d"]);
+	assert_eq!(
+		(&again["amount"], &again["until"]),
+		(&"0".into(), &after["until"])
+	);
+	done(&["refill", &id, "--amount", "1", "--budget", "3", "--yes"]);
+	done(&["refill", &id, "--off"]);
+	done(&["revoke", &id]);
+	assert!(status(devnet, lease)["workload"]["phase"].is_string());
+	let told = done(&["events", &id]).to_string();
+	assert!(told.contains("Deposited"), "{told}");
+	close(devnet, lease);
+	let (json, code) = tell(&["top-up", &id, "1", "--yes"]);
+	assert_eq!(code, 5, "{json}");
 }
 
 fn part_of_a_core(devnet: &Devnet) {

@@ -31,6 +31,7 @@ const CASES: &[Case] = &[
 		"a_replica_that_ends_is_started_again_with_its_volume",
 		again,
 	),
+	("an_update_starts_anew_only_what_it_changes", updated),
 	("a_replica_that_is_not_well_is_started_again", unwell),
 	("services_that_are_never_well_end_the_lease", never_well),
 	("a_service_that_fills_its_disk_is_started_again", disk),
@@ -47,6 +48,7 @@ const CASES: &[Case] = &[
 /// One after the other: they end the daemon and the engine under everybody.
 const FAULTS: &[Case] = &[
 	("a_killed_daemon_drops_no_service", killed_daemon),
+	("an_update_waits_for_a_daemon_that_is_away", updated_late),
 	(
 		"an_engine_that_is_started_anew_drops_no_service",
 		killed_engine,
@@ -56,6 +58,7 @@ const FAULTS: &[Case] = &[
 		opened,
 	),
 	("a_closed_lease_leaves_nothing_at_the_engine", nothing_left),
+	("a_provider_that_leaves_takes_no_new_leases", leaves),
 ];
 
 /// Whether any case was asked for.
@@ -244,12 +247,89 @@ echo looked; sleep 1000",
 	.unwrap();
 }
 
+/// Storage with a volume that is kept, and where a service has it.
+const KEPT: &str =
+	"[{ size: 16Mi }, { name: data, size: 8Mi, attributes: { persistent: true, class: beta2 } }]";
+const DATA: &str = "    params: { storage: { data: { mount: /data } } }\n";
+
+fn update(devnet: &Devnet, lease: u64, path: &str) -> (Value, i32) {
+	let arguments = ["update", &lease.to_string(), path];
+	devnet.json("//Tenant", &arguments).unwrap()
+}
+
+fn updated(devnet: &Devnet) {
+	ready(devnet);
+	let web = |word: &str| format!("echo x >> /data/n; echo {word} $(wc -l < /data/n); sleep 1000");
+	let still = Service("still", "echo begun; sleep 1000", DATA);
+	let old = Service("old", "sleep 1000", DATA);
+	let services = [Service("web", &web("first"), DATA), still, old];
+	let (lease, _) = start(devnet, &write(devnet, &services, KEPT));
+	let replicas = devnet
+		.provider_folder(0)
+		.join(format!("leases/{lease}/services"));
+	assert!(replicas.join("old/0").exists());
+	let [_, still, _] = services;
+	let larger = "{ size: 64Mi }";
+	let file = write(devnet, &[Service("web", "sleep 1000", "")], larger);
+	let (json, code) = update(devnet, lease, &file);
+	assert_eq!(code, 2, "it asks for more than it has: {json}");
+	let second = web("second");
+	let new = Service("new", "echo new; sleep 1000", DATA);
+	let services = [Service("web", &second, DATA), new, still];
+	let (json, code) = update(devnet, lease, &write(devnet, &services, KEPT));
+	assert_eq!(code, 0, "{json}");
+	assert_eq!(
+		log(devnet, lease, "web"),
+		"first 1\nsecond 2\n",
+		"its volume is kept"
+	);
+	assert_eq!(log(devnet, lease, "new"), "new\n");
+	assert_eq!(log(devnet, lease, "still"), "begun\n");
+	let restarts = |n| {
+		let one = replica(devnet, lease, n);
+		(one["service"].to_string(), one["restarts"].to_string())
+	};
+	let wanted = [("new", "0"), ("still", "0"), ("web", "1")];
+	let wanted = wanted.map(|(name, n)| (format!("{name:?}"), n.to_owned()));
+	assert_eq!([0, 1, 2].map(restarts), wanted);
+	wait_until(
+		Duration::from_secs(30),
+		"the old one's data is removed",
+		|| !replicas.join("old/0").exists(),
+	)
+	.unwrap();
+	close(devnet, lease);
+}
+
+fn updated_late(devnet: &Devnet) {
+	let path = write(
+		devnet,
+		&[Service("web", "echo first; sleep 1000", "")],
+		SMALL,
+	);
+	let (lease, _) = start(devnet, &path);
+	kill_daemon(devnet);
+	let path = write(
+		devnet,
+		&[Service("web", "echo second; sleep 1000", "")],
+		SMALL,
+	);
+	let mut late = devnet
+		.tenant(&["update", &lease.to_string(), &path])
+		.unwrap();
+	let mut late = late.stderr(std::process::Stdio::null()).spawn().unwrap();
+	std::thread::sleep(Duration::from_secs(5));
+	assert!(late.try_wait().unwrap().is_none(), "it waits");
+	start_daemon(devnet);
+	assert!(late.wait().unwrap().success());
+	assert_eq!(log(devnet, lease, "web"), "first\nsecond\n");
+	close(devnet, lease);
+}
+
 fn again(devnet: &Devnet) {
 	ready(devnet);
-	let storage = "[{ size: 16Mi }, { name: data, size: 8Mi, attributes: { persistent: true, class: beta2 } }]";
 	let script = "test -e /here && echo stale; touch /here; busybox chown 7 /data && echo x >> /data/n; wc -l < /data/n; sleep 5; exit 3";
-	let more = "    params: { storage: { data: { mount: /data } } }\n";
-	let path = write(devnet, &[Service("web", script, more)], storage);
+	let path = write(devnet, &[Service("web", script, DATA)], KEPT);
 	let (lease, _) = start(devnet, &path);
 	let seen = until(devnet, lease, "two restarts", |seen| {
 		seen["restarts"].as_u64() >= Some(2)
@@ -426,6 +506,45 @@ fn opened(devnet: &Devnet) {
 	})
 	.unwrap_or_else(|error| panic!("{error}: {}", status(devnet, lease)));
 	assert!(runs());
+	close(devnet, lease);
+}
+
+/// The last case: it does not come back.
+fn leaves(devnet: &Devnet) {
+	ready(devnet);
+	let operate = |arguments: &[&str]| {
+		let output = devnet.provider(0, arguments).unwrap().output().unwrap();
+		let error = String::from_utf8_lossy(&output.stderr);
+		assert!(output.status.success(), "{arguments:?}: {error}");
+		String::from_utf8(output.stdout).unwrap()
+	};
+	let drained = |is: bool| {
+		wait_until(Duration::from_secs(30), "the status tells", || {
+			daemon_status(devnet)["drained"].is_string() == is
+		})
+		.unwrap();
+	};
+	let path = write(devnet, &[Service("web", "sleep 1000", "")], SMALL);
+	let (lease, _) = start(devnet, &path);
+	let said = operate(&["drain"]);
+	assert!(said.contains("until they end: 1"), "{said}");
+	drained(true);
+	assert!(operate(&["drain"]).contains("as it did already"));
+	let (json, code) = deploy(devnet, &path);
+	assert_eq!(code, 4, "nobody takes it: {json}");
+	assert_eq!(replica(devnet, lease, 0)["state"], "running");
+	operate(&["drain", "--off"]);
+	drained(false);
+	let (other, _) = start(devnet, &path);
+	close(devnet, other);
+	let said = operate(&["deregister", "--owner-uri", "//Provider0"]);
+	assert!(said.contains("leases that are open: 1"), "{said}");
+	drained(true);
+	let mut again = devnet.provider(0, &["drain", "--off"]).unwrap();
+	assert!(!again.output().unwrap().status.success());
+	let (providers, _) = devnet.json("//Tenant", &["providers"]).unwrap();
+	assert_eq!(providers[0]["status"], "leaving", "{providers}");
+	assert_eq!(replica(devnet, lease, 0)["state"], "running");
 	close(devnet, lease);
 }
 

@@ -159,6 +159,30 @@ impl Container {
 		}
 	}
 
+	/// Forgets which image a replica with this folder was started with: its next one is another. If one of the others
+	/// needs what was brought for it, it has brought it from now on.
+	pub fn hand_image_on(&self, of: &Path, others: &[PathBuf]) -> Result<(), ExecutorError> {
+		let place = |folder: &Path, note: &str| folder.join("run").join(note);
+		if let Some(brought) = read_note(&place(of, make::BROUGHT))? {
+			for other in others {
+				if read_note(&place(other, make::IMAGE))?.as_ref() == Some(&brought) {
+					write_whole(&place(other, make::BROUGHT), brought.as_bytes())
+						.map_err(fault("noting whose image it is"))?;
+					break;
+				}
+			}
+		}
+		for note in [make::IMAGE, make::BROUGHT] {
+			match std::fs::remove_file(place(of, note)) {
+				Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+					return Err(fault("forgetting an image")(error));
+				}
+				_ => {}
+			}
+		}
+		Ok(())
+	}
+
 	/// Removes all that the engine has of a lease.
 	pub async fn remove(&self, lease: u64) -> Result<(), ExecutorError> {
 		let engine = &self.common.engine;

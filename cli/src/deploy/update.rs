@@ -1,0 +1,234 @@
+//! `update`: another manifest for a running lease of services.
+
+use super::{follow::deliver, prepare::Deployment, understand, LOOK};
+use crate::{gateway::Gateway, keys, output::Failure, tenant, Context};
+use clap::Args;
+use leasehold_client::{
+	keystore,
+	signer::Wait,
+	story,
+	view::{LeaseRecordNow, OpenLease, State, Suspension},
+	Call, Chain, Resources, WorkloadKind,
+};
+use leasehold_manifest::Manifest;
+use serde_json::{json, Value};
+use std::{
+	path::PathBuf,
+	time::{Duration, Instant},
+};
+
+/// How long a provider's node may be behind.
+const LAG: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Args)]
+pub struct Update {
+	/// Number of the lease.
+	lease: u64,
+	/// The manifest file (SDL), changed.
+	file: PathBuf,
+	/// Which placement of the file, if it has several.
+	#[arg(long, value_name = "NAME")]
+	placement: Option<String>,
+}
+
+impl Update {
+	pub async fn run(self, context: &Context) -> Result<(), Failure> {
+		let prepared = understand(context, &self.file, self.placement.as_deref())?;
+		prepared.can_be_run()?;
+		let pair = keys::account(context)?;
+		let (chain, connection) = tenant::connect(context).await?;
+		let view = connection.best().await?;
+		let id = self.lease;
+		let lease = tenant::open_lease(&view, id).await?;
+		let who = keystore::account(&pair);
+		may_be_updated(&lease, who == lease.tenant, &prepared.requirements()?.0)?;
+		let genesis = connection.genesis;
+		let provider = view.provider(lease.provider).await?;
+		let session = (id, lease.epoch);
+		let gateway = tenant::gateway(genesis, provider, lease.provider, &pair, session)?;
+		let kept = Deployment::of_hash(context, &lease.manifest_hash);
+		let same = kept.filter(|kept| {
+			let known = Manifest::open(&kept.bytes()).ok();
+			known.as_ref() == Some(&prepared.manifest)
+		});
+		let deployment = match same {
+			// Named before, and perhaps not handed in.
+			Some(kept) => Deployment {
+				files: prepared.on_disk(),
+				..kept
+			},
+			None => {
+				let bytes = prepared
+					.manifest
+					.seal()
+					.map_err(|error| Failure::new(1, error.to_string(), ""))?;
+				// What the provider would refuse is not put on chain.
+				Manifest::open(&bytes)
+					.map_err(|error| Failure::new(2, error.to_string(), "Change the file."))?;
+				let deployment = Deployment {
+					version: 1,
+					genesis: format!("{genesis:?}"),
+					account: who.to_string(),
+					manifest: hex::encode(&bytes),
+					order: Some(lease.order),
+					files: prepared.on_disk(),
+				};
+				deployment.save(context)?;
+				context.out.waiting("telling the chain");
+				let call = Call::UpdateManifest {
+					lease: id,
+					manifest_hash: Manifest::hash(&bytes),
+				};
+				let receipt = tenant::submit(context, &chain, &pair, call, Wait::Best).await?;
+				context.out.stage(format!(
+					"the chain knows of the new manifest since block {}",
+					receipt.block.0
+				));
+				deployment
+			}
+		};
+		context.out.if_interrupted(format!(
+			"what runs goes on; the same `leasehold update {id}` again hands the new manifest in"
+		));
+		let hash = Manifest::hash(&deployment.bytes());
+		let said = loop {
+			hand_in(context, &chain, &gateway, &deployment).await?;
+			if let Some(said) = until_updated(context, &chain, &gateway, hash).await? {
+				break said;
+			}
+		};
+		let hash = hex::encode(hash);
+		let addresses = gateway.addresses(&said["ports"]);
+		for line in &addresses {
+			context.out.stage(line);
+		}
+		let json = json!({ "lease": id, "manifest_hash": hash, "addresses": addresses });
+		context
+			.out
+			.result(json, || format!("lease {id} runs as its new manifest says"));
+		Ok(())
+	}
+}
+
+/// Nothing of a dry lease runs, old or new.
+fn may_run(lease: &OpenLease) -> Result<(), Failure> {
+	let State::Suspended {
+		why: Suspension::Dry,
+		..
+	} = lease.state
+	else {
+		return Ok(());
+	};
+	let id = lease.id;
+	let what = format!("lease {id} has run dry: nothing of it runs");
+	let advice = format!("`leasehold top-up {id} --until 12h`; then the same update again.");
+	Err(Failure::new(5, what, advice))
+}
+
+/// What the chain or the provider would refuse.
+fn may_be_updated(lease: &OpenLease, is_tenant: bool, asked: &Resources) -> Result<(), Failure> {
+	let id = lease.id;
+	if !is_tenant {
+		let what = format!("lease {id} is of another account: {}", lease.tenant);
+		return Err(Failure::new(2, what, "Name its account: --account."));
+	}
+	if lease.kind == WorkloadKind::Job {
+		let what = format!("lease {id} is a job, which is not updated");
+		return Err(Failure::new(2, what, "Close it, and deploy the new one."));
+	}
+	may_run(lease)?;
+	if let State::Starting { .. } = lease.state {
+		let what = format!("lease {id} has not started yet");
+		return Err(Failure::new(5, what, "Try again when it runs."));
+	}
+	match lease.taken.take(&Resources::default(), asked) {
+		Ok(_) => Ok(()),
+		Err(lacks) => {
+			let what = format!("the file asks for more than lease {id} has: {lacks:?}");
+			let advice = "Ask for no more than before, or deploy it as a lease of its own.";
+			Err(Failure::new(2, what, advice))
+		}
+	}
+}
+
+/// Hands in what the provider's node may not have heard of yet.
+async fn hand_in(
+	context: &Context,
+	chain: &Chain,
+	gateway: &Gateway,
+	deployment: &Deployment,
+) -> Result<(), Failure> {
+	let begun = Instant::now();
+	loop {
+		match deliver(context, chain, gateway, deployment).await {
+			Err(failure) if failure.what.contains("whose hash stands") && begun.elapsed() < LAG => {
+				context.out.waiting(failure.what);
+				tokio::time::sleep(LOOK.saturating_mul(3)).await;
+			}
+			other => return other.map(drop),
+		}
+	}
+}
+
+/// Waits until all that the manifest names runs, and nothing else. `None`: the provider has lost the manifest.
+async fn until_updated(
+	context: &Context,
+	chain: &Chain,
+	gateway: &Gateway,
+	hash: [u8; 32],
+) -> Result<Option<Value>, Failure> {
+	let (id, name) = (gateway.lease, hex::encode(hash));
+	let mut other_since = None;
+	loop {
+		let record = tenant::patiently(context, chain, async |connection| {
+			connection.best().await?.lease(id).await
+		})
+		.await?;
+		match record {
+			LeaseRecordNow::Open(lease) => {
+				may_run(&lease)?;
+				if lease.manifest_hash == hash {
+					other_since = None;
+				} else if other_since.get_or_insert_with(Instant::now).elapsed() > LAG {
+					let what = format!("lease {id} was given yet another manifest");
+					return Err(Failure::new(5, what, "`leasehold events` tells when."));
+				}
+			}
+			LeaseRecordNow::Closed(closed) => {
+				let why = story::reason(&closed.reason);
+				return Err(Failure::new(5, format!("the lease was closed: {why}"), ""));
+			}
+			LeaseRecordNow::Swept | LeaseRecordNow::Unknown => {}
+		}
+		match gateway.call("lease_status", String::new()).await {
+			Ok(said) => {
+				let none = Vec::new();
+				let replicas = said["replicas"].as_array().unwrap_or(&none);
+				let runs = |one: &&Value| one["state"] == "running";
+				let count = replicas.iter().filter(runs).count();
+				let all = !replicas.is_empty() && count == replicas.len();
+				if said["running"] == name && said["phase"] == "running" && all {
+					return Ok(Some(said));
+				}
+				if said["running"] != name && said["next_is_here"] == false {
+					return Ok(None);
+				}
+				let failing = replicas.iter().filter(|one| !runs(one)).find_map(|one| {
+					Some(format!(
+						": {} {}",
+						one["service"].as_str()?,
+						one["last"].as_str()?
+					))
+				});
+				context.out.waiting(format!(
+					"{count} of {} replicas run{}",
+					replicas.len(),
+					failing.unwrap_or_default()
+				));
+			}
+			Err(failure) if failure.code == 6 => context.out.waiting(failure.what),
+			Err(failure) => return Err(failure),
+		}
+		tokio::time::sleep(LOOK).await;
+	}
+}

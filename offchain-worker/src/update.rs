@@ -1,0 +1,159 @@
+//! Another manifest for a lease of services: what runs goes on until all of the new one is here, and what is the same
+//! in both goes on then.
+
+use crate::{
+	daemon::Shared,
+	members,
+	reconcile::{manifest, missing, stop},
+	store::{LeaseRow, Phase},
+};
+use leasehold_client::view::{LeaseRecordNow, OpenLease, View};
+use leasehold_manifest::{Gpu, Manifest};
+
+/// Takes down what the chain says of a lease that is known.
+pub fn noted(shared: &Shared, lease: &OpenLease, row: LeaseRow) -> anyhow::Result<LeaseRow> {
+	let next_of =
+		|row: &LeaseRow| (row.manifest_hash != lease.manifest_hash).then_some(lease.manifest_hash);
+	let is_new =
+		|row: &LeaseRow| row.epoch < lease.epoch || row.next != next_of(row) || row.order.is_none();
+	if !is_new(&row) {
+		return Ok(row);
+	}
+	let noted = shared.store.update(row.lease, |row| {
+		row.epoch = row.epoch.max(lease.epoch);
+		row.next = next_of(row);
+		row.order = Some(lease.order);
+		true
+	})?;
+	let (before, row) = (row.next, noted.unwrap_or(row));
+	if let Some(next) = row.next.filter(|next| before != Some(*next)) {
+		let next = hex::encode(next);
+		tracing::info!(lease = row.lease, next, "the tenant names another manifest");
+	}
+	Ok(row)
+}
+
+/// The manifest that files are handed in for: the next one, once it is here.
+pub fn wanted(shared: &Shared, row: &LeaseRow) -> anyhow::Result<Option<Manifest>> {
+	match next(shared, row) {
+		Some(next) => Ok(Some(next)),
+		None => manifest(shared, row),
+	}
+}
+
+/// The manifest that is to take the place of the one that runs, if it is here.
+pub fn next(shared: &Shared, row: &LeaseRow) -> Option<Manifest> {
+	of_hash(shared, row.lease, &row.next?)
+}
+
+/// A manifest that a lease had or is to have, if it is here. One that is damaged is not.
+pub fn of_hash(shared: &Shared, lease: u64, hash: &[u8; 32]) -> Option<Manifest> {
+	let bytes = shared.store.manifest(lease, hash).ok()??;
+	Manifest::open(&bytes).ok()
+}
+
+/// What each replica asks for of the machine's GPUs.
+fn gpus(manifest: &Manifest) -> Vec<(&str, u32, &Gpu)> {
+	let services = manifest.services.iter();
+	let asked = services.filter_map(|service| {
+		let gpu = service.unit.gpu.as_ref()?;
+		Some((service.name.as_str(), service.count, gpu))
+	});
+	asked.collect()
+}
+
+/// Goes over to the next manifest, once it is here with all its files.
+pub async fn renewed(shared: &Shared, row: LeaseRow, hash: [u8; 32]) -> anyhow::Result<LeaseRow> {
+	let Some(to) = next(shared, &row) else {
+		return Ok(row);
+	};
+	// What the last one leaves behind is removed first, unless it comes back.
+	let settled = row.former.is_none() || row.former == Some(hash);
+	let folder = shared.store.lease_folder(row.lease);
+	if !settled || !missing(&folder, &to).is_empty() {
+		return Ok(row);
+	}
+	if let Err(why) = members::has_room(&folder, &to) {
+		// Handed in again, it is looked at again.
+		shared.store.remove_manifest(row.lease, &hash);
+		anyhow::bail!("another manifest cannot take its place: {why}");
+	}
+	// What is not known any more may have had some.
+	let from = manifest(shared, &row).unwrap_or_default();
+	let same_gpus = match &from {
+		Some(from) => gpus(from) == gpus(&to),
+		None => gpus(&to).is_empty(),
+	};
+	if !same_gpus {
+		// They are given anew, and nobody has one twice.
+		anyhow::ensure!(
+			stop(shared, &row).await?,
+			"its services are being stopped for other GPUs"
+		);
+		members::forget_gpus(shared, row.lease)?;
+	}
+	let before = row.manifest_hash;
+	let renewed = shared.store.update(row.lease, |row| {
+		let same = row.next == Some(hash) && row.manifest_hash == before && !row.is_over();
+		if same {
+			(row.manifest_hash, row.next, row.former) = (hash, None, Some(before));
+			if row.phase == Phase::Running {
+				row.phase = Phase::Starting;
+			}
+		}
+		same
+	})?;
+	let Some(renewed) = renewed else {
+		return Ok(row);
+	};
+	let now = hex::encode(hash);
+	tracing::info!(lease = row.lease, now, "the lease has another manifest");
+	Ok(renewed)
+}
+
+/// Removes what a former manifest leaves behind, once finality says that it is another's turn.
+pub async fn settle(shared: &Shared, finalized: &View, lease: u64) -> anyhow::Result<()> {
+	let Some(row) = shared.store.lease(lease)? else {
+		return Ok(());
+	};
+	let LeaseRecordNow::Open(record) = finalized.lease(lease).await? else {
+		return Ok(());
+	};
+	let Some(manifest) = of_hash(shared, lease, &row.manifest_hash) else {
+		return Ok(());
+	};
+	if record.manifest_hash != row.manifest_hash
+		|| !members::clear_unnamed(shared, &row, &manifest).await?
+	{
+		return Ok(());
+	}
+	let settled = shared.store.update(lease, |now| {
+		let same = now.manifest_hash == row.manifest_hash;
+		if same {
+			now.former = None;
+		}
+		same
+	})?;
+	match settled {
+		Some(row) => sweep(shared, &row),
+		None => Ok(()),
+	}
+}
+
+/// Removes the manifests that are not to be run and of which nothing runs, and the modules that none of the others names.
+pub fn sweep(shared: &Shared, row: &LeaseRow) -> anyhow::Result<()> {
+	// One that is lost may name anything, and come back.
+	let Some(manifest) = of_hash(shared, row.lease, &row.manifest_hash) else {
+		return Ok(());
+	};
+	let folder = shared.store.lease_folder(row.lease);
+	let mut kept = members::outdated(&folder, &manifest)?;
+	let wanted = [Some(row.manifest_hash), row.next, row.former];
+	kept.extend(wanted.into_iter().flatten());
+	shared.store.keep_manifests(row.lease, &kept)?;
+	let known = kept
+		.iter()
+		.filter_map(|hash| of_hash(shared, row.lease, hash));
+	let known: Vec<_> = known.collect();
+	Ok(members::keep_modules(&folder, &known)?)
+}
