@@ -147,18 +147,17 @@ pub async fn row(shared: &Shared, lease: &OpenLease) -> anyhow::Result<LeaseRow>
 		}
 		let stopped = stop(shared, &row).await?;
 		anyhow::ensure!(stopped, "what ran in it before is being stopped");
+		// What was before is kept aside: of the jobs that a tenant names one after the other, the last one.
 		let same = (row.tenant, row.order) == (lease.tenant.0, Some(lease.order));
-		if same {
-			tracing::info!(lease = lease.id, "the tenant names another job");
-			shared.store.wipe(&row)?;
-		} else {
-			// A fork gave the id to another lease: what was for the other one is kept aside.
-			tracing::warn!(
-				lease = lease.id,
-				"the chain has another lease of this id than before"
-			);
-			shared.store.set_aside(&row)?;
-		}
+		let name = match same {
+			true => "job".to_owned(),
+			false => hex::encode(row.manifest_hash),
+		};
+		tracing::warn!(
+			lease = lease.id,
+			"the chain has another lease of this id than before, or another job in it"
+		);
+		shared.store.set_aside(&row, &name)?;
 	}
 	// Of what it was begun with, if the index has been lost, something may run.
 	let begun = members::made_of(&shared.store.lease_folder(lease.id))?;
@@ -171,6 +170,7 @@ pub async fn row(shared: &Shared, lease: &OpenLease) -> anyhow::Result<LeaseRow>
 		manifest_hash: other.unwrap_or(lease.manifest_hash),
 		next: other.map(|_| lease.manifest_hash),
 		former: None,
+		since: 0,
 		tenant: lease.tenant.0,
 		access: lease.access.0,
 		epoch: lease.epoch,
@@ -230,7 +230,7 @@ async fn step(
 		Phase::AwaitingManifest | Phase::Starting | Phase::Running | Phase::Suspended => {}
 	}
 	if let Some(next) = row.next {
-		row = update::renewed(shared, row, next).await?;
+		row = update::renewed(shared, row, next, now).await?;
 	}
 	let found = manifest(shared, &row);
 	let Ok(Some(manifest)) = found else {

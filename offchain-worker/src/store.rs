@@ -41,6 +41,9 @@ pub struct LeaseRow {
 	/// Of the one before, until finality says that it is not to be run any more.
 	#[serde(default)]
 	pub former: Option<[u8; 32]>,
+	/// The best block when it took the other's place.
+	#[serde(default)]
+	pub since: u32,
 	pub tenant: [u8; 32],
 	pub access: [u8; 32],
 	/// Grants of an earlier epoch are void.
@@ -371,10 +374,11 @@ impl Store {
 		Ok(Some(changed))
 	}
 
-	/// Puts a lease's data aside and forgets its row: the chain has another lease of this id.
-	pub fn set_aside(&self, row: &LeaseRow) -> Result<(), StoreError> {
+	/// Puts a lease's data aside, in place of what was put aside by this name, and forgets its row: the chain has another
+	/// lease of this id, or another job in it.
+	pub fn set_aside(&self, row: &LeaseRow, name: &str) -> Result<(), StoreError> {
 		let folder = self.lease_folder(row.lease);
-		let name = format!("{}-{}", row.lease, hex::encode(row.manifest_hash));
+		let name = format!("{}-{name}", row.lease);
 		let aside = self.folder.join("quarantine").join(name);
 		if folder.exists() {
 			let _ = std::fs::remove_dir_all(&aside);
@@ -520,6 +524,7 @@ mod tests {
 			manifest_hash: [1; 32],
 			next: None,
 			former: None,
+			since: 0,
 			tenant: [2; 32],
 			access: [2; 32],
 			epoch: 0,
@@ -563,12 +568,12 @@ mod tests {
 		let results = store.lease_folder(3).join("out");
 		std::fs::create_dir_all(&results).unwrap();
 		std::fs::write(results.join("a"), b"data").unwrap();
-		store.set_aside(&row()).unwrap();
+		store.set_aside(&row(), "x").unwrap();
 		assert_eq!(store.leases().unwrap(), []);
 		assert!(!store.lease_folder(3).exists());
-		let aside = format!("quarantine/3-{}/out/a", hex::encode([1; 32]));
+		let aside = "quarantine/3-x/out/a";
 		assert_eq!(std::fs::read(folder.path().join(aside)).unwrap(), b"data");
-		store.set_aside(&row()).unwrap();
+		store.set_aside(&row(), "x").unwrap();
 	}
 
 	#[test]

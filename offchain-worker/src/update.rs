@@ -9,6 +9,7 @@ use crate::{
 };
 use leasehold_client::view::{LeaseRecordNow, OpenLease, View};
 use leasehold_manifest::{Gpu, Manifest};
+use std::collections::BTreeSet;
 
 /// Takes down what the chain says of a lease that is known.
 pub fn noted(shared: &Shared, lease: &OpenLease, row: LeaseRow) -> anyhow::Result<LeaseRow> {
@@ -63,7 +64,12 @@ fn gpus(manifest: &Manifest) -> Vec<(&str, u32, &Gpu)> {
 }
 
 /// Goes over to the next manifest, once it is here with all its files.
-pub async fn renewed(shared: &Shared, row: LeaseRow, hash: [u8; 32]) -> anyhow::Result<LeaseRow> {
+pub async fn renewed(
+	shared: &Shared,
+	row: LeaseRow,
+	hash: [u8; 32],
+	now: u32,
+) -> anyhow::Result<LeaseRow> {
 	let Some(to) = next(shared, &row) else {
 		return Ok(row);
 	};
@@ -73,13 +79,16 @@ pub async fn renewed(shared: &Shared, row: LeaseRow, hash: [u8; 32]) -> anyhow::
 	if !settled || !missing(&folder, &to).is_empty() {
 		return Ok(row);
 	}
-	if let Err(why) = members::has_room(&folder, &to) {
+	let from = manifest(shared, &row).unwrap_or_default();
+	if let Err(why) = members::has_room(&folder, from.as_ref(), &to) {
 		// Handed in again, it is looked at again.
 		shared.store.remove_manifest(row.lease, &hash);
 		anyhow::bail!("another manifest cannot take its place: {why}");
 	}
+	if let Some(from) = &from {
+		members::adopt(&folder, row.manifest_hash, from)?;
+	}
 	// What is not known any more may have had some.
-	let from = manifest(shared, &row).unwrap_or_default();
 	let same_gpus = match &from {
 		Some(from) => gpus(from) == gpus(&to),
 		None => gpus(&to).is_empty(),
@@ -97,6 +106,7 @@ pub async fn renewed(shared: &Shared, row: LeaseRow, hash: [u8; 32]) -> anyhow::
 		let same = row.next == Some(hash) && row.manifest_hash == before && !row.is_over();
 		if same {
 			(row.manifest_hash, row.next, row.former) = (hash, None, Some(before));
+			row.since = now;
 			if row.phase == Phase::Running {
 				row.phase = Phase::Starting;
 			}
@@ -106,54 +116,62 @@ pub async fn renewed(shared: &Shared, row: LeaseRow, hash: [u8; 32]) -> anyhow::
 	let Some(renewed) = renewed else {
 		return Ok(row);
 	};
-	let now = hex::encode(hash);
-	tracing::info!(lease = row.lease, now, "the lease has another manifest");
+	let hash = hex::encode(hash);
+	tracing::info!(lease = row.lease, hash, "the lease has another manifest");
 	Ok(renewed)
 }
 
-/// Removes what a former manifest leaves behind, once finality says that it is another's turn.
+/// Removes what a former manifest leaves behind, once finality says that its turn is over.
 pub async fn settle(shared: &Shared, finalized: &View, lease: u64) -> anyhow::Result<()> {
-	let Some(row) = shared.store.lease(lease)? else {
+	let row = shared.store.lease(lease)?;
+	// What finality said before may be about the block before.
+	let Some(row) = row.filter(|row| finalized.number() >= row.since) else {
 		return Ok(());
 	};
 	let LeaseRecordNow::Open(record) = finalized.lease(lease).await? else {
 		return Ok(());
 	};
-	let Some(manifest) = of_hash(shared, lease, &row.manifest_hash) else {
-		return Ok(());
-	};
-	if record.manifest_hash != row.manifest_hash
-		|| !members::clear_unnamed(shared, &row, &manifest).await?
-	{
+	if Some(record.manifest_hash) == row.former {
+		// It is its turn again: the best block says so soon.
 		return Ok(());
 	}
+	// Another one yet may be final; then that one, once it is here, leaves nothing behind.
+	if record.manifest_hash == row.manifest_hash {
+		if let Some(manifest) = of_hash(shared, lease, &row.manifest_hash) {
+			if !members::clear_others(shared, &row, &manifest).await? {
+				return Ok(());
+			}
+		}
+	}
 	let settled = shared.store.update(lease, |now| {
-		let same = now.manifest_hash == row.manifest_hash;
+		let same = (now.manifest_hash, now.since) == (row.manifest_hash, row.since);
 		if same {
 			now.former = None;
 		}
 		same
 	})?;
 	match settled {
-		Some(row) => sweep(shared, &row),
+		Some(_) => sweep(shared, lease),
 		None => Ok(()),
 	}
 }
 
-/// Removes the manifests that are not to be run and of which nothing runs, and the modules that none of the others names.
-pub fn sweep(shared: &Shared, row: &LeaseRow) -> anyhow::Result<()> {
-	// One that is lost may name anything, and come back.
-	let Some(manifest) = of_hash(shared, row.lease, &row.manifest_hash) else {
+/// Removes the manifests that are not to be run, and the modules that none of the others names.
+pub fn sweep(shared: &Shared, lease: u64) -> anyhow::Result<()> {
+	let Some(row) = shared.store.lease(lease)? else {
 		return Ok(());
 	};
-	let folder = shared.store.lease_folder(row.lease);
-	let mut kept = members::outdated(&folder, &manifest)?;
-	let wanted = [Some(row.manifest_hash), row.next, row.former];
-	kept.extend(wanted.into_iter().flatten());
-	shared.store.keep_manifests(row.lease, &kept)?;
-	let known = kept
-		.iter()
-		.filter_map(|hash| of_hash(shared, row.lease, hash));
+	let kept = [Some(row.manifest_hash), row.next, row.former];
+	let kept: BTreeSet<_> = kept.into_iter().flatten().collect();
+	shared.store.keep_manifests(lease, &kept)?;
+	// One that is lost may name any module, and come back.
+	if of_hash(shared, lease, &row.manifest_hash).is_none() {
+		return Ok(());
+	}
+	let known = kept.iter().filter_map(|hash| of_hash(shared, lease, hash));
 	let known: Vec<_> = known.collect();
-	Ok(members::keep_modules(&folder, &known)?)
+	Ok(members::keep_modules(
+		&shared.store.lease_folder(lease),
+		&known,
+	)?)
 }

@@ -14,6 +14,7 @@ use leasehold_client::{
 	Call, Chain, CloseReason, Connection,
 };
 use leasehold_manifest::Manifest;
+use std::collections::HashSet;
 
 /// What has become of an order.
 pub(super) enum Outcome {
@@ -127,10 +128,13 @@ pub(super) async fn deliver(
 				.await?;
 			let missing = receipt["missing_digests"].as_array();
 			let missing = missing.cloned().unwrap_or_default();
+			let mut sent = HashSet::new();
 			// They are kept in the manifest's order.
 			for ((_, entry), (place, disk)) in manifest.files().zip(&deployment.files) {
 				let digest = hex::encode(entry.sha256);
-				if missing.iter().any(|one| *one == digest) {
+				// Several services may have the same.
+				let is_missing = missing.iter().any(|one| *one == digest);
+				if is_missing && sent.insert((place, digest)) {
 					context
 						.out
 						.waiting(format!("uploading {} ({} bytes)", entry.path, entry.size));

@@ -42,8 +42,8 @@ const MARGIN: u32 = 50;
 struct Lack {
 	/// Planck.
 	amount: u128,
-	/// The last block of its term, if that comes first.
-	term_end: Option<u32>,
+	/// The block in which it ends in any case, if that comes first.
+	ends: Option<u32>,
 }
 
 /// `None`: it overflows, or has not started.
@@ -54,8 +54,10 @@ fn lacking(lease: &OpenLease, now: u32, blocks: u32, min_funded: u32) -> Option<
 		State::Suspended { why, term_end, .. } => (why == Suspension::Dry, term_end),
 	};
 	let wanted = now.checked_add(blocks)?;
-	let ends = (wanted > term_end).then_some(term_end);
-	let blocks = wanted.min(term_end).saturating_sub(now);
+	// Its provider may have given notice.
+	let end = lease.reclaim_at.map_or(term_end, |at| at.min(term_end));
+	let ends = (wanted > end).then_some(end);
+	let blocks = wanted.min(end).saturating_sub(now);
 	let (blocks, owed) = match (dry, lease.accrual) {
 		(true, Accrues::Storage(_, base, deadline)) => {
 			let since = now.min(deadline).saturating_sub(base);
@@ -72,7 +74,7 @@ fn lacking(lease: &OpenLease, now: u32, blocks: u32, min_funded: u32) -> Option<
 	let needed = needed.checked_add(lease.reserve)?.checked_add(owed)?;
 	Some(Lack {
 		amount: needed.saturating_sub(lease.held),
-		term_end: ends,
+		ends,
 	})
 }
 
@@ -95,7 +97,7 @@ impl TopUp {
 				_ => 0,
 			};
 			let short = format!(
-				"with less than {} more it does not resume",
+				"with less than {} more it may not resume",
 				units::lease(needed)
 			);
 			return Ok((amount, (amount < needed).then_some(short)));
@@ -105,12 +107,12 @@ impl TopUp {
 			.as_millis()
 			.div_ceil(u128::from(terms.slot_millis.max(1)));
 		let blocks = u32::try_from(slots).unwrap_or(u32::MAX);
-		let Lack { amount, term_end } = lack(blocks).ok_or_else(|| {
+		let Lack { amount, ends } = lack(blocks).ok_or_else(|| {
 			let what = "the lease has not started, or the amount overflows";
 			Failure::new(2, what, "Try again when it runs, or name a shorter time.")
 		})?;
-		let said = term_end.map(|end| {
-			format!("its term ends before, in block {end}: no more than that can be paid for")
+		let said = ends.map(|end| {
+			format!("it ends before, in block {end}: no more than that can be paid for")
 		});
 		Ok((amount, said))
 	}
@@ -253,7 +255,8 @@ impl Refill {
 		open_lease(&connection.best().await?, id).await?;
 		let said = match refill {
 			Some((amount, budget)) => format!(
-				"whenever lease {id} runs low {} are taken from your account, {} in all",
+				"whenever lease {id} runs low {} are taken from your account, or more if it needs more, and {} in all at \
+				 most",
 				units::lease(amount),
 				units::lease(budget)
 			),
@@ -306,7 +309,7 @@ mod tests {
 
 	fn amount(lease: &OpenLease, now: u32, blocks: u32) -> (u128, Option<u32>) {
 		let lack = lacking(lease, now, blocks, 100).unwrap();
-		(lack.amount, lack.term_end)
+		(lack.amount, lack.ends)
 	}
 
 	#[test]
@@ -319,6 +322,11 @@ mod tests {
 		assert_eq!(amount(&runs, 1_000, 301), (100, None));
 		assert_eq!(amount(&runs, 1_000, 20_000), (870_000, Some(10_000)));
 		assert_eq!(lacking(&runs, 1_000, u32::MAX, 100), None);
+		let reclaimed = OpenLease {
+			reclaim_at: Some(1_400),
+			..runs
+		};
+		assert_eq!(amount(&reclaimed, 1_000, 20_000), (10_000, Some(1_400)));
 		let starts = State::Starting {
 			since: 0,
 			receipt: false,

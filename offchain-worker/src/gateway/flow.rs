@@ -127,6 +127,10 @@ pub async fn put_file(
 	};
 	let folder = gateway.shared.store.lease_folder(lease);
 	let target = input_path(&folder, service, entry);
+	if service.kind == Kind::Service && target.exists() {
+		// It is called by its content.
+		return Ok(StatusCode::NO_CONTENT);
+	}
 	if row.attempts > 0 && target.exists() {
 		return Err(refused(
 			StatusCode::CONFLICT,

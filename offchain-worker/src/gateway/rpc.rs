@@ -240,7 +240,8 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 	let row = met.map_err(|error| Refused(StatusCode::SERVICE_UNAVAILABLE, error.to_string()))?;
 	let (hash, folder) = (lease.manifest_hash, shared.store.lease_folder(row.lease));
 	if row.next == Some(hash) {
-		members::has_room(&folder, &manifest).map_err(bad)?;
+		let runs = reconcile::manifest(shared, &row).unwrap_or_default();
+		members::has_room(&folder, runs.as_ref(), &manifest).map_err(bad)?;
 	}
 	// One that has been damaged is replaced, too.
 	let had = shared.store.manifest(row.lease, &hash);
@@ -250,7 +251,7 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 			.put_manifest(row.lease, &hash, &bytes)
 			.map_err(internal)?;
 		// What was named in between, and never begun.
-		update::sweep(shared, &row).map_err(internal)?;
+		update::sweep(shared, row.lease).map_err(internal)?;
 		shared.wake.notify_one();
 		tracing::info!(lease = row.lease, "the manifest is handed in");
 	}

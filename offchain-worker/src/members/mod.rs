@@ -6,7 +6,7 @@ mod record;
 mod replace;
 
 pub use gpus::{devices, forget as forget_gpus, gpus, unit};
-pub use replace::{clear_unnamed, has_room, keep_modules, made_of, outdated};
+pub use replace::{adopt, clear_others, has_room, keep_modules, made_of};
 
 use crate::{
 	daemon::Shared,
@@ -22,7 +22,7 @@ use leasehold_client::{
 use leasehold_manifest::{Manifest, Service};
 use ports::ports;
 use record::{Made, Record};
-use replace::{as_begun, clear_replica, end_unnamed};
+use replace::{as_begun, clear_replica, end_others};
 use serde::Serialize;
 use std::{
 	collections::BTreeSet,
@@ -53,17 +53,6 @@ pub struct Replicas {
 	pub replicas: Vec<Replica>,
 	/// Ports of this machine, and what stands behind them.
 	pub ports: Vec<Port>,
-}
-
-impl Replicas {
-	/// Whether all other replicas of a service run.
-	fn others_run(&self, service: &str, replica: u32) -> bool {
-		let mut others = self
-			.replicas
-			.iter()
-			.filter(|one| one.service == service && one.replica != replica);
-		others.all(|one| one.state == "running")
-	}
 }
 
 /// How the replicas of a lease stand together.
@@ -248,12 +237,9 @@ async fn turn(
 	let lease = shared.store.lease_folder(row.lease);
 	let ports = ports(shared, row, manifest)?;
 	// What takes the place of others waits until these are gone.
-	let may_start = end_unnamed(shared, row, manifest).await? && may_start;
+	let may_start = end_others(shared, row, manifest).await? && may_start;
 	let (mut standing, mut not_up) = (Standing::default(), BTreeSet::new());
 	standing.all_run = true;
-	let last = shared.replicas.lock();
-	let last = last.map_or_else(|_| None, |all| all.get(&row.lease).cloned());
-	let last = last.unwrap_or_default();
 	let mut seen = Replicas {
 		ports: ports.clone(),
 		..Default::default()
@@ -263,9 +249,7 @@ async fn turn(
 		let waits = service.depends_on.iter().any(|name| not_up.contains(name));
 		let folder = folder(&lease, &service.name, replica);
 		let mut record = Record::read(&folder)?;
-		if record.is_begun() && record.made.is_none() {
-			// By a daemon of before, which knew of no other manifest.
-			record.made = Some(Made::of(row.manifest_hash, service));
+		if record.adopt(row.manifest_hash, service) {
 			record.write(&folder)?;
 		}
 		let another = record.another(service).cloned();
@@ -273,29 +257,20 @@ async fn turn(
 			// How the other one ended says nothing of this one.
 			record.was_stopped();
 		}
-		let begun = as_begun(shared, row, &record, service);
-		let mut tried = attempt(row, &lease, (&begun, replica), &record);
+		let mut tried = attempt(row, &lease, member, &record);
 		let theirs = ports.iter().filter(|port| port.service == service.name);
 		tried.ports = theirs.cloned().collect();
 		tried.devices = devices(given, &service.name, replica);
-		let observed = match record.attempt == record.ended {
+		// One that is to be replaced is being ended.
+		let outdated = another.is_some() && record.is_begun();
+		let observed = match outdated || !record.is_begun() {
 			// Its end has been met; the next attempt begins when it may.
 			true => None,
 			false => Some(shared.executors.observe(&tried).await?),
 		};
 		let now = unix_now();
-		let outdated = another.is_some() && record.is_begun();
-		// One after the other: what runs goes on for as long as another one of its service does not.
-		let alone = last.others_run(&service.name, replica) && !not_up.contains(&service.name);
-		let goes_on = observed == Some(Observed::Running) && (waits || !may_start || !alone);
-		if outdated && !goes_on && may_start && shared.executors.stop(&tried).await? {
-			let (lease, service) = (row.lease, &service.name);
-			tracing::info!(lease, service, replica, "a replica is replaced");
-			record.was_stopped();
-			record.write(&folder)?;
-		}
 		let mut state = match observed {
-			_ if outdated && !goes_on => "replaced",
+			_ if outdated => "replaced",
 			Some(Observed::Running) => "running",
 			Some(Observed::Unready) => "unready",
 			Some(_) => "starting",
@@ -334,7 +309,7 @@ async fn turn(
 			}
 			Some(Observed::Absent) | None => {}
 		}
-		if state != "running" || outdated {
+		if state != "running" {
 			standing.all_run = false;
 			not_up.insert(service.name.clone());
 			let why = |end: &End| format!("`{}`: {}", service.name, end.why());
@@ -370,14 +345,14 @@ pub async fn stop(shared: &Shared, row: &LeaseRow, manifest: &Manifest) -> anyho
 	if let Ok(mut seen) = shared.replicas.lock() {
 		seen.remove(&row.lease);
 	}
-	let mut all_ended = end_unnamed(shared, row, manifest).await?;
+	let mut all_ended = end_others(shared, row, manifest).await?;
 	for (service, replica) in all(manifest)?.into_iter().rev() {
 		let folder = folder(&lease, &service.name, replica);
 		let mut record = Record::read(&folder)?;
 		if record.attempt == 0 {
 			continue;
 		}
-		let begun = as_begun(shared, row, &record, service);
+		let begun = as_begun(&record, service);
 		let tried = attempt(row, &lease, (&begun, replica), &record);
 		if !shared.executors.stop(&tried).await? {
 			all_ended = false;

@@ -69,6 +69,15 @@ impl Record {
 		self.made.as_ref().filter(|made| !made.is_of(service))
 	}
 
+	/// Takes note of what it is made of, if a daemon of before began it, which knew of no other manifest; whether it did.
+	pub fn adopt(&mut self, manifest: [u8; 32], service: &Service) -> bool {
+		let adopts = self.attempt > 0 && self.made.is_none();
+		if adopts {
+			self.made = Some(Made::of(manifest, service));
+		}
+		adopts
+	}
+
 	/// Takes note that its attempt was ended on purpose: the next start is none that failed.
 	pub fn was_stopped(&mut self) {
 		(self.ended, self.failures, self.not_before) = (self.attempt, 0, 0);

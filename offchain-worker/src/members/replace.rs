@@ -9,45 +9,32 @@ use crate::{
 	executor::{folders as places, module_path, Executor as _},
 	log,
 	store::LeaseRow,
-	update::of_hash,
 };
-use leasehold_manifest::{FileEntry, Manifest, Program, Service};
+use leasehold_manifest::{FileEntry, Manifest, Program, Service, Volume};
 use std::{
 	collections::BTreeSet,
 	io::ErrorKind::NotFound,
 	path::{Path, PathBuf},
 };
 
-/// The service that a replica's attempt is one of: what runs is held to what it was begun with.
-pub fn as_begun(shared: &Shared, row: &LeaseRow, record: &Record, service: &Service) -> Service {
-	let Some(made) = record.made.as_ref().filter(|made| !made.is_of(service)) else {
-		return service.clone();
-	};
-	let from = of_hash(shared, row.lease, &made.manifest);
-	let named = from.and_then(|from| {
-		let mut services = from.services.into_iter();
-		services.find(|known| known.name == service.name)
-	});
-	named.unwrap_or_else(|| unknown(made, service))
-}
-
-/// A service of which no more is known than what runs it, so that it can be ended.
-fn unknown(made: &Made, service: &Service) -> Service {
-	let program = match made.image {
-		Some(_) => Program::Image {
+/// The service as an attempt of it was begun, as far as is needed to end that: what runs it now may be something else.
+pub fn as_begun(record: &Record, service: &Service) -> Service {
+	let image = record.made.as_ref().map(|made| made.image.is_some());
+	let program = match (image, &service.program) {
+		(Some(true), Program::Module(_)) => Some(Program::Image {
 			reference: String::new(),
 			command: Vec::new(),
 			credentials: None,
-		},
-		None => Program::Module(FileEntry {
+		}),
+		(Some(false), Program::Image { .. }) => Some(Program::Module(FileEntry {
 			path: String::new(),
 			size: 0,
 			sha256: [0; 32],
-		}),
+		})),
+		_ => None,
 	};
 	Service {
-		program,
-		health: None,
+		program: program.unwrap_or_else(|| service.program.clone()),
 		..service.clone()
 	}
 }
@@ -59,77 +46,107 @@ fn member_of(folder: &Path) -> Option<(String, u32)> {
 	Some((service.to_owned(), replica))
 }
 
-/// The folders of replicas that the manifest does not name, with their records and what they are.
-fn unnamed(
-	lease: &Path,
-	manifest: &Manifest,
-) -> anyhow::Result<Vec<(PathBuf, Record, Service, u32)>> {
+/// A replica that has a folder.
+struct Known<'a> {
+	folder: PathBuf,
+	record: Record,
+	name: String,
+	replica: u32,
+	/// The manifest's, if that names it.
+	service: Option<&'a Service>,
+}
+
+/// All replicas of a lease that have a folder.
+fn known<'a>(lease: &Path, manifest: &'a Manifest) -> std::io::Result<Vec<Known<'a>>> {
 	let mut found = Vec::new();
-	let Some(any) = manifest.services.first() else {
-		return Ok(found);
-	};
 	for folder in folders(lease) {
 		let Some((name, replica)) = member_of(&folder) else {
 			continue;
 		};
 		let mut services = manifest.services.iter();
-		if !services.any(|service| service.name == name && replica < service.count) {
-			let record = Record::read(&folder)?;
-			let service = Service {
-				name,
-				..any.clone()
-			};
-			found.push((folder, record, service, replica));
-		}
+		let service = services.find(|service| service.name == name && replica < service.count);
+		found.push(Known {
+			record: Record::read(&folder)?,
+			folder,
+			name,
+			replica,
+			service,
+		});
 	}
 	Ok(found)
 }
 
-/// Ends the replicas that the manifest does not name; whether all are gone. Their data stays.
-pub async fn end_unnamed(
+/// Ends the replicas that the manifest does not name, or names otherwise than they were begun; whether all are gone.
+/// Their data stays.
+pub async fn end_others(
 	shared: &Shared,
 	row: &LeaseRow,
 	manifest: &Manifest,
 ) -> anyhow::Result<bool> {
 	let lease = shared.store.lease_folder(row.lease);
 	let mut all_gone = true;
-	for (folder, mut record, service, replica) in unnamed(&lease, manifest)? {
-		if !record.is_begun() {
+	let any = manifest.services.first();
+	for one in known(&lease, manifest)? {
+		let (mut record, replica) = (one.record, one.replica);
+		let stays = |service| record.another(service).is_none();
+		let (false, true, Some(service)) = (
+			one.service.is_some_and(stays),
+			record.is_begun(),
+			one.service.or(any),
+		) else {
 			continue;
-		}
-		let service = as_begun(shared, row, &record, &service);
-		let tried = attempt(row, &lease, (&service, replica), &record);
+		};
+		let begun = Service {
+			name: one.name,
+			..as_begun(&record, service)
+		};
+		let tried = attempt(row, &lease, (&begun, replica), &record);
 		if !shared.executors.stop(&tried).await? {
 			all_gone = false;
 			continue;
 		}
 		record.was_stopped();
-		record.write(&folder)?;
-		let (service, lease) = (&service.name, row.lease);
+		record.write(&one.folder)?;
+		let (lease, service) = (row.lease, &begun.name);
 		tracing::info!(
 			lease,
 			service,
 			replica,
-			"a replica is not named any more: ended"
+			"ended: the manifest says otherwise"
 		);
 	}
 	Ok(all_gone)
 }
 
+/// Takes note of what replicas of a daemon of before are made of, which knew of no other manifest.
+pub fn adopt(lease: &Path, hash: [u8; 32], manifest: &Manifest) -> std::io::Result<()> {
+	for mut one in known(lease, manifest)? {
+		if one
+			.service
+			.is_some_and(|service| one.record.adopt(hash, service))
+		{
+			one.record.write(&one.folder)?;
+		}
+	}
+	Ok(())
+}
+
 /// Removes what replicas had that the manifest does not name, and volumes that it does not; whether none of them runs.
-pub async fn clear_unnamed(
+pub async fn clear_others(
 	shared: &Shared,
 	row: &LeaseRow,
 	manifest: &Manifest,
 ) -> anyhow::Result<bool> {
-	if !end_unnamed(shared, row, manifest).await? {
+	if !end_others(shared, row, manifest).await? {
 		return Ok(false);
 	}
 	let lease = shared.store.lease_folder(row.lease);
 	let mut gone = Vec::new();
-	for (folder, ..) in unnamed(&lease, manifest)? {
-		remove_image(shared, row, &folder).await?;
-		gone.push(folder);
+	for one in known(&lease, manifest)? {
+		if one.service.is_none() {
+			remove_image(shared, &one.folder).await?;
+			gone.push(one.folder);
+		}
 	}
 	let services = manifest.services.clone();
 	tokio::task::spawn_blocking(move || {
@@ -152,7 +169,7 @@ pub async fn clear_unnamed(
 }
 
 /// Removes the image that was brought for a replica, unless another one needs it: then that one has brought it.
-async fn remove_image(shared: &Shared, row: &LeaseRow, of: &Path) -> anyhow::Result<()> {
+async fn remove_image(shared: &Shared, of: &Path) -> anyhow::Result<()> {
 	let Some(container) = &shared.executors.container else {
 		return Ok(());
 	};
@@ -164,9 +181,7 @@ async fn remove_image(shared: &Shared, row: &LeaseRow, of: &Path) -> anyhow::Res
 	}
 	others.retain(|other| other != of);
 	container.remove_images(&[of.to_owned()], &others).await;
-	let mut neighbours = folders(&shared.store.lease_folder(row.lease));
-	neighbours.retain(|other| other != of);
-	Ok(container.hand_image_on(of, &neighbours)?)
+	Ok(container.hand_image_on(of, &others)?)
 }
 
 /// Readies the folder of a replica for its next attempt, which is of another service than the last one.
@@ -179,7 +194,7 @@ pub async fn clear_replica(
 	let lease = shared.store.lease_folder(row.lease);
 	let folder = folder(&lease, &service.name, replica);
 	if last.image.is_some() && last.image != Made::of(row.manifest_hash, service).image {
-		remove_image(shared, row, &folder).await?;
+		remove_image(shared, &folder).await?;
 	}
 	if let Some(keep) = attempt(row, &lease, (service, replica), &Record::default()).kept_log() {
 		log::trim(&folder.join("logs"), keep)?;
@@ -187,13 +202,26 @@ pub async fn clear_replica(
 	Ok(())
 }
 
-/// Whether what the replicas have kept fits into the volumes of a manifest; an error says what does not.
-pub fn has_room(lease: &Path, manifest: &Manifest) -> Result<(), String> {
-	for service in &manifest.services {
+/// Whether what the replicas have kept fits into volumes that a manifest makes smaller; an error says what does not.
+pub fn has_room(lease: &Path, from: Option<&Manifest>, to: &Manifest) -> Result<(), String> {
+	for service in &to.services {
+		let mut services = from.into_iter().flat_map(|from| &from.services);
+		let before = services.find(|before| before.name == service.name);
+		let shrinks = |volume: &Volume| {
+			let mut volumes = before.into_iter().flat_map(|before| &before.unit.volumes);
+			let before = volumes.find(|before| before.name == volume.name);
+			before.is_none_or(|before| before.size > volume.size)
+		};
+		let smaller: Vec<_> = service
+			.unit
+			.volumes
+			.iter()
+			.filter(|v| shrinks(v))
+			.cloned()
+			.collect();
 		for replica in 0..service.count {
 			let folder = folder(lease, &service.name, replica);
-			let volumes = &service.unit.volumes;
-			if let Some(volume) = places::too_large(&folder, volumes) {
+			if let Some(volume) = places::too_large(&folder, &smaller) {
 				return Err(format!(
 					"the volume `{}` of `{}` holds more than the {} MiB that the new manifest gives it",
 					volume.name, service.name, volume.size
@@ -210,24 +238,6 @@ pub fn made_of(lease: &Path) -> std::io::Result<BTreeSet<[u8; 32]>> {
 	for folder in folders(lease) {
 		let made = Record::read(&folder)?.made;
 		all.extend(made.map(|made| made.manifest));
-	}
-	Ok(all)
-}
-
-/// Those of them that say otherwise of what runs than the manifest of now.
-pub fn outdated(lease: &Path, manifest: &Manifest) -> std::io::Result<BTreeSet<[u8; 32]>> {
-	let mut all = BTreeSet::new();
-	for folder in folders(lease) {
-		let record = Record::read(&folder)?;
-		let Some(made) = record.made.as_ref().filter(|_| record.is_begun()) else {
-			continue;
-		};
-		let name = member_of(&folder).map(|(name, _)| name);
-		let mut services = manifest.services.iter();
-		let service = services.find(|service| Some(&service.name) == name.as_ref());
-		if !service.is_some_and(|service| made.is_of(service)) {
-			all.insert(made.manifest);
-		}
 	}
 	Ok(all)
 }

@@ -216,6 +216,31 @@ fn updated(devnet: &Devnet) {
 	let (json, code) = devnet.json("//Tenant", &arguments).unwrap();
 	assert_eq!(code, 0, "{json}");
 	assert_eq!(replica(devnet, lease, 0)["restarts"], 1);
+	// Two of the same new module; at once after the last.
+	let third = named("third");
+	let twin = |name| Service(name, sleeper(1_003), VOLUME, "");
+	let services = vec![
+		Service("web", hostile(), &third, ""),
+		twin("one"),
+		twin("two"),
+	];
+	let arguments = ["update", &lease.to_string(), &write(devnet, services)];
+	let (json, code) = devnet.json("//Tenant", &arguments).unwrap();
+	assert_eq!(code, 0, "{json}");
+	assert_eq!(said(&web, "/name"), "third");
+	assert_eq!(said(&web, "/read/note"), "once");
+	wait_until(
+		Duration::from_secs(30),
+		"what was before is removed",
+		|| !folder.join("services/worker/0").exists() && modules() == 2,
+	)
+	.unwrap();
+	let manifests = std::fs::read_dir(devnet.provider_folder(0).join("manifests")).unwrap();
+	let ours = manifests.flatten().filter(|entry| {
+		let name = entry.file_name();
+		name.to_str().unwrap().starts_with(&format!("{lease}-"))
+	});
+	assert_eq!(ours.count(), 1);
 	close(devnet, lease);
 }
 
