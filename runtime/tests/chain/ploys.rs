@@ -13,7 +13,7 @@ use leasehold_runtime::{
 };
 use pallet_market::{
 	reads::Candidate, Error, Event, LeaseState, NextLeaseId, NextOrderId, Order, OrderV1, Orders,
-	Selection,
+	Selection, TermsV1,
 };
 use pallet_providers::{ProviderInfo, ProviderInfoV1};
 use pallet_reputation::{score::ONE, Pairs, ProviderScores, Standing, TenantScores, TermsV2};
@@ -338,12 +338,20 @@ fn a_manifest_with_a_receipt_cannot_be_denied() {
 	}
 }
 
+/// An order with as much on deposit as default terms ask for.
+fn funded(spec: OrderV1<AccountId>) -> OrderV1<AccountId> {
+	OrderV1 {
+		deposit: 5_000 * spec.max_rate,
+		..spec
+	}
+}
+
 #[test]
 fn the_last_block_gives_no_advantage() {
-	run(|| {
+	run_at_default_terms(|| {
 		register(0);
 		register(1);
-		let id = place(order(1));
+		let id = place(funded(order(1)));
 		let ends = |id| Orders::<Runtime>::get(id).unwrap().bidding_ends;
 		let first = ends(id);
 		bid(0, id, 1_000).unwrap();
@@ -354,7 +362,7 @@ fn the_last_block_gives_no_advantage() {
 		let withdraw = |who| Market::withdraw_bid(signed(who), id);
 		assert_noop!(withdraw("operator1"), E::BidLocked);
 		assert_noop!(withdraw("operator0"), E::BidLocked);
-		let extended = now() + market_terms().bid_lock + 1;
+		let extended = now() + TermsV1::default().bid_lock + 1;
 		assert_eq!((ends(id), extended), (extended, first + 1));
 		let event = Event::BiddingExtended {
 			order: id,
@@ -375,13 +383,13 @@ fn the_last_block_gives_no_advantage() {
 
 #[test]
 fn the_last_block_gives_no_advantage_in_any_place_that_wins() {
-	run(|| {
+	run_at_default_terms(|| {
 		crowd(4, info);
 		let bid =
 			|n: u32, id, rate| plain(Market::place_bid(signed(&format!("hand{n}")), id, rate));
 		let mut spec = order(1);
 		(spec.quantity.leases, spec.quantity.at_least) = (2, 2);
-		let id = place(spec);
+		let id = place(funded(spec));
 		for (n, rate) in [(0, 500), (1, 1_000), (2, 2_000)] {
 			bid(n, id, rate).unwrap();
 		}
@@ -401,14 +409,14 @@ fn the_last_block_gives_no_advantage_in_any_place_that_wins() {
 
 #[test]
 fn bids_that_are_taken_back_give_no_advantage() {
-	run(|| {
+	run_at_default_terms(|| {
 		crowd(18, info);
 		let hand = |n: u32| signed(&format!("hand{n}"));
 		let bid = |n, id, rate| plain(Market::place_bid(hand(n), id, rate));
-		let id = place(OrderV1 {
+		let id = place(funded(OrderV1 {
 			bidding: 10,
 			..order(1)
-		});
+		}));
 		// Sixteen of one party fill the book at prices that nobody can serve at.
 		for n in 0..16 {
 			assert_ok!(bid(n, id, 1));
@@ -430,7 +438,8 @@ fn bids_that_are_taken_back_give_no_advantage() {
 		to_block(placed.bidding_ends);
 		// Whose bid was not taken back in time must serve at it, or lose the slice.
 		assert_eq!((lease(0).provider, stream(0).rate), (0, 1));
-		assert_eq!(lease(0).slice, 20 * MAX_RATE);
+		let waits = TermsV1::default().start_deadline;
+		assert_eq!(lease(0).slice, Balance::from(waits) * MAX_RATE);
 	});
 }
 
