@@ -199,6 +199,37 @@ pub async fn told(view: &View, order: u64, lease: Option<u64>) -> Result<Vec<Tol
 				let text = format!("{} puts {} more on hold for it", e.who, amount(e.amount));
 				tell("Deposited", text);
 			}
+		} else if let Some(Ok(e)) = event.decode_fields_as::<escrow::events::Withdrawn>() {
+			if Some(e.lease) == lease {
+				let text = format!("{} takes {} out of it", e.who, amount(e.amount));
+				tell("Withdrawn", text);
+			}
+		} else if let Some(Ok(e)) = event.decode_fields_as::<escrow::events::RefillSet>() {
+			if Some(e.lease) == lease {
+				let text = match &e.refill {
+					Some(refill) => format!(
+						"the tenant lets it take {} whenever it runs low, {} in all at most",
+						amount(refill.amount),
+						amount(refill.budget)
+					),
+					None => "it takes no more from the tenant's account by itself".into(),
+				};
+				tell("RefillSet", text);
+			}
+		} else if let Some(Ok(e)) = event.decode_fields_as::<escrow::events::Refilled>() {
+			if Some(e.lease) == lease {
+				let (taken, left) = (amount(e.amount), amount(e.left));
+				let text =
+					format!("{taken} are taken from the tenant's account, {left} may still be");
+				tell("Refilled", text);
+			}
+		} else if let Some(Ok(e)) = event.decode_fields_as::<market::events::AccessRevoked>() {
+			if Some(e.lease) == lease {
+				tell(
+					"AccessRevoked",
+					"all grants of access so far are void".into(),
+				);
+			}
 		} else if let Some(Ok(e)) = event.decode_fields_as::<market::events::ManifestUpdated>() {
 			if Some(e.lease) == lease {
 				let hash = hex::encode(e.manifest_hash);

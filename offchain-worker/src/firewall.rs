@@ -50,7 +50,7 @@ impl SetupNetwork {
 	pub fn run(self, folder: &Path) -> anyhow::Result<()> {
 		let config = Config::read(folder)?;
 		let Some(containers) = &config.containers else {
-			bail!("there is no section [containers]: services are not run here");
+			bail!("there is no section [containers]: no containers are run here, and modules need no table");
 		};
 		let pool = containers.networks;
 		let name = name(pool);

@@ -201,13 +201,7 @@ impl Deploy {
 			.saturating_mul(attempts)
 			.saturating_add(20)
 			.min(terms.max_duration);
-		let bytes = prepared
-			.manifest
-			.seal()
-			.map_err(|error| Failure::new(1, error.to_string(), ""))?;
-		// What the provider would refuse is not paid for.
-		Manifest::open(&bytes)
-			.map_err(|error| Failure::new(2, error.to_string(), "Change the file."))?;
+		let bytes = prepared.seal()?;
 		let (resources, attributes) = prepared.requirements()?;
 		let (any_of, all_of) = prepared.auditors()?;
 		let mut request = OrderRequest {

@@ -212,6 +212,15 @@ pub fn understand(
 }
 
 impl Prepared {
+	/// The manifest's bytes. What the provider would refuse is not signed for.
+	pub(super) fn seal(&self) -> Result<Vec<u8>, Failure> {
+		let sealed = self.manifest.seal();
+		let bytes = sealed.map_err(|error| Failure::new(1, error.to_string(), ""))?;
+		Manifest::open(&bytes)
+			.map_err(|error| Failure::new(2, error.to_string(), "Change the file."))?;
+		Ok(bytes)
+	}
+
 	/// (place at the gateway, file on this disk), wherever the next command is run.
 	pub(super) fn on_disk(&self) -> Vec<(String, PathBuf)> {
 		let files = self.files.iter().map(|(place, _, disk)| {

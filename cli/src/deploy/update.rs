@@ -58,13 +58,7 @@ impl Update {
 				..kept
 			},
 			None => {
-				let bytes = prepared
-					.manifest
-					.seal()
-					.map_err(|error| Failure::new(1, error.to_string(), ""))?;
-				// What the provider would refuse is not put on chain.
-				Manifest::open(&bytes)
-					.map_err(|error| Failure::new(2, error.to_string(), "Change the file."))?;
+				let bytes = prepared.seal()?;
 				let deployment = Deployment {
 					version: 1,
 					genesis: format!("{genesis:?}"),
@@ -93,6 +87,9 @@ impl Update {
 		let hash = Manifest::hash(&deployment.bytes());
 		let said = loop {
 			hand_in(context, &chain, &gateway, &deployment).await?;
+			context.out.if_interrupted(format!(
+				"the update goes on; `leasehold status {id}` shows it"
+			));
 			if let Some(said) = until_updated(context, &chain, &gateway, hash).await? {
 				break said;
 			}
@@ -212,6 +209,16 @@ async fn until_updated(
 				}
 				if said["running"] != name && said["next_is_here"] == false {
 					return Ok(None);
+				}
+				let unusable = replicas
+					.iter()
+					.filter_map(|one| one["last"].as_str())
+					.find(|last| last.starts_with("it cannot be loaded"));
+				if let Some(why) = unusable.filter(|_| said["running"] == name) {
+					let what = format!("the new manifest does not run: {why}");
+					let advice =
+						"Correct the file, and update again: the lease goes on being paid for.";
+					return Err(Failure::new(7, what, advice));
 				}
 				let failing = replicas.iter().filter(|one| !runs(one)).find_map(|one| {
 					Some(format!(

@@ -252,17 +252,20 @@ impl Close {
 		let (chain, connection) = connect(context).await?;
 		let pair = keys::account(context)?;
 		if let Some(order) = self.order {
-			let now = connection.best().await?.order(order).await?;
-			if !matches!(now, OrderNow::Open(_)) {
+			let OrderNow::Open(open) = connection.best().await?.order(order).await? else {
 				let what = format!("there is no open order {order}");
 				return Err(Failure::new(5, what, "`leasehold leases` lists yours."));
-			}
+			};
+			let fee = match open.bids.is_empty() {
+				true => "",
+				false => ", but for the cancel fee: there were bids",
+			};
 			context.out.waiting("taking the order back");
 			let call = Call::CancelOrder { order };
 			submit(context, &chain, &pair, call, Wait::Finalized).await?;
 			let json = json!({ "order": order, "state": "cancelled" });
 			context.out.result(json, || {
-				format!("order {order} is cancelled; its deposit is back")
+				format!("order {order} is cancelled; its deposit is back{fee}")
 			});
 			return Ok(());
 		}

@@ -7,27 +7,26 @@ use crate::{
 	output::Failure,
 	Context,
 };
-use clap::{ArgGroup, Args};
+use clap::Args;
 use leasehold_client::{
 	keystore,
 	signer::Wait,
 	units,
 	view::{Accrues, OpenLease, State, Suspension, Terms},
-	Call,
+	Call, Chain, Keypair,
 };
 use serde_json::json;
 use std::time::Duration;
 
 #[derive(Debug, Args)]
-#[command(group(ArgGroup::new("how_much").required(true)))]
 pub struct TopUp {
 	/// Number of the lease.
 	lease: u64,
 	/// LEASE, as `12.5`.
-	#[arg(group = "how_much")]
+	#[arg(required_unless_present = "until")]
 	amount: Option<String>,
 	/// As much as the lease lacks to last so long from now, as `12h` or `30d`.
-	#[arg(long, value_name = "TIME", group = "how_much", value_parser = crate::deploy::duration)]
+	#[arg(long, value_name = "TIME", conflicts_with = "amount", value_parser = crate::deploy::duration)]
 	until: Option<Duration>,
 	/// Do not ask before spending.
 	#[arg(long, short)]
@@ -153,40 +152,35 @@ impl TopUp {
 		}
 		context.out.waiting("topping up");
 		let call = Call::Deposit { lease: id, amount };
-		let receipt = submit(context, &chain, &pair, call, Wait::Finalized).await?;
-		let view = chain.connection().await?.finalized().await?;
-		let lease = open_lease(&view, id).await?;
-		stands(
-			context,
-			&lease,
-			(amount, receipt.block.0),
-			view.number(),
-			&terms,
-		);
-		Ok(())
+		moved(context, &chain, &pair, call, (id, amount)).await
 	}
 }
 
-/// Shows how long a lease lasts, (planck, block) after something was paid in or taken out.
-fn stands(
+/// Moves money into a lease or out of it, and shows how long that lasts then.
+async fn moved(
 	context: &Context,
-	lease: &OpenLease,
-	(amount, block): (u128, u32),
-	now: u32,
-	terms: &Terms,
-) {
-	let (id, (name, until)) = (lease.id, state(lease));
+	chain: &Chain,
+	pair: &Keypair,
+	call: Call,
+	(id, amount): (u64, u128),
+) -> Result<(), Failure> {
+	let receipt = submit(context, chain, pair, call, Wait::Finalized).await?;
+	let view = chain.connection().await?.finalized().await?;
+	let (terms, lease) = (view.terms().await?, open_lease(&view, id).await?);
+	let (name, until) = state(&lease);
+	let left = until.saturating_sub(view.number());
 	let json = json!({
-		"lease": id, "amount": amount.to_string(), "block": block, "state": name, "until": until,
-		"held": lease.held.to_string(),
+		"lease": id, "amount": amount.to_string(), "block": receipt.block.0, "state": name,
+		"until": until, "held": lease.held.to_string(),
 	});
 	context.out.result(json, || {
 		format!(
 			"lease {id} is {name} until block {until} (about {}); {} held",
-			units::blocks_as_time(until.saturating_sub(now), terms.slot_millis),
+			units::blocks_as_time(left, terms.slot_millis),
 			units::lease(lease.held)
 		)
 	});
+	Ok(())
 }
 
 #[derive(Debug, Args)]
@@ -202,22 +196,11 @@ impl Withdraw {
 		let amount = units::parse_amount(&self.amount).map_err(|why| Failure::new(2, why, ""))?;
 		let (chain, connection) = connect(context).await?;
 		let pair = keys::account(context)?;
-		let view = connection.best().await?;
-		let (terms, id) = (view.terms().await?, self.lease);
-		open_lease(&view, id).await?;
+		let id = self.lease;
+		open_lease(&connection.best().await?, id).await?;
 		context.out.waiting("taking it out");
 		let call = Call::Withdraw { lease: id, amount };
-		let receipt = submit(context, &chain, &pair, call, Wait::Finalized).await?;
-		let view = chain.connection().await?.finalized().await?;
-		let lease = open_lease(&view, id).await?;
-		stands(
-			context,
-			&lease,
-			(amount, receipt.block.0),
-			view.number(),
-			&terms,
-		);
-		Ok(())
+		moved(context, &chain, &pair, call, (id, amount)).await
 	}
 }
 
@@ -249,6 +232,10 @@ impl Refill {
 			true => None,
 			false => Some((planck(&self.amount)?, planck(&self.budget)?)),
 		};
+		if refill.is_some_and(|(amount, budget)| budget < amount) {
+			let what = "less may be taken in all than at a time";
+			return Err(Failure::new(2, what, "Raise --budget, or lower --amount."));
+		}
 		let (chain, connection) = connect(context).await?;
 		let pair = keys::account(context)?;
 		let id = self.lease;

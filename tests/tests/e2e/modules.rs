@@ -241,6 +241,10 @@ fn updated(devnet: &Devnet) {
 		name.to_str().unwrap().starts_with(&format!("{lease}-"))
 	});
 	assert_eq!(ours.count(), 1);
+	let broken = Service("web", b"no module".to_vec(), &third, "");
+	let arguments = ["update", &lease.to_string(), &write(devnet, vec![broken])];
+	let (json, code) = devnet.json("//Tenant", &arguments).unwrap();
+	assert_eq!(code, 7, "{json}");
 	close(devnet, lease);
 }
 
@@ -275,7 +279,11 @@ fn money(devnet: &Devnet) {
 	done(&["revoke", &id]);
 	assert!(status(devnet, lease)["workload"]["phase"].is_string());
 	let told = done(&["events", &id]).to_string();
-	assert!(told.contains("Deposited"), "{told}");
+	for event in ["Deposited", "Withdrawn", "RefillSet", "AccessRevoked"] {
+		assert!(told.contains(event), "{event}: {told}");
+	}
+	let (json, code) = tell(&["refill", &id, "--amount", "3", "--budget", "1", "--yes"]);
+	assert_eq!(code, 2, "{json}");
 	close(devnet, lease);
 	let (json, code) = tell(&["top-up", &id, "1", "--yes"]);
 	assert_eq!(code, 5, "{json}");
