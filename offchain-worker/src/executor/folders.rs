@@ -6,7 +6,12 @@ use super::{
 	Attempt, ExecutorError,
 };
 use leasehold_manifest::{is_mount, Medium, Volume};
-use std::{io::ErrorKind::NotFound, path::Path, time::Duration};
+use std::{
+	collections::BTreeSet,
+	io::ErrorKind::NotFound,
+	path::{Path, PathBuf},
+	time::Duration,
+};
 
 /// What a workload sees at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,15 +127,23 @@ pub fn too_large<'a>(folder: &Path, volumes: &'a [Volume]) -> Option<&'a Volume>
 
 /// Removes the volumes of a replica that it has no longer.
 pub fn keep_volumes(folder: &Path, volumes: &[Volume]) -> std::io::Result<()> {
-	let kept: Vec<_> = volumes.iter().map(|v| folder.join(folder_of(v))).collect();
-	let entries = match std::fs::read_dir(folder.join(KEPT)) {
+	let kept = volumes.iter().map(|v| folder.join(folder_of(v)));
+	keep_only(&folder.join(KEPT), &kept.collect())
+}
+
+/// Removes all that is in a folder, if there is one, but these.
+pub fn keep_only(folder: &Path, kept: &BTreeSet<PathBuf>) -> std::io::Result<()> {
+	let entries = match std::fs::read_dir(folder) {
 		Err(error) if error.kind() == NotFound => return Ok(()),
 		entries => entries?,
 	};
 	for entry in entries {
-		let path = entry?.path();
-		if !kept.contains(&path) {
-			std::fs::remove_dir_all(path)?;
+		let entry = entry?;
+		let path = entry.path();
+		match entry.file_type()?.is_dir() {
+			_ if kept.contains(&path) => {}
+			true => std::fs::remove_dir_all(path)?,
+			false => std::fs::remove_file(path)?,
 		}
 	}
 	Ok(())

@@ -260,6 +260,7 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 		.lock()
 		.map(|status| status.best)
 		.unwrap_or_default();
+	let missing = missing(&folder, &manifest);
 	let payload = receipt::payload(&shared.genesis.0.into(), row.lease, &hash, block);
 	Ok(Receipt {
 		api: API,
@@ -268,11 +269,11 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 		manifest_hash: hex::encode(hash),
 		block,
 		signature: hex::encode(shared.pair.sign(&payload).0),
-		missing_digests: missing(&folder, &manifest)
+		missing_digests: missing
 			.iter()
 			.map(|entry| hex::encode(entry.sha256))
 			.collect(),
-		missing: paths(missing(&folder, &manifest)),
+		missing: paths(missing),
 	})
 }
 

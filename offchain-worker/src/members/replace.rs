@@ -245,18 +245,7 @@ pub fn made_of(lease: &Path) -> std::io::Result<BTreeSet<[u8; 32]>> {
 /// Removes the modules that none of these manifests names.
 pub fn keep_modules(lease: &Path, manifests: &[Manifest]) -> std::io::Result<()> {
 	let services = manifests.iter().flat_map(|manifest| &manifest.services);
-	let named: BTreeSet<_> = services
-		.filter_map(|service| Some(module_path(lease, service.kind, service.module()?)))
-		.collect();
-	let entries = match std::fs::read_dir(lease.join("modules")) {
-		Err(error) if error.kind() == NotFound => return Ok(()),
-		entries => entries?,
-	};
-	for entry in entries {
-		let path = entry?.path();
-		if !named.contains(&path) {
-			std::fs::remove_file(path)?;
-		}
-	}
-	Ok(())
+	let named =
+		services.filter_map(|service| Some(module_path(lease, service.kind, service.module()?)));
+	places::keep_only(&lease.join("modules"), &named.collect())
 }
