@@ -24,6 +24,7 @@ use crate::executor::{
 };
 use futures::StreamExt as _;
 use leasehold_manifest::Health;
+use rustix::process::{pidfd_open, Pid, PidfdFlags};
 use std::{
 	path::{Path, PathBuf},
 	sync::{
@@ -32,10 +33,15 @@ use std::{
 	},
 	time::Duration,
 };
-use tokio::time::{Instant, MissedTickBehavior};
+use tokio::{
+	io::{unix::AsyncFd, Interest},
+	time::{Instant, MissedTickBehavior},
+};
 use tokio_util::sync::CancellationToken;
 
 const MIB: u64 = 1 << 20;
+/// How long the engine is given to see what was seen here.
+const MOMENT: Duration = Duration::from_millis(20);
 /// How often limits are looked at.
 const LOOK: Duration = Duration::from_secs(1);
 /// How often the engine is asked what a service has changed of its image, in looks: it may take long to count.
@@ -150,6 +156,21 @@ pub struct Attendant<'a> {
 fn boot() -> String {
 	let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
 	id.unwrap_or_default().trim().to_owned()
+}
+
+/// Ends when this process has; never, if it cannot be watched: looks find its end then.
+async fn gone(pid: i32) {
+	let watched = Pid::from_raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::NONBLOCK).ok());
+	#[expect(
+		deprecated,
+		reason = "the safe way to watch a descriptor; that it is owned until the end, as is asked of the other way, \
+		          holds here"
+	)]
+	let watched = watched.and_then(|pid| AsyncFd::with_interest(pid, Interest::READABLE).ok());
+	match watched {
+		Some(watched) if watched.readable().await.is_ok() => {}
+		_ => std::future::pending().await,
+	}
 }
 
 impl Attendant<'_> {
@@ -274,6 +295,8 @@ impl Attendant<'_> {
 		tokio::pin!(ill);
 		let mut log = Log::open(&self.attempt)?;
 		let mut output = engine.output(&name, true, log.since()).await?;
+		let gone = gone(state.pid);
+		tokio::pin!(gone);
 		let mut look = tokio::time::interval(LOOK);
 		// However long a look takes, the output is read between two.
 		look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -294,6 +317,13 @@ impl Attendant<'_> {
 					}
 					self.beyond(state, since, had, looks.is_multiple_of(COUNT)).await?
 				}
+				() = &mut gone => {
+					// The engine needs a moment to see it, too.
+					while !self.has_ended(state.pid).await? {
+						tokio::time::sleep(MOMENT).await;
+					}
+					return Ok(Step::Again);
+				},
 				why = &mut ill => Some(End::Crashed { why: format!("it is not well: {why}") }),
 				next = output.next() => match next {
 					Some(Ok((stream, bytes))) => {
@@ -304,7 +334,7 @@ impl Attendant<'_> {
 					Some(Err(_)) | None => {
 						// It has ended, or the engine has: whichever, the next look tells.
 						drop(log);
-						tokio::time::sleep(RETRY.0).await;
+						tokio::time::sleep(MOMENT).await;
 						return Ok(Step::Again);
 					}
 				},
