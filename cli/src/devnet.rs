@@ -252,7 +252,7 @@ impl Devnet {
 			));
 			providers.push(json!({
 				"id": n, "dir": dir, "owner": account_of(&owner(n))?.to_string(),
-				"operator": operator_of(n)?.to_string(), "gateway": format!("http://127.0.0.1:{port}"),
+				"operator": operator_of(n)?.to_string(), "gateway": format!("https://127.0.0.1:{port}"),
 				"pid": pid,
 			}));
 		}

@@ -4,30 +4,64 @@ use crate::output::Failure;
 use futures::StreamExt as _;
 use leasehold_client::{
 	access::{RequestFacts, Session},
-	AccountId32, Keypair, H256,
+	seal::{self, Place},
+	tls,
+	view::Provider,
+	AccountId32, Chain, Keypair, H256,
 };
 use leasehold_manifest::{files::is_safe_path, result::Output, FileEntry};
 use reqwest::{header::HeaderMap, Method, Response, StatusCode};
+use serde::Serialize;
 use serde_json::{json, Value};
 use sha2::{Digest as _, Sha256};
 use std::{
 	path::Path,
+	sync::{Arc, PoisonError, RwLock},
 	time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::io::AsyncWriteExt as _;
 
 /// How long a gateway may take to say whose it is.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long it may take to be reached.
+const CONNECT: Duration = Duration::from_secs(5);
 /// SHA-256 of nothing.
 const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
+/// Where a port of a service is reached.
+#[derive(Debug, Serialize)]
+pub struct Address {
+	service: String,
+	port: Value,
+	/// `HOST:PORT`.
+	address: String,
+	udp: bool,
+}
+
+impl std::fmt::Display for Address {
+	fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
+		let udp = if self.udp { " (UDP)" } else { "" };
+		write!(f, "{}:{} is {}{udp}", self.service, self.port, self.address)
+	}
+}
+
 /// A lease's gateway, with a session of the tenant.
 pub struct Gateway {
-	url: String,
-	client: reqwest::Client,
+	chain: Chain,
+	door: RwLock<Arc<Door>>,
 	session: Session,
 	operator: AccountId32,
+	place: Place,
 	pub lease: u64,
+}
+
+/// How a provider's gateway is reached, by what stands on chain.
+struct Door {
+	url: String,
+	tls_keys: Vec<[u8; 32]>,
+	/// What manifests are sealed to.
+	sealing_key: [u8; 32],
+	client: reqwest::Client,
 }
 
 fn now() -> u64 {
@@ -37,19 +71,66 @@ fn now() -> u64 {
 		.as_secs()
 }
 
-fn away(url: &str, error: reqwest::Error) -> Failure {
-	let what = format!("the provider's gateway at {url} does not answer: {error}");
+/// Why nobody was reached at an address.
+fn away(url: &str, error: &reqwest::Error) -> Failure {
+	let mut reason: &dyn std::error::Error = error;
+	while let Some(source) = reason.source() {
+		reason = source;
+	}
+	let reason = reason.to_string();
+	if reason.contains(tls::WRONG_KEY) {
+		let what = format!("at {url} is not the provider's gateway: {reason}");
+		let advice = "Nothing was sent. Somebody may stand in between, or the provider has lost its key: it must run \
+		              `leasehold-provider update` then.";
+		return Failure::new(5, what, advice);
+	}
+	let what = format!("the provider's gateway at {url} does not answer: {reason}");
 	Failure::new(6, what, "Try again; the provider may be restarting.")
 }
 
-/// Whether a provider's gateway answers at this address.
-pub async fn answers(url: &str, provider: u32) -> bool {
+impl Door {
+	fn to(provider: &Provider, limit: Option<Duration>) -> Result<Self, Failure> {
+		let id = provider.id;
+		let lacks = |what: &str| {
+			let what = format!("provider {id} has no {what} on chain");
+			let advice = "It must run `leasehold-provider update`; until then choose another.";
+			Failure::new(5, what, advice)
+		};
+		let url = provider.gateways.first().map(String::as_str);
+		let url = url.filter(|url| url.starts_with("https://"));
+		let url = url.ok_or_else(|| lacks("gateway with TLS"))?;
+		if provider.tls_keys.is_empty() {
+			return Err(lacks("TLS key"));
+		}
+		let sealing_key = provider.sealing_key;
+		let sealing_key = sealing_key.ok_or_else(|| lacks("key to seal manifests to"))?;
+		let internal = |error: String| Failure::new(1, error, "");
+		let tls = tls::pinned(&provider.tls_keys).map_err(|error| internal(error.to_string()))?;
+		let client = reqwest::Client::builder()
+			.use_preconfigured_tls(tls)
+			.connect_timeout(CONNECT);
+		let client = match limit {
+			Some(limit) => client.timeout(limit),
+			None => client,
+		};
+		Ok(Self {
+			url: url.trim_end_matches('/').to_owned(),
+			tls_keys: provider.tls_keys.clone(),
+			sealing_key,
+			client: client
+				.build()
+				.map_err(|error| internal(error.to_string()))?,
+		})
+	}
+}
+
+/// Whether a provider's gateway answers.
+pub async fn answers(provider: &Provider) -> bool {
 	let asked = async {
-		let client = reqwest::Client::builder().timeout(PATIENCE).build().ok()?;
+		let Door { url, client, .. } = Door::to(provider, Some(PATIENCE)).ok()?;
 		let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "provider_info", "params": [] });
-		let url = format!("{}/rpc", url.trim_end_matches('/'));
 		let answer: Value = client
-			.post(url)
+			.post(format!("{url}/rpc"))
 			.json(&request)
 			.send()
 			.await
@@ -57,7 +138,7 @@ pub async fn answers(url: &str, provider: u32) -> bool {
 			.json()
 			.await
 			.ok()?;
-		Some(answer["result"]["provider"] == provider)
+		Some(answer["result"]["provider"] == provider.id)
 	};
 	asked.await.unwrap_or(false)
 }
@@ -65,25 +146,60 @@ pub async fn answers(url: &str, provider: u32) -> bool {
 impl Gateway {
 	/// Opens a session with a lease's provider.
 	pub fn open(
-		url: &str,
+		chain: &Chain,
+		provider: &Provider,
 		account: &Keypair,
 		genesis: H256,
-		(provider, operator): (u32, AccountId32),
 		(lease, epoch): (u64, u32),
 	) -> Result<Self, Failure> {
-		let client = reqwest::Client::builder()
-			.connect_timeout(Duration::from_secs(5))
-			.build()
-			.map_err(|error| Failure::new(1, error.to_string(), ""))?;
-		let session = Session::open(account, genesis, provider, (lease, epoch), now())?;
-		let url = url.trim_end_matches('/').to_owned();
 		Ok(Self {
-			url,
-			client,
-			session,
-			operator,
+			chain: chain.clone(),
+			door: RwLock::new(Arc::new(Door::to(provider, None)?)),
+			session: Session::open(account, genesis, provider.id, (lease, epoch), now())?,
+			operator: provider.operator,
+			place: Place {
+				genesis,
+				provider: provider.id,
+				lease,
+			},
 			lease,
 		})
+	}
+
+	fn door(&self) -> Arc<Door> {
+		let door = self.door.read();
+		door.unwrap_or_else(PoisonError::into_inner).clone()
+	}
+
+	/// Why the gateway was not reached. It may have moved, or have changed its key, since the chain was asked.
+	async fn away(&self, door: &Door, error: reqwest::Error) -> Failure {
+		let asked = async {
+			let view = self.chain.connection().await?.best().await?;
+			view.provider(self.place.provider).await
+		};
+		let now = match tokio::time::timeout(PATIENCE, asked).await {
+			Ok(Ok(Some(provider))) => Door::to(&provider, None).ok(),
+			_ => None,
+		};
+		match now {
+			Some(now) if (&now.url, &now.tls_keys) != (&door.url, &door.tls_keys) => {
+				let what = format!("the provider has just changed its address or its key: {error}");
+				let mut door = self.door.write().unwrap_or_else(PoisonError::into_inner);
+				*door = Arc::new(now);
+				Failure::new(6, what, "Try again.")
+			}
+			_ => away(&door.url, &error),
+		}
+	}
+
+	/// Hands in a manifest's bytes, sealed to the provider.
+	pub async fn hand_in(&self, manifest: &[u8]) -> Result<Value, Failure> {
+		let sealed = seal::seal(&self.door().sealing_key, self.place, manifest);
+		let sealed = sealed.map_err(|error| {
+			let advice = "The provider must run `leasehold-provider update`.";
+			Failure::new(5, error.to_string(), advice)
+		})?;
+		self.call("lease_submitManifest", hex::encode(sealed)).await
 	}
 
 	fn facts<'a>(&self, method: &'a str, path: &'a str, digest: &'a str) -> RequestFacts<'a> {
@@ -107,18 +223,25 @@ impl Gateway {
 				"lease": self.lease, "grant": self.session.grant(), "proof": proof, "body": body,
 			}],
 		});
-		let url = format!("{}/rpc", self.url);
-		let sent = self
+		let door = self.door();
+		let sent = door
 			.client
-			.post(&url)
+			.post(format!("{}/rpc", door.url))
 			.json(&request)
 			.timeout(Duration::from_secs(60))
 			.send();
-		let answer = sent.await.map_err(|error| away(&self.url, error))?;
-		let mut answer: Value = answer
-			.json()
-			.await
-			.map_err(|error| away(&self.url, error))?;
+		let answer = match sent.await {
+			Ok(answer) => answer,
+			Err(error) => return Err(self.away(&door, error).await),
+		};
+		let text = match answer.text().await {
+			Ok(text) => text,
+			Err(error) => return Err(self.away(&door, error).await),
+		};
+		let mut answer: Value = serde_json::from_str(&text).map_err(|_| {
+			let what = format!("the provider's gateway says what is no answer: {text:.200}");
+			Failure::new(6, what, "Try again in a moment.")
+		})?;
 		if let Some(error) = answer.get("error").filter(|error| !error.is_null()) {
 			let what = error["message"]
 				.as_str()
@@ -145,9 +268,10 @@ impl Gateway {
 			.session
 			.sign(self.facts(method.as_str(), path, digest), now())?;
 		let header = |value: Value| hex::encode(value.to_string());
-		let mut request = self
+		let door = self.door();
+		let mut request = door
 			.client
-			.request(method, format!("{}{path}", self.url))
+			.request(method, format!("{}{path}", door.url))
 			.header("leasehold-grant", header(json!(self.session.grant())))
 			.header("leasehold-proof", header(json!(proof)))
 			.header("leasehold-digest", digest)
@@ -155,10 +279,10 @@ impl Gateway {
 		if let Some(body) = body {
 			request = request.body(body);
 		}
-		let answer = request
-			.send()
-			.await
-			.map_err(|error| away(&self.url, error))?;
+		let answer = match request.send().await {
+			Ok(answer) => answer,
+			Err(error) => return Err(self.away(&door, error).await),
+		};
 		if answer.status().is_success() {
 			return Ok(answer);
 		}
@@ -168,10 +292,11 @@ impl Gateway {
 			.ok()
 			.and_then(|value| value["error"].as_str().map(str::to_owned))
 			.unwrap_or(text);
+		if status == StatusCode::TOO_MANY_REQUESTS {
+			return Err(Failure::new(6, why, "Try again in a moment."));
+		}
 		let advice = match status {
-			StatusCode::CONFLICT => {
-				"Wait for the job to get there; `leasehold status` shows how far it is."
-			}
+			StatusCode::CONFLICT => "`leasehold status` shows how far the workload is.",
 			StatusCode::FORBIDDEN => "Only the order's access account may do this.",
 			_ => "Correct what the message names.",
 		};
@@ -222,7 +347,7 @@ impl Gateway {
 		let outputs: Vec<Output> = answer
 			.json()
 			.await
-			.map_err(|error| away(&self.url, error))?;
+			.map_err(|error| away(&self.door().url, &error))?;
 		// The provider is not trusted with where files go on this machine.
 		if let Some(bad) = outputs.iter().find(|output| !is_safe_path(&output.path)) {
 			let what = format!(
@@ -271,7 +396,7 @@ impl Gateway {
 		let (mut size, mut hasher) = (0u64, Sha256::new());
 		let mut stream = answer.bytes_stream();
 		while let Some(chunk) = stream.next().await {
-			let chunk = chunk.map_err(|error| away(&self.url, error))?;
+			let chunk = chunk.map_err(|error| away(&self.door().url, &error))?;
 			size = size.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
 			if size > output.size {
 				break;
@@ -291,18 +416,18 @@ impl Gateway {
 		Ok(())
 	}
 
-	/// Where the ports that a lease opens to the world are reached, as `SERVICE:PORT is HOST:PORT`.
-	pub fn addresses(&self, ports: &serde_json::Value) -> Vec<String> {
-		let host = reqwest::Url::parse(&self.url).ok();
+	/// Where the ports that a lease opens to the world are reached, as the provider says.
+	pub fn addresses(&self, ports: &Value) -> Vec<Address> {
+		let host = reqwest::Url::parse(&self.door().url).ok();
 		let host = host.as_ref().and_then(reqwest::Url::host_str);
 		let host = host.unwrap_or("?");
 		let ports = ports.as_array().into_iter().flatten();
 		ports
-			.map(|port| {
-				let (service, inner, outer) = (&port["service"], &port["port"], &port["host"]);
-				let udp = if port["udp"] == true { " (UDP)" } else { "" };
-				let service = service.as_str().unwrap_or("?");
-				format!("{service}:{inner} is {host}:{outer}{udp}")
+			.map(|port| Address {
+				service: port["service"].as_str().unwrap_or("?").to_owned(),
+				port: port["port"].clone(),
+				address: format!("{host}:{}", port["host"]),
+				udp: port["udp"] == true,
 			})
 			.collect()
 	}
@@ -328,7 +453,7 @@ mod tests {
 	use leasehold_client::keystore;
 	use tokio::{io::AsyncReadExt as _, net::TcpListener};
 
-	/// A provider that answers every request with `body`.
+	/// A provider's gateway that answers every request with `body`, without TLS.
 	async fn provider(body: String) -> String {
 		let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
 		let url = format!("http://{}", listener.local_addr().unwrap());
@@ -349,8 +474,25 @@ mod tests {
 
 	fn gateway(url: &str) -> Gateway {
 		let tenant = keystore::from_uri("//Tenant").unwrap();
-		let operator = keystore::account(&tenant);
-		Gateway::open(url, &tenant, H256([1; 32]), (0, operator), (7, 0)).unwrap()
+		let genesis = H256([1; 32]);
+		Gateway {
+			// No chain is asked.
+			chain: Chain::new("ws://127.0.0.1:1", None),
+			door: RwLock::new(Arc::new(Door {
+				url: url.to_owned(),
+				tls_keys: Vec::new(),
+				sealing_key: [0; 32],
+				client: reqwest::Client::new(),
+			})),
+			session: Session::open(&tenant, genesis, 0, (7, 0), now()).unwrap(),
+			operator: keystore::account(&tenant),
+			place: Place {
+				genesis,
+				provider: 0,
+				lease: 7,
+			},
+			lease: 7,
+		}
 	}
 
 	#[tokio::test]

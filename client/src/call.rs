@@ -24,6 +24,10 @@ use types::bounded_collections::bounded_vec::BoundedVec;
 pub struct ProviderRequest {
 	/// URLs of the gateway.
 	pub gateways: Vec<String>,
+	/// Hashes of the gateway's TLS keys, at most two: see [`crate::tls::key_hash`].
+	pub tls_keys: Vec<[u8; 32]>,
+	/// X25519 key that manifests are sealed to.
+	pub sealing_key: Option<[u8; 32]>,
 	pub attributes: Vec<Attribute>,
 	pub capacity: Resources,
 }
@@ -158,8 +162,8 @@ fn info(request: &ProviderRequest) -> types::pallet_providers::types::ProviderIn
 	use types::pallet_providers::types::{ProviderInfo, ProviderInfoV1};
 	ProviderInfo::V1(ProviderInfoV1 {
 		gateways: BoundedVec(request.gateways.iter().map(|url| bounded(url)).collect()),
-		tls_keys: BoundedVec(Vec::new()),
-		sealing_key: None,
+		tls_keys: BoundedVec(request.tls_keys.clone()),
+		sealing_key: request.sealing_key,
 		attributes: attributes(&request.attributes),
 		capacity: Static(request.capacity.clone()),
 	})

@@ -10,8 +10,10 @@ pub mod call;
 pub mod chain;
 pub mod error;
 pub mod keystore;
+pub mod seal;
 pub mod signer;
 pub mod story;
+pub mod tls;
 pub mod units;
 pub mod view;
 

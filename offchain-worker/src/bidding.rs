@@ -264,6 +264,8 @@ mod tests {
 			},
 			attributes: Vec::new(),
 			gateways: Vec::new(),
+			tls_keys: Vec::new(),
+			sealing_key: None,
 		}
 	}
 

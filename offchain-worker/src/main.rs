@@ -12,6 +12,7 @@ mod fetch;
 mod firewall;
 mod gateway;
 mod gpus;
+mod identity;
 mod log;
 mod members;
 mod offer;
@@ -66,8 +67,10 @@ enum Command {
 	Deregister(operate::Deregister),
 	/// Serve leases until SIGTERM; workloads go on without the daemon.
 	Run,
-	/// Put capacity, attributes and URL on chain anew, after a change of the configuration.
+	/// Put capacity, attributes, URL and keys on chain anew, after a change of the configuration.
 	Update,
+	/// Have the running daemon put another TLS key in the place of the gateway's; no tenant notices.
+	RotateKey,
 	/// Have the running daemon take no new leases; those that it has go on.
 	Drain(operate::Drain),
 	/// Show what the running daemon does.
@@ -129,6 +132,7 @@ fn main() -> ExitCode {
 			Command::Status(status) => status.run(&arguments.dir).await,
 			Command::Why(why) => why.run(&arguments.dir).await,
 			Command::Update => operate::update(&arguments.dir).await,
+			Command::RotateKey => operate::rotate_key(&arguments.dir).await,
 			Command::SetupNetwork(setup) => setup.run(&arguments.dir),
 			Command::Probe { targets } => executor::container::probe(&targets).await,
 			Command::EndRunners => executor::wasm::end_below(&arguments.dir),

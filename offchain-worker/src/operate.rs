@@ -4,6 +4,7 @@ use crate::{
 	config::{Config, Template, FILE},
 	daemon::operator_key,
 	gpus,
+	identity::Identity,
 };
 use anyhow::{bail, Context as _};
 use clap::Args;
@@ -141,7 +142,7 @@ impl Init {
 		let text = Template {
 			node: &self.node,
 			listen: self.listen,
-			url: &format!("http://{}", self.listen),
+			url: &format!("https://{}", self.listen),
 			cpu_millis: self.cpu_millis.unwrap_or(cpu),
 			memory_mib: self.memory_mib.unwrap_or(memory),
 			storage_mib: self.storage_mib.unwrap_or(disk),
@@ -250,7 +251,7 @@ impl Register {
 				units::lease(free)
 			);
 		}
-		let info = config.info().map_err(anyhow::Error::msg)?;
+		let info = config.info(&Identity::open(folder, &config.gateway.url)?)?;
 		let journal = Journal::open(&folder.join("owner-transactions"))?;
 		let signer = Signer::start(chain.clone(), owner, journal, chain.follow());
 		eprintln!("registering; this takes a few blocks …");
@@ -510,10 +511,25 @@ pub async fn update(folder: &Path) -> anyhow::Result<()> {
 	let answer = ask(folder, "update").await?;
 	match (answer["block"].as_u64(), answer["error"].as_str()) {
 		(Some(block), _) => {
-			println!("capacity, attributes and URL are on chain as of block {block}");
+			println!("capacity, attributes, URL and keys are on chain as of block {block}");
 			println!("prices and the gateway's address are read at the next start of `run`");
 			Ok(())
 		}
 		(None, why) => bail!("{}", why.unwrap_or("the daemon gave no answer")),
 	}
+}
+
+/// Has the running daemon put another TLS key in the place of the gateway's.
+pub async fn rotate_key(folder: &Path) -> anyhow::Result<()> {
+	eprintln!(
+		"both keys must be final on chain before the new one is used; this takes a few blocks …"
+	);
+	let answer = ask(folder, "rotate-key").await?;
+	let why = answer["error"].as_str();
+	let block = answer["block"].as_u64().with_context(|| {
+		let why = why.unwrap_or("the daemon gave no answer");
+		format!("{why}; to go on, call it again")
+	})?;
+	println!("the gateway has a new TLS key; the former one is off the chain as of block {block}");
+	Ok(())
 }

@@ -21,7 +21,8 @@ fn path(folder: &Path) -> PathBuf {
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Answers each connection, which sends a word or two, in JSON: `status` with the status, `update` with
-/// the block in which the chain took the configuration, or why it did not, `drain` and `undrain` with the block in
+/// the block in which the chain took the configuration, or why it did not, `rotate-key` with the block from which on
+/// it knows the new TLS key alone, `drain` and `undrain` with the block in
 /// which it took that and the number of leases, `why ORDER` with what was decided about an order.
 pub fn serve(
 	shared: Arc<Shared>,
@@ -63,13 +64,18 @@ async fn answer(shared: &Shared, word: &str) -> Value {
 	}
 	match word {
 		"status" => json!(shared.status.lock().map(|status| status.clone()).ok()),
-		"update" => match shared.update().await {
-			Ok(block) => json!({ "block": block }),
-			Err(error) => json!({ "error": format!("{error:#}") }),
-		},
+		"update" => block(shared.update().await),
+		"rotate-key" => block(shared.rotate_key().await),
 		"drain" => drain(shared, true).await,
 		"undrain" => drain(shared, false).await,
 		other => json!({ "error": format!("`{other}` is no command of this daemon") }),
+	}
+}
+
+fn block(done: anyhow::Result<u32>) -> Value {
+	match done {
+		Ok(block) => json!({ "block": block }),
+		Err(error) => json!({ "error": format!("{error:#}") }),
 	}
 }
 

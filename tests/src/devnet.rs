@@ -241,6 +241,15 @@ pub fn computed(pid: i32) -> anyhow::Result<f64> {
 	Ok((field(11)?.parse::<f64>()? + field(12)?.parse::<f64>()?) / 100.0)
 }
 
+/// Bytes of memory that a process has.
+pub fn resident(pid: i32) -> anyhow::Result<u64> {
+	let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
+	let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+	let text = line.context("no such field")?.trim();
+	let kib: u64 = text.trim_end_matches("kB").trim().parse()?;
+	Ok(kib << 10)
+}
+
 /// Waits for something, in words.
 pub fn wait_until(
 	limit: Duration,

@@ -6,5 +6,6 @@
 pub mod devnet;
 pub mod engine;
 pub mod figures;
+pub mod gateway;
 pub mod ledger;
 pub mod state;

@@ -118,14 +118,13 @@ pub(super) async fn deliver(
 	gateway: &Gateway,
 	deployment: &Deployment,
 ) -> Result<Option<Proof>, Failure> {
-	let manifest = Manifest::open(&deployment.bytes())
-		.map_err(|error| Failure::new(1, error.to_string(), ""))?;
+	let bytes = deployment.bytes();
+	let manifest =
+		Manifest::open(&bytes).map_err(|error| Failure::new(1, error.to_string(), ""))?;
 	loop {
 		let handed_in = async {
 			context.out.waiting("handing in the manifest");
-			let receipt = gateway
-				.call("lease_submitManifest", deployment.manifest.clone())
-				.await?;
+			let receipt = gateway.hand_in(&bytes).await?;
 			let missing = receipt["missing_digests"].as_array();
 			let missing = missing.cloned().unwrap_or_default();
 			let mut sent = HashSet::new();

@@ -125,6 +125,7 @@ impl Deploy {
 		.await?;
 		let genesis = connection.genesis;
 		let gateway = tenant::gateway(
+			&chain,
 			genesis,
 			provider,
 			lease.provider,
@@ -156,7 +157,7 @@ impl Deploy {
 			"order": order, "lease": lease.id, "provider": lease.provider, "addresses": addresses,
 		});
 		for line in &addresses {
-			context.out.stage(line);
+			context.out.stage(line.to_string());
 		}
 		context.out.result(json, || {
 			let word = match record {
@@ -164,9 +165,13 @@ impl Deploy {
 				_ => "is over",
 			};
 			let id = lease.id;
+			let files = match lease.kind {
+				WorkloadKind::Job => format!("leasehold files get {id} · "),
+				WorkloadKind::Service => String::new(),
+			};
 			format!(
-				"lease {id} {word}\nnext: leasehold logs -f {id} · leasehold status {id} · leasehold \
-				 files get {id} · leasehold close {id}"
+				"lease {id} {word}\nnext: leasehold logs -f {id} · leasehold status {id} · {files}leasehold \
+				 close {id}"
 			)
 		});
 		Ok(())
@@ -459,10 +464,8 @@ async fn take_offer(
 		if *rate > request.max_rate {
 			break;
 		}
-		let url = view.provider(*provider).await?;
-		let url = url.and_then(|found| found.gateways.first().cloned());
-		let answers = match &url {
-			Some(url) => gateway::answers(url, *provider).await,
+		let answers = match &view.provider(*provider).await? {
+			Some(found) => gateway::answers(found).await,
 			None => false,
 		};
 		if !answers {

@@ -45,7 +45,7 @@ impl Update {
 		let genesis = connection.genesis;
 		let provider = view.provider(lease.provider).await?;
 		let session = (id, lease.epoch);
-		let gateway = tenant::gateway(genesis, provider, lease.provider, &pair, session)?;
+		let gateway = tenant::gateway(&chain, genesis, provider, lease.provider, &pair, session)?;
 		let kept = Deployment::of_hash(context, &lease.manifest_hash);
 		let same = kept.filter(|kept| {
 			let known = Manifest::open(&kept.bytes()).ok();
@@ -97,7 +97,7 @@ impl Update {
 		let hash = hex::encode(hash);
 		let addresses = gateway.addresses(&said["ports"]);
 		for line in &addresses {
-			context.out.stage(line);
+			context.out.stage(line.to_string());
 		}
 		let json = json!({ "lease": id, "manifest_hash": hash, "addresses": addresses });
 		context

@@ -124,23 +124,35 @@ pub struct Status {
 
 impl Status {
 	pub async fn run(self, context: &Context) -> Result<(), Failure> {
-		let (_, connection) = connect(context).await?;
+		let (chain, connection) = connect(context).await?;
 		let view = connection.best().await?;
 		let terms = view.terms().await?;
 		let record = view.lease(self.lease).await?;
-		let (chain, text) = match &record {
+		let (said_on_chain, text) = match &record {
 			LeaseRecordNow::Open(lease) => {
 				let (name, until) = state(lease);
 				let left = until.saturating_sub(view.number());
+				let served = view.served(lease.provider).await?;
+				let (owed_blocks, owed) = lease.owed(served);
+				let withdrawable = lease.withdrawable(served);
+				let refill = lease.refill.map(|(amount, budget)| {
+					let (amount, budget) = (units::lease(amount), units::lease(budget));
+					format!("\nrefilled with {amount} at a time, {budget} more in all")
+				});
 				let json = json!({
 					"lease": lease.id, "order": lease.order, "provider": lease.provider,
 					"state": name, "until": until, "rate": lease.rate.to_string(),
 					"held": lease.held.to_string(), "paid": lease.paid.to_string(),
-					"served_blocks": lease.served_blocks,
+					"served_blocks": lease.served_blocks, "owed": owed.to_string(),
+					"owed_blocks": owed_blocks, "withdrawable": withdrawable.to_string(),
+					"refill": lease.refill.map(|(amount, budget)| json!({
+						"amount": amount.to_string(), "budget": budget.to_string(),
+					})),
 				});
 				let text = format!(
 					"lease {} is {name} on provider {} until block {until} (about {})\n{} a block ({} an \
-					 hour); {} held, {} paid so far",
+					 hour)\n{} held: {} owed since the last settlement ({}), {withdrawable} can be withdrawn; {} \
+					 paid before that{}",
 					lease.id,
 					lease.provider,
 					units::blocks_as_time(left, terms.slot_millis),
@@ -149,7 +161,11 @@ impl Status {
 						units::hourly(lease.rate, terms.slot_millis)
 					),
 					units::lease(lease.held),
+					units::lease(owed),
+					units::count(owed_blocks, "block"),
 					units::lease(lease.paid),
+					refill.unwrap_or_default(),
+					withdrawable = units::lease(withdrawable),
 				);
 				(json, text)
 			}
@@ -168,13 +184,14 @@ impl Status {
 			LeaseRecordNow::Unknown => return Err(unknown(self.lease)),
 		};
 		// What the provider says besides; the chain's word stands without it.
-		let (gateway, _) = session(context, &connection, self.lease).await?;
+		let (gateway, _) = session(context, &chain, &connection, self.lease).await?;
 		let said = gateway.call("lease_status", String::new()).await;
 		let workload = match &said {
 			Ok(value) => value.clone(),
 			Err(failure) => json!({ "error": failure.what }),
 		};
-		let json = json!({ "chain": chain, "workload": workload });
+		let addresses = gateway.addresses(&workload["ports"]);
+		let json = json!({ "chain": said_on_chain, "workload": workload, "addresses": addresses });
 		context.out.result(json, || {
 			let says = match &said {
 				Ok(value) => format!(
@@ -189,7 +206,7 @@ impl Status {
 				Err(failure) => format!("workload: not known: {}", failure.what),
 			};
 			let replicas = replicas(&workload["replicas"]);
-			let addresses = gateway.addresses(&workload["ports"]);
+			let addresses = addresses.iter().map(ToString::to_string).collect();
 			let update = workload["next"].as_str().map(|next| {
 				let next = next.get(..8).unwrap_or(next);
 				let lacks = match workload["next_is_here"] == true {

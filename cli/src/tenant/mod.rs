@@ -173,6 +173,7 @@ pub async fn open_lease(view: &View, id: u64) -> Result<OpenLease, Failure> {
 /// A session with the provider of a lease, open or closed.
 pub async fn session(
 	context: &Context,
+	chain: &Chain,
 	connection: &Connection,
 	lease: u64,
 ) -> Result<(Gateway, LeaseRecordNow), Failure> {
@@ -187,13 +188,21 @@ pub async fn session(
 	let pair = keys::account(context)?;
 	let found = view.provider(provider).await?;
 	Ok((
-		gateway(connection.genesis, found, provider, &pair, (lease, epoch))?,
+		gateway(
+			chain,
+			connection.genesis,
+			found,
+			provider,
+			&pair,
+			(lease, epoch),
+		)?,
 		record,
 	))
 }
 
 /// A session with a provider, for (lease, epoch).
 pub fn gateway(
+	chain: &Chain,
 	genesis: leasehold_client::H256,
 	provider: Option<leasehold_client::view::Provider>,
 	id: u32,
@@ -209,8 +218,7 @@ pub fn gateway(
 		)
 	};
 	let provider = provider.ok_or_else(gone)?;
-	let url = provider.gateways.first().ok_or_else(gone)?;
-	Gateway::open(url, pair, genesis, (provider.id, provider.operator), lease)
+	Gateway::open(chain, &provider, pair, genesis, lease)
 }
 
 pub(crate) fn state(lease: &OpenLease) -> (&'static str, u32) {

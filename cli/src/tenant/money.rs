@@ -291,6 +291,8 @@ mod tests {
 			paid: 0,
 			served_blocks: 0,
 			accrual,
+			notice: 0,
+			refill: None,
 		}
 	}
 

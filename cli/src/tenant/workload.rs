@@ -33,8 +33,8 @@ pub struct Logs {
 
 impl Logs {
 	pub async fn run(self, context: &Context) -> Result<(), Failure> {
-		let (_, connection) = connect(context).await?;
-		let (gateway, _) = session(context, &connection, self.lease).await?;
+		let (chain, connection) = connect(context).await?;
+		let (gateway, _) = session(context, &chain, &connection, self.lease).await?;
 		let replica = self.service.map(|service| (service, self.replica));
 		let out = std::io::stdout();
 		show_log(context, &gateway, self.follow, replica.as_ref(), out).await
@@ -143,8 +143,8 @@ impl Files {
 			Self::Ls { lease } => (lease, None),
 			Self::Get { lease, to } => (lease, Some(to)),
 		};
-		let (_, connection) = connect(context).await?;
-		let (gateway, record) = session(context, &connection, lease).await?;
+		let (chain, connection) = connect(context).await?;
+		let (gateway, record) = session(context, &chain, &connection, lease).await?;
 		let over = match &record {
 			LeaseRecordNow::Closed(closed) => Some(story::reason(&closed.reason)),
 			_ => None,

@@ -45,6 +45,10 @@ pub struct Provider {
 	pub capacity: Resources,
 	pub attributes: Vec<Attribute>,
 	pub gateways: Vec<String>,
+	/// Hashes of the gateway's TLS keys.
+	pub tls_keys: Vec<[u8; 32]>,
+	/// X25519 key that manifests are sealed to.
+	pub sealing_key: Option<[u8; 32]>,
 }
 
 /// A provider's heartbeats.
@@ -163,6 +167,10 @@ pub struct OpenLease {
 	pub served_blocks: u32,
 	/// What accrues at present.
 	pub accrual: Accrues,
+	/// Blocks at the rate that cannot be withdrawn.
+	pub notice: u32,
+	/// Planck that the stream takes from the tenant's account when it is short, at a time and still in all.
+	pub refill: Option<(u128, u128)>,
 }
 
 /// What accrues on a stream, with (served base, base, deadline), blocks.
@@ -176,6 +184,36 @@ pub enum Accrues {
 }
 
 impl OpenLease {
+	/// (blocks, planck) owed and not yet paid when the provider's counter stands at `served`.
+	pub fn owed(&self, served: u32) -> (u32, u128) {
+		let ((served_base, base, deadline), rate, left) = match self.accrual {
+			Accrues::Nothing => return (0, 0),
+			Accrues::Rate(a, b, c) => {
+				((a, b, c), self.rate, self.held.saturating_sub(self.reserve))
+			}
+			Accrues::Storage(a, b, c) => ((a, b, c), self.storage_rate, self.held),
+		};
+		let accrual = math::Accrual {
+			served_base,
+			base,
+			deadline,
+		};
+		let blocks = math::owed_blocks(accrual, served, rate, left);
+		(blocks, rate.saturating_mul(blocks.into()))
+	}
+
+	/// Planck that can be taken back when the provider's counter stands at `served`.
+	pub fn withdrawable(&self, served: u32) -> u128 {
+		match (self.state, self.accrual) {
+			(State::Starting { .. }, _) | (_, Accrues::Storage(..)) => 0,
+			_ => self
+				.held
+				.saturating_sub(self.reserve)
+				.saturating_sub(self.owed(served).1)
+				.saturating_sub(self.rate.saturating_mul(self.notice.into())),
+		}
+	}
+
 	/// Blocks that the balance pays for as it accrues now, counted from the last settlement.
 	pub fn funded_blocks(&self) -> u32 {
 		match self.accrual {
@@ -321,6 +359,8 @@ impl Provider {
 			reserved: record.reserved.0,
 			capacity: info.capacity.0,
 			attributes: info.attributes.0.into_iter().map(|a| a.0).collect(),
+			tls_keys: info.tls_keys.0,
+			sealing_key: info.sealing_key,
 			gateways: info
 				.gateways
 				.0
@@ -333,6 +373,8 @@ impl Provider {
 	/// Whether the chain knows of the provider what `info` says.
 	pub fn says(&self, info: &ProviderRequest) -> bool {
 		self.gateways == info.gateways
+			&& self.tls_keys == info.tls_keys
+			&& self.sealing_key == info.sealing_key
 			&& self.attributes == info.attributes
 			&& self.capacity == info.capacity
 	}
@@ -513,6 +555,8 @@ pub(super) fn open_lease(
 			.fold(0, |sum, f| sum.saturating_add(f.held)),
 		paid: stream.paid,
 		served_blocks: stream.served_blocks,
+		notice: stream.notice,
+		refill: stream.refill.map(|refill| (refill.amount, refill.budget)),
 		accrual: match stream.phase {
 			Phase::Running(a) => Accrues::Rate(a.served_base, a.base, a.deadline),
 			Phase::Stored(a) => Accrues::Storage(a.served_base, a.base, a.deadline),

@@ -1,5 +1,6 @@
 //! The daemon's configuration: TOML, `version = 1`, unknown keys are errors.
 
+use crate::identity::{is_url, Identity};
 use ipnet::Ipv4Net;
 use leasehold_client::{
 	primitives::PersistentStorage, storage_class, units, Attribute, ProviderRequest, Resources,
@@ -126,6 +127,9 @@ pub struct Gateway {
 	pub listen: SocketAddr,
 	/// How tenants reach it.
 	pub url: String,
+	/// Origins of pages that a browser lets talk to it, as `https://HOST`.
+	#[serde(default)]
+	pub origins: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -261,13 +265,18 @@ impl Config {
 	/// What the chain would refuse, too.
 	fn sound(&self) -> Result<(), String> {
 		let url = &self.gateway.url;
-		let host = ["http://", "https://"]
-			.iter()
-			.find_map(|scheme| url.strip_prefix(scheme));
-		if host.is_none_or(str::is_empty) || !url.bytes().all(|b| b.is_ascii_graphic()) {
+		if !is_url(url) || !url.bytes().all(|b| b.is_ascii_graphic()) {
 			return Err(format!(
-				"gateway.url: `{url}` is no address; write it as http://HOST:PORT"
+				"gateway.url: `{url}` is no address; write it as https://HOST:PORT"
 			));
+		}
+		for origin in &self.gateway.origins {
+			let page = reqwest::Url::parse(origin);
+			if !page.is_ok_and(|page| page.origin().ascii_serialization() == *origin) {
+				return Err(format!(
+					"gateway.origins: `{origin}` is none; write it as https://HOST or https://HOST:PORT"
+				));
+			}
 		}
 		if url.len() > 128 {
 			return Err("gateway.url: at most 128 bytes are allowed".into());
@@ -347,10 +356,12 @@ impl Config {
 	}
 
 	/// What the chain is told about this provider.
-	pub fn info(&self) -> Result<ProviderRequest, String> {
+	pub fn info(&self, identity: &Identity) -> anyhow::Result<ProviderRequest> {
 		Ok(ProviderRequest {
 			gateways: vec![self.gateway.url.clone()],
-			attributes: self.attribute_list()?,
+			tls_keys: identity.tls_keys()?,
+			sealing_key: Some(identity.sealing_key()?),
+			attributes: self.attribute_list().map_err(anyhow::Error::msg)?,
 			capacity: self.resources(),
 		})
 	}

@@ -84,11 +84,13 @@ impl Template<'_> {
 			 # RPC address of your own chain node. The daemon trusts it.\n\
 			 node = {node:?}\n\n\
 			 [gateway]\n\
-			 # Where tenants hand in manifests and fetch results. There is no TLS yet: keep it on\n\
-			 # loopback, or put a proxy with TLS in front of it.\n\
+			 # Where tenants hand in manifests and fetch results. It speaks TLS with a key of its own,\n\
+			 # keys/gateway.pem, whose hash stands on chain: a proxy in front of it must pass TLS through.\n\
 			 listen = \"{listen}\"\n\
 			 # How tenants reach it.\n\
-			 url = {url:?}\n\n\
+			 url = {url:?}\n\
+			 # Pages of others that a browser lets talk to it.\n\
+			 # origins = [\"https://example.org\"]\n\n\
 			 [capacity]\n\
 			 # What you lease out. Detected on this machine, less a part for itself.\n\
 			 cpu_millis = {cpu_millis}\n\

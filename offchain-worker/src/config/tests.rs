@@ -15,7 +15,7 @@ fn rendered(engine: Option<&str>, ports: Option<(u16, u16)>, gpus: &[Found]) -> 
 	Template {
 		node: "ws://127.0.0.1:9944",
 		listen: "127.0.0.1:8443".parse().unwrap(),
-		url: "http://127.0.0.1:8443",
+		url: "https://127.0.0.1:8443",
 		cpu_millis: 1_500,
 		memory_mib: 2_048,
 		storage_mib: 10_000,
@@ -105,7 +105,7 @@ fn a_wrong_file_is_refused_with_its_place() {
 			"pricing.program",
 		),
 		("127.0.0.1:8443\"\n# How", "nowhere\"\n# How", "listen"),
-		("\"http://127.0.0.1:8443\"", "\"nowhere\"", "gateway.url"),
+		("\"https://127.0.0.1:8443\"", "\"nowhere\"", "gateway.url"),
 		("cpu_millis = 1500", "cpu_millis = 0", "capacity.cpu_millis"),
 		(
 			"# persistent_mib = { beta2 = 10000 }",

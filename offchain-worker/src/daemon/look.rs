@@ -109,7 +109,7 @@ impl Shared {
 		let funds = format!("{}{advice}", units::lease(free));
 		let wanted = Config::read(self.store.folder())
 			.map_err(anyhow::Error::from)
-			.and_then(|config| config.info().map_err(anyhow::Error::msg));
+			.and_then(|config| config.info(&self.identity));
 		let on_chain = best.provider(self.provider).await?;
 		let drained = on_chain
 			.as_ref()
@@ -123,7 +123,7 @@ impl Shared {
 		let differs = match (wanted, on_chain) {
 			(Err(error), _) => Some(format!("{error:#}")),
 			(Ok(info), Some(on_chain)) if !on_chain.says(&info) => Some(
-				"the file says other capacity, attributes or URL than the chain; \
+				"this machine says other capacity, attributes, URL or keys than the chain; \
 				 `leasehold-provider update` puts them on chain"
 					.into(),
 			),

@@ -13,6 +13,7 @@ use crate::{
 		Executors,
 	},
 	gateway,
+	identity::Identity,
 	members::Replicas,
 	pricing::Pricing,
 	reconcile,
@@ -51,6 +52,7 @@ const LOOK_AFTER: u32 = 10;
 pub struct Shared {
 	pub store: Store,
 	pub config: Config,
+	pub identity: Arc<Identity>,
 	pub pricing: Pricing,
 	pub chain: Chain,
 	pub genesis: H256,
@@ -229,13 +231,35 @@ impl Shared {
 }
 
 impl Shared {
-	/// Reads the configuration again and puts on chain what the chain is to know of it; the block.
-	pub async fn update(&self) -> anyhow::Result<u32> {
-		let config = Config::read(self.store.folder())?;
-		let info = config.info().map_err(anyhow::Error::msg)?;
+	fn must_be_on_duty(&self) -> anyhow::Result<()> {
 		if !self.is_on_duty() {
 			bail!("this daemon is not on duty: see `leasehold-provider status`");
 		}
+		Ok(())
+	}
+
+	/// Puts another TLS key in the place of the present one; the block from which on the chain knows it alone. Begun
+	/// and not ended it goes on where it was.
+	pub async fn rotate_key(&self) -> anyhow::Result<u32> {
+		self.must_be_on_duty()?;
+		let update = || -> anyhow::Result<Call> {
+			let info = Config::read(self.store.folder())?.info(&self.identity)?;
+			Ok(Call::Update { info })
+		};
+		self.identity.draw_next()?;
+		// Nobody meets a key that the chain might not know.
+		self.signer.submit(update()?, Wait::Finalized).await?;
+		self.identity.advance()?;
+		tracing::info!("the gateway has another TLS key");
+		let receipt = self.signer.submit(update()?, Wait::Best).await?;
+		Ok(receipt.block.0)
+	}
+
+	/// Reads the configuration again and puts on chain what the chain is to know of it; the block.
+	pub async fn update(&self) -> anyhow::Result<u32> {
+		let config = Config::read(self.store.folder())?;
+		let info = config.info(&self.identity)?;
+		self.must_be_on_duty()?;
 		if config.gpus != self.config.gpus || config.ports() != self.config.ports() {
 			bail!("the file names other GPUs or ports than this daemon runs with: start it anew first");
 		}
@@ -251,9 +275,7 @@ impl Shared {
 	/// Takes no new leases from now on, or does so again: the block, unless it did before, and how many leases there
 	/// are.
 	pub async fn drain(&self, drains: bool) -> anyhow::Result<(Option<u32>, u32)> {
-		if !self.is_on_duty() {
-			bail!("this daemon is not on duty: see `leasehold-provider status`");
-		}
+		self.must_be_on_duty()?;
 		let best = self.chain.connection().await?.best().await?;
 		let provider = best.provider(self.provider).await?;
 		let provider = provider.context("the provider is not registered any more")?;
@@ -298,6 +320,7 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 	let pricing = Pricing::new(prices, config.pricing.program.as_deref());
 	let pair = operator_key(folder)?;
 	let store = Store::open(folder)?;
+	let identity = Arc::new(Identity::open(folder, &config.gateway.url)?);
 	let operator = keystore::account(&pair);
 	let stored = store.genesis()?;
 	let chain = Chain::new(&config.node, stored);
@@ -328,6 +351,7 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 	};
 	let shared = Arc::new(Shared {
 		store,
+		identity,
 		pricing,
 		chain,
 		genesis,
@@ -361,9 +385,6 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 		}
 	});
 	tokio::spawn(room::watch(shared.clone()));
-	if !shared.config.gateway.listen.ip().is_loopback() {
-		tracing::warn!("the gateway has no TLS yet and does not listen on loopback only");
-	}
 	let (stop, stopped) = tokio::sync::watch::channel(false);
 	let gateway = gateway::serve(shared.clone(), stopped.clone()).await?;
 	let socket = crate::socket::serve(shared.clone(), stopped)?;

@@ -1,30 +1,33 @@
-//! The gateway: the daemon's public API towards tenants. One listener: `/rpc` for calls, plain HTTP
+//! The gateway: the daemon's public API towards tenants. One listener, of TLS: `/rpc` for calls, plain HTTP
 //! for what flows. Every answer carries `api: 1.0`.
 
 mod access;
 mod flow;
+mod listener;
 mod rpc;
 
 use crate::daemon::Shared;
 use access::Nonces;
-use anyhow::Context as _;
 use axum::{
 	body::Body,
 	error_handling::HandleError,
-	http::{header, HeaderValue, Request, StatusCode},
+	http::{header, HeaderName, HeaderValue, Method, Request, StatusCode},
 	middleware::{self, Next},
 	response::Response,
 	routing::{get, put},
 	Router,
 };
 use jsonrpsee::server::{stop_channel, BatchRequestConfig, Server};
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
+use tower_http::{cors::CorsLayer, timeout::TimeoutLayer};
 
 /// Version of the API: the last two majors are served.
 pub const API: &str = "1.0";
 /// Longest call, bytes: a manifest in hexadecimal and some.
 const MAX_CALL: u32 = 3 << 20;
+/// How long a call may take, with its body.
+const CALL: Duration = Duration::from_secs(60);
 
 /// What the gateway's parts share.
 #[derive(Clone)]
@@ -65,9 +68,11 @@ async fn rpc_error(error: Box<dyn std::error::Error + Send + Sync>) -> (StatusCo
 /// Starts to listen.
 pub async fn serve(
 	shared: Arc<Shared>,
-	mut stopped: watch::Receiver<bool>,
+	stopped: watch::Receiver<bool>,
 ) -> anyhow::Result<tokio::task::JoinHandle<()>> {
 	let listen = shared.config.gateway.listen;
+	let tls = shared.identity.server_config()?;
+	let cors = cors(&shared.config.gateway.origins)?;
 	let gateway = Gateway {
 		shared,
 		nonces: Arc::default(),
@@ -76,11 +81,16 @@ pub async fn serve(
 	let calls = Server::builder()
 		.max_request_body_size(MAX_CALL)
 		.max_response_body_size(1 << 20)
-		.max_connections(256)
 		.set_batch_request_config(BatchRequestConfig::Disabled)
 		.http_only()
 		.to_service_builder()
 		.build(rpc::module(gateway.clone())?, stop);
+	let calls = tower::ServiceBuilder::new()
+		.layer(TimeoutLayer::with_status_code(
+			StatusCode::REQUEST_TIMEOUT,
+			CALL,
+		))
+		.service(HandleError::<_, _, ()>::new(calls, rpc_error));
 	let router = Router::new()
 		.route("/v1/leases/{lease}/files", get(flow::list))
 		.route(
@@ -89,19 +99,30 @@ pub async fn serve(
 		)
 		.route("/v1/leases/{lease}/logs", get(flow::logs))
 		.with_state(gateway)
-		.route_service("/rpc", HandleError::<_, _, ()>::new(calls, rpc_error))
-		.layer(middleware::from_fn(version));
-	let listener = tokio::net::TcpListener::bind(listen)
-		.await
-		.with_context(|| format!("the gateway cannot listen on {listen}"))?;
-	tracing::info!(%listen, "the gateway listens");
+		.route_service("/rpc", calls)
+		.layer(middleware::from_fn(version))
+		.layer(cors);
+	let listening = listener::serve(listen, tls, router, stopped).await?;
 	Ok(tokio::spawn(async move {
-		let served = axum::serve(listener, router).with_graceful_shutdown(async move {
-			let _ = stopped.wait_for(|stop| *stop).await;
-		});
-		if let Err(error) = served.await {
+		if let Err(error) = listening.await {
 			tracing::error!(%error, "the gateway has stopped");
 		}
 		let _ = handle.stop();
 	}))
+}
+
+/// Which pages of others a browser lets talk to this gateway.
+fn cors(origins: &[String]) -> anyhow::Result<CorsLayer> {
+	let origins = origins.iter().map(|origin| origin.parse());
+	let own = ["leasehold-grant", "leasehold-proof", "leasehold-digest"];
+	let own = own.map(HeaderName::from_static);
+	Ok(CorsLayer::new()
+		.allow_origin(origins.collect::<Result<Vec<HeaderValue>, _>>()?)
+		.allow_methods([Method::GET, Method::PUT, Method::POST])
+		.allow_headers([&own[..], &[header::CONTENT_TYPE, header::RANGE]].concat())
+		.expose_headers([
+			HeaderName::from_static("api"),
+			HeaderName::from_static("leasehold-digest"),
+			header::CONTENT_RANGE,
+		]))
 }

@@ -16,6 +16,7 @@ use jsonrpsee::{
 use leasehold_client::{
 	access::{RequestProof, Scope, SignedGrant},
 	primitives::receipt,
+	seal::Place,
 	storage_class, WorkloadKind,
 };
 use leasehold_manifest::{result::Output, Manifest, MAX_REPLICAS};
@@ -153,7 +154,13 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 	let Some(lease) = access::open_lease(&gateway, signed.lease).await? else {
 		return Err(bad("the lease is not open"));
 	};
-	let bytes = hex::decode(&signed.body).map_err(|_| bad("the manifest is not hexadecimal"))?;
+	let sealed = hex::decode(&signed.body).map_err(|_| bad("the manifest is not hexadecimal"))?;
+	let place = Place {
+		genesis: shared.genesis,
+		provider: shared.provider,
+		lease: lease.id,
+	};
+	let bytes = shared.identity.unseal(place, &sealed).map_err(bad)?;
 	if Manifest::hash(&bytes) != lease.manifest_hash {
 		return Err(bad(
 			"the manifest is not the one whose hash stands in the order",

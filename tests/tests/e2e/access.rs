@@ -5,17 +5,21 @@ use crate::{
 	Case,
 };
 use leasehold_client::{
-	access::{RequestFacts, Session},
 	keystore,
+	seal::{self, Place},
 	signer::{Journal, Signer, Wait},
 	view::{LeaseRecordNow, OrderNow},
-	Call, Chain, Keypair, OrderRequest, Resources, Selection, WorkloadKind, H256,
+	Call, Chain, OrderRequest, Resources, Selection, WorkloadKind,
 };
 use leasehold_manifest::{FileEntry, Kind, Manifest, Program, Service, Unit};
-use leasehold_tests::devnet::Devnet;
-use serde_json::{json, Value};
+use leasehold_tests::{
+	devnet::Devnet,
+	gateway::{self, Gateway, EMPTY},
+};
+use reqwest::Method;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 pub const CASES: &[Case] = &[
 	("a_stranger_gets_neither_log_nor_result", stranger),
@@ -25,15 +29,6 @@ pub const CASES: &[Case] = &[
 		manifests,
 	),
 ];
-
-const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
-
-fn now() -> u64 {
-	SystemTime::now()
-		.duration_since(UNIX_EPOCH)
-		.unwrap()
-		.as_secs()
-}
 
 fn stranger(devnet: &Devnet) {
 	let lease = File {
@@ -62,53 +57,6 @@ fn stranger(devnet: &Devnet) {
 	assert_eq!(code, 5, "{json}");
 }
 
-/// A provider's gateway as a program of one's own would use it.
-struct Raw {
-	url: String,
-	session: Session,
-	operator: leasehold_client::AccountId32,
-	lease: u64,
-}
-
-impl Raw {
-	fn open(devnet: &Devnet, genesis: H256, provider: usize, lease: u64, pair: &Keypair) -> Self {
-		let facts = &devnet.facts["providers"][provider];
-		Self {
-			url: facts["gateway"].as_str().unwrap().to_owned(),
-			session: Session::open(pair, genesis, provider as u32, (lease, 0), now()).unwrap(),
-			operator: facts["operator"].as_str().unwrap().parse().unwrap(),
-			lease,
-		}
-	}
-
-	async fn submit(&self, manifest: &[u8]) -> Value {
-		let body = hex::encode(manifest);
-		let digest = hex::encode(Sha256::digest(body.as_bytes()));
-		let facts = RequestFacts {
-			method: "RPC",
-			path: "lease_submitManifest",
-			digest: &digest,
-			gateway: self.operator,
-		};
-		let proof = self.session.sign(facts, now()).unwrap();
-		let grant = self.session.grant();
-		let request = json!({
-			"jsonrpc": "2.0", "id": 1, "method": "lease_submitManifest",
-			"params": [{ "lease": self.lease, "grant": grant, "proof": proof, "body": body }],
-		});
-		let client = reqwest::Client::new();
-		client
-			.post(format!("{}/rpc", self.url))
-			.json(&request)
-			.send()
-			.await
-			.unwrap()
-			.json()
-			.await
-			.unwrap()
-	}
-}
-
 fn replay(devnet: &Devnet) {
 	let lease = File {
 		module: sleeper(2),
@@ -116,27 +64,21 @@ fn replay(devnet: &Devnet) {
 	}
 	.start(devnet);
 	let record = closed(devnet, lease, 60);
-	let provider = record["provider"].as_u64().unwrap() as usize;
+	let provider = record["provider"].as_u64().unwrap() as u32;
 	tokio::runtime::Runtime::new().unwrap().block_on(async {
 		let chain = Chain::connect(&devnet.node(), None).await.unwrap();
-		let genesis = chain.connection().await.unwrap().genesis;
+		let connection = chain.connection().await.unwrap();
+		let view = connection.best().await.unwrap();
+		let provider = view.provider(provider).await.unwrap().unwrap();
 		let pair = keystore::from_uri("//Tenant").unwrap();
-		let raw = Raw::open(devnet, genesis, provider, lease, &pair);
+		let client = gateway::client(&provider.tls_keys).unwrap();
+		let (genesis, place) = (connection.genesis, (lease, 0));
+		let gateway = Gateway::open(&provider, client.clone(), genesis, &pair, place).unwrap();
 		let path = format!("/v1/leases/{lease}/logs?from=0&follow=false");
-		let facts = RequestFacts {
-			method: "GET",
-			path: &path,
-			digest: EMPTY,
-			gateway: raw.operator,
-		};
-		let proof = raw.session.sign(facts, now()).unwrap();
-		let header = |value: Value| hex::encode(value.to_string());
+		let proof = gateway.sign("GET", &path, EMPTY).unwrap();
 		let send = |path: String| {
-			reqwest::Client::new()
-				.get(format!("{}{path}", raw.url))
-				.header("leasehold-grant", header(json!(raw.session.grant())))
-				.header("leasehold-proof", header(json!(proof)))
-				.send()
+			let request = gateway.request(Method::GET, &path, EMPTY, &proof);
+			request.unwrap().send()
 		};
 		let first = send(path.clone()).await.unwrap();
 		assert_eq!(first.status(), 200);
@@ -146,14 +88,17 @@ fn replay(devnet: &Devnet) {
 		assert!(second.text().await.unwrap().contains("sent before"));
 		let other = send(format!("/v1/leases/{lease}/files")).await.unwrap();
 		assert_eq!(other.status(), 403, "a signature holds for one path");
-		let bare = reqwest::get(format!("{}{path}", raw.url)).await.unwrap();
-		assert_eq!(bare.status(), 403);
+		let bare = async |path: &str| {
+			let sent = client.get(gateway.url(path).unwrap()).send().await;
+			sent.unwrap().status()
+		};
+		assert_eq!(bare(&path).await, 403);
 		for outside in [
 			"..%2f..%2fkeys%2foperator.json",
 			"out/..%2f..%2frun%2f1.json",
 		] {
-			let url = format!("{}/v1/leases/{lease}/files/{outside}", raw.url);
-			assert_eq!(reqwest::get(url).await.unwrap().status(), 403);
+			let path = format!("/v1/leases/{lease}/files/{outside}");
+			assert_eq!(bare(&path).await, 403);
 		}
 	});
 }
@@ -238,27 +183,36 @@ fn manifests(devnet: &Devnet) {
 			}
 			tokio::time::sleep(Duration::from_millis(200)).await;
 		};
-		let raw = Raw::open(
-			devnet,
-			connection.genesis,
-			lease.provider as usize,
-			lease.id,
-			&pair,
-		);
-		let other = raw.submit(&manifest(64).seal().unwrap()).await;
-		let said = other["error"]["message"].as_str().unwrap();
-		assert!(
-			said.contains("not the one whose hash stands in the order"),
-			"{said}"
-		);
-		let said = raw.submit(&greedy).await;
-		let said = said["error"]["message"].as_str().unwrap();
-		assert!(
-			said.contains("more memory (MiB) than was ordered: 128 > 64"),
-			"{said}"
-		);
-		let said = raw.submit(b"rubbish").await;
-		assert!(said["error"].is_object(), "{said}");
+		let view = connection.best().await.unwrap();
+		let provider = view.provider(lease.provider).await.unwrap().unwrap();
+		let client = gateway::client(&provider.tls_keys).unwrap();
+		let place = (lease.id, lease.epoch);
+		let gateway = Gateway::open(&provider, client, connection.genesis, &pair, place).unwrap();
+		let refused = |answer: Value, why: &str| {
+			let said = answer["error"]["message"].as_str().unwrap_or_default();
+			assert!(said.contains(why), "{answer}");
+		};
+		let other = manifest(64).seal().unwrap();
+		let said = gateway.submit(&other).await.unwrap();
+		refused(said, "not the one whose hash stands in the order");
+		let said = gateway.submit(&greedy).await.unwrap();
+		refused(said, "more memory (MiB) than was ordered: 128 > 64");
+		let said = gateway.submit(b"rubbish").await.unwrap();
+		refused(said, "not the one whose hash stands in the order");
+		// Not sealed, not for this lease, and no hexadecimal.
+		let method = "lease_submitManifest";
+		let said = gateway.call(method, &hex::encode(&greedy)).await.unwrap();
+		refused(said, "the seal is");
+		let place = Place {
+			genesis: connection.genesis,
+			provider: provider.id,
+			lease: lease.id + 1,
+		};
+		let foreign = seal::seal(&provider.sealing_key.unwrap(), place, &greedy).unwrap();
+		let said = gateway.call(method, &hex::encode(foreign)).await.unwrap();
+		refused(said, "the seal is broken");
+		let said = gateway.call(method, "rubbish").await.unwrap();
+		refused(said, "not hexadecimal");
 		signer
 			.submit(Call::CloseLease { lease: lease.id }, Wait::Finalized)
 			.await

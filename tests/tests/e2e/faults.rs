@@ -21,6 +21,10 @@ pub const CASES: &[Case] = &[
 		crate::modules::no_request_is_dropped,
 	),
 	("a_lost_store_loses_no_lease", lost_store),
+	(
+		"a_key_that_changes_or_is_lost_is_known_again",
+		crate::gateway::keys,
+	),
 	("a_second_daemon_with_the_same_key_waits", second_daemon),
 	("an_owner_who_is_back_has_the_machine", owner_is_back),
 	(

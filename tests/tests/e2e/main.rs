@@ -10,6 +10,7 @@ mod access;
 mod containers;
 mod faults;
 mod forger;
+mod gateway;
 mod jobs;
 mod modules;
 mod orders;
@@ -100,7 +101,7 @@ const LANES: [fn() -> (usize, usize); 2] = [programs, containers::run];
 const ONE: [&str; 4] = ["--providers", "1", "--for-seconds", "900"];
 
 fn programs() -> (usize, usize) {
-	let cases = [orders::CASES, jobs::CASES, access::CASES].concat();
+	let cases = [orders::CASES, jobs::CASES, access::CASES, gateway::CASES].concat();
 	let suites = [
 		suite("market", &["--for-seconds", "900"], SIDE_BY_SIDE, &cases),
 		faults::run(),

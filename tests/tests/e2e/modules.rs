@@ -91,11 +91,11 @@ pub fn sleeping(devnet: &Devnet) -> String {
 /// Where a service is to be had.
 fn address(json: &Value, service: &str) -> String {
 	let addresses = json["addresses"].as_array().unwrap();
-	let mut found = addresses.iter().filter_map(|one| {
-		let one = one.as_str()?.strip_prefix(&format!("{service}:8080 is "))?;
-		Some(one.to_owned())
-	});
-	found.next().unwrap_or_else(|| panic!("{json}"))
+	let found = addresses
+		.iter()
+		.find(|one| one["service"] == service && one["port"] == 8_080);
+	let address = found.and_then(|one| one["address"].as_str());
+	address.unwrap_or_else(|| panic!("{json}")).to_owned()
 }
 
 /// (status, body) of an answer.

@@ -227,8 +227,7 @@ echo looked; sleep 1000",
 	let client = Service("client", &script, "    depends_on: [web]\n");
 	let path = write(devnet, &[client, web], SMALL);
 	let (lease, json) = start(devnet, &path);
-	let address = json["addresses"][0].as_str().unwrap();
-	let address = address.strip_prefix("web:8080 is ").unwrap();
+	let address = json["addresses"][0]["address"].as_str().unwrap();
 	let said = page(address, "/page").unwrap();
 	assert!(said.ends_with("it is me\n"), "{said}");
 	wait_until(Duration::from_secs(30), "the client has looked", || {

@@ -90,7 +90,7 @@ pub async fn provider(
 ) -> anyhow::Result<()> {
 	use pallet_providers::{Call, ProviderInfo, ProviderInfoV1};
 	let genesis = bench.node.genesis;
-	let url = b"http://127.0.0.1:1"
+	let url = b"https://127.0.0.1:1"
 		.to_vec()
 		.try_into()
 		.map_err(|_| anyhow::anyhow!("a long URL"))?;

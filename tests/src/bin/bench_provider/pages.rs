@@ -41,9 +41,7 @@ pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
 		unit: (2_000, 512),
 	};
 	let json = deploy(&devnet, &file.write(&devnet, &bytes)?, &[])?;
-	let address = json["addresses"][0]
-		.as_str()
-		.and_then(|it| it.split(" is ").nth(1));
+	let address = json["addresses"][0]["address"].as_str();
 	let own = address.with_context(|| json.to_string())?;
 	let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
 	let bare = format!("127.0.0.1:{port}");

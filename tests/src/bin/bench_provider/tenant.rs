@@ -3,17 +3,18 @@
 use crate::{deploy, File, MODULE};
 use anyhow::{ensure, Context as _};
 use leasehold_client::{
-	access::{RequestFacts, Session},
 	keystore,
 	signer::{Journal, Signer, Wait},
 	view::{OpenLease, Provider, View},
 	AccountId32, Call, Chain, Keypair, OrderRequest, Selection, H256,
 };
 use leasehold_manifest::Manifest;
-use leasehold_tests::devnet::Devnet;
-use serde_json::{json, Value};
-use sha2::{Digest as _, Sha256};
-use std::time::{SystemTime, UNIX_EPOCH};
+use leasehold_tests::{
+	devnet::Devnet,
+	gateway::{self, Gateway},
+};
+use reqwest::Method;
+use serde_json::Value;
 
 /// Sleeps for an hour.
 const SLEEPER: &str = r#"(module
@@ -23,11 +24,6 @@ const SLEEPER: &str = r#"(module
 		(i32.store (i32.const 216) (i32.const 1))
 		(i64.store (i32.const 224) (i64.const 3600000000000))
 		(drop (call $poll (i32.const 200) (i32.const 320) (i32.const 1) (i32.const 400)))))"#;
-
-fn now() -> u64 {
-	let now = SystemTime::now().duration_since(UNIX_EPOCH);
-	now.unwrap_or_default().as_secs()
-}
 
 /// A tenant that deploys the same again and again.
 pub struct Tenant {
@@ -100,8 +96,8 @@ impl Tenant {
 		let tenant = Self {
 			pair,
 			genesis: connection.genesis,
+			client: gateway::client(&provider.tls_keys)?,
 			provider,
-			client: reqwest::Client::new(),
 			signer,
 			chain,
 			module,
@@ -116,42 +112,17 @@ impl Tenant {
 	/// Hands a manifest and its module in.
 	pub async fn hand_in(&self, lease: &OpenLease, bytes: &[u8]) -> anyhow::Result<()> {
 		let place = (lease.id, lease.epoch);
-		let session = Session::open(&self.pair, self.genesis, self.provider.id, place, now())?;
-		let url = self.provider.gateways.first().context("no gateway")?;
-		let url = url.trim_end_matches('/');
-		let sign = |method: &str, path: &str, digest: &str| {
-			let gateway = self.provider.operator;
-			session.sign(
-				RequestFacts {
-					method,
-					path,
-					digest,
-					gateway,
-				},
-				now(),
-			)
-		};
-		let (method, body) = ("lease_submitManifest", hex::encode(bytes));
-		let proof = sign("RPC", method, &hex::encode(Sha256::digest(body.as_bytes())))?;
-		let request = json!({
-			"jsonrpc": "2.0", "id": 1, "method": method,
-			"params": [{ "lease": lease.id, "grant": session.grant(), "proof": proof, "body": body }],
-		});
-		let answer = self.client.post(format!("{url}/rpc")).json(&request).send();
-		let answer: Value = answer.await?.json().await?;
+		let client = self.client.clone();
+		let gateway = Gateway::open(&self.provider, client, self.genesis, &self.pair, place)?;
+		let answer = gateway.submit(bytes).await?;
 		ensure!(answer["error"].is_null(), "lease {}: {answer}", lease.id);
 		let manifest = Manifest::open(bytes)?;
 		let (_, entry) = manifest.files().next().context("no module")?;
 		let path = format!("/v1/leases/{}/files/module/{}", lease.id, entry.path);
 		let digest = hex::encode(entry.sha256);
-		let proof = sign("PUT", &path, &digest)?;
-		let header = |value: Value| hex::encode(value.to_string());
-		let answer = self
-			.client
-			.put(format!("{url}{path}"))
-			.header("leasehold-grant", header(json!(session.grant())))
-			.header("leasehold-proof", header(json!(proof)))
-			.header("leasehold-digest", digest)
+		let proof = gateway.sign("PUT", &path, &digest)?;
+		let answer = gateway
+			.request(Method::PUT, &path, &digest, &proof)?
 			.body(self.module.clone())
 			.send()
 			.await?;

@@ -1,0 +1,256 @@
+//! The listener: TLS, and what one address may have of it.
+
+use super::Refused;
+use anyhow::Context as _;
+use axum::{
+	http::StatusCode,
+	response::{IntoResponse as _, Response},
+	Router,
+};
+use governor::{clock::DefaultClock, state::keyed::HashMapStateStore, Quota, RateLimiter};
+use hyper::{body::Incoming, service::service_fn, Request};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use std::{
+	collections::HashMap,
+	convert::Infallible,
+	net::{IpAddr, Ipv6Addr, SocketAddr},
+	num::NonZeroU32,
+	sync::{Arc, Mutex},
+	time::Duration,
+};
+use tokio::{
+	net::{TcpListener, TcpStream},
+	sync::{watch, OwnedSemaphorePermit, Semaphore},
+	task::JoinHandle,
+	time::timeout,
+};
+use tokio_io_timeout::TimeoutStream;
+use tokio_rustls::TlsAcceptor;
+use tower::ServiceExt as _;
+
+/// Connections at a time, of all and of one address.
+const CONNECTIONS: usize = 4_096;
+const CONNECTIONS_OF_ONE: usize = 256;
+/// Requests a second of one address, and how many it may save up.
+const REQUESTS: NonZeroU32 = NonZeroU32::new(200).unwrap();
+const BURST: NonZeroU32 = NonZeroU32::new(2_000).unwrap();
+/// How long a handshake may take, and the head of a request or the pause before it.
+const HANDSHAKE: Duration = Duration::from_secs(10);
+const HEAD: Duration = Duration::from_secs(20);
+/// How long a client may take nothing of what is sent to it.
+const STALL: Duration = Duration::from_secs(120);
+/// Bytes of a request's head, and its header fields.
+const MAX_HEAD: usize = 32 << 10;
+const MAX_FIELDS: usize = 64;
+/// How often addresses that have been quiet are forgotten.
+const FORGET: Duration = Duration::from_secs(10);
+/// How long it waits when the system has no more sockets.
+const EXHAUSTED: Duration = Duration::from_millis(200);
+
+/// Who is counted together: an address, of IPv6 the network that one customer has.
+fn counted(address: IpAddr) -> IpAddr {
+	match address.to_canonical() {
+		IpAddr::V6(address) => {
+			let network = address.to_bits() & !u128::from(u64::MAX);
+			IpAddr::V6(Ipv6Addr::from_bits(network))
+		}
+		address => address,
+	}
+}
+
+/// Places for connections.
+struct Seats {
+	all: Arc<Semaphore>,
+	of_one: Mutex<HashMap<IpAddr, usize>>,
+}
+
+/// A place that is given back at the end.
+struct Seat {
+	seats: Arc<Seats>,
+	address: IpAddr,
+	_one: OwnedSemaphorePermit,
+}
+
+impl Seats {
+	fn new(all: usize) -> Arc<Self> {
+		Arc::new(Self {
+			all: Arc::new(Semaphore::new(all)),
+			of_one: Mutex::default(),
+		})
+	}
+
+	fn take(self: &Arc<Self>, address: IpAddr) -> Option<Seat> {
+		let one = self.all.clone().try_acquire_owned().ok()?;
+		let mut of_one = self.of_one.lock().ok()?;
+		let taken = of_one.entry(address).or_default();
+		if *taken >= CONNECTIONS_OF_ONE {
+			return None;
+		}
+		*taken = taken.saturating_add(1);
+		Some(Seat {
+			seats: self.clone(),
+			address,
+			_one: one,
+		})
+	}
+}
+
+impl Drop for Seat {
+	fn drop(&mut self) {
+		let Ok(mut of_one) = self.seats.of_one.lock() else {
+			return;
+		};
+		if let Some(taken) = of_one.get_mut(&self.address) {
+			*taken = taken.saturating_sub(1);
+			if *taken == 0 {
+				of_one.remove(&self.address);
+			}
+		}
+	}
+}
+
+type Rates = RateLimiter<IpAddr, HashMapStateStore<IpAddr>, DefaultClock>;
+
+/// What all connections share.
+struct Door {
+	tls: TlsAcceptor,
+	router: Router,
+	seats: Arc<Seats>,
+	rates: Rates,
+}
+
+/// Listens; the task ends when all that was asked has been answered.
+pub async fn serve(
+	listen: SocketAddr,
+	tls: rustls::ServerConfig,
+	router: Router,
+	mut stopped: watch::Receiver<bool>,
+) -> anyhow::Result<JoinHandle<()>> {
+	let listener = TcpListener::bind(listen)
+		.await
+		.with_context(|| format!("the gateway cannot listen on {listen}"))?;
+	tracing::info!(%listen, "the gateway listens");
+	let door = Arc::new(Door {
+		tls: TlsAcceptor::from(Arc::new(tls)),
+		router,
+		seats: Seats::new(CONNECTIONS),
+		rates: RateLimiter::hashmap(Quota::per_second(REQUESTS).allow_burst(BURST)),
+	});
+	Ok(tokio::spawn(async move {
+		let mut forget = tokio::time::interval(FORGET);
+		loop {
+			let accepted = tokio::select! {
+				accepted = listener.accept() => accepted,
+				_ = forget.tick() => {
+					door.rates.retain_recent();
+					continue;
+				},
+				_ = stopped.wait_for(|stop| *stop) => break,
+			};
+			let (stream, peer) = match accepted {
+				Ok(accepted) => accepted,
+				Err(error) => {
+					tracing::warn!(%error, "a connection cannot be taken");
+					tokio::time::sleep(EXHAUSTED).await;
+					continue;
+				}
+			};
+			let address = counted(peer.ip());
+			let Some(seat) = door.seats.take(address) else {
+				tracing::debug!(%peer, "too many connections");
+				continue;
+			};
+			tokio::spawn(connection(door.clone(), stream, seat, stopped.clone()));
+		}
+		drop(listener);
+		// Each of them ends with the request that it is at.
+		let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
+		let _ = door.seats.all.acquire_many(all).await;
+	}))
+}
+
+async fn connection(
+	door: Arc<Door>,
+	stream: TcpStream,
+	seat: Seat,
+	mut stopped: watch::Receiver<bool>,
+) {
+	let _ = stream.set_nodelay(true);
+	let address = seat.address;
+	let mut stream = TimeoutStream::new(stream);
+	stream.set_write_timeout(Some(STALL));
+	let stream = match timeout(HANDSHAKE, door.tls.accept(Box::pin(stream))).await {
+		Ok(Ok(stream)) => stream,
+		Ok(Err(error)) => return tracing::debug!(%address, %error, "no handshake"),
+		Err(_) => return tracing::debug!(%address, "a handshake that takes too long"),
+	};
+	let service = service_fn(|request: Request<Incoming>| {
+		let door = door.clone();
+		async move { Ok::<_, Infallible>(door.answer(address, request).await) }
+	});
+	let connection = hyper::server::conn::http1::Builder::new()
+		.timer(TokioTimer::new())
+		.header_read_timeout(HEAD)
+		.max_buf_size(MAX_HEAD)
+		.max_headers(MAX_FIELDS)
+		.serve_connection(TokioIo::new(stream), service)
+		.with_upgrades();
+	let mut connection = std::pin::pin!(connection);
+	let ended = tokio::select! {
+		ended = connection.as_mut() => Some(ended),
+		_ = stopped.wait_for(|stop| *stop) => None,
+	};
+	let ended = match ended {
+		Some(ended) => ended,
+		None => {
+			connection.as_mut().graceful_shutdown();
+			connection.await
+		}
+	};
+	if let Err(error) = ended {
+		tracing::debug!(%address, %error, "a connection broke off");
+	}
+}
+
+impl Door {
+	async fn answer(&self, address: IpAddr, request: Request<Incoming>) -> Response {
+		if self.rates.check_key(&address).is_err() {
+			let why = "too many requests from one address; wait a moment".to_owned();
+			return Refused(StatusCode::TOO_MANY_REQUESTS, why).into_response();
+		}
+		match self.router.clone().oneshot(request).await {
+			Ok(response) => response,
+			Err(never) => match never {},
+		}
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn one_address_has_its_share_of_the_connections_and_gives_it_back() {
+		let seats = Seats::new(CONNECTIONS_OF_ONE + 1);
+		let (one, other) = (IpAddr::from([1, 2, 3, 4]), IpAddr::from([1, 2, 3, 5]));
+		let mut taken: Vec<_> = (0..CONNECTIONS_OF_ONE)
+			.map(|_| seats.take(one).unwrap())
+			.collect();
+		assert!(seats.take(one).is_none());
+		let last = seats.take(other).unwrap();
+		assert!(seats.take(other).is_none(), "there are no more of all");
+		drop(last);
+		taken.pop();
+		assert!(seats.take(one).is_some());
+		drop(taken);
+		assert!(seats.of_one.lock().unwrap().is_empty());
+	}
+
+	#[test]
+	fn a_network_of_ipv6_counts_as_one_and_mapped_addresses_as_what_they_are() {
+		let address = |text: &str| counted(text.parse().unwrap());
+		assert_eq!(address("2001:db8:1:2:3::4"), address("2001:db8:1:2:9::1"));
+		assert_ne!(address("2001:db8:1:2::1"), address("2001:db8:1:3::1"));
+		assert_eq!(address("::ffff:1.2.3.4"), address("1.2.3.4"));
+	}
+}

@@ -1,0 +1,258 @@
+//! What the gateway is known by: the TLS key whose hash is on chain, and the key that manifests are sealed to.
+//!
+//! `keys/gateway.pem` is the TLS key, `keys/gateway.next.pem` the one that takes its place during a rotation,
+//! `keys/sealing.key` the X25519 key. What is missing is drawn anew; `register` and `update` put it on chain.
+
+use anyhow::Context as _;
+use leasehold_client::{
+	keystore,
+	seal::{self, Place, SealError},
+	tls,
+};
+use rcgen::{CertificateParams, KeyPair, PublicKeyData as _, PKCS_ECDSA_P256_SHA256};
+use rustls::{
+	crypto::ring,
+	pki_types::{CertificateDer, PrivateKeyDer},
+	server::{ClientHello, ResolvesServerCert},
+	sign::CertifiedKey,
+	version::TLS13,
+	ServerConfig,
+};
+use std::{
+	path::{Path, PathBuf},
+	sync::{Arc, RwLock},
+};
+
+const CURRENT: &str = "gateway.pem";
+const NEXT: &str = "gateway.next.pem";
+const SEALING: &str = "sealing.key";
+
+/// The gateway's keys.
+#[derive(Debug)]
+pub struct Identity {
+	/// `keys/` of the daemon's folder.
+	keys: PathBuf,
+	/// Host of the gateway's URL.
+	host: String,
+	sealing: [u8; 32],
+	served: RwLock<Arc<CertifiedKey>>,
+}
+
+/// The host of a URL, without brackets.
+fn host(url: &str) -> anyhow::Result<String> {
+	let url = reqwest::Url::parse(url).with_context(|| format!("`{url}` is no address"))?;
+	let host = url.host_str().context("the address has no host")?;
+	Ok(host.trim_matches(['[', ']']).to_owned())
+}
+
+/// Reads a secret file; where there is none, one with what `draw` gives is made, whole or not at all.
+fn read_or_draw(
+	path: &Path,
+	draw: impl FnOnce() -> anyhow::Result<Vec<u8>>,
+) -> anyhow::Result<Vec<u8>> {
+	let named = || path.display().to_string();
+	match std::fs::read(path) {
+		Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+		read => return read.with_context(named),
+	}
+	let part = path.with_extension("part");
+	match std::fs::remove_file(&part) {
+		Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+			return Err(error).with_context(named)
+		}
+		_ => {}
+	}
+	keystore::write_secret_file(&part, &draw()?)?;
+	std::fs::rename(&part, path).with_context(named)?;
+	std::fs::read(path).with_context(named)
+}
+
+fn draw_pair() -> anyhow::Result<Vec<u8>> {
+	let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+	Ok(pair.serialize_pem().into_bytes())
+}
+
+/// The key pair in a file, if there is one.
+fn pair(path: &Path) -> anyhow::Result<Option<KeyPair>> {
+	let named = || path.display().to_string();
+	let text = match std::fs::read_to_string(path) {
+		Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+		read => read.with_context(named)?,
+	};
+	let why = || format!("{}: damaged; remove it to have another drawn", named());
+	KeyPair::from_pem(&text).map(Some).with_context(why)
+}
+
+fn hash(pair: &KeyPair) -> [u8; 32] {
+	tls::key_hash(&pair.subject_public_key_info())
+}
+
+/// A certificate that the key has signed for itself: who goes by the key needs no other.
+fn certified(pair: &KeyPair, host: &str) -> anyhow::Result<Arc<CertifiedKey>> {
+	let certificate = CertificateParams::new(vec![host.to_owned()])?.self_signed(pair)?;
+	with_certificate(pair, vec![certificate.der().clone()])
+}
+
+fn with_certificate(
+	pair: &KeyPair,
+	chain: Vec<CertificateDer<'static>>,
+) -> anyhow::Result<Arc<CertifiedKey>> {
+	let key = PrivateKeyDer::Pkcs8(pair.serialize_der().into());
+	let key = ring::sign::any_supported_type(&key)?;
+	Ok(Arc::new(CertifiedKey::new(chain, key)))
+}
+
+impl Identity {
+	/// The keys of a daemon's folder, with what is missing.
+	pub fn open(folder: &Path, url: &str) -> anyhow::Result<Self> {
+		let keys = folder.join("keys");
+		let host = host(url)?;
+		let sealing = read_or_draw(
+			&keys.join(SEALING),
+			|| Ok(keystore::random_seed()?.to_vec()),
+		)?;
+		let sealing = sealing.try_into().ok().with_context(|| {
+			format!("{}: it is not 32 bytes long", keys.join(SEALING).display())
+		})?;
+		read_or_draw(&keys.join(CURRENT), draw_pair)?;
+		let pair = pair(&keys.join(CURRENT))?.context("the TLS key has gone")?;
+		Ok(Self {
+			served: RwLock::new(certified(&pair, &host)?),
+			keys,
+			host,
+			sealing,
+		})
+	}
+
+	/// What stands on chain: hashes of the TLS key and of the next one, if there is one.
+	pub fn tls_keys(&self) -> anyhow::Result<Vec<[u8; 32]>> {
+		let pairs = [CURRENT, NEXT].map(|name| pair(&self.keys.join(name)));
+		let pairs = pairs.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
+		Ok(pairs.iter().flatten().map(hash).collect())
+	}
+
+	/// The public key that manifests are sealed to.
+	pub fn sealing_key(&self) -> anyhow::Result<[u8; 32]> {
+		Ok(seal::public_key(&self.sealing)?)
+	}
+
+	/// Opens a sealed manifest.
+	pub fn unseal(&self, place: Place, bytes: &[u8]) -> Result<Vec<u8>, SealError> {
+		seal::open(&self.sealing, place, bytes)
+	}
+
+	/// Draws the next TLS key, unless it is there. It is not used before [`Self::advance`].
+	pub fn draw_next(&self) -> anyhow::Result<()> {
+		read_or_draw(&self.keys.join(NEXT), draw_pair).map(|_| ())
+	}
+
+	/// Lets the next TLS key take the place of the present one.
+	pub fn advance(&self) -> anyhow::Result<()> {
+		let (current, next) = (self.keys.join(CURRENT), self.keys.join(NEXT));
+		let pair = pair(&next)?.context("there is no next TLS key")?;
+		let certified = certified(&pair, &self.host)?;
+		std::fs::rename(&next, &current).with_context(|| current.display().to_string())?;
+		let mut served = self.served.write();
+		let served = served.as_deref_mut().ok();
+		*served.context("the TLS key is locked")? = certified;
+		Ok(())
+	}
+
+	/// How the gateway speaks TLS: 1.3 alone, which every client of ours and every browser of today speaks.
+	pub fn server_config(self: &Arc<Self>) -> anyhow::Result<ServerConfig> {
+		let provider = Arc::new(ring::default_provider());
+		let mut config = ServerConfig::builder_with_provider(provider)
+			.with_protocol_versions(&[&TLS13])?
+			.with_no_client_auth()
+			.with_cert_resolver(self.clone());
+		config.alpn_protocols = vec![b"http/1.1".to_vec()];
+		Ok(config)
+	}
+}
+
+impl ResolvesServerCert for Identity {
+	fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+		self.served.read().ok().map(|served| served.clone())
+	}
+}
+
+/// Whether this can be the URL of a gateway.
+pub fn is_url(url: &str) -> bool {
+	url.starts_with("https://") && host(url).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+	use leasehold_client::H256;
+
+	const URL: &str = "https://127.0.0.1:8443";
+
+	fn folder() -> tempfile::TempDir {
+		let folder = tempfile::tempdir().unwrap();
+		std::fs::create_dir(folder.path().join("keys")).unwrap();
+		folder
+	}
+
+	#[test]
+	fn keys_outlive_a_restart_and_are_nobody_elses_to_read() {
+		use std::os::unix::fs::PermissionsExt as _;
+		let folder = folder();
+		let first = Identity::open(folder.path(), URL).unwrap();
+		let again = Identity::open(folder.path(), URL).unwrap();
+		assert_eq!(first.tls_keys().unwrap(), again.tls_keys().unwrap());
+		assert_eq!(first.sealing_key().unwrap(), again.sealing_key().unwrap());
+		for file in std::fs::read_dir(folder.path().join("keys")).unwrap() {
+			let file = file.unwrap();
+			let mode = file.metadata().unwrap().permissions().mode();
+			assert_eq!(mode & 0o777, 0o600, "{:?}", file.path());
+		}
+	}
+
+	#[test]
+	fn a_rotation_has_both_keys_known_before_the_next_is_used() {
+		let folder = folder();
+		let identity = Identity::open(folder.path(), URL).unwrap();
+		let before = identity.tls_keys().unwrap();
+		identity.draw_next().unwrap();
+		let both = identity.tls_keys().unwrap();
+		assert_eq!((both.len(), both[0]), (2, before[0]));
+		// Drawn once, however often it is asked for.
+		identity.draw_next().unwrap();
+		assert_eq!(identity.tls_keys().unwrap(), both);
+		let served = || identity.served.read().unwrap().cert[0].to_vec();
+		let certificate = served();
+		identity.advance().unwrap();
+		assert_ne!(served(), certificate);
+		assert_eq!(identity.tls_keys().unwrap(), [both[1]]);
+		assert!(identity.advance().is_err());
+	}
+
+	#[test]
+	fn damaged_keys_are_named() {
+		let folder = folder();
+		Identity::open(folder.path(), URL).unwrap();
+		for name in [CURRENT, SEALING] {
+			let path = folder.path().join("keys").join(name);
+			let good = std::fs::read(&path).unwrap();
+			std::fs::write(&path, &good[..good.len() / 2]).unwrap();
+			let error = Identity::open(folder.path(), URL).unwrap_err();
+			assert!(format!("{error:#}").contains(name), "{error:#}");
+			std::fs::write(&path, &good).unwrap();
+		}
+	}
+
+	#[test]
+	fn a_manifest_sealed_to_the_key_opens() {
+		let folder = folder();
+		let identity = Identity::open(folder.path(), URL).unwrap();
+		let place = Place {
+			genesis: H256([1; 32]),
+			provider: 2,
+			lease: 3,
+		};
+		let key = identity.sealing_key().unwrap();
+		let sealed = seal::seal(&key, place, b"plain").unwrap();
+		assert_eq!(identity.unseal(place, &sealed).unwrap(), b"plain");
+	}
+}

@@ -1,0 +1,347 @@
+//! The gateway towards peers that lie, hang, or come in masses.
+
+use crate::{
+	faults::{kill_daemon, start_daemon},
+	setting::{self, sleeper, status},
+	Case,
+};
+use leasehold_client::{tls, view::Provider, Chain};
+use leasehold_tests::{
+	devnet::{last_json, resident, wait_until, Devnet, Owned},
+	gateway,
+};
+use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
+use serde_json::json;
+use std::{
+	fs::File,
+	future::Future,
+	net::SocketAddr,
+	sync::Arc,
+	time::{Duration, Instant},
+};
+use tokio::{
+	io::{AsyncReadExt as _, AsyncWriteExt as _},
+	net::{TcpSocket, TcpStream},
+	time::timeout,
+};
+use tokio_rustls::{client::TlsStream, rustls::pki_types::ServerName, TlsConnector};
+
+pub const CASES: &[Case] = &[
+	("a_gateway_goes_by_its_key_alone", another_key),
+	("who_is_slow_is_cut_off", slow),
+	("a_body_beyond_the_limit_is_refused", too_large),
+	("a_flood_of_connections_leaves_others_be", flood),
+	("a_flood_of_requests_leaves_others_be", requests),
+];
+
+/// Addresses of loopback that nobody else uses.
+const FLOODER: &str = "127.0.0.9";
+const ASKER: &str = "127.0.0.8";
+
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+	tokio::runtime::Runtime::new().unwrap().block_on(future)
+}
+
+async fn provider(devnet: &Devnet) -> Provider {
+	let chain = Chain::connect(&devnet.node(), None).await.unwrap();
+	let view = chain.connection().await.unwrap().best().await.unwrap();
+	view.provider(0).await.unwrap().unwrap()
+}
+
+/// Where a provider's gateway listens.
+fn address(provider: &Provider) -> SocketAddr {
+	let url = provider.gateways[0].strip_prefix("https://").unwrap();
+	url.parse().unwrap()
+}
+
+/// A connection of TLS, to be spoken to by hand.
+async fn by_hand(provider: &Provider) -> TlsStream<TcpStream> {
+	let tls = tls::pinned(&provider.tls_keys).unwrap();
+	let stream = TcpStream::connect(address(provider)).await.unwrap();
+	let name = ServerName::try_from("anything.example").unwrap();
+	let connector = TlsConnector::from(Arc::new(tls));
+	connector.connect(name, stream).await.unwrap()
+}
+
+/// Whether the other side ends a connection within a time, whatever it says before.
+async fn is_ended(stream: &mut (impl tokio::io::AsyncRead + Unpin), within: Duration) -> bool {
+	let mut said = Vec::new();
+	// However it ends.
+	timeout(within, stream.read_to_end(&mut said)).await.is_ok()
+}
+
+fn another_key(devnet: &Devnet) {
+	block_on(async {
+		let provider = provider(devnet).await;
+		let url = &provider.gateways[0];
+		let good = gateway::client(&provider.tls_keys).unwrap();
+		assert_eq!(good.get(url).send().await.unwrap().status(), 404);
+		// The right one may be either of two.
+		let either = gateway::client(&[[9; 32], provider.tls_keys[0]]).unwrap();
+		assert_eq!(either.get(url).send().await.unwrap().status(), 404);
+		for pins in [&[[9; 32]][..], &[]] {
+			let other = gateway::client(pins).unwrap();
+			let error = format!("{:?}", other.get(url).send().await.unwrap_err());
+			assert!(error.contains(tls::WRONG_KEY), "{error}");
+		}
+		let plain = url.replace("https://", "http://");
+		assert!(reqwest::get(plain).await.is_err());
+	});
+}
+
+fn slow(devnet: &Devnet) {
+	block_on(async {
+		let provider = provider(devnet).await;
+		let silent = async {
+			let mut stream = TcpStream::connect(address(&provider)).await.unwrap();
+			is_ended(&mut stream, Duration::from_secs(15)).await
+		};
+		let half = async {
+			let mut stream = by_hand(&provider).await;
+			stream.write_all(b"POST /rpc HTTP/1.1\r\n").await.unwrap();
+			let begun = Instant::now();
+			// A field now and then does not help.
+			let (mut reader, mut writer) = tokio::io::split(stream);
+			let drip = async {
+				for n in 0..60 {
+					tokio::time::sleep(Duration::from_secs(1)).await;
+					let field = format!("x-{n}: y\r\n");
+					if writer.write_all(field.as_bytes()).await.is_err() {
+						break;
+					}
+				}
+			};
+			let ended = is_ended(&mut reader, Duration::from_secs(30));
+			tokio::select! {
+				ended = ended => ended && begun.elapsed() > Duration::from_secs(10),
+				() = drip => false,
+			}
+		};
+		let idle = async {
+			let mut stream = by_hand(&provider).await;
+			is_ended(&mut stream, Duration::from_secs(30)).await
+		};
+		let (silent, half, idle) = tokio::join!(silent, half, idle);
+		assert!(silent, "without a handshake");
+		assert!(half, "with half a head");
+		assert!(idle, "without a request");
+	});
+}
+
+fn too_large(devnet: &Devnet) {
+	block_on(async {
+		let provider = provider(devnet).await;
+		let client = gateway::client(&provider.tls_keys).unwrap();
+		let url = format!("{}/rpc", provider.gateways[0]);
+		let call = |size: usize| {
+			let head = json!({
+				"jsonrpc": "2.0", "id": 1, "method": "provider_info", "params": [],
+			});
+			// Blanks after a value are no fault of it.
+			let mut body = head.to_string();
+			body.push_str(&" ".repeat(size.saturating_sub(body.len())));
+			let json = ("content-type", "application/json");
+			client.post(&url).header(json.0, json.1).body(body).send()
+		};
+		let largest = 3 << 20;
+		assert_eq!(call(largest).await.unwrap().status(), 200);
+		// What is announced as larger is not even read.
+		let mut stream = by_hand(&provider).await;
+		let head = format!(
+			"POST /rpc HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+			largest + 1
+		);
+		stream.write_all(head.as_bytes()).await.unwrap();
+		let mut said = [0; 12];
+		stream.read_exact(&mut said).await.unwrap();
+		assert_eq!(&said, b"HTTP/1.1 413");
+		let mut stream = by_hand(&provider).await;
+		let head = format!(
+			"GET / HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n",
+			"y".repeat(40_000)
+		);
+		// It may be told off before all is sent.
+		let _ = stream.write_all(head.as_bytes()).await;
+		let mut said = String::new();
+		let _ = stream.read_to_string(&mut said).await;
+		assert!(said.starts_with("HTTP/1.1 431 "), "{said}");
+	});
+}
+
+/// Has more files open at a time from now on.
+fn raise_file_limit() {
+	let limit = getrlimit(Resource::Nofile);
+	let raised = Rlimit {
+		current: limit.maximum,
+		..limit
+	};
+	setrlimit(Resource::Nofile, raised).unwrap();
+}
+
+fn flood(devnet: &Devnet) {
+	const CONNECTIONS: usize = 10_000;
+	raise_file_limit();
+	let pid = devnet.provider_pid(0).unwrap();
+	let before = resident(pid).unwrap();
+	block_on(async {
+		let provider = provider(devnet).await;
+		let to = address(&provider);
+		let begun = Instant::now();
+		let mut held = Vec::new();
+		for n in 0..CONNECTIONS {
+			let socket = TcpSocket::new_v4().unwrap();
+			socket
+				.bind(format!("{FLOODER}:0").parse().unwrap())
+				.unwrap();
+			// More than wait to be taken are told to come again.
+			if let Ok(Ok(stream)) = timeout(Duration::from_secs(2), socket.connect(to)).await {
+				held.push(stream);
+			}
+			if n % 2_500 == 0 {
+				let client = gateway::client(&provider.tls_keys).unwrap();
+				let asked = client.get(&provider.gateways[0]).send();
+				let answer = timeout(Duration::from_secs(5), asked).await;
+				assert_eq!(answer.expect("in time").unwrap().status(), 404);
+			}
+		}
+		assert!(held.len() > CONNECTIONS / 2, "{} came about", held.len());
+		println!("{} connections in {:?}", held.len(), begun.elapsed());
+		let grown = resident(pid).unwrap().saturating_sub(before);
+		assert!(grown < 64 << 20, "the daemon has grown by {grown} bytes");
+		// All but the share of one address are ended at once, and those after a while.
+		let alive = |held: &[TcpStream]| {
+			let is_alive = |stream: &&TcpStream| {
+				let ended = stream.try_read(&mut [0; 1]);
+				ended.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+			};
+			held.iter().filter(is_alive).count()
+		};
+		for (most, seconds) in [(256, 5), (0, 15)] {
+			let begun = Instant::now();
+			while alive(&held) > most {
+				assert!(
+					begun.elapsed() < Duration::from_secs(seconds),
+					"{} are alive",
+					alive(&held)
+				);
+				tokio::time::sleep(Duration::from_millis(100)).await;
+			}
+		}
+	});
+	assert!(devnet
+		.provider(0, &["status"])
+		.unwrap()
+		.output()
+		.unwrap()
+		.status
+		.success());
+}
+
+fn requests(devnet: &Devnet) {
+	block_on(async {
+		let provider = provider(devnet).await;
+		let tls = tls::pinned(&provider.tls_keys).unwrap();
+		let asker = reqwest::Client::builder()
+			.use_preconfigured_tls(tls)
+			.local_address(Some(ASKER.parse().unwrap()))
+			.build()
+			.unwrap();
+		let mut refused = false;
+		for _ in 0..6_000 {
+			let answer = asker.get(&provider.gateways[0]).send().await.unwrap();
+			if answer.status() == 429 {
+				refused = answer.text().await.unwrap().contains("too many requests");
+				break;
+			}
+		}
+		assert!(refused);
+		let other = gateway::client(&provider.tls_keys).unwrap();
+		let answer = other.get(&provider.gateways[0]).send().await.unwrap();
+		assert_eq!(answer.status(), 404);
+		tokio::time::sleep(Duration::from_secs(1)).await;
+		let answer = asker.get(&provider.gateways[0]).send().await.unwrap();
+		assert_eq!(answer.status(), 404, "it may again after a moment");
+	});
+}
+
+/// The key is rotated while a log is followed; then it is lost, and another drawn that the chain does not know.
+pub fn keys(devnet: &Devnet) {
+	let lease = setting::File {
+		module: sleeper(90),
+		..Default::default()
+	}
+	.start(devnet);
+	let id = lease.to_string();
+	let followed = devnet.folder().join("followed");
+	let mut follower = devnet.tenant(&["logs", "-f", &id]).unwrap();
+	let follower = follower.stdout(File::create(&followed).unwrap());
+	let mut follower = Owned(follower.spawn().unwrap());
+	let before = block_on(provider(devnet)).tls_keys;
+	let output = devnet.provider(0, &["rotate-key"]).unwrap().output();
+	let output = output.unwrap();
+	assert!(output.status.success(), "{output:?}");
+	let after = block_on(async {
+		let provider = provider(devnet).await;
+		assert_eq!(provider.tls_keys.len(), 1);
+		assert_ne!(provider.tls_keys, before);
+		let former = gateway::client(&before).unwrap();
+		let error = former.get(&provider.gateways[0]).send().await.unwrap_err();
+		assert!(format!("{error:?}").contains(tls::WRONG_KEY), "{error:?}");
+		provider.tls_keys
+	});
+	let said = status(devnet, lease);
+	assert_eq!(said["workload"]["phase"], "running", "{said}");
+	// Who followed the log by the former key does so by the new one.
+	kill_daemon(devnet);
+	start_daemon(devnet);
+	let dots = || {
+		let said = std::fs::read(&followed).unwrap();
+		said.iter().filter(|byte| **byte == b'.').count()
+	};
+	let then = dots();
+	wait_until(Duration::from_secs(30), "the log goes on", || {
+		dots() > then + 5
+	})
+	.unwrap();
+	assert!(follower.0.try_wait().unwrap().is_none());
+	follower.kill();
+
+	kill_daemon(devnet);
+	std::fs::remove_file(devnet.provider_folder(0).join("keys/gateway.pem")).unwrap();
+	start_daemon(devnet);
+	let mut last = json!(null);
+	wait_until(Duration::from_secs(30), "the key is refused", || {
+		last = status(devnet, lease);
+		let error = last["workload"]["error"].as_str().unwrap_or_default();
+		error.contains("not the provider's gateway")
+	})
+	.unwrap_or_else(|error| panic!("{error}: {last}"));
+	let (said, code) = devnet.json("//Tenant", &["files", "ls", &id]).unwrap();
+	assert_eq!(code, 5, "{said}");
+	assert!(
+		said["advice"]
+			.as_str()
+			.unwrap()
+			.contains("Nothing was sent"),
+		"{said}"
+	);
+	let mut said = json!(null);
+	wait_until(Duration::from_secs(60), "the daemon knows", || {
+		let output = devnet.provider(0, &["status", "--output", "json"]);
+		let output = output.unwrap().output().unwrap();
+		said = last_json(&output).unwrap_or_default();
+		let differs = said["differs"].as_str().unwrap_or_default();
+		differs.contains("leasehold-provider update")
+	})
+	.unwrap_or_else(|error| panic!("{error}: {said}"));
+	let output = devnet.provider(0, &["update"]).unwrap().output().unwrap();
+	assert!(output.status.success(), "{output:?}");
+	wait_until(Duration::from_secs(30), "the key is known", || {
+		last = status(devnet, lease);
+		last["workload"]["phase"] == "running"
+	})
+	.unwrap_or_else(|error| panic!("{error}: {last}"));
+	assert_ne!(block_on(provider(devnet)).tls_keys, after);
+	let (_, code) = devnet.json("//Tenant", &["close", &id]).unwrap();
+	assert_eq!(code, 0);
+}
