@@ -158,7 +158,7 @@ fn too_large(devnet: &Devnet) {
 		let mut stream = by_hand(&provider).await;
 		let head = format!(
 			"GET / HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n",
-			"y".repeat(40_000)
+			"y".repeat(200_000)
 		);
 		// It may be told off before all is sent.
 		let _ = stream.write_all(head.as_bytes()).await;
