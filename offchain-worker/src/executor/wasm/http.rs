@@ -16,7 +16,7 @@ use super::{
 	share::{Share, EPOCH},
 };
 use axum::body::Bytes;
-use http_body_util::{BodyExt as _, Empty, Full};
+use http_body_util::{combinators::UnsyncBoxBody, BodyExt as _, Empty, Full};
 use hyper::{
 	body::{Body, Frame, Incoming, SizeHint},
 	header::HOST,
@@ -33,7 +33,7 @@ use std::{
 	path::Path,
 	pin::Pin,
 	sync::Arc,
-	task::{Context, Poll},
+	task::{ready, Context, Poll},
 	thread::Thread,
 	time::Duration,
 };
@@ -44,10 +44,7 @@ use tokio::{
 	time::timeout,
 };
 use tokio_io_timeout::TimeoutStream;
-use tokio_util::{
-	sync::CancellationToken,
-	task::{AbortOnDropHandle, TaskTracker},
-};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use wasmtime::{component::ResourceTable, UpdateDeadline};
 use wasmtime_wasi::runtime::spawn;
 use wasmtime_wasi_http::{
@@ -130,8 +127,10 @@ impl Told {
 /// before.
 struct Answer {
 	body: HyperOutgoingBody,
-	/// Until it has ended.
-	task: Option<AbortOnDropHandle<anyhow::Result<()>>>,
+	/// The instance at its work, until it has ended. Whoever reads drives it: no other thread has to be woken.
+	call: Option<Pin<Box<dyn Call>>>,
+	/// How it ended.
+	ended: Option<anyhow::Result<()>>,
 	/// Until when the instance may go on after the last of its answer.
 	late: Option<Pin<Box<tokio::time::Sleep>>>,
 	told: Told,
@@ -147,6 +146,11 @@ impl Body for Answer {
 		context: &mut Context<'_>,
 	) -> Poll<Option<Result<Frame<Bytes>, ErrorCode>>> {
 		let this = &mut *self;
+		if let Some(call) = &mut this.call {
+			if let Poll::Ready(ended) = call.as_mut().poll(context) {
+				(this.call, this.ended) = (None, Some(ended));
+			}
+		}
 		if this.late.is_none() {
 			match Pin::new(&mut this.body).poll_frame(context) {
 				Poll::Ready(None) => {}
@@ -154,20 +158,17 @@ impl Body for Answer {
 			}
 		}
 		// Whether that was all is told by how the instance ends.
-		let Some(task) = &mut this.task else {
-			return Poll::Ready(None);
+		let wrong = match (this.ended.take(), &this.call) {
+			(Some(ended), _) => ended.err().map(|error| format!("{:#}", error.root_cause())),
+			(None, None) => return Poll::Ready(None),
+			(None, Some(_)) => {
+				let late = || Box::pin(tokio::time::sleep(AFTER));
+				let late = this.late.get_or_insert_with(late);
+				ready!(late.as_mut().poll(context));
+				this.call = None;
+				Some("it goes on after its answer".into())
+			}
 		};
-		let late = this
-			.late
-			.get_or_insert_with(|| Box::pin(tokio::time::sleep(AFTER)));
-		let wrong = match (Pin::new(task).poll(context), late.as_mut().poll(context)) {
-			(Poll::Ready(Ok(Ok(()))), _) => None,
-			(Poll::Ready(Ok(Err(error))), _) => Some(format!("{:#}", error.root_cause())),
-			(Poll::Ready(Err(error)), _) => Some(error.to_string()),
-			(Poll::Pending, Poll::Ready(())) => Some("it goes on after its answer".into()),
-			(Poll::Pending, Poll::Pending) => return Poll::Pending,
-		};
-		this.task = None;
 		Poll::Ready(wrong.map(|why| {
 			this.told.note(&why);
 			Err(ErrorCode::InternalError(Some(why)))
@@ -179,21 +180,24 @@ impl Body for Answer {
 	}
 }
 
+/// An instance at its work.
+trait Call: Future<Output = anyhow::Result<()>> + Send {}
+
+impl<F: Future<Output = anyhow::Result<()>> + Send> Call for F {}
+
+type Answered = Response<UnsyncBoxBody<Bytes, ErrorCode>>;
+
 /// An answer of the runner's own.
-fn plain(status: StatusCode, text: &str) -> Response<HyperOutgoingBody> {
+fn plain(status: StatusCode, text: &str) -> Answered {
 	let body = Full::new(Bytes::from(format!("{text}\n")));
-	let mut answer = Response::new(body.map_err(|never| match never {}).boxed());
+	let mut answer = Response::new(body.map_err(|never| match never {}).boxed_unsync());
 	*answer.status_mut() = status;
 	answer
 }
 
 impl Server {
 	/// Answers a request, whose head must come within a time.
-	async fn answer(
-		&self,
-		request: Request<Incoming>,
-		patience: Duration,
-	) -> Response<HyperOutgoingBody> {
+	async fn answer(&self, request: Request<Incoming>, patience: Duration) -> Answered {
 		let told = Told {
 			what: format!("{} {}", request.method(), request.uri().path()),
 			output: self.output.1.clone(),
@@ -208,36 +212,45 @@ impl Server {
 			return failed(busy, "busy", "all instances are taken");
 		};
 		self.clock.unpark();
-		let (sender, receiver) = oneshot::channel();
-		let called = self.call(request, sender);
-		let mut task = match called {
-			Ok(call) => AbortOnDropHandle::new(tokio::spawn(call)),
+		let (sender, mut receiver) = oneshot::channel();
+		let mut call: Pin<Box<dyn Call>> = match self.call(request, sender) {
+			Ok(call) => Box::pin(call),
 			Err(error) => {
 				let why = format!("{error:#}");
 				return failed(StatusCode::INTERNAL_SERVER_ERROR, "failed", &why);
 			}
 		};
-		let wrong = match timeout(patience, receiver).await {
-			Ok(Ok(Ok(answer))) => {
+		// Its answer, or how it ended, or both.
+		let begun = async {
+			tokio::select! {
+				biased;
+				ended = &mut call => (receiver.try_recv().ok(), Some(ended)),
+				answer = &mut receiver => match answer {
+					Ok(answer) => (Some(answer), None),
+					// There will be none.
+					Err(_) => (None, Some(call.as_mut().await)),
+				},
+			}
+		};
+		let Ok((answer, ended)) = timeout(patience, begun).await else {
+			let why = format!("no answer in {} ms", patience.as_millis());
+			return failed(StatusCode::GATEWAY_TIMEOUT, "no answer in time", &why);
+		};
+		let wrong = match (answer, ended) {
+			(Some(Ok(answer)), ended) => {
 				let whole = |body| Answer {
 					body,
-					task: Some(task),
+					call: ended.is_none().then_some(call),
+					ended,
 					late: None,
 					told,
 					_slot: slot,
 				};
-				return answer.map(|body| whole(body).boxed());
+				return answer.map(|body| whole(body).boxed_unsync());
 			}
-			Ok(Ok(Err(code))) => format!("{code:?}"),
-			Ok(Err(_)) => match (&mut task).await {
-				Ok(Ok(())) => "it gave no answer".into(),
-				Ok(Err(error)) => format!("{:#}", error.root_cause()),
-				Err(error) => error.to_string(),
-			},
-			Err(_) => {
-				let why = format!("no answer in {} ms", patience.as_millis());
-				return failed(StatusCode::GATEWAY_TIMEOUT, "no answer in time", &why);
-			}
+			(Some(Err(code)), _) => format!("{code:?}"),
+			(None, Some(Err(error))) => format!("{:#}", error.root_cause()),
+			(None, _) => "it gave no answer".into(),
 		};
 		failed(StatusCode::INTERNAL_SERVER_ERROR, "failed", &wrong)
 	}
@@ -247,7 +260,7 @@ impl Server {
 		&self,
 		request: Request<Incoming>,
 		sender: oneshot::Sender<Result<Response<HyperOutgoingBody>, ErrorCode>>,
-	) -> anyhow::Result<impl Future<Output = anyhow::Result<()>> + Send + 'static> {
+	) -> anyhow::Result<impl Call + 'static> {
 		let engine = self.handler.engine();
 		let mut store = Guest::store(engine, &self.attempt, &self.output, &self.room)?;
 		let share = self.share.clone();

@@ -28,6 +28,8 @@ use wasmtime_wasi_http::bindings::ProxyPre;
 const COMPONENT: &[u8] = b"\0asm\x0d\0\x01\0";
 /// Instances of core modules that a component may be made of.
 const CORES: u32 = 16;
+/// Bytes of tables that are written over for the next instance.
+const TABLES: usize = 64 << 10;
 /// Longest memory of one instance, bytes.
 const LONGEST: usize = 1 << 32;
 
@@ -226,6 +228,8 @@ fn engine(attempt: &Attempt, room: &Room) -> anyhow::Result<Engine> {
 		.max_memories_per_component(2)
 		.total_memories(at_once.saturating_mul(2))
 		.max_tables_per_component(CORES)
+		// To write over small tables costs less than to have the system take them back.
+		.table_keep_resident(TABLES)
 		.total_tables(cores)
 		.max_memory_size(room.cap().min(LONGEST));
 	config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
