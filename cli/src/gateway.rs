@@ -4,6 +4,7 @@ use crate::output::Failure;
 use futures::StreamExt as _;
 use leasehold_client::{
 	access::{RequestFacts, Session},
+	exec::MAX_MESSAGE,
 	seal::{self, Place},
 	tls,
 	view::Provider,
@@ -19,14 +20,29 @@ use std::{
 	sync::{Arc, PoisonError, RwLock},
 	time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tokio::io::AsyncWriteExt as _;
+use tokio::{io::AsyncWriteExt as _, net::TcpStream};
+use tokio_rustls::{
+	client::TlsStream,
+	rustls::{pki_types::ServerName, ClientConfig},
+	TlsConnector,
+};
+use tokio_tungstenite::{
+	client_async_with_config,
+	tungstenite::{client::ClientRequestBuilder, protocol::WebSocketConfig, Error},
+	WebSocketStream,
+};
 
 /// How long a gateway may take to say whose it is.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long it may take to be reached.
 const CONNECT: Duration = Duration::from_secs(5);
+/// And until a WebSocket is open.
+const OPEN: Duration = Duration::from_secs(15);
+
+/// What messages go over.
+pub type Socket = WebSocketStream<TlsStream<TcpStream>>;
 /// SHA-256 of nothing.
-const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+pub const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// Where a port of a service is reached.
 #[derive(Debug, Serialize)]
@@ -62,6 +78,7 @@ struct Door {
 	/// What manifests are sealed to.
 	sealing_key: [u8; 32],
 	client: reqwest::Client,
+	tls: Arc<ClientConfig>,
 }
 
 fn now() -> u64 {
@@ -107,7 +124,7 @@ impl Door {
 		let internal = |error: String| Failure::new(1, error, "");
 		let tls = tls::pinned(&provider.tls_keys).map_err(|error| internal(error.to_string()))?;
 		let client = reqwest::Client::builder()
-			.use_preconfigured_tls(tls)
+			.use_preconfigured_tls(tls.clone())
 			.connect_timeout(CONNECT);
 		let client = match limit {
 			Some(limit) => client.timeout(limit),
@@ -120,8 +137,41 @@ impl Door {
 			client: client
 				.build()
 				.map_err(|error| internal(error.to_string()))?,
+			tls: Arc::new(tls),
 		})
 	}
+
+	/// A connection, once it is known to be with the provider.
+	async fn connect(&self) -> std::io::Result<TlsStream<TcpStream>> {
+		let wrong = |_| std::io::Error::from(std::io::ErrorKind::InvalidInput);
+		let url = reqwest::Url::parse(&self.url).map_err(wrong)?;
+		let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
+		let name = ServerName::try_from(host.to_owned())
+			.map_err(|_| std::io::Error::from(std::io::ErrorKind::InvalidInput))?;
+		let port = url.port_or_known_default().unwrap_or(443);
+		let stream = TcpStream::connect((host, port)).await?;
+		stream.set_nodelay(true)?;
+		TlsConnector::from(self.tls.clone())
+			.connect(name, stream)
+			.await
+	}
+}
+
+/// What a gateway's refusal means.
+fn refused(status: StatusCode, text: String) -> Failure {
+	let why = serde_json::from_str::<Value>(&text)
+		.ok()
+		.and_then(|value| value["error"].as_str().map(str::to_owned))
+		.unwrap_or(text);
+	let advice = match status {
+		StatusCode::TOO_MANY_REQUESTS => return Failure::new(6, why, "Try again in a moment."),
+		StatusCode::CONFLICT | StatusCode::BAD_GATEWAY => {
+			"`leasehold status` shows how far the workload is."
+		}
+		StatusCode::FORBIDDEN => "Only the order's access account may do this.",
+		_ => "Correct what the message names.",
+	};
+	Failure::new(5, format!("{why} ({status})"), advice)
 }
 
 /// Whether a provider's gateway answers.
@@ -288,19 +338,45 @@ impl Gateway {
 		}
 		let status = answer.status();
 		let text = answer.text().await.unwrap_or_default();
-		let why = serde_json::from_str::<Value>(&text)
-			.ok()
-			.and_then(|value| value["error"].as_str().map(str::to_owned))
-			.unwrap_or(text);
-		if status == StatusCode::TOO_MANY_REQUESTS {
-			return Err(Failure::new(6, why, "Try again in a moment."));
-		}
-		let advice = match status {
-			StatusCode::CONFLICT => "`leasehold status` shows how far the workload is.",
-			StatusCode::FORBIDDEN => "Only the order's access account may do this.",
-			_ => "Correct what the message names.",
+		Err(refused(status, text))
+	}
+
+	/// Opens a WebSocket.
+	pub async fn socket(&self, rest: &str, digest: &str) -> Result<Socket, Failure> {
+		let path = self.path(rest);
+		let proof = self.session.sign(self.facts("GET", &path, digest), now())?;
+		let header = |value: Value| hex::encode(value.to_string());
+		let door = self.door();
+		let internal = |error: String| Failure::new(1, error, "");
+		let url = format!("{}{path}", door.url.replacen("https://", "wss://", 1));
+		let uri = url
+			.parse()
+			.map_err(|error| internal(format!("{url}: {error}")))?;
+		let request = ClientRequestBuilder::new(uri)
+			.with_header("leasehold-grant", header(json!(self.session.grant())))
+			.with_header("leasehold-proof", header(json!(proof)))
+			.with_header("leasehold-digest", digest);
+		let opened = async {
+			let stream = door.connect().await.map_err(Error::Io)?;
+			let config = WebSocketConfig::default().max_message_size(Some(2 * MAX_MESSAGE));
+			client_async_with_config(request, stream, Some(config)).await
 		};
-		Err(Failure::new(5, format!("{why} ({status})"), advice))
+		let gone = |why: String| {
+			let what = format!(
+				"the provider's gateway at {} does not answer: {why}",
+				door.url
+			);
+			Failure::new(6, what, "Try again; the provider may be restarting.")
+		};
+		match tokio::time::timeout(OPEN, opened).await {
+			Err(_) => Err(gone(format!("nothing within {} s", OPEN.as_secs()))),
+			Ok(Ok((socket, _))) => Ok(socket),
+			Ok(Err(Error::Http(answer))) => {
+				let text = answer.body().as_deref().map(String::from_utf8_lossy);
+				Err(refused(answer.status(), text.unwrap_or_default().into()))
+			}
+			Ok(Err(error)) => Err(gone(error.to_string())),
+		}
 	}
 
 	/// Hands in the module or an input.
@@ -483,6 +559,7 @@ mod tests {
 				tls_keys: Vec::new(),
 				sealing_key: [0; 32],
 				client: reqwest::Client::new(),
+				tls: Arc::new(tls::pinned(&[]).unwrap()),
 			})),
 			session: Session::open(&tenant, genesis, 0, (7, 0), now()).unwrap(),
 			operator: keystore::account(&tenant),

@@ -91,10 +91,14 @@ enum Command {
 	Price(validate::Price),
 	/// List orders and leases of the account.
 	Leases(tenant::Leases),
-	/// Show a job's log.
+	/// Show what a job or a service writes.
 	Logs(tenant::Logs),
 	/// Show what a lease does.
 	Status(tenant::Status),
+	/// Run a command in a container of a lease, with a terminal where there is one. Ends with the command's exit code.
+	Exec(tenant::Exec),
+	/// Have ports of this machine lead to ports of a lease's service.
+	PortForward(tenant::PortForward),
 	/// Results of a job.
 	#[command(subcommand)]
 	Files(tenant::Files),
@@ -173,6 +177,8 @@ fn main() -> ExitCode {
 			Command::Leases(leases) => leases.run(&context).await,
 			Command::Logs(logs) => logs.run(&context).await,
 			Command::Status(status) => status.run(&context).await,
+			Command::Exec(exec) => exec.run(&context).await,
+			Command::PortForward(forward) => forward.run(&context).await,
 			Command::Files(files) => files.run(&context).await,
 			Command::Events(events) => events.run(&context).await,
 			Command::TopUp(top_up) => top_up.run(&context).await,

@@ -17,8 +17,12 @@ pub const CLOCK_SKEW: u64 = 120;
 pub enum Scope {
 	/// Hand in a manifest and its files.
 	Deploy,
+	/// Run commands beside the workload.
+	Exec,
 	/// Read results.
 	Files,
+	/// Connect to ports of services.
+	Forward,
 	/// Read logs.
 	Logs,
 	/// Read the status.
@@ -27,12 +31,21 @@ pub enum Scope {
 
 impl Scope {
 	/// All scopes.
-	pub const ALL: [Scope; 4] = [Scope::Deploy, Scope::Files, Scope::Logs, Scope::Status];
+	pub const ALL: [Scope; 6] = [
+		Scope::Deploy,
+		Scope::Exec,
+		Scope::Files,
+		Scope::Forward,
+		Scope::Logs,
+		Scope::Status,
+	];
 
 	fn name(self) -> &'static str {
 		match self {
 			Self::Deploy => "deploy",
+			Self::Exec => "exec",
 			Self::Files => "files",
+			Self::Forward => "forward",
 			Self::Logs => "logs",
 			Self::Status => "status",
 		}

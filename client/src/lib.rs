@@ -9,6 +9,7 @@ pub mod access;
 pub mod call;
 pub mod chain;
 pub mod error;
+pub mod exec;
 pub mod keystore;
 pub mod seal;
 pub mod signer;

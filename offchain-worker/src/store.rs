@@ -79,6 +79,26 @@ pub enum Phase {
 	Closed { why: String },
 }
 
+impl Phase {
+	/// Whether the workload may be running.
+	pub fn runs(&self) -> bool {
+		matches!(self, Self::Starting | Self::Running)
+	}
+
+	/// In a word or two.
+	pub fn name(&self) -> &'static str {
+		match self {
+			Self::AwaitingManifest => "it waits for its manifest",
+			Self::Starting => "it starts",
+			Self::Running => "it runs",
+			Self::Suspended => "it is suspended",
+			Self::Ended { .. } => "the job has ended",
+			Self::Failed { .. } => "it could not be run",
+			Self::Closed { .. } => "it is closed",
+		}
+	}
+}
+
 impl LeaseRow {
 	/// The account whose grants count.
 	pub fn access(&self) -> AccountId32 {

@@ -1,11 +1,13 @@
 //! What a tenant does with leases: list, look, fetch, close.
 
 mod account;
+mod exec;
 mod leases;
 mod money;
 mod workload;
 
 pub use account::{balance, Events, Providers, Transfer};
+pub use exec::{Exec, PortForward};
 pub use leases::{closed_json, Close, Leases, Revoke, Status};
 pub use money::{Refill, TopUp, Withdraw};
 pub use workload::{show_log, Files, Logs};

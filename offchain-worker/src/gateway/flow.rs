@@ -17,14 +17,14 @@ use axum::{
 };
 use futures::StreamExt as _;
 use leasehold_client::access::Scope;
-use leasehold_manifest::{files::is_safe_path, result::Output, FileEntry, Kind};
+use leasehold_manifest::{files::is_safe_path, result::Output, FileEntry, Kind, Service};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use std::{path::PathBuf, time::Duration};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 
 /// SHA-256 of nothing.
-const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+pub const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 /// How often a live log is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 /// How long an upload may stand still.
@@ -34,7 +34,7 @@ fn refused(status: StatusCode, why: impl Into<String>) -> Refused {
 	Refused(status, why.into())
 }
 
-fn internal(why: impl std::fmt::Display) -> Refused {
+pub fn internal(why: impl std::fmt::Display) -> Refused {
 	tracing::error!(%why, "the gateway failed");
 	refused(
 		StatusCode::INTERNAL_SERVER_ERROR,
@@ -200,7 +200,7 @@ async fn take(body: Body, part: &std::path::Path, entry: &FileEntry) -> Result<(
 	Ok(())
 }
 
-fn header_text(headers: &HeaderMap, name: &str) -> Option<String> {
+pub fn header_text(headers: &HeaderMap, name: &str) -> Option<String> {
 	headers.get(name)?.to_str().ok().map(str::to_owned)
 }
 
@@ -284,6 +284,30 @@ pub struct LogQuery {
 	replica: u32,
 }
 
+/// The service that is named, of a lease with these; of one with a single service it need not be.
+pub fn named<'a>(
+	services: &'a [Service],
+	name: Option<&str>,
+	replica: u32,
+) -> Result<Option<&'a Service>, Refused> {
+	let found = match (name, services) {
+		(None, [] | [_]) => services.first(),
+		(name, all) => {
+			let names: Vec<_> = all.iter().map(|service| service.name.as_str()).collect();
+			let found = all
+				.iter()
+				.find(|service| Some(service.name.as_str()) == name);
+			let why = format!("name one of the lease's services: {}", names.join(", "));
+			Some(found.ok_or_else(|| refused(StatusCode::BAD_REQUEST, why))?)
+		}
+	};
+	if let Some(service) = found.filter(|service| replica >= service.count) {
+		let why = format!("`{}` has {} replicas, from 0", service.name, service.count);
+		return Err(refused(StatusCode::BAD_REQUEST, why));
+	}
+	Ok(found)
+}
+
 /// The folder of the log that is wanted.
 fn log_folder(gateway: &Gateway, row: &LeaseRow, query: &LogQuery) -> Result<PathBuf, Refused> {
 	let lease = gateway.shared.store.lease_folder(row.lease);
@@ -291,24 +315,10 @@ fn log_folder(gateway: &Gateway, row: &LeaseRow, query: &LogQuery) -> Result<Pat
 	let services = manifest
 		.map(|manifest| manifest.services)
 		.unwrap_or_default();
-	let found = match (&query.service, services.as_slice()) {
-		(None, [] | [_]) => services.first(),
-		(named, all) => {
-			let names: Vec<_> = all.iter().map(|service| service.name.as_str()).collect();
-			let found = all
-				.iter()
-				.find(|service| Some(&service.name) == named.as_ref());
-			let why = format!("name one of the lease's services: {}", names.join(", "));
-			Some(found.ok_or_else(|| refused(StatusCode::BAD_REQUEST, why))?)
-		}
-	};
+	let found = named(&services, query.service.as_deref(), query.replica)?;
 	let Some(service) = found else {
 		return Ok(lease.join("logs"));
 	};
-	if query.replica >= service.count {
-		let why = format!("`{}` has {} replicas, from 0", service.name, service.count);
-		return Err(refused(StatusCode::BAD_REQUEST, why));
-	}
 	Ok(match service.kind {
 		Kind::Job => lease,
 		Kind::Service => members::folder(&lease, &service.name, query.replica),

@@ -13,6 +13,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use std::{
 	collections::HashMap,
 	convert::Infallible,
+	hash::Hash,
 	net::{IpAddr, Ipv6Addr, SocketAddr},
 	num::NonZeroU32,
 	sync::{Arc, Mutex},
@@ -58,52 +59,55 @@ fn counted(address: IpAddr) -> IpAddr {
 	}
 }
 
-/// Places for connections.
-struct Seats {
+/// Places, so many in all and so many for each.
+pub struct Seats<K> {
 	all: Arc<Semaphore>,
-	of_one: Mutex<HashMap<IpAddr, usize>>,
+	each: usize,
+	taken: Mutex<HashMap<K, usize>>,
 }
 
 /// A place that is given back at the end.
-struct Seat {
-	seats: Arc<Seats>,
-	address: IpAddr,
+pub struct Seat<K: Eq + Hash> {
+	seats: Arc<Seats<K>>,
+	who: K,
 	_one: OwnedSemaphorePermit,
 }
 
-impl Seats {
-	fn new(all: usize) -> Arc<Self> {
+impl<K: Copy + Eq + Hash> Seats<K> {
+	pub fn new(all: usize, each: usize) -> Arc<Self> {
 		Arc::new(Self {
 			all: Arc::new(Semaphore::new(all)),
-			of_one: Mutex::default(),
+			each,
+			taken: Mutex::default(),
 		})
 	}
 
-	fn take(self: &Arc<Self>, address: IpAddr) -> Option<Seat> {
+	/// A place, if there is one left.
+	pub fn take(self: &Arc<Self>, who: K) -> Option<Seat<K>> {
 		let one = self.all.clone().try_acquire_owned().ok()?;
-		let mut of_one = self.of_one.lock().ok()?;
-		let taken = of_one.entry(address).or_default();
-		if *taken >= CONNECTIONS_OF_ONE {
+		let mut taken = self.taken.lock().ok()?;
+		let theirs = taken.entry(who).or_default();
+		if *theirs >= self.each {
 			return None;
 		}
-		*taken = taken.saturating_add(1);
+		*theirs = theirs.saturating_add(1);
 		Some(Seat {
 			seats: self.clone(),
-			address,
+			who,
 			_one: one,
 		})
 	}
 }
 
-impl Drop for Seat {
+impl<K: Eq + Hash> Drop for Seat<K> {
 	fn drop(&mut self) {
-		let Ok(mut of_one) = self.seats.of_one.lock() else {
+		let Ok(mut taken) = self.seats.taken.lock() else {
 			return;
 		};
-		if let Some(taken) = of_one.get_mut(&self.address) {
-			*taken = taken.saturating_sub(1);
-			if *taken == 0 {
-				of_one.remove(&self.address);
+		if let Some(theirs) = taken.get_mut(&self.who) {
+			*theirs = theirs.saturating_sub(1);
+			if *theirs == 0 {
+				taken.remove(&self.who);
 			}
 		}
 	}
@@ -115,7 +119,7 @@ type Rates = RateLimiter<IpAddr, HashMapStateStore<IpAddr>, DefaultClock>;
 struct Door {
 	tls: TlsAcceptor,
 	router: Router,
-	seats: Arc<Seats>,
+	seats: Arc<Seats<IpAddr>>,
 	rates: Rates,
 }
 
@@ -133,7 +137,7 @@ pub async fn serve(
 	let door = Arc::new(Door {
 		tls: TlsAcceptor::from(Arc::new(tls)),
 		router,
-		seats: Seats::new(CONNECTIONS),
+		seats: Seats::new(CONNECTIONS, CONNECTIONS_OF_ONE),
 		rates: RateLimiter::hashmap(Quota::per_second(REQUESTS).allow_burst(BURST)),
 	});
 	Ok(tokio::spawn(async move {
@@ -172,11 +176,13 @@ pub async fn serve(
 async fn connection(
 	door: Arc<Door>,
 	stream: TcpStream,
-	seat: Seat,
+	seat: Seat<IpAddr>,
 	mut stopped: watch::Receiver<bool>,
 ) {
 	let _ = stream.set_nodelay(true);
-	let address = seat.address;
+	let address = seat.who;
+	// What it is made to something else for goes on counting.
+	let seat = Arc::new(seat);
 	let mut stream = TimeoutStream::new(stream);
 	stream.set_write_timeout(Some(STALL));
 	let stream = match timeout(HANDSHAKE, door.tls.accept(Box::pin(stream))).await {
@@ -184,8 +190,9 @@ async fn connection(
 		Ok(Err(error)) => return tracing::debug!(%address, %error, "no handshake"),
 		Err(_) => return tracing::debug!(%address, "a handshake that takes too long"),
 	};
-	let service = service_fn(|request: Request<Incoming>| {
+	let service = service_fn(|mut request: Request<Incoming>| {
 		let door = door.clone();
+		request.extensions_mut().insert(seat.clone());
 		async move { Ok::<_, Infallible>(door.answer(address, request).await) }
 	});
 	let connection = hyper::server::conn::http1::Builder::new()
@@ -231,7 +238,7 @@ mod tests {
 
 	#[test]
 	fn one_address_has_its_share_of_the_connections_and_gives_it_back() {
-		let seats = Seats::new(CONNECTIONS_OF_ONE + 1);
+		let seats = Seats::new(CONNECTIONS_OF_ONE + 1, CONNECTIONS_OF_ONE);
 		let (one, other) = (IpAddr::from([1, 2, 3, 4]), IpAddr::from([1, 2, 3, 5]));
 		let mut taken: Vec<_> = (0..CONNECTIONS_OF_ONE)
 			.map(|_| seats.take(one).unwrap())
@@ -243,7 +250,7 @@ mod tests {
 		taken.pop();
 		assert!(seats.take(one).is_some());
 		drop(taken);
-		assert!(seats.of_one.lock().unwrap().is_empty());
+		assert!(seats.taken.lock().unwrap().is_empty());
 	}
 
 	#[test]

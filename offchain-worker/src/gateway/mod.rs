@@ -2,6 +2,7 @@
 //! for what flows. Every answer carries `api: 1.0`.
 
 mod access;
+mod exec;
 mod flow;
 mod listener;
 mod rpc;
@@ -18,6 +19,7 @@ use axum::{
 	Router,
 };
 use jsonrpsee::server::{stop_channel, BatchRequestConfig, Server};
+use listener::Seats;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tower_http::{cors::CorsLayer, timeout::TimeoutLayer};
@@ -26,6 +28,8 @@ use tower_http::{cors::CorsLayer, timeout::TimeoutLayer};
 pub const API: &str = "1.0";
 /// Longest call, bytes: a manifest in hexadecimal and some.
 const MAX_CALL: u32 = 3 << 20;
+/// Sessions at a time, of all leases and of one.
+const SESSIONS: (usize, usize) = (1_024, 64);
 /// How long a call may take, with its body.
 const CALL: Duration = Duration::from_secs(60);
 
@@ -34,6 +38,9 @@ const CALL: Duration = Duration::from_secs(60);
 pub struct Gateway {
 	pub shared: Arc<Shared>,
 	nonces: Arc<Nonces>,
+	/// Of leases: commands and connections to ports.
+	sessions: Arc<Seats<u64>>,
+	stopped: watch::Receiver<bool>,
 }
 
 /// A refusal, as every path answers it.
@@ -76,6 +83,8 @@ pub async fn serve(
 	let gateway = Gateway {
 		shared,
 		nonces: Arc::default(),
+		sessions: Seats::new(SESSIONS.0, SESSIONS.1),
+		stopped: stopped.clone(),
 	};
 	let (stop, handle) = stop_channel();
 	let calls = Server::builder()
@@ -98,6 +107,11 @@ pub async fn serve(
 			put(flow::put_file).get(flow::get_file),
 		)
 		.route("/v1/leases/{lease}/logs", get(flow::logs))
+		.route("/v1/leases/{lease}/exec", get(exec::exec))
+		.route(
+			"/v1/leases/{lease}/forward/{service}/{port}",
+			get(exec::forward),
+		)
 		.with_state(gateway)
 		.route_service("/rpc", calls)
 		.layer(middleware::from_fn(version))

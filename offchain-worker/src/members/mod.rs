@@ -2,10 +2,12 @@
 
 mod gpus;
 mod ports;
+mod reach;
 mod record;
 mod replace;
 
 pub use gpus::{devices, forget as forget_gpus, gpus, unit};
+pub use reach::{reach, Stream};
 pub use replace::{adopt, clear_others, has_room, keep_modules, made_of};
 
 use crate::{

@@ -16,6 +16,7 @@ mod modules;
 mod orders;
 mod rare;
 mod services;
+mod sessions;
 mod setting;
 
 use leasehold_tests::{devnet::Devnet, state};

@@ -3,6 +3,7 @@
 use crate::{
 	faults::{kill_daemon, runner, start_daemon},
 	services::{close, deploy, log, page, replica, start, until},
+	sessions::forwarded,
 	setting::{sleeper, status, text, wasm, File},
 	suite, Case, ONE,
 };
@@ -145,6 +146,25 @@ fn reach(devnet: &Devnet) {
 	})
 	.unwrap();
 	assert!(log(devnet, lease, "front").contains("/name: 5 bytes"));
+	// What is not open to the world is to its tenant.
+	let (_forwards, local) = forwarded(devnet, lease, &["0:80", "--service", "back"]);
+	assert_eq!(said(&local, "/name"), "back");
+	let several = ["port-forward", &lease.to_string(), "80"];
+	let (json, code) = devnet.json("//Tenant", &several).unwrap();
+	assert_eq!(code, 2, "{json}");
+	assert!(
+		json["error"]
+			.as_str()
+			.unwrap()
+			.contains("back, front, worker"),
+		"{json}"
+	);
+	let lease_text = lease.to_string();
+	let inside = ["exec", &lease_text, "--service", "back", "--", "true"];
+	let output = devnet.tenant(&[]).unwrap().args(inside).output().unwrap();
+	let error = String::from_utf8_lossy(&output.stderr);
+	assert_eq!(output.status.code(), Some(5), "{error}");
+	assert!(error.contains("a module has nothing"), "{error}");
 	close(devnet, lease);
 	wait_until(Duration::from_secs(40), "the port is closed", || {
 		page(&front, "/name").is_err()

@@ -40,6 +40,11 @@ const CASES: &[Case] = &[
 		"a_service_that_ignores_sigterm_is_ended_all_the_same",
 		stubborn,
 	),
+	("a_command_runs_beside_a_service", crate::sessions::commands),
+	(
+		"a_port_of_a_service_is_reached_from_here",
+		crate::sessions::ports,
+	),
 	(
 		"what_is_not_served_is_refused_before_it_is_paid_for",
 		refused,
@@ -79,7 +84,7 @@ pub fn run(arguments: &[&str]) -> (usize, usize) {
 	remove_table();
 	add(suite("networks", arguments, 1, OPEN));
 	let arguments = [arguments, &["--start-deadline", "30"]].concat();
-	add(suite("services", &arguments, 7, CASES));
+	add(suite("services", &arguments, 8, CASES));
 	add(suite("service faults", &arguments, 1, FAULTS));
 	*DAEMON.lock().unwrap() = None;
 	remove_table();

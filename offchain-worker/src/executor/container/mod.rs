@@ -9,6 +9,7 @@
 //! there is no network. A service sees its image, its volumes and the lease's network.
 
 mod engine;
+mod exec;
 mod health;
 mod held;
 mod image;
@@ -20,6 +21,7 @@ mod output;
 mod spec;
 mod users;
 
+pub use exec::{Handle, Input, Inside};
 pub use image::Image;
 pub use isolation::{probe, Isolation};
 pub use network::PREFIX as LEASE_PREFIX;
@@ -33,6 +35,7 @@ use life::Life;
 use spec::{Labels, GENESIS, LEASE, PROVIDER};
 use std::{
 	collections::{BTreeSet, HashMap},
+	net::IpAddr,
 	path::{Path, PathBuf},
 	sync::{Arc, Mutex},
 };
@@ -199,6 +202,12 @@ impl Container {
 		let labels = Labels::of_probe(self.genesis, self.provider, lease, "");
 		self.common.users.lock().await.remove(&labels.network());
 		Ok(())
+	}
+
+	/// The address of an attempt's container in its lease's network, if it runs.
+	pub async fn address(&self, attempt: &Attempt) -> Result<Option<IpAddr>, ExecutorError> {
+		let state = self.common.engine.state(&self.labels(attempt)).await?;
+		Ok(state.and_then(|state| state.address))
 	}
 
 	fn labels(&self, attempt: &Attempt) -> Labels {

@@ -12,6 +12,7 @@ mod program;
 mod runner;
 mod share;
 
+pub use peers::connect;
 pub use runner::run;
 
 use super::{fault, other, uptime, Attempt, End, Executor, ExecutorError, Observed};

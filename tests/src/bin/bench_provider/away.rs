@@ -68,7 +68,9 @@ pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
 		// It may just have ended.
 		let _ = kill_process(pid, Signal::KILL);
 	}
-	ensure!(runners(&leases).is_empty(), "a runner lives");
+	wait_until(Duration::from_secs(10), "no runner lives", || {
+		runners(&leases).is_empty()
+	})?;
 	let (begun, open, _) = look()?;
 	let all = ids(&open);
 	ensure!(all.len() == LEASES, "{} leases run", all.len());
