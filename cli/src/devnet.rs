@@ -253,7 +253,7 @@ impl Devnet {
 			providers.push(json!({
 				"id": n, "dir": dir, "owner": account_of(&owner(n))?.to_string(),
 				"operator": operator_of(n)?.to_string(), "gateway": format!("https://127.0.0.1:{port}"),
-				"pid": pid,
+				"domain": domain(n), "pid": pid,
 			}));
 		}
 		Ok(json!({
@@ -342,6 +342,8 @@ impl Devnet {
 				.arg(dir)
 				.args(["init", "--node", node, "--price", price])
 				.args(["--listen", &format!("127.0.0.1:{port}")])
+				// Browsers and curl take all names below `localhost` for this machine.
+				.args(["--domain", &domain(n)])
 				.args([
 					"--attribute",
 					"region=local",
@@ -373,6 +375,11 @@ impl Devnet {
 		]))
 		.await
 	}
+}
+
+/// Below which a provider's services have names.
+fn domain(n: u32) -> String {
+	format!("provider-{n}.localhost")
 }
 
 /// The ports of this machine that a provider's services may open: none of another's.

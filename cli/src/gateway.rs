@@ -44,20 +44,36 @@ pub type Socket = WebSocketStream<TlsStream<TcpStream>>;
 /// SHA-256 of nothing.
 pub const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
-/// Where a port of a service is reached.
+/// Where a service is reached.
 #[derive(Debug, Serialize)]
-pub struct Address {
-	service: String,
-	port: Value,
-	/// `HOST:PORT`.
-	address: String,
-	udp: bool,
+#[serde(untagged)]
+pub enum Address {
+	/// By its host name.
+	Url { service: String, url: String },
+	/// By a port of the provider.
+	Port {
+		service: String,
+		port: Value,
+		/// `HOST:PORT`.
+		address: String,
+		udp: bool,
+	},
 }
 
 impl std::fmt::Display for Address {
 	fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
-		let udp = if self.udp { " (UDP)" } else { "" };
-		write!(f, "{}:{} is {}{udp}", self.service, self.port, self.address)
+		match self {
+			Self::Url { service, url } => write!(f, "{service} is {url}"),
+			Self::Port {
+				service,
+				port,
+				address,
+				udp,
+			} => {
+				let udp = if *udp { " (UDP)" } else { "" };
+				write!(f, "{service}:{port} is {address}{udp}")
+			}
+		}
 	}
 }
 
@@ -492,20 +508,27 @@ impl Gateway {
 		Ok(())
 	}
 
-	/// Where the ports that a lease opens to the world are reached, as the provider says.
-	pub fn addresses(&self, ports: &Value) -> Vec<Address> {
+	/// Where what a lease opens to the world is reached, as the provider's status says.
+	pub fn addresses(&self, said: &Value) -> Vec<Address> {
 		let host = reqwest::Url::parse(&self.door().url).ok();
 		let host = host.as_ref().and_then(reqwest::Url::host_str);
 		let host = host.unwrap_or("?");
-		let ports = ports.as_array().into_iter().flatten();
-		ports
-			.map(|port| Address {
-				service: port["service"].as_str().unwrap_or("?").to_owned(),
-				port: port["port"].clone(),
-				address: format!("{host}:{}", port["host"]),
-				udp: port["udp"] == true,
+		let service = |one: &Value| one["service"].as_str().unwrap_or("?").to_owned();
+		let urls = said["urls"].as_array().into_iter().flatten();
+		let urls = urls.filter_map(|one| {
+			Some(Address::Url {
+				service: service(one),
+				url: one["url"].as_str()?.to_owned(),
 			})
-			.collect()
+		});
+		let ports = said["ports"].as_array().into_iter().flatten();
+		let ports = ports.map(|one| Address::Port {
+			service: service(one),
+			port: one["port"].clone(),
+			address: format!("{host}:{}", one["host"]),
+			udp: one["udp"] == true,
+		});
+		urls.chain(ports).collect()
 	}
 
 	/// The log from an offset on, of a service's replica if one is named. With `follow` until the lease is over.

@@ -158,7 +158,7 @@ impl Expose {
 /// What the proxy in front of an HTTP service allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct HttpOptions {
-	/// Bytes.
+	/// Bytes; the largest number stands for any size.
 	pub max_body_size: u32,
 	/// Milliseconds.
 	pub read_timeout: u32,
@@ -169,7 +169,7 @@ pub struct HttpOptions {
 impl Default for HttpOptions {
 	fn default() -> Self {
 		Self {
-			max_body_size: 1 << 20,
+			max_body_size: u32::MAX,
 			read_timeout: 60_000,
 			send_timeout: 60_000,
 		}

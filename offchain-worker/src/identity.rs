@@ -3,6 +3,7 @@
 //! `keys/gateway.pem` is the TLS key, `keys/gateway.next.pem` the one that takes its place during a rotation,
 //! `keys/sealing.key` the X25519 key. What is missing is drawn anew; `register` and `update` put it on chain.
 
+use crate::config::Gateway;
 use anyhow::Context as _;
 use leasehold_client::{
 	keystore,
@@ -12,7 +13,7 @@ use leasehold_client::{
 use rcgen::{CertificateParams, KeyPair, PublicKeyData as _, PKCS_ECDSA_P256_SHA256};
 use rustls::{
 	crypto::ring,
-	pki_types::{CertificateDer, PrivateKeyDer},
+	pki_types::{pem::PemObject as _, CertificateDer, PrivateKeyDer},
 	server::{ClientHello, ResolvesServerCert},
 	sign::CertifiedKey,
 	version::TLS13,
@@ -21,6 +22,7 @@ use rustls::{
 use std::{
 	path::{Path, PathBuf},
 	sync::{Arc, RwLock},
+	time::SystemTime,
 };
 
 const CURRENT: &str = "gateway.pem";
@@ -36,6 +38,17 @@ pub struct Identity {
 	host: String,
 	sealing: [u8; 32],
 	served: RwLock<Arc<CertifiedKey>>,
+	/// For names of services.
+	names: Option<Names>,
+}
+
+/// What is shown to who asks for the name of a service.
+#[derive(Debug)]
+struct Names {
+	domain: String,
+	/// Certificate and key, if the operator has such.
+	files: Option<(PathBuf, PathBuf)>,
+	served: RwLock<(Option<SystemTime>, Arc<CertifiedKey>)>,
 }
 
 /// The host of a URL, without brackets.
@@ -104,9 +117,9 @@ fn with_certificate(
 
 impl Identity {
 	/// The keys of a daemon's folder, with what is missing.
-	pub fn open(folder: &Path, url: &str) -> anyhow::Result<Self> {
+	pub fn open(folder: &Path, config: &Gateway) -> anyhow::Result<Self> {
 		let keys = folder.join("keys");
-		let host = host(url)?;
+		let host = host(&config.url)?;
 		let sealing = read_or_draw(
 			&keys.join(SEALING),
 			|| Ok(keystore::random_seed()?.to_vec()),
@@ -118,6 +131,7 @@ impl Identity {
 		let pair = pair(&keys.join(CURRENT))?.context("the TLS key has gone")?;
 		Ok(Self {
 			served: RwLock::new(certified(&pair, &host)?),
+			names: Names::of(config, &pair)?,
 			keys,
 			host,
 			sealing,
@@ -158,6 +172,14 @@ impl Identity {
 		Ok(())
 	}
 
+	/// Reads the certificate for names of services again if it has changed.
+	pub fn renew_names(&self) {
+		let renewed = self.names.as_ref().map(Names::renew);
+		if let Some(Err(error)) = renewed {
+			tracing::warn!("the certificate for names of services stays as it was: {error:#}");
+		}
+	}
+
 	/// How the gateway speaks TLS: 1.3 alone, which every client of ours and every browser of today speaks.
 	pub fn server_config(self: &Arc<Self>) -> anyhow::Result<ServerConfig> {
 		let provider = Arc::new(ring::default_provider());
@@ -171,8 +193,78 @@ impl Identity {
 }
 
 impl ResolvesServerCert for Identity {
-	fn resolve(&self, _hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+	fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+		let asked = hello.server_name().filter(|name| *name != self.host);
+		let names = self.names.as_ref().zip(asked);
+		if let Some((names, _)) = names.filter(|(names, asked)| names.has(asked)) {
+			return names.served.read().ok().map(|served| served.1.clone());
+		}
 		self.served.read().ok().map(|served| served.clone())
+	}
+}
+
+/// When a file was changed last.
+fn changed(path: &Path) -> anyhow::Result<SystemTime> {
+	let meta = std::fs::metadata(path).and_then(|meta| meta.modified());
+	meta.with_context(|| path.display().to_string())
+}
+
+/// The operator's own certificate.
+fn read_certificate(chain: &Path, key: &Path) -> anyhow::Result<Arc<CertifiedKey>> {
+	let certificates = CertificateDer::pem_file_iter(chain)
+		.and_then(|all| all.collect::<Result<Vec<_>, _>>())
+		.with_context(|| chain.display().to_string())?;
+	let named = || key.display().to_string();
+	let private = PrivateKeyDer::from_pem_file(key).with_context(named)?;
+	let private = ring::sign::any_supported_type(&private).with_context(named)?;
+	let certified = CertifiedKey::new(certificates, private);
+	certified
+		.keys_match()
+		.with_context(|| format!("{}: its key is another", chain.display()))?;
+	Ok(Arc::new(certified))
+}
+
+impl Names {
+	fn of(config: &Gateway, pair: &KeyPair) -> anyhow::Result<Option<Self>> {
+		let Some(domain) = config.domain.clone() else {
+			return Ok(None);
+		};
+		let files = config
+			.certificate
+			.clone()
+			.zip(config.certificate_key.clone());
+		let served = match &files {
+			Some((chain, key)) => (Some(changed(chain)?), read_certificate(chain, key)?),
+			None => (None, certified(pair, &format!("*.{domain}"))?),
+		};
+		Ok(Some(Self {
+			domain,
+			files,
+			served: RwLock::new(served),
+		}))
+	}
+
+	fn has(&self, name: &str) -> bool {
+		let below = name.strip_suffix(&self.domain);
+		below.is_some_and(|below| below.ends_with('.'))
+	}
+
+	/// Reads the certificate again if it has changed.
+	fn renew(&self) -> anyhow::Result<()> {
+		let Some((chain, key)) = &self.files else {
+			return Ok(());
+		};
+		let now = Some(changed(chain)?);
+		let had = self.served.read().map_or(now, |served| served.0);
+		if now == had {
+			return Ok(());
+		}
+		let certified = read_certificate(chain, key)?;
+		if let Ok(mut served) = self.served.write() {
+			*served = (now, certified);
+			tracing::info!("the certificate for names of services is read anew");
+		}
+		Ok(())
 	}
 }
 
@@ -186,7 +278,21 @@ mod tests {
 	use super::*;
 	use leasehold_client::H256;
 
-	const URL: &str = "https://127.0.0.1:8443";
+	fn open(folder: &Path) -> anyhow::Result<Identity> {
+		Identity::open(folder, &config(None))
+	}
+
+	fn config(files: Option<(PathBuf, PathBuf)>) -> Gateway {
+		let (certificate, certificate_key) = files.unzip();
+		Gateway {
+			listen: "127.0.0.1:8443".parse().unwrap(),
+			url: "https://127.0.0.1:8443".into(),
+			domain: Some("leases.example.org".into()),
+			certificate,
+			certificate_key,
+			origins: Vec::new(),
+		}
+	}
 
 	fn folder() -> tempfile::TempDir {
 		let folder = tempfile::tempdir().unwrap();
@@ -198,8 +304,8 @@ mod tests {
 	fn keys_outlive_a_restart_and_are_nobody_elses_to_read() {
 		use std::os::unix::fs::PermissionsExt as _;
 		let folder = folder();
-		let first = Identity::open(folder.path(), URL).unwrap();
-		let again = Identity::open(folder.path(), URL).unwrap();
+		let first = open(folder.path()).unwrap();
+		let again = open(folder.path()).unwrap();
 		assert_eq!(first.tls_keys().unwrap(), again.tls_keys().unwrap());
 		assert_eq!(first.sealing_key().unwrap(), again.sealing_key().unwrap());
 		for file in std::fs::read_dir(folder.path().join("keys")).unwrap() {
@@ -212,7 +318,7 @@ mod tests {
 	#[test]
 	fn a_rotation_has_both_keys_known_before_the_next_is_used() {
 		let folder = folder();
-		let identity = Identity::open(folder.path(), URL).unwrap();
+		let identity = open(folder.path()).unwrap();
 		let before = identity.tls_keys().unwrap();
 		identity.draw_next().unwrap();
 		let both = identity.tls_keys().unwrap();
@@ -231,12 +337,12 @@ mod tests {
 	#[test]
 	fn damaged_keys_are_named() {
 		let folder = folder();
-		Identity::open(folder.path(), URL).unwrap();
+		open(folder.path()).unwrap();
 		for name in [CURRENT, SEALING] {
 			let path = folder.path().join("keys").join(name);
 			let good = std::fs::read(&path).unwrap();
 			std::fs::write(&path, &good[..good.len() / 2]).unwrap();
-			let error = Identity::open(folder.path(), URL).unwrap_err();
+			let error = open(folder.path()).unwrap_err();
 			assert!(format!("{error:#}").contains(name), "{error:#}");
 			std::fs::write(&path, &good).unwrap();
 		}
@@ -245,7 +351,7 @@ mod tests {
 	#[test]
 	fn a_manifest_sealed_to_the_key_opens() {
 		let folder = folder();
-		let identity = Identity::open(folder.path(), URL).unwrap();
+		let identity = open(folder.path()).unwrap();
 		let place = Place {
 			genesis: H256([1; 32]),
 			provider: 2,
@@ -254,5 +360,42 @@ mod tests {
 		let key = identity.sealing_key().unwrap();
 		let sealed = seal::seal(&key, place, b"plain").unwrap();
 		assert_eq!(identity.unseal(place, &sealed).unwrap(), b"plain");
+	}
+
+	#[test]
+	fn a_certificate_for_names_is_read_anew_and_a_bad_one_is_not_taken() {
+		let folder = folder();
+		let place = |name: &str| folder.path().join(name);
+		let put = |name: &str| {
+			let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+			let names = vec!["*.leases.example.org".to_owned()];
+			let made = CertificateParams::new(names).unwrap();
+			let made = made.self_signed(&pair).unwrap();
+			std::fs::write(place(name), made.pem()).unwrap();
+			std::fs::write(place("key"), pair.serialize_pem()).unwrap();
+			made.der().to_vec()
+		};
+		let first = put("chain");
+		let files = Some((place("chain"), place("key")));
+		let identity = Identity::open(folder.path(), &config(files)).unwrap();
+		let names = identity.names.as_ref().unwrap();
+		let served = || names.served.read().unwrap().1.cert[0].to_vec();
+		assert_eq!(served(), first);
+		let later = |seconds| {
+			let file = std::fs::File::options().write(true).open(place("chain"));
+			let time = SystemTime::now() + std::time::Duration::from_secs(seconds);
+			file.unwrap().set_modified(time).unwrap();
+		};
+		let second = put("chain");
+		later(10);
+		identity.renew_names();
+		assert_eq!(served(), second);
+		// A certificate whose key is not there yet.
+		put("other");
+		later(20);
+		identity.renew_names();
+		assert_eq!(served(), second);
+		assert!(names.has("web-1.leases.example.org"));
+		assert!(!names.has("leases.example.org") && !names.has("webleases.example.org"));
 	}
 }

@@ -30,6 +30,9 @@ pub struct Init {
 	/// Where the gateway listens.
 	#[arg(long, default_value = "127.0.0.1:8443")]
 	listen: SocketAddr,
+	/// Below which services have host names, as SERVICE-LEASE.DOMAIN: all of these must lead to this machine.
+	#[arg(long)]
+	domain: Option<String>,
 	/// Price of a core, LEASE an hour.
 	#[arg(long, default_value = "0.5")]
 	price: String,
@@ -143,6 +146,7 @@ impl Init {
 			node: &self.node,
 			listen: self.listen,
 			url: &format!("https://{}", self.listen),
+			domain: self.domain.as_deref(),
 			cpu_millis: self.cpu_millis.unwrap_or(cpu),
 			memory_mib: self.memory_mib.unwrap_or(memory),
 			storage_mib: self.storage_mib.unwrap_or(disk),
@@ -251,7 +255,7 @@ impl Register {
 				units::lease(free)
 			);
 		}
-		let info = config.info(&Identity::open(folder, &config.gateway.url)?)?;
+		let info = config.info(&Identity::open(folder, &config.gateway)?)?;
 		let journal = Journal::open(&folder.join("owner-transactions"))?;
 		let signer = Signer::start(chain.clone(), owner, journal, chain.follow());
 		eprintln!("registering; this takes a few blocks …");

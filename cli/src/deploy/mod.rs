@@ -151,8 +151,7 @@ impl Deploy {
 			LeaseRecordNow::Open(_) => gateway.call("lease_status", String::new()).await.ok(),
 			_ => None,
 		};
-		let ports = said.map(|said| said["ports"].clone()).unwrap_or_default();
-		let addresses = gateway.addresses(&ports);
+		let addresses = gateway.addresses(&said.unwrap_or_default());
 		let json = json!({
 			"order": order, "lease": lease.id, "provider": lease.provider, "addresses": addresses,
 		});

@@ -95,7 +95,7 @@ impl Update {
 			}
 		};
 		let hash = hex::encode(hash);
-		let addresses = gateway.addresses(&said["ports"]);
+		let addresses = gateway.addresses(&said);
 		for line in &addresses {
 			context.out.stage(line.to_string());
 		}

@@ -190,7 +190,7 @@ impl Status {
 			Ok(value) => value.clone(),
 			Err(failure) => json!({ "error": failure.what }),
 		};
-		let addresses = gateway.addresses(&workload["ports"]);
+		let addresses = gateway.addresses(&workload);
 		let json = json!({ "chain": said_on_chain, "workload": workload, "addresses": addresses });
 		context.out.result(json, || {
 			let says = match &said {

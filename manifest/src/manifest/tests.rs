@@ -88,7 +88,10 @@ fn web() -> Service {
 				global: true,
 				ip: None,
 				hosts: vec!["www.example".into()],
-				http: HttpOptions::default(),
+				http: HttpOptions {
+					max_body_size: 1 << 20,
+					..Default::default()
+				},
 			},
 			Expose {
 				port: 53,
@@ -97,7 +100,10 @@ fn web() -> Service {
 				global: true,
 				ip: None,
 				hosts: vec![],
-				http: HttpOptions::default(),
+				http: HttpOptions {
+					max_body_size: 1 << 20,
+					..Default::default()
+				},
 			},
 		],
 		depends_on: vec![],

@@ -261,6 +261,9 @@ impl Reader {
 					} else if !seen.hosts.insert(host.clone()) {
 						let reason = format!("the host name `{host}` is used twice");
 						self.error(*at, &key("accept"), reason);
+					} else {
+						let reason = "names of your own lead nowhere yet: a service goes by its name at the provider";
+						self.warn(*at, &key("accept"), reason);
 					}
 				}
 				all.push(Expose {

@@ -127,6 +127,11 @@ pub struct Gateway {
 	pub listen: SocketAddr,
 	/// How tenants reach it.
 	pub url: String,
+	/// Below which services have host names, as `SERVICE-LEASE.DOMAIN`.
+	pub domain: Option<String>,
+	/// A certificate for all names below it, with its chain, and the key of that: PEM files.
+	pub certificate: Option<PathBuf>,
+	pub certificate_key: Option<PathBuf>,
 	/// Origins of pages that a browser lets talk to it, as `https://HOST`.
 	#[serde(default)]
 	pub origins: Vec<String>,
@@ -269,6 +274,28 @@ impl Config {
 			return Err(format!(
 				"gateway.url: `{url}` is no address; write it as https://HOST:PORT"
 			));
+		}
+		let Gateway {
+			domain,
+			certificate,
+			certificate_key,
+			..
+		} = &self.gateway;
+		let is_name = |domain: &String| {
+			let small = domain.bytes().all(|b| !b.is_ascii_uppercase());
+			small && domain.len() <= 180 && domain.split('.').all(leasehold_manifest::is_label)
+		};
+		if let Some(domain) = domain.as_ref().filter(|domain| !is_name(domain)) {
+			return Err(format!(
+				"gateway.domain: `{domain}` is none; write it as leases.example.org"
+			));
+		}
+		if certificate.is_some() != certificate_key.is_some()
+			|| (certificate.is_some() && domain.is_none())
+		{
+			return Err(
+				"gateway.certificate: it needs `certificate_key` and `domain` beside it".into(),
+			);
 		}
 		for origin in &self.gateway.origins {
 			let page = reqwest::Url::parse(origin);

@@ -9,6 +9,8 @@ pub struct Template<'a> {
 	pub node: &'a str,
 	pub listen: SocketAddr,
 	pub url: &'a str,
+	/// Below which services have names.
+	pub domain: Option<&'a str>,
 	pub cpu_millis: u32,
 	pub memory_mib: u32,
 	pub storage_mib: u32,
@@ -58,6 +60,10 @@ impl Template<'_> {
 			Some(mib) => format!("persistent_mib = {{ beta2 = {mib} }}"),
 			None => "# persistent_mib = { beta2 = 10000 }".into(),
 		};
+		let domain = match self.domain {
+			Some(domain) => format!("domain = {domain:?}"),
+			None => "# domain = \"leases.example.org\"".into(),
+		};
 		let ports = match self.ports {
 			Some((first, last)) => format!("ports = [{first}, {last}]"),
 			None => "# ports = [30000, 32767]".into(),
@@ -89,6 +95,11 @@ impl Template<'_> {
 			 listen = \"{listen}\"\n\
 			 # How tenants reach it.\n\
 			 url = {url:?}\n\
+			 # Services that open port 80 are reached as SERVICE-LEASE.DOMAIN, if all names below it lead to this machine.\n\
+			 # Browsers ask for a certificate for *.DOMAIN; it is read anew when it changes.\n\
+			 {domain}\n\
+			 # certificate = \"/etc/ssl/leases/fullchain.pem\"\n\
+			 # certificate_key = \"/etc/ssl/leases/privkey.pem\"\n\
 			 # Pages of others that a browser lets talk to it.\n\
 			 # origins = [\"https://example.org\"]\n\n\
 			 [capacity]\n\

@@ -16,6 +16,7 @@ fn rendered(engine: Option<&str>, ports: Option<(u16, u16)>, gpus: &[Found]) -> 
 		node: "ws://127.0.0.1:9944",
 		listen: "127.0.0.1:8443".parse().unwrap(),
 		url: "https://127.0.0.1:8443",
+		domain: None,
 		cpu_millis: 1_500,
 		memory_mib: 2_048,
 		storage_mib: 10_000,

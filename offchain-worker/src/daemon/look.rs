@@ -90,6 +90,7 @@ impl Shared {
 	/// Looks after what an operator easily overlooks: its balance, and a file that was changed.
 	pub(super) async fn look_after(self: &Arc<Self>, best: &View) -> anyhow::Result<()> {
 		closing::empty_quarantine(self);
+		self.identity.renew_names();
 		self.look_at_engine().await;
 		let terms = best.terms().await?;
 		for (here, there) in [

@@ -320,7 +320,7 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 	let pricing = Pricing::new(prices, config.pricing.program.as_deref());
 	let pair = operator_key(folder)?;
 	let store = Store::open(folder)?;
-	let identity = Arc::new(Identity::open(folder, &config.gateway.url)?);
+	let identity = Arc::new(Identity::open(folder, &config.gateway)?);
 	let operator = keystore::account(&pair);
 	let stored = store.genesis()?;
 	let chain = Chain::new(&config.node, stored);

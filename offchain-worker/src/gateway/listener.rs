@@ -1,6 +1,6 @@
 //! The listener: TLS, and what one address may have of it.
 
-use super::Refused;
+use super::{proxy::Proxy, Refused};
 use anyhow::Context as _;
 use axum::{
 	http::StatusCode,
@@ -99,6 +99,12 @@ impl<K: Copy + Eq + Hash> Seats<K> {
 	}
 }
 
+impl<K: Copy + Eq + Hash> Seat<K> {
+	pub fn who(&self) -> K {
+		self.who
+	}
+}
+
 impl<K: Eq + Hash> Drop for Seat<K> {
 	fn drop(&mut self) {
 		let Ok(mut taken) = self.seats.taken.lock() else {
@@ -119,6 +125,8 @@ type Rates = RateLimiter<IpAddr, HashMapStateStore<IpAddr>, DefaultClock>;
 struct Door {
 	tls: TlsAcceptor,
 	router: Router,
+	/// To services by their names, if there are any.
+	proxy: Option<Proxy>,
 	seats: Arc<Seats<IpAddr>>,
 	rates: Rates,
 }
@@ -128,6 +136,7 @@ pub async fn serve(
 	listen: SocketAddr,
 	tls: rustls::ServerConfig,
 	router: Router,
+	proxy: Option<Proxy>,
 	mut stopped: watch::Receiver<bool>,
 ) -> anyhow::Result<JoinHandle<()>> {
 	let listener = TcpListener::bind(listen)
@@ -137,6 +146,7 @@ pub async fn serve(
 	let door = Arc::new(Door {
 		tls: TlsAcceptor::from(Arc::new(tls)),
 		router,
+		proxy,
 		seats: Seats::new(CONNECTIONS, CONNECTIONS_OF_ONE),
 		rates: RateLimiter::hashmap(Quota::per_second(REQUESTS).allow_burst(BURST)),
 	});
@@ -190,10 +200,9 @@ async fn connection(
 		Ok(Err(error)) => return tracing::debug!(%address, %error, "no handshake"),
 		Err(_) => return tracing::debug!(%address, "a handshake that takes too long"),
 	};
-	let service = service_fn(|mut request: Request<Incoming>| {
-		let door = door.clone();
-		request.extensions_mut().insert(seat.clone());
-		async move { Ok::<_, Infallible>(door.answer(address, request).await) }
+	let service = service_fn(|request: Request<Incoming>| {
+		let (door, seat) = (door.clone(), seat.clone());
+		async move { Ok::<_, Infallible>(door.answer(seat, request).await) }
 	});
 	let connection = hyper::server::conn::http1::Builder::new()
 		.timer(TokioTimer::new())
@@ -220,7 +229,17 @@ async fn connection(
 }
 
 impl Door {
-	async fn answer(&self, address: IpAddr, request: Request<Incoming>) -> Response {
+	async fn answer(&self, seat: Arc<Seat<IpAddr>>, mut request: Request<Incoming>) -> Response {
+		let named = self.proxy.as_ref().and_then(|proxy| {
+			let name = proxy.name(&request)?;
+			Some((proxy, name))
+		});
+		// How often a service is asked is its tenant's affair.
+		if let Some((proxy, name)) = named {
+			return proxy.answer(name, request, seat).await;
+		}
+		let address = seat.who;
+		request.extensions_mut().insert(seat);
 		if self.rates.check_key(&address).is_err() {
 			let why = "too many requests from one address; wait a moment".to_owned();
 			return Refused(StatusCode::TOO_MANY_REQUESTS, why).into_response();

@@ -5,6 +5,7 @@ mod access;
 mod exec;
 mod flow;
 mod listener;
+mod proxy;
 mod rpc;
 
 use crate::daemon::Shared;
@@ -20,6 +21,7 @@ use axum::{
 };
 use jsonrpsee::server::{stop_channel, BatchRequestConfig, Server};
 use listener::Seats;
+use proxy::Proxy;
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tower_http::{cors::CorsLayer, timeout::TimeoutLayer};
@@ -80,6 +82,8 @@ pub async fn serve(
 	let listen = shared.config.gateway.listen;
 	let tls = shared.identity.server_config()?;
 	let cors = cors(&shared.config.gateway.origins)?;
+	let domain = shared.config.gateway.domain.as_deref();
+	let proxy = domain.map(|domain| Proxy::new(shared.clone(), domain, stopped.clone()));
 	let gateway = Gateway {
 		shared,
 		nonces: Arc::default(),
@@ -116,7 +120,7 @@ pub async fn serve(
 		.route_service("/rpc", calls)
 		.layer(middleware::from_fn(version))
 		.layer(cors);
-	let listening = listener::serve(listen, tls, router, stopped).await?;
+	let listening = listener::serve(listen, tls, router, proxy, stopped).await?;
 	Ok(tokio::spawn(async move {
 		if let Err(error) = listening.await {
 			tracing::error!(%error, "the gateway has stopped");

@@ -1,6 +1,6 @@
 //! `/rpc`: manifest, status, info.
 
-use super::{access, Gateway, Refused, API};
+use super::{access, proxy, Gateway, Refused, API};
 use crate::{
 	executor::{container::Image, measure::measure},
 	members::{self, Replicas},
@@ -70,9 +70,17 @@ struct Status {
 	/// Bytes of the lease's folder.
 	used: u64,
 	outputs: Vec<Output>,
+	/// Of services that go by their host names.
+	urls: Vec<Url>,
 	/// Of a lease of services.
 	#[serde(flatten)]
 	replicas: Replicas,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Url {
+	service: String,
+	url: String,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -302,7 +310,17 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 		.as_ref()
 		.map(|manifest| paths(missing(&folder, manifest)))
 		.unwrap_or_default();
-	let service = manifest.and_then(|manifest| manifest.services.into_iter().next());
+	let services = manifest
+		.map(|manifest| manifest.services)
+		.unwrap_or_default();
+	let domain = shared.config.gateway.domain.as_deref();
+	let urls = domain.filter(|_| !over).map(|domain| {
+		let url = &shared.config.gateway.url;
+		proxy::urls(&services, row.lease, domain, url)
+	});
+	let urls = urls.into_iter().flatten();
+	let urls = urls.map(|(service, url)| Url { service, url }).collect();
+	let service = services.into_iter().next();
 	let (used, outputs) = tokio::task::spawn_blocking({
 		let folder = folder.clone();
 		move || {
@@ -330,6 +348,7 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 		missing: if over { Vec::new() } else { missing },
 		used,
 		outputs,
+		urls,
 		replicas,
 	})
 }

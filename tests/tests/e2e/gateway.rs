@@ -42,14 +42,14 @@ fn block_on<T>(future: impl Future<Output = T>) -> T {
 	tokio::runtime::Runtime::new().unwrap().block_on(future)
 }
 
-async fn provider(devnet: &Devnet) -> Provider {
+pub async fn provider(devnet: &Devnet) -> Provider {
 	let chain = Chain::connect(&devnet.node(), None).await.unwrap();
 	let view = chain.connection().await.unwrap().best().await.unwrap();
 	view.provider(0).await.unwrap().unwrap()
 }
 
 /// Where a provider's gateway listens.
-fn address(provider: &Provider) -> SocketAddr {
+pub fn address(provider: &Provider) -> SocketAddr {
 	let url = provider.gateways[0].strip_prefix("https://").unwrap();
 	url.parse().unwrap()
 }

@@ -13,6 +13,7 @@ mod forger;
 mod gateway;
 mod jobs;
 mod modules;
+mod names;
 mod orders;
 mod rare;
 mod services;
