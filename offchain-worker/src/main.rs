@@ -15,6 +15,7 @@ mod gpus;
 mod identity;
 mod log;
 mod members;
+mod metrics;
 mod offer;
 mod operate;
 mod pricing;

@@ -355,7 +355,7 @@ impl Drain {
 #[derive(Debug, Args)]
 pub struct Status {
 	/// `text` or `json`.
-	#[arg(long, default_value = "text")]
+	#[arg(long, default_value = "text", value_parser = ["text", "json"])]
 	output: String,
 }
 
@@ -391,7 +391,12 @@ impl Status {
 			(None, None) => "on duty",
 		};
 		println!("duty        {duty}");
-		println!("funds       {}", text("funds"));
+		let free = status["free_planck"].as_str().and_then(|n| n.parse().ok());
+		let advice = match status["short"] == true {
+			true => "; too little for fees: send the operator some",
+			false => "",
+		};
+		println!("funds       {}{advice}", units::lease(free.unwrap_or(0)));
 		let containers = match (status["containers"].as_str(), &status["no_containers"]) {
 			(Some(engine), _) => format!("run on {engine}"),
 			(None, serde_json::Value::String(why)) => format!("cannot run at present: {why}"),

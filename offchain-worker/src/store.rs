@@ -85,7 +85,20 @@ impl Phase {
 		matches!(self, Self::Starting | Self::Running)
 	}
 
-	/// In a word or two.
+	/// Its word in JSON and metrics.
+	pub fn word(&self) -> &'static str {
+		match self {
+			Self::AwaitingManifest => "awaiting_manifest",
+			Self::Starting => "starting",
+			Self::Running => "running",
+			Self::Suspended => "suspended",
+			Self::Ended { .. } => "ended",
+			Self::Failed { .. } => "failed",
+			Self::Closed { .. } => "closed",
+		}
+	}
+
+	/// In words.
 	pub fn name(&self) -> &'static str {
 		match self {
 			Self::AwaitingManifest => "it waits for its manifest",

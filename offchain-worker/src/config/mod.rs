@@ -47,6 +47,15 @@ pub struct Config {
 	pub gpus: Vec<Gpu>,
 	/// Whether it serves only while nobody else uses the machine.
 	pub idle: Option<Idle>,
+	/// Metrics are served, if there is such a section.
+	pub metrics: Option<Metrics>,
+}
+
+/// Where metrics are served.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Metrics {
+	pub listen: SocketAddr,
 }
 
 /// Serving only while nobody else uses the machine.

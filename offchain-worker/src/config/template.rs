@@ -131,6 +131,10 @@ impl Template<'_> {
 			 # program = \"/usr/local/bin/price\"\n\
 			 # Orders are matched at once at these prices, if their tenants wish it. `false`: by bids only.\n\
 			 # instant = true\n\n\
+			 # Metrics for Prometheus at http://ADDRESS/metrics: for nobody but you, so keep it on loopback or a network\n\
+			 # of your own.\n\
+			 # [metrics]\n\
+			 # listen = \"127.0.0.1:9464\"\n\n\
 			 [results]\n\
 			 # How long results and logs stay after a lease has closed.\n\
 			 retention_seconds = 604800\n\n\

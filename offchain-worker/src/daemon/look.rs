@@ -2,7 +2,10 @@
 
 use super::{Shared, LOW_FUNDS};
 use crate::{closing, config::Config, executor::container::Isolation};
-use leasehold_client::{units, view::View};
+use leasehold_client::{
+	units,
+	view::{Provider, View},
+};
 use std::sync::Arc;
 
 impl Shared {
@@ -102,16 +105,12 @@ impl Shared {
 		self.keep_offer(best, terms.slot_millis).await?;
 		let free = best.account(&self.operator).await?.free;
 		let short = free < LOW_FUNDS;
-		let advice = if short {
-			"; too little for fees: send the operator some"
-		} else {
-			""
-		};
-		let funds = format!("{}{advice}", units::lease(free));
 		let wanted = Config::read(self.store.folder())
 			.map_err(anyhow::Error::from)
 			.and_then(|config| config.info(&self.identity));
 		let on_chain = best.provider(self.provider).await?;
+		let resources = |p: &Provider| (p.capacity.clone(), p.reserved.clone());
+		let resources = on_chain.as_ref().map(resources);
 		let drained = on_chain
 			.as_ref()
 			.and_then(|provider| match provider.unbonding_until {
@@ -132,12 +131,14 @@ impl Shared {
 		};
 		self.note(|s| {
 			if short && !s.short {
+				let funds = units::lease(free);
 				tracing::warn!(operator = %self.operator, funds, "the operator has too little for fees");
 			}
 			if let (None, Some(differs)) = (&s.differs, &differs) {
 				tracing::warn!("{differs}");
 			}
-			(s.funds, s.short, s.differs) = (Some(funds), short, differs);
+			(s.free_planck, s.short, s.differs) = (free, short, differs);
+			s.on_chain = resources;
 			s.drained = drained;
 		});
 		Ok(())

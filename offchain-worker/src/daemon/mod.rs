@@ -1,24 +1,23 @@
 //! The daemon: one loop that brings what runs together with what the chain says.
 
 mod look;
+mod status;
+
+pub use status::{LeaseStatus, Status};
 
 use crate::{
 	bidding::{self, Decision, Decisions},
 	closing,
 	config::Config,
 	duty::Duty,
-	executor::{
-		container::{Container, Isolation},
-		wasm::Wasm,
-		Executors,
-	},
+	executor::{container::Container, wasm::Wasm, Executors},
 	gateway,
 	identity::Identity,
 	members::Replicas,
+	metrics::{self, Counted},
 	pricing::Pricing,
-	reconcile,
-	room::{self, Use},
-	store::{LeaseRow, Store},
+	reconcile, room,
+	store::Store,
 	trust::{self, Distrust},
 };
 use anyhow::{bail, Context as _};
@@ -29,7 +28,6 @@ use leasehold_client::{
 	view::View,
 	AccountId32, Call, Chain, Heads, Keypair, H256,
 };
-use serde::Serialize;
 use std::{
 	collections::HashMap,
 	path::Path,
@@ -63,6 +61,8 @@ pub struct Shared {
 	/// Wakes the loop before the next block.
 	pub wake: Arc<Notify>,
 	pub status: Mutex<Status>,
+	/// What the gateway counts.
+	pub counted: Counted,
 	/// What was decided about orders, for `why`.
 	pub decisions: Decisions,
 	/// Blocks from the match after which a manifest counts as missing; 0 until the terms are read.
@@ -80,68 +80,6 @@ pub struct Shared {
 	signer: Signer,
 	/// What is being told to the chain, and from which block on it may be tried again.
 	under_way: Mutex<HashMap<String, Option<u32>>>,
-}
-
-/// What `status` shows.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct Status {
-	pub provider: u32,
-	pub operator: String,
-	pub node: String,
-	pub best: u32,
-	pub finalized: u32,
-	/// Why the chain is not believed at present.
-	pub distrust: Option<String>,
-	/// Whether this daemon is the one with its key that serves; not known before the chain has been asked.
-	pub on_duty: Option<bool>,
-	/// Why it is not.
-	pub duty: Option<String>,
-	/// The operator's free balance, and what to do if it is short.
-	pub funds: Option<String>,
-	/// What the chain last refused.
-	pub refusal: Option<String>,
-	/// The operator's balance is short.
-	pub short: bool,
-	/// Where the configuration and the chain differ.
-	pub differs: Option<String>,
-	/// Why it takes no new leases, if its operator or owner wants that.
-	pub drained: Option<String>,
-	/// Whether orders may be matched at once; not known before the chain has been asked.
-	pub offer: Option<String>,
-	/// Why this machine counts as in use, if it serves only while it is idle.
-	pub in_use: Use,
-	/// The container engine, if it can be used.
-	pub containers: Option<String>,
-	/// Why it cannot be used at present.
-	pub no_containers: Option<String>,
-	/// Whether containers that have a network are shut off from this machine and from each other.
-	pub networks: Isolation,
-	/// Why no services are run at present.
-	pub no_services: Option<String>,
-	/// Heartbeats sent since the start.
-	pub heartbeats: u64,
-	/// Bids that the chain took since the start.
-	pub bids: u64,
-	pub leases: Vec<LeaseStatus>,
-}
-
-/// One lease in `status`.
-#[derive(Clone, Debug, Serialize)]
-pub struct LeaseStatus {
-	pub lease: u64,
-	pub attempts: u32,
-	#[serde(flatten)]
-	pub phase: crate::store::Phase,
-}
-
-impl From<&LeaseRow> for LeaseStatus {
-	fn from(row: &LeaseRow) -> Self {
-		Self {
-			lease: row.lease,
-			attempts: row.attempts,
-			phase: row.phase.clone(),
-		}
-	}
 }
 
 impl Shared {
@@ -361,6 +299,7 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 		executors,
 		wake,
 		status: Mutex::new(status),
+		counted: Counted::default(),
 		decisions: Decisions::default(),
 		manifest_deadline: Default::default(),
 		pause_after: Default::default(),
@@ -387,6 +326,7 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 	tokio::spawn(room::watch(shared.clone()));
 	let (stop, stopped) = tokio::sync::watch::channel(false);
 	let gateway = gateway::serve(shared.clone(), stopped.clone()).await?;
+	metrics::serve(shared.clone(), stopped.clone()).await?;
 	let socket = crate::socket::serve(shared.clone(), stopped)?;
 	tracing::info!(provider, operator = %operator, "serving");
 	tokio::select! {

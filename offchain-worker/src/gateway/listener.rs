@@ -1,6 +1,7 @@
 //! The listener: TLS, and what one address may have of it.
 
 use super::{proxy::Proxy, Refused};
+use crate::daemon::Shared;
 use anyhow::Context as _;
 use axum::{
 	http::StatusCode,
@@ -16,7 +17,7 @@ use std::{
 	hash::Hash,
 	net::{IpAddr, Ipv6Addr, SocketAddr},
 	num::NonZeroU32,
-	sync::{Arc, Mutex},
+	sync::{atomic::Ordering, Arc, Mutex},
 	time::Duration,
 };
 use tokio::{
@@ -124,6 +125,7 @@ type Rates = RateLimiter<IpAddr, HashMapStateStore<IpAddr>, DefaultClock>;
 /// What all connections share.
 struct Door {
 	tls: TlsAcceptor,
+	shared: Arc<Shared>,
 	router: Router,
 	/// To services by their names, if there are any.
 	proxy: Option<Proxy>,
@@ -135,6 +137,7 @@ struct Door {
 pub async fn serve(
 	listen: SocketAddr,
 	tls: rustls::ServerConfig,
+	shared: Arc<Shared>,
 	router: Router,
 	proxy: Option<Proxy>,
 	mut stopped: watch::Receiver<bool>,
@@ -145,6 +148,7 @@ pub async fn serve(
 	tracing::info!(%listen, "the gateway listens");
 	let door = Arc::new(Door {
 		tls: TlsAcceptor::from(Arc::new(tls)),
+		shared,
 		router,
 		proxy,
 		seats: Seats::new(CONNECTIONS, CONNECTIONS_OF_ONE),
@@ -170,10 +174,13 @@ pub async fn serve(
 				}
 			};
 			let address = counted(peer.ip());
+			let counted = &door.shared.counted;
 			let Some(seat) = door.seats.take(address) else {
+				counted.turned_away.fetch_add(1, Ordering::Relaxed);
 				tracing::debug!(%peer, "too many connections");
 				continue;
 			};
+			counted.connections.fetch_add(1, Ordering::Relaxed);
 			tokio::spawn(connection(door.clone(), stream, seat, stopped.clone()));
 		}
 		drop(listener);
@@ -235,19 +242,26 @@ impl Door {
 			Some((proxy, name))
 		});
 		// How often a service is asked is its tenant's affair.
+		let counted = &self.shared.counted;
 		if let Some((proxy, name)) = named {
-			return proxy.answer(name, request, seat).await;
+			let answer = proxy.answer(name, request, seat).await;
+			counted.answered(answer.status(), true);
+			return answer;
 		}
 		let address = seat.who;
 		request.extensions_mut().insert(seat);
-		if self.rates.check_key(&address).is_err() {
-			let why = "too many requests from one address; wait a moment".to_owned();
-			return Refused(StatusCode::TOO_MANY_REQUESTS, why).into_response();
-		}
-		match self.router.clone().oneshot(request).await {
-			Ok(response) => response,
-			Err(never) => match never {},
-		}
+		let answer = match self.rates.check_key(&address) {
+			Ok(()) => match self.router.clone().oneshot(request).await {
+				Ok(answer) => answer,
+				Err(never) => match never {},
+			},
+			Err(_) => {
+				let why = "too many requests from one address; wait a moment".to_owned();
+				Refused(StatusCode::TOO_MANY_REQUESTS, why).into_response()
+			}
+		};
+		counted.answered(answer.status(), false);
+		answer
 	}
 }
 

@@ -84,6 +84,7 @@ pub async fn serve(
 	let cors = cors(&shared.config.gateway.origins)?;
 	let domain = shared.config.gateway.domain.as_deref();
 	let proxy = domain.map(|domain| Proxy::new(shared.clone(), domain, stopped.clone()));
+	let all = shared.clone();
 	let gateway = Gateway {
 		shared,
 		nonces: Arc::default(),
@@ -120,7 +121,7 @@ pub async fn serve(
 		.route_service("/rpc", calls)
 		.layer(middleware::from_fn(version))
 		.layer(cors);
-	let listening = listener::serve(listen, tls, router, proxy, stopped).await?;
+	let listening = listener::serve(listen, tls, all, router, proxy, stopped).await?;
 	Ok(tokio::spawn(async move {
 		if let Err(error) = listening.await {
 			tracing::error!(%error, "the gateway has stopped");
