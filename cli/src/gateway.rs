@@ -36,6 +36,8 @@ use tokio_tungstenite::{
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long it may take to be reached.
 const CONNECT: Duration = Duration::from_secs(5);
+/// Seconds after which a session is opened anew: its grant is for a day.
+const RENEW: u64 = 12 * 3_600;
 /// And until a WebSocket is open.
 const OPEN: Duration = Duration::from_secs(15);
 
@@ -81,7 +83,10 @@ impl std::fmt::Display for Address {
 pub struct Gateway {
 	chain: Chain,
 	door: RwLock<Arc<Door>>,
-	session: Session,
+	account: Keypair,
+	epoch: u32,
+	/// And when it was opened.
+	session: RwLock<(u64, Arc<Session>)>,
 	operator: AccountId32,
 	place: Place,
 	pub lease: u64,
@@ -104,13 +109,17 @@ fn now() -> u64 {
 		.as_secs()
 }
 
-/// Why nobody was reached at an address.
-fn away(url: &str, error: &reqwest::Error) -> Failure {
+/// The innermost reason of an error.
+fn reason(error: &reqwest::Error) -> String {
 	let mut reason: &dyn std::error::Error = error;
 	while let Some(source) = reason.source() {
 		reason = source;
 	}
-	let reason = reason.to_string();
+	reason.to_string()
+}
+
+/// Why nobody was reached at an address.
+fn away(url: &str, reason: &str) -> Failure {
 	if reason.contains(tls::WRONG_KEY) {
 		let what = format!("at {url} is not the provider's gateway: {reason}");
 		let advice = "Nothing was sent. Somebody may stand in between, or the provider has lost its key: it must run \
@@ -141,6 +150,9 @@ impl Door {
 		let tls = tls::pinned(&provider.tls_keys).map_err(|error| internal(error.to_string()))?;
 		let client = reqwest::Client::builder()
 			.use_preconfigured_tls(tls.clone())
+			// A grant is for this gateway, and nobody else.
+			.redirect(reqwest::redirect::Policy::none())
+			.https_only(true)
 			.connect_timeout(CONNECT);
 		let client = match limit {
 			Some(limit) => client.timeout(limit),
@@ -218,10 +230,13 @@ impl Gateway {
 		genesis: H256,
 		(lease, epoch): (u64, u32),
 	) -> Result<Self, Failure> {
+		let session = Session::open(account, genesis, provider.id, (lease, epoch), now())?;
 		Ok(Self {
 			chain: chain.clone(),
 			door: RwLock::new(Arc::new(Door::to(provider, None)?)),
-			session: Session::open(account, genesis, provider.id, (lease, epoch), now())?,
+			account: account.clone(),
+			epoch,
+			session: RwLock::new((now(), Arc::new(session))),
 			operator: provider.operator,
 			place: Place {
 				genesis,
@@ -237,8 +252,27 @@ impl Gateway {
 		door.unwrap_or_else(PoisonError::into_inner).clone()
 	}
 
+	/// A session that has long to go.
+	fn session(&self) -> Result<Arc<Session>, Failure> {
+		let had = self.session.read().unwrap_or_else(PoisonError::into_inner);
+		let (since, session) = (had.0, had.1.clone());
+		drop(had);
+		if now().saturating_sub(since) < RENEW {
+			return Ok(session);
+		}
+		let Place {
+			genesis, provider, ..
+		} = self.place;
+		let lease = (self.lease, self.epoch);
+		let session = Session::open(&self.account, genesis, provider, lease, now())?;
+		let session = Arc::new(session);
+		let mut had = self.session.write().unwrap_or_else(PoisonError::into_inner);
+		*had = (now(), session.clone());
+		Ok(session)
+	}
+
 	/// Why the gateway was not reached. It may have moved, or have changed its key, since the chain was asked.
-	async fn away(&self, door: &Door, error: reqwest::Error) -> Failure {
+	async fn away(&self, door: &Door, reason: &str) -> Failure {
 		let asked = async {
 			let view = self.chain.connection().await?.best().await?;
 			view.provider(self.place.provider).await
@@ -249,12 +283,13 @@ impl Gateway {
 		};
 		match now {
 			Some(now) if (&now.url, &now.tls_keys) != (&door.url, &door.tls_keys) => {
-				let what = format!("the provider has just changed its address or its key: {error}");
+				let what =
+					format!("the provider has just changed its address or its key: {reason}");
 				let mut door = self.door.write().unwrap_or_else(PoisonError::into_inner);
 				*door = Arc::new(now);
 				Failure::new(6, what, "Try again.")
 			}
-			_ => away(&door.url, &error),
+			_ => away(&door.url, reason),
 		}
 	}
 
@@ -280,13 +315,12 @@ impl Gateway {
 	/// A call over `/rpc`; `body` is in hexadecimal.
 	pub async fn call(&self, method: &str, body: String) -> Result<Value, Failure> {
 		let digest = hex::encode(Sha256::digest(body.as_bytes()));
-		let proof = self
-			.session
-			.sign(self.facts("RPC", method, &digest), now())?;
+		let session = self.session()?;
+		let proof = session.sign(self.facts("RPC", method, &digest), now())?;
 		let request = json!({
 			"jsonrpc": "2.0", "id": 1, "method": method,
 			"params": [{
-				"lease": self.lease, "grant": self.session.grant(), "proof": proof, "body": body,
+				"lease": self.lease, "grant": session.grant(), "proof": proof, "body": body,
 			}],
 		});
 		let door = self.door();
@@ -298,12 +332,16 @@ impl Gateway {
 			.send();
 		let answer = match sent.await {
 			Ok(answer) => answer,
-			Err(error) => return Err(self.away(&door, error).await),
+			Err(error) => return Err(self.away(&door, &reason(&error)).await),
 		};
+		let status = answer.status();
 		let text = match answer.text().await {
 			Ok(text) => text,
-			Err(error) => return Err(self.away(&door, error).await),
+			Err(error) => return Err(self.away(&door, &reason(&error)).await),
 		};
+		if !status.is_success() {
+			return Err(refused(status, text));
+		}
 		let mut answer: Value = serde_json::from_str(&text).map_err(|_| {
 			let what = format!("the provider's gateway says what is no answer: {text:.200}");
 			Failure::new(6, what, "Try again in a moment.")
@@ -330,15 +368,14 @@ impl Gateway {
 		more: HeaderMap,
 		body: Option<reqwest::Body>,
 	) -> Result<Response, Failure> {
-		let proof = self
-			.session
-			.sign(self.facts(method.as_str(), path, digest), now())?;
+		let session = self.session()?;
+		let proof = session.sign(self.facts(method.as_str(), path, digest), now())?;
 		let header = |value: Value| hex::encode(value.to_string());
 		let door = self.door();
 		let mut request = door
 			.client
 			.request(method, format!("{}{path}", door.url))
-			.header("leasehold-grant", header(json!(self.session.grant())))
+			.header("leasehold-grant", header(json!(session.grant())))
 			.header("leasehold-proof", header(json!(proof)))
 			.header("leasehold-digest", digest)
 			.headers(more);
@@ -347,7 +384,7 @@ impl Gateway {
 		}
 		let answer = match request.send().await {
 			Ok(answer) => answer,
-			Err(error) => return Err(self.away(&door, error).await),
+			Err(error) => return Err(self.away(&door, &reason(&error)).await),
 		};
 		if answer.status().is_success() {
 			return Ok(answer);
@@ -360,7 +397,8 @@ impl Gateway {
 	/// Opens a WebSocket.
 	pub async fn socket(&self, rest: &str, digest: &str) -> Result<Socket, Failure> {
 		let path = self.path(rest);
-		let proof = self.session.sign(self.facts("GET", &path, digest), now())?;
+		let session = self.session()?;
+		let proof = session.sign(self.facts("GET", &path, digest), now())?;
 		let header = |value: Value| hex::encode(value.to_string());
 		let door = self.door();
 		let internal = |error: String| Failure::new(1, error, "");
@@ -369,7 +407,7 @@ impl Gateway {
 			.parse()
 			.map_err(|error| internal(format!("{url}: {error}")))?;
 		let request = ClientRequestBuilder::new(uri)
-			.with_header("leasehold-grant", header(json!(self.session.grant())))
+			.with_header("leasehold-grant", header(json!(session.grant())))
 			.with_header("leasehold-proof", header(json!(proof)))
 			.with_header("leasehold-digest", digest);
 		let opened = async {
@@ -377,21 +415,17 @@ impl Gateway {
 			let config = WebSocketConfig::default().max_message_size(Some(2 * MAX_MESSAGE));
 			client_async_with_config(request, stream, Some(config)).await
 		};
-		let gone = |why: String| {
-			let what = format!(
-				"the provider's gateway at {} does not answer: {why}",
-				door.url
-			);
-			Failure::new(6, what, "Try again; the provider may be restarting.")
-		};
 		match tokio::time::timeout(OPEN, opened).await {
-			Err(_) => Err(gone(format!("nothing within {} s", OPEN.as_secs()))),
+			Err(_) => {
+				let why = format!("nothing within {} s", OPEN.as_secs());
+				Err(self.away(&door, &why).await)
+			}
 			Ok(Ok((socket, _))) => Ok(socket),
 			Ok(Err(Error::Http(answer))) => {
 				let text = answer.body().as_deref().map(String::from_utf8_lossy);
 				Err(refused(answer.status(), text.unwrap_or_default().into()))
 			}
-			Ok(Err(error)) => Err(gone(error.to_string())),
+			Ok(Err(error)) => Err(self.away(&door, &error.to_string()).await),
 		}
 	}
 
@@ -439,7 +473,7 @@ impl Gateway {
 		let outputs: Vec<Output> = answer
 			.json()
 			.await
-			.map_err(|error| away(&self.door().url, &error))?;
+			.map_err(|error| away(&self.door().url, &reason(&error)))?;
 		// The provider is not trusted with where files go on this machine.
 		if let Some(bad) = outputs.iter().find(|output| !is_safe_path(&output.path)) {
 			let what = format!(
@@ -488,7 +522,7 @@ impl Gateway {
 		let (mut size, mut hasher) = (0u64, Sha256::new());
 		let mut stream = answer.bytes_stream();
 		while let Some(chunk) = stream.next().await {
-			let chunk = chunk.map_err(|error| away(&self.door().url, &error))?;
+			let chunk = chunk.map_err(|error| away(&self.door().url, &reason(&error)))?;
 			size = size.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
 			if size > output.size {
 				break;
@@ -584,8 +618,13 @@ mod tests {
 				client: reqwest::Client::new(),
 				tls: Arc::new(tls::pinned(&[]).unwrap()),
 			})),
-			session: Session::open(&tenant, genesis, 0, (7, 0), now()).unwrap(),
+			session: RwLock::new((
+				now(),
+				Arc::new(Session::open(&tenant, genesis, 0, (7, 0), now()).unwrap()),
+			)),
+			epoch: 0,
 			operator: keystore::account(&tenant),
+			account: tenant,
 			place: Place {
 				genesis,
 				provider: 0,

@@ -258,6 +258,11 @@ fn signature_is_right(key: [u8; 32], message: &[u8], signature: &str) -> bool {
 		&& verify(&Signature(bytes), message, &PublicKey(key))
 }
 
+/// Whether a grant is signed by this account, whatever it says.
+pub fn is_signed_by(grant: &SignedGrant, access: AccountId32) -> bool {
+	signature_is_right(access.0, grant.text.as_bytes(), &grant.signature)
+}
+
 /// Checks a request. That its nonce is new is left to the caller, who remembers nonces for twice
 /// [`CLOCK_SKEW`].
 pub fn check(
@@ -286,7 +291,7 @@ pub fn check(
 	if !read.scopes.contains(&scope) {
 		return Err(Refusal::OutOfScope);
 	}
-	if !signature_is_right(expected.access.0, grant.text.as_bytes(), &grant.signature) {
+	if !is_signed_by(grant, expected.access) {
 		return Err(Refusal::BadGrant);
 	}
 	if proof.nonce.len() != 32 {

@@ -4,7 +4,7 @@
 //! `keys/sealing.key` the X25519 key. What is missing is drawn anew; `register` and `update` put it on chain.
 
 use crate::config::Gateway;
-use anyhow::Context as _;
+use anyhow::{ensure, Context as _};
 use leasehold_client::{
 	keystore,
 	seal::{self, Place, SealError},
@@ -37,9 +37,25 @@ pub struct Identity {
 	/// Host of the gateway's URL.
 	host: String,
 	sealing: [u8; 32],
-	served: RwLock<Arc<CertifiedKey>>,
+	served: RwLock<Served>,
 	/// For names of services.
 	names: Option<Names>,
+}
+
+/// What is shown, and the hash of its key.
+#[derive(Debug)]
+struct Served {
+	hash: [u8; 32],
+	key: Arc<CertifiedKey>,
+}
+
+impl Served {
+	fn of(pair: &KeyPair, host: &str) -> anyhow::Result<Self> {
+		Ok(Self {
+			hash: hash(pair),
+			key: certified(pair, host)?,
+		})
+	}
 }
 
 /// What is shown to who asks for the name of a service.
@@ -75,9 +91,18 @@ fn read_or_draw(
 		}
 		_ => {}
 	}
+	tracing::info!(path = %path.display(), "a new key is drawn");
 	keystore::write_secret_file(&part, &draw()?)?;
-	std::fs::rename(&part, path).with_context(named)?;
+	let folder = path.parent().unwrap_or(path);
+	std::fs::rename(&part, path)
+		.and_then(|()| sync(folder))
+		.with_context(named)?;
 	std::fs::read(path).with_context(named)
+}
+
+/// Has a folder's names outlive a power cut.
+fn sync(folder: &Path) -> std::io::Result<()> {
+	std::fs::File::open(folder)?.sync_all()
 }
 
 fn draw_pair() -> anyhow::Result<Vec<u8>> {
@@ -130,7 +155,7 @@ impl Identity {
 		read_or_draw(&keys.join(CURRENT), draw_pair)?;
 		let pair = pair(&keys.join(CURRENT))?.context("the TLS key has gone")?;
 		Ok(Self {
-			served: RwLock::new(certified(&pair, &host)?),
+			served: RwLock::new(Served::of(&pair, &host)?),
 			names: Names::of(config, &pair)?,
 			keys,
 			host,
@@ -138,11 +163,21 @@ impl Identity {
 		})
 	}
 
-	/// What stands on chain: hashes of the TLS key and of the next one, if there is one.
+	/// The hash of the TLS key that is served.
+	pub fn tls_key(&self) -> anyhow::Result<[u8; 32]> {
+		let served = self.served.read().ok();
+		Ok(served.context("the TLS key is locked")?.hash)
+	}
+
+	/// The hash of the next one, if there is one.
+	pub fn next_tls_key(&self) -> anyhow::Result<Option<[u8; 32]>> {
+		Ok(pair(&self.keys.join(NEXT))?.as_ref().map(hash))
+	}
+
+	/// What stands on chain: the hashes of both.
 	pub fn tls_keys(&self) -> anyhow::Result<Vec<[u8; 32]>> {
-		let pairs = [CURRENT, NEXT].map(|name| pair(&self.keys.join(name)));
-		let pairs = pairs.into_iter().collect::<anyhow::Result<Vec<_>>>()?;
-		Ok(pairs.iter().flatten().map(hash).collect())
+		let keys = [Some(self.tls_key()?), self.next_tls_key()?];
+		Ok(keys.into_iter().flatten().collect())
 	}
 
 	/// The public key that manifests are sealed to.
@@ -155,20 +190,26 @@ impl Identity {
 		seal::open(&self.sealing, place, bytes)
 	}
 
-	/// Draws the next TLS key, unless it is there. It is not used before [`Self::advance`].
-	pub fn draw_next(&self) -> anyhow::Result<()> {
-		read_or_draw(&self.keys.join(NEXT), draw_pair).map(|_| ())
+	/// Draws the next TLS key, unless it is there: its hash. It is not used before [`Self::advance`].
+	pub fn draw_next(&self) -> anyhow::Result<[u8; 32]> {
+		read_or_draw(&self.keys.join(NEXT), draw_pair)?;
+		self.next_tls_key()?.context("the next TLS key has gone")
 	}
 
-	/// Lets the next TLS key take the place of the present one.
-	pub fn advance(&self) -> anyhow::Result<()> {
+	/// Lets the next TLS key take the place of the present one, if it is the one with this hash.
+	pub fn advance(&self, expected: [u8; 32]) -> anyhow::Result<()> {
 		let (current, next) = (self.keys.join(CURRENT), self.keys.join(NEXT));
 		let pair = pair(&next)?.context("there is no next TLS key")?;
-		let certified = certified(&pair, &self.host)?;
-		std::fs::rename(&next, &current).with_context(|| current.display().to_string())?;
-		let mut served = self.served.write();
-		let served = served.as_deref_mut().ok();
-		*served.context("the TLS key is locked")? = certified;
+		let served = Served::of(&pair, &self.host)?;
+		ensure!(
+			served.hash == expected,
+			"the next TLS key is not the one that the chain was told"
+		);
+		std::fs::rename(&next, &current)
+			.and_then(|()| sync(&self.keys))
+			.with_context(|| current.display().to_string())?;
+		let mut had = self.served.write();
+		*had.as_deref_mut().ok().context("the TLS key is locked")? = served;
 		Ok(())
 	}
 
@@ -199,7 +240,7 @@ impl ResolvesServerCert for Identity {
 		if let Some((names, _)) = names.filter(|(names, asked)| names.has(asked)) {
 			return names.served.read().ok().map(|served| served.1.clone());
 		}
-		self.served.read().ok().map(|served| served.clone())
+		self.served.read().ok().map(|served| served.key.clone())
 	}
 }
 
@@ -326,12 +367,17 @@ mod tests {
 		// Drawn once, however often it is asked for.
 		identity.draw_next().unwrap();
 		assert_eq!(identity.tls_keys().unwrap(), both);
-		let served = || identity.served.read().unwrap().cert[0].to_vec();
+		let served = || identity.served.read().unwrap().key.cert[0].to_vec();
 		let certificate = served();
-		identity.advance().unwrap();
+		assert!(identity.advance([0; 32]).is_err());
+		assert_eq!(served(), certificate);
+		identity.advance(both[1]).unwrap();
 		assert_ne!(served(), certificate);
 		assert_eq!(identity.tls_keys().unwrap(), [both[1]]);
-		assert!(identity.advance().is_err());
+		assert!(identity.advance(both[1]).is_err());
+		// What is served counts, whatever becomes of the file.
+		std::fs::remove_file(folder.path().join("keys").join(CURRENT)).unwrap();
+		assert_eq!(identity.tls_keys().unwrap(), [both[1]]);
 	}
 
 	#[test]

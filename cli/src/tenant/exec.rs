@@ -14,14 +14,20 @@ use std::{
 	io::{IsTerminal as _, Read as _, Write as _},
 	net::{IpAddr, Ipv4Addr},
 	sync::Arc,
+	time::Duration,
 };
 use tokio::{
 	io::{AsyncReadExt as _, AsyncWriteExt as _},
 	net::{TcpListener, TcpStream},
 	signal::unix::{signal, SignalKind},
-	sync::mpsc,
+	sync::{mpsc, Notify},
+	time::timeout,
 };
 use tokio_tungstenite::tungstenite::{Error, Message};
+
+/// How often the gateway is told that somebody is here, and how long it may say nothing.
+const PING: Duration = Duration::from_secs(15);
+const SILENCE: Duration = Duration::from_secs(60);
 
 #[derive(Debug, Args)]
 pub struct Exec {
@@ -154,32 +160,42 @@ impl Exec {
 async fn hear(
 	mut stream: impl Stream<Item = Result<Message, Error>> + Unpin,
 ) -> Result<Outcome, Failure> {
-	while let Some(Ok(message)) = stream.next().await {
+	loop {
+		// Each of our pings has an answer.
+		let Ok(Some(Ok(message))) = timeout(SILENCE, stream.next()).await else {
+			return Err(lost());
+		};
 		let Message::Binary(bytes) = message else {
 			continue;
 		};
-		match bytes.split_first() {
-			Some((&STDOUT, bytes)) => {
-				let mut out = std::io::stdout();
-				let written = out.write_all(bytes).and_then(|()| out.flush());
-				if written.is_err() {
+		match bytes.first() {
+			Some(&channel @ (STDOUT | STDERR)) => {
+				// Who reads it may take long; pings go on meanwhile.
+				let written = tokio::task::spawn_blocking(move || {
+					let bytes = bytes.get(1..).unwrap_or_default();
+					match channel {
+						STDERR => std::io::stderr().write_all(bytes),
+						_ => {
+							let mut out = std::io::stdout();
+							out.write_all(bytes).and_then(|()| out.flush())
+						}
+					}
+				});
+				if !matches!(written.await, Ok(Ok(()))) && channel == STDOUT {
 					// Nobody reads any more.
 					return Ok(Outcome::Exited(141));
 				}
 			}
-			Some((&STDERR, bytes)) => {
-				let _ = std::io::stderr().write_all(bytes);
-			}
-			Some((&CONTROL, text)) => {
+			Some(&CONTROL) => {
+				let text = bytes.get(1..).unwrap_or_default();
 				return serde_json::from_slice(text).map_err(|_| lost());
 			}
 			_ => {}
 		}
 	}
-	Err(lost())
 }
 
-/// Sends what comes to standard input, and how large the terminal is; ends when it cannot.
+/// Sends what comes to standard input, how large the terminal is, and that somebody is here; ends when it cannot.
 async fn speak(mut sink: impl Sink<Message> + Unpin, has_terminal: bool) -> Failure {
 	let control = |what: &Control| {
 		let text = serde_json::to_vec(what).unwrap_or_default();
@@ -190,6 +206,7 @@ async fn speak(mut sink: impl Sink<Message> + Unpin, has_terminal: bool) -> Fail
 		Err(error) => return internal(error),
 	};
 	let mut input = input();
+	let mut ping = tokio::time::interval(PING);
 	let mut more = true;
 	loop {
 		let message = tokio::select! {
@@ -207,6 +224,7 @@ async fn speak(mut sink: impl Sink<Message> + Unpin, has_terminal: bool) -> Fail
 				let (rows, columns) = size();
 				control(&Control::Resize { rows, columns })
 			},
+			_ = ping.tick() => Message::Ping(Default::default()),
 		};
 		if sink.send(message).await.is_err() {
 			return lost();
@@ -317,33 +335,75 @@ async fn accept(listener: TcpListener, gateway: Arc<Gateway>, path: String) {
 	}
 }
 
-/// Passes a connection on, until both directions have ended.
-async fn pass(stream: TcpStream, gateway: &Gateway, path: &str) -> Result<(), Failure> {
-	let socket = gateway.socket(path, crate::gateway::EMPTY).await?;
+/// Passes a connection on, until both directions have ended. Where one breaks off the local one is reset: nobody takes
+/// the half of something for the whole.
+async fn pass(mut stream: TcpStream, gateway: &Gateway, path: &str) -> Result<(), Failure> {
+	let socket = match gateway.socket(path, crate::gateway::EMPTY).await {
+		// It may have been the provider's former key.
+		Err(failure) if failure.code == 6 => gateway.socket(path, crate::gateway::EMPTY).await,
+		opened => opened,
+	};
+	let Ok(socket) = socket else {
+		let _ = stream.set_zero_linger();
+		return socket.map(|_| ());
+	};
 	let (mut sink, mut messages) = socket.split();
-	let (mut reader, mut writer) = stream.into_split();
+	let (mut reader, mut writer) = stream.split();
+	let (said_all, heard_all) = (Notify::new(), Notify::new());
 	let out = async {
 		let mut buffer = vec![0; MAX_MESSAGE];
+		let mut ping = tokio::time::interval(PING);
+		let mut more = true;
 		loop {
-			// Who is gone has nothing more to say.
-			let n = reader.read(&mut buffer).await.unwrap_or(0);
-			let bytes = buffer.get(..n).unwrap_or_default().to_vec();
-			if sink.send(Message::Binary(bytes.into())).await.is_err() || n == 0 {
+			let message = tokio::select! {
+				read = reader.read(&mut buffer), if more => {
+					// Who is gone has nothing more to say.
+					let n = read.unwrap_or(0);
+					more = n > 0;
+					Message::Binary(buffer.get(..n).unwrap_or_default().to_vec().into())
+				}
+				_ = ping.tick() => Message::Ping(Default::default()),
+			};
+			if sink.send(message).await.is_err() {
 				return;
+			}
+			if !more {
+				said_all.notify_one();
 			}
 		}
 	};
 	let into = async {
-		while let Some(Ok(message)) = messages.next().await {
+		let mut more = true;
+		loop {
+			let Ok(Some(Ok(message))) = timeout(SILENCE, messages.next()).await else {
+				return;
+			};
 			let Message::Binary(bytes) = message else {
 				continue;
 			};
-			if bytes.is_empty() || writer.write_all(&bytes).await.is_err() {
-				break;
+			let done = match bytes.is_empty() {
+				true => writer.shutdown().await,
+				false => writer.write_all(&bytes).await,
+			};
+			if done.is_err() && more {
+				return;
+			}
+			if bytes.is_empty() {
+				more = false;
+				heard_all.notify_one();
 			}
 		}
-		let _ = writer.shutdown().await;
 	};
-	tokio::join!(out, into);
+	let whole = async {
+		tokio::join!(said_all.notified(), heard_all.notified());
+	};
+	let is_whole = tokio::select! {
+		() = whole => true,
+		() = out => false,
+		() = into => false,
+	};
+	if !is_whole {
+		let _ = stream.set_zero_linger();
+	}
 	Ok(())
 }

@@ -134,7 +134,7 @@ impl Status {
 				let left = until.saturating_sub(view.number());
 				let served = view.served(lease.provider).await?;
 				let (owed_blocks, owed) = lease.owed(served);
-				let withdrawable = lease.withdrawable(served);
+				let withdrawable = lease.withdrawable(&lease.tenant, served);
 				let refill = lease.refill.map(|(amount, budget)| {
 					let (amount, budget) = (units::lease(amount), units::lease(budget));
 					format!("\nrefilled with {amount} at a time, {budget} more in all")

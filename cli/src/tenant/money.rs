@@ -291,6 +291,7 @@ mod tests {
 			paid: 0,
 			served_blocks: 0,
 			accrual,
+			funders: vec![(AccountId32([1; 32]), held)],
 			notice: 0,
 			refill: None,
 		}

@@ -167,6 +167,8 @@ pub struct OpenLease {
 	pub served_blocks: u32,
 	/// What accrues at present.
 	pub accrual: Accrues,
+	/// (who, planck on hold) of all who have put money in; the first are paid out of first.
+	pub funders: Vec<(AccountId32, u128)>,
 	/// Blocks at the rate that cannot be withdrawn.
 	pub notice: u32,
 	/// Planck that the stream takes from the tenant's account when it is short, at a time and still in all.
@@ -202,16 +204,25 @@ impl OpenLease {
 		(blocks, rate.saturating_mul(blocks.into()))
 	}
 
-	/// Planck that can be taken back when the provider's counter stands at `served`.
-	pub fn withdrawable(&self, served: u32) -> u128 {
-		match (self.state, self.accrual) {
+	/// Planck that an account can take back when the provider's counter stands at `served`.
+	pub fn withdrawable(&self, who: &AccountId32, served: u32) -> u128 {
+		let mut owed = self.owed(served).1;
+		let left = self.funders.iter().map(|(funder, held)| {
+			let part = owed.min(*held);
+			owed = owed.saturating_sub(part);
+			(funder, held.saturating_sub(part))
+		});
+		let mut own = left.filter(|(funder, _)| *funder == who);
+		let own = own.next().map_or(0, |(_, left)| left);
+		let all = match (self.state, self.accrual) {
 			(State::Starting { .. }, _) | (_, Accrues::Storage(..)) => 0,
 			_ => self
 				.held
 				.saturating_sub(self.reserve)
 				.saturating_sub(self.owed(served).1)
 				.saturating_sub(self.rate.saturating_mul(self.notice.into())),
-		}
+		};
+		all.min(own)
 	}
 
 	/// Blocks that the balance pays for as it accrues now, counted from the last settlement.
@@ -555,6 +566,12 @@ pub(super) fn open_lease(
 			.fold(0, |sum, f| sum.saturating_add(f.held)),
 		paid: stream.paid,
 		served_blocks: stream.served_blocks,
+		funders: stream
+			.funders
+			.0
+			.iter()
+			.map(|funder| (funder.who, funder.held))
+			.collect(),
 		notice: stream.notice,
 		refill: stream.refill.map(|refill| (refill.amount, refill.budget)),
 		accrual: match stream.phase {

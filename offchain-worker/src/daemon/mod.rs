@@ -78,6 +78,8 @@ pub struct Shared {
 	/// How the services of each lease stood when they were last looked at.
 	pub replicas: Mutex<HashMap<u64, Replicas>>,
 	signer: Signer,
+	/// Held by who tells the chain what this provider is.
+	telling: tokio::sync::Mutex<()>,
 	/// What is being told to the chain, and from which block on it may be tried again.
 	under_way: Mutex<HashMap<String, Option<u32>>>,
 }
@@ -176,35 +178,41 @@ impl Shared {
 		Ok(())
 	}
 
+	/// The configuration as it stands now, as a call that puts on chain what the chain is to know of it.
+	fn told(&self) -> anyhow::Result<Call> {
+		self.must_be_on_duty()?;
+		let config = Config::read(self.store.folder())?;
+		if config.gpus != self.config.gpus || config.ports() != self.config.ports() {
+			bail!("the file names other GPUs or ports than this daemon runs with: start it anew first");
+		}
+		let info = config.info(&self.identity)?;
+		Ok(Call::Update { info })
+	}
+
 	/// Puts another TLS key in the place of the present one; the block from which on the chain knows it alone. Begun
 	/// and not ended it goes on where it was.
 	pub async fn rotate_key(&self) -> anyhow::Result<u32> {
+		let _alone = self.telling.lock().await;
 		self.must_be_on_duty()?;
-		let update = || -> anyhow::Result<Call> {
-			let info = Config::read(self.store.folder())?.info(&self.identity)?;
-			Ok(Call::Update { info })
-		};
-		self.identity.draw_next()?;
-		// Nobody meets a key that the chain might not know.
-		self.signer.submit(update()?, Wait::Finalized).await?;
-		self.identity.advance()?;
-		tracing::info!("the gateway has another TLS key");
-		let receipt = self.signer.submit(update()?, Wait::Best).await?;
+		let view = self.chain.connection().await?.best().await?;
+		let known = view.provider(self.provider).await?;
+		let known = known.map(|known| known.tls_keys).unwrap_or_default();
+		let has_changed = known.len() > 1 && known.last() == Some(&self.identity.tls_key()?);
+		if !has_changed || self.identity.next_tls_key()?.is_some() {
+			let next = self.identity.draw_next()?;
+			// Nobody meets a key that the chain might not know.
+			self.signer.submit(self.told()?, Wait::Finalized).await?;
+			self.identity.advance(next)?;
+			tracing::info!("the gateway has another TLS key");
+		}
+		let receipt = self.signer.submit(self.told()?, Wait::Best).await?;
 		Ok(receipt.block.0)
 	}
 
 	/// Reads the configuration again and puts on chain what the chain is to know of it; the block.
 	pub async fn update(&self) -> anyhow::Result<u32> {
-		let config = Config::read(self.store.folder())?;
-		let info = config.info(&self.identity)?;
-		self.must_be_on_duty()?;
-		if config.gpus != self.config.gpus || config.ports() != self.config.ports() {
-			bail!("the file names other GPUs or ports than this daemon runs with: start it anew first");
-		}
-		let receipt = self
-			.signer
-			.submit(Call::Update { info }, Wait::Best)
-			.await?;
+		let _alone = self.telling.lock().await;
+		let receipt = self.signer.submit(self.told()?, Wait::Best).await?;
 		self.note(|s| s.differs = None);
 		self.wake.notify_one();
 		Ok(receipt.block.0)
@@ -308,6 +316,7 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 		failing: Mutex::default(),
 		replicas: Mutex::default(),
 		signer,
+		telling: tokio::sync::Mutex::default(),
 		under_way: Mutex::default(),
 		config,
 	});

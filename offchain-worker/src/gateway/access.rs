@@ -7,7 +7,7 @@ use crate::{
 };
 use axum::http::HeaderMap;
 use leasehold_client::access::{
-	self, Expected, Refusal, RequestFacts, RequestProof, Scope, SignedGrant, CLOCK_SKEW,
+	self, Expected, Grant, Refusal, RequestFacts, RequestProof, Scope, SignedGrant, CLOCK_SKEW,
 };
 use leasehold_client::view::{LeaseRecordNow, OpenLease};
 use std::{collections::HashMap, sync::Mutex};
@@ -15,9 +15,19 @@ use std::{collections::HashMap, sync::Mutex};
 /// Most nonces of one lease that are remembered at a time; who needs more is too fast.
 const MAX_NONCES: usize = 20_000;
 
+/// How often nonces that do not count any more are forgotten, seconds.
+const FORGET: u64 = 60;
+
+/// By lease, each with when it was seen.
+#[derive(Default)]
+struct Seen {
+	nonces: HashMap<u64, HashMap<String, u64>>,
+	forgot: u64,
+}
+
 /// Nonces of the last minutes, by lease, so that a request counts once.
 pub struct Nonces {
-	seen: Mutex<HashMap<u64, HashMap<String, u64>>>,
+	seen: Mutex<Seen>,
 	/// Unix seconds; what was signed before may have been seen by an earlier life.
 	begun: u64,
 }
@@ -38,10 +48,14 @@ impl Nonces {
 			return false;
 		};
 		let horizon = now.saturating_sub(CLOCK_SKEW.saturating_mul(2));
-		let nonces = seen.entry(lease).or_default();
-		if nonces.len() >= MAX_NONCES {
-			nonces.retain(|_, time| *time >= horizon);
+		if now.saturating_sub(seen.forgot) >= FORGET {
+			seen.forgot = now;
+			seen.nonces.retain(|_, nonces| {
+				nonces.retain(|_, time| *time >= horizon);
+				!nonces.is_empty()
+			});
 		}
+		let nonces = seen.nonces.entry(lease).or_default();
 		proof.time >= self.begun.saturating_sub(1)
 			&& nonces.len() < MAX_NONCES
 			&& nonces.insert(proof.nonce.clone(), now).is_none()
@@ -125,7 +139,8 @@ pub async fn check(
 ) -> Result<LeaseRow, Refused> {
 	let mut row = row(gateway, id).await?;
 	let shared = &gateway.shared;
-	if row.closed_at.is_some() {
+	// The node is asked for those only who have been granted something.
+	if row.closed_at.is_some() && access::is_signed_by(grant, row.access()) {
 		// Nothing else looks at it any more.
 		row.epoch = row.epoch.max(closed_epoch(gateway, id).await);
 	}
@@ -161,6 +176,11 @@ pub async fn check(
 	Ok(row)
 }
 
+/// What a header carries.
+fn read<T: serde::de::DeserializeOwned>(headers: &HeaderMap, name: &str) -> Option<T> {
+	serde_json::from_slice(&hex::decode(headers.get(name)?.as_bytes()).ok()?).ok()
+}
+
 /// [`check`] with grant and proof from a request's headers.
 pub async fn check_headers(
 	gateway: &Gateway,
@@ -169,10 +189,40 @@ pub async fn check_headers(
 	headers: &HeaderMap,
 	(method, path, digest): (&str, &str, &str),
 ) -> Result<LeaseRow, Refused> {
-	fn read<T: serde::de::DeserializeOwned>(headers: &HeaderMap, name: &str) -> Option<T> {
-		serde_json::from_slice(&hex::decode(headers.get(name)?.as_bytes()).ok()?).ok()
-	}
 	let grant = read(headers, "leasehold-grant").ok_or_else(|| forbidden(Refusal::Malformed))?;
 	let proof = read(headers, "leasehold-proof").ok_or_else(|| forbidden(Refusal::Malformed))?;
 	check(gateway, id, scope, &grant, &proof, (method, path, digest)).await
+}
+
+/// For how long what was granted holds.
+pub struct Lasting {
+	pub lease: u64,
+	epoch: u32,
+	expires: u64,
+}
+
+impl Lasting {
+	/// That of a request that was allowed.
+	pub fn of(lease: u64, headers: &HeaderMap) -> Result<Self, Refused> {
+		let grant: Option<SignedGrant> = read(headers, "leasehold-grant");
+		let grant = grant.and_then(|grant| Grant::parse(&grant.text));
+		let Grant { epoch, expires, .. } = grant.ok_or_else(|| forbidden(Refusal::Malformed))?;
+		Ok(Self {
+			lease,
+			epoch,
+			expires,
+		})
+	}
+
+	/// Whether it holds still, as far as this daemon knows.
+	pub fn holds(&self, gateway: &Gateway) -> Result<(), Refusal> {
+		if unix_now() >= self.expires {
+			return Err(Refusal::Expired);
+		}
+		match gateway.shared.store.lease(self.lease) {
+			Ok(Some(row)) if row.epoch > self.epoch => Err(Refusal::Revoked),
+			// What cannot be read now is read the next time.
+			_ => Ok(()),
+		}
+	}
 }

@@ -1,6 +1,11 @@
 //! Commands in containers, and connections to ports of services, over WebSockets.
 
-use super::{access, flow, listener::Seat, Gateway, Refused};
+use super::{
+	access::{self, Lasting},
+	flow,
+	listener::Seat,
+	Gateway, Refused,
+};
 use crate::{
 	executor::container::{Handle, Input, Inside},
 	members::{self, Stream},
@@ -20,11 +25,12 @@ use leasehold_client::{
 	access::Scope,
 	exec::{message, Control, Outcome, Start, CONTROL, MAX_MESSAGE, STDERR, STDIN, STDOUT},
 };
-use leasehold_manifest::{Kind, Program, Protocol, Service};
+use leasehold_manifest::{Kind, Program, Service};
 use rustix::process::Signal;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use std::{
+	future::Future,
 	sync::{
 		atomic::{AtomicBool, Ordering},
 		Arc,
@@ -38,10 +44,12 @@ use tokio::{
 
 /// How long a client may take to say what is to be run.
 const FIRST: Duration = Duration::from_secs(10);
-/// How long a client may take nothing of what is sent to it.
-const STALL: Duration = Duration::from_secs(60);
-/// How often a client that says nothing is asked whether it is there.
-const PING: Duration = Duration::from_secs(20);
+/// How long a client may say nothing, not even a ping.
+const SILENCE: Duration = Duration::from_secs(60);
+/// How often it is looked whether a session may go on.
+const LOOK: Duration = Duration::from_secs(5);
+/// Pause after what is asked of a command beside its input: each of it is a call to the engine.
+const PACE: Duration = Duration::from_millis(50);
 /// How long a command has between the signal that it is left alone and the one that kills it.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -72,12 +80,65 @@ fn service(gateway: &Gateway, row: &LeaseRow, which: &Which) -> Result<Service, 
 	found.ok_or_else(|| refused(StatusCode::CONFLICT, "the manifest is not here"))
 }
 
-/// A place for a lease's session.
-fn seat(gateway: &Gateway, lease: u64) -> Result<Seat<u64>, Refused> {
-	gateway.sessions.take(lease).ok_or_else(|| {
-		let why = "too many sessions of this lease are open";
+/// A place for a tenant's session.
+fn seat(gateway: &Gateway, row: &LeaseRow) -> Result<Seat<[u8; 32]>, Refused> {
+	gateway.sessions.take(row.tenant).ok_or_else(|| {
+		let why =
+			"too many commands and forwarded connections are open, of yours or of all tenants";
 		refused(StatusCode::TOO_MANY_REQUESTS, why)
 	})
+}
+
+/// What is heard of a client.
+struct Heard {
+	/// Whether anything was, since that was last looked at.
+	lately: AtomicBool,
+	/// Whether what it said is still being passed on: who waits for us says nothing more.
+	waits: AtomicBool,
+}
+
+impl Heard {
+	fn new() -> Self {
+		Self {
+			lately: AtomicBool::new(true),
+			waits: AtomicBool::new(false),
+		}
+	}
+
+	/// Passes on what was said.
+	async fn pass<T>(&self, passed: impl Future<Output = T>) -> T {
+		self.waits.store(true, Ordering::Relaxed);
+		let done = passed.await;
+		self.waits.store(false, Ordering::Relaxed);
+		self.lately.store(true, Ordering::Relaxed);
+		done
+	}
+}
+
+/// Ends when a session may not go on: nobody is there any more, the grant is void or over, or the daemon ends.
+async fn over(gateway: &Gateway, lasting: &Lasting, heard: &Heard) {
+	let mut stopped = gateway.stopped.clone();
+	let looks = async {
+		let mut silent = Duration::ZERO;
+		loop {
+			tokio::time::sleep(LOOK).await;
+			if let Err(why) = lasting.holds(gateway) {
+				return tracing::debug!(%why, "a session is ended");
+			}
+			let here = heard.lately.swap(false, Ordering::Relaxed);
+			silent = match here || heard.waits.load(Ordering::Relaxed) {
+				true => Duration::ZERO,
+				false => silent.saturating_add(LOOK),
+			};
+			if silent >= SILENCE {
+				return;
+			}
+		}
+	};
+	tokio::select! {
+		() = looks => {},
+		_ = stopped.wait_for(|stop| *stop) => {},
+	}
 }
 
 /// What a connection counts for, until its session has ended.
@@ -98,6 +159,7 @@ pub async fn exec(
 	let digest = flow::header_text(&headers, "leasehold-digest").unwrap_or_default();
 	let facts = ("GET", path.as_str(), digest.as_str());
 	let row = access::check_headers(&gateway, lease, Scope::Exec, &headers, facts).await?;
+	let lasting = Lasting::of(lease, &headers)?;
 	let service = service(&gateway, &row, &which)?;
 	if matches!(service.program, Program::Module(_)) {
 		let why = "a module has nothing that a command could be run in; its log tells what it does";
@@ -107,30 +169,19 @@ pub async fn exec(
 		Kind::Job => service.name,
 		Kind::Service => format!("{}-{}", service.name, which.replica),
 	};
-	let seat = seat(&gateway, lease)?;
+	let seat = seat(&gateway, &row)?;
 	let socket = socket
 		.max_message_size(MAX_MESSAGE)
 		.max_frame_size(MAX_MESSAGE);
 	Ok(socket.on_upgrade(async move |socket| {
 		let (_seat, _counted) = (seat, counted);
-		session(&gateway, lease, &member, &digest, socket).await;
+		session(&gateway, &lasting, &member, &digest, socket).await;
 	}))
 }
 
-/// Sends a message; whether somebody takes it.
+/// Sends a message; whether somebody takes it. Who takes nothing for too long is cut off by the listener.
 async fn send(socket: &mut (impl Sink<Message> + Unpin), message: Message) -> bool {
-	matches!(timeout(STALL, socket.send(message)).await, Ok(Ok(())))
-}
-
-/// Asks now and then whether somebody is there; ends when nobody is.
-async fn alone(heard: &AtomicBool, asks: &tokio::sync::mpsc::Sender<()>) {
-	let mut ping = tokio::time::interval(PING);
-	loop {
-		ping.tick().await;
-		if !heard.swap(false, Ordering::Relaxed) || asks.send(()).await.is_err() {
-			return;
-		}
-	}
+	socket.send(message).await.is_ok()
 }
 
 async fn end(socket: &mut WebSocket, outcome: &Outcome) {
@@ -158,7 +209,14 @@ async fn first(socket: &mut WebSocket, digest: &str) -> Result<Start, String> {
 	}
 }
 
-async fn session(gateway: &Gateway, lease: u64, member: &str, digest: &str, mut socket: WebSocket) {
+async fn session(
+	gateway: &Gateway,
+	lasting: &Lasting,
+	member: &str,
+	digest: &str,
+	mut socket: WebSocket,
+) {
+	let lease = lasting.lease;
 	let start = match first(&mut socket, digest).await {
 		Ok(start) => start,
 		Err(why) => return end(&mut socket, &Outcome::Failed(why)).await,
@@ -177,79 +235,71 @@ async fn session(gateway: &Gateway, lease: u64, member: &str, digest: &str, mut 
 		}
 	};
 	tracing::info!(lease, member, "a command is run in the container");
-	match attend(gateway, &mut inside, &mut socket).await {
-		true => {
-			let outcome = match inside.handle.exit_code().await {
-				Ok(code) => Outcome::Exited(code),
-				Err(error) => {
-					tracing::warn!(lease, member, %error, "how a command ended is not known");
-					Outcome::Failed("how it ended is not known".into())
-				}
-			};
-			end(&mut socket, &outcome).await;
-		}
-		false => {
-			drop(socket);
-			inside.handle.signal(Signal::HUP).await;
-			tokio::time::sleep(FAREWELL).await;
-			inside.handle.signal(Signal::KILL).await;
-		}
+	let ended = attend(gateway, lasting, &mut inside, &mut socket).await;
+	let code = match ended {
+		true => inside.handle.exit_code().await,
+		false => Ok(None),
+	};
+	match code {
+		Ok(Some(code)) => return end(&mut socket, &Outcome::Exited(code)).await,
+		Ok(None) => {}
+		Err(error) => tracing::warn!(lease, member, %error, "how a command ended is not known"),
+	}
+	// It goes on with nobody to speak with, or perhaps does.
+	inside.handle.signal(Signal::HUP).await;
+	tokio::time::sleep(FAREWELL).await;
+	inside.handle.signal(Signal::KILL).await;
+	if ended {
+		let why = "the provider has lost it; whatever of it went on is ended".to_owned();
+		end(&mut socket, &Outcome::Failed(why)).await;
 	}
 }
 
 /// Passes on what is said on either side, each at its own pace; whether the command has ended, and not who speaks with
 /// it.
-async fn attend(gateway: &Gateway, inside: &mut Inside, socket: &mut WebSocket) -> bool {
+async fn attend(
+	gateway: &Gateway,
+	lasting: &Lasting,
+	inside: &mut Inside,
+	socket: &mut WebSocket,
+) -> bool {
 	let Inside {
 		handle,
 		output,
 		input,
 	} = inside;
 	let (mut sink, mut stream) = socket.split();
-	let heard = AtomicBool::new(true);
-	let (asks, mut asked) = tokio::sync::mpsc::channel(1);
+	let heard = Heard::new();
 	let out = async {
-		loop {
-			tokio::select! {
-				part = output.next() => {
-					let Some(Ok((is_error, bytes))) = part else { return true };
-					let channel = if is_error { STDERR } else { STDOUT };
-					for bytes in bytes.chunks(MAX_MESSAGE.saturating_sub(1)) {
-						let part = Message::Binary(message(channel, bytes).into());
-						if !send(&mut sink, part).await {
-							return false;
-						}
-					}
-				}
-				Some(()) = asked.recv() => {
-					if !send(&mut sink, Message::Ping(Default::default())).await {
-						return false;
-					}
-				}
+		while let Some((is_error, bytes)) = output.next().await {
+			let channel = if is_error { STDERR } else { STDOUT };
+			let part = Message::Binary(message(channel, &bytes).into());
+			if !send(&mut sink, part).await {
+				return false;
 			}
 		}
+		true
 	};
 	let into = async {
 		loop {
-			match stream.next().await {
-				Some(Ok(Message::Binary(bytes))) if take(handle, input, &bytes).await => {}
-				Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-				_ => return,
+			let said = stream.next().await;
+			let done = heard.pass(async {
+				match said {
+					Some(Ok(Message::Binary(bytes))) => take(handle, input, &bytes).await,
+					Some(Ok(Message::Ping(_) | Message::Pong(_))) => true,
+					_ => false,
+				}
+			});
+			if !done.await {
+				return;
 			}
-			heard.store(true, Ordering::Relaxed);
 		}
 	};
-	let mut stopped = gateway.stopped.clone();
 	tokio::select! {
 		ended = out => ended,
 		() = into => false,
-		() = alone(&heard, &asks) => false,
-		() = gone(&mut stopped) => false,
+		() = over(gateway, lasting, &heard) => false,
 	}
-}
-
-async fn gone(stopped: &mut tokio::sync::watch::Receiver<bool>) {
-	let _ = stopped.wait_for(|stop| *stop).await;
 }
 
 /// Does what a message asks; `false` if it asks for nothing that there is.
@@ -264,11 +314,13 @@ async fn take(handle: &Handle, input: &mut Input, bytes: &[u8]) -> bool {
 		Some((&CONTROL, text)) => match serde_json::from_slice(text) {
 			Ok(Control::Resize { rows, columns }) => {
 				handle.resize(rows, columns).await;
+				tokio::time::sleep(PACE).await;
 				true
 			}
 			Ok(Control::Signal(number)) => match Signal::from_named_raw(number) {
 				Some(signal) => {
 					handle.signal(signal).await;
+					tokio::time::sleep(PACE).await;
 					true
 				}
 				None => false,
@@ -298,18 +350,17 @@ pub async fn forward(
 	let path = path.unwrap_or_default();
 	let facts = ("GET", path.as_str(), flow::EMPTY);
 	let row = access::check_headers(&gateway, lease, Scope::Forward, &headers, facts).await?;
+	let lasting = Lasting::of(lease, &headers)?;
 	let which = Which {
 		service: Some(name),
 		replica: which.replica,
 	};
 	let service = service(&gateway, &row, &which)?;
-	let is_udp =
-		|one: &leasehold_manifest::Expose| one.port == port && one.protocol == Protocol::Udp;
-	if service.kind == Kind::Job || service.expose.iter().any(is_udp) {
-		let why = "only ports of TCP, of services, can be connected to";
+	if service.kind == Kind::Job {
+		let why = "a job has no network, and no ports";
 		return Err(refused(StatusCode::BAD_REQUEST, why));
 	}
-	let seat = seat(&gateway, lease)?;
+	let seat = seat(&gateway, &row)?;
 	let reached = members::reach(&gateway.shared, &row, &service, which.replica, port).await;
 	let stream = reached.map_err(|error| {
 		let why = format!("`{}` does not answer at port {port}: {error}", service.name);
@@ -320,56 +371,50 @@ pub async fn forward(
 		.max_frame_size(MAX_MESSAGE);
 	Ok(socket.on_upgrade(async move |socket| {
 		let (_seat, _counted) = (seat, counted);
-		pass(&gateway, socket, stream).await;
+		pass(&gateway, &lasting, socket, stream).await;
 	}))
 }
 
-async fn pass(gateway: &Gateway, socket: WebSocket, stream: Box<dyn Stream>) {
+async fn pass(gateway: &Gateway, lasting: &Lasting, socket: WebSocket, stream: Box<dyn Stream>) {
 	let (mut reader, mut writer) = tokio::io::split(stream);
 	let (mut sink, mut messages) = socket.split();
-	let heard = AtomicBool::new(true);
-	let (asks, mut asked) = tokio::sync::mpsc::channel(1);
+	let heard = Heard::new();
 	let out = async {
 		let mut buffer = vec![0; MAX_MESSAGE];
-		let mut more = true;
 		loop {
-			tokio::select! {
-				read = reader.read(&mut buffer), if more => {
-					let Ok(n) = read else { return };
-					more = n > 0;
-					let bytes = buffer.get(..n).unwrap_or_default().to_vec();
-					if !send(&mut sink, Message::Binary(bytes.into())).await {
-						return;
-					}
-				}
-				Some(()) = asked.recv() => {
-					if !send(&mut sink, Message::Ping(Default::default())).await {
-						return;
-					}
-				}
+			let Ok(n) = reader.read(&mut buffer).await else {
+				return;
+			};
+			let bytes = buffer.get(..n).unwrap_or_default().to_vec();
+			if !send(&mut sink, Message::Binary(bytes.into())).await {
+				return;
+			}
+			if n == 0 {
+				// The other direction may go on.
+				return std::future::pending().await;
 			}
 		}
 	};
 	let into = async {
 		loop {
-			let done = match messages.next().await {
-				Some(Ok(Message::Binary(bytes))) if bytes.is_empty() => writer.shutdown().await,
-				Some(Ok(Message::Binary(bytes))) => writer.write_all(&bytes).await,
-				Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
-				_ => return,
-			};
-			if done.is_err() {
+			let said = messages.next().await;
+			let done = heard.pass(async {
+				match said {
+					Some(Ok(Message::Binary(bytes))) if bytes.is_empty() => writer.shutdown().await,
+					Some(Ok(Message::Binary(bytes))) => writer.write_all(&bytes).await,
+					Some(Ok(Message::Ping(_) | Message::Pong(_))) => Ok(()),
+					_ => Err(std::io::ErrorKind::ConnectionAborted.into()),
+				}
+			});
+			if done.await.is_err() {
 				return;
 			}
-			heard.store(true, Ordering::Relaxed);
 		}
 	};
-	let mut stopped = gateway.stopped.clone();
 	// Who has heard the end of both directions closes.
 	tokio::select! {
 		() = out => {},
 		() = into => {},
-		() = alone(&heard, &asks) => {},
-		() = gone(&mut stopped) => {},
+		() = over(gateway, lasting, &heard) => {},
 	}
 }

@@ -336,6 +336,7 @@ pub async fn logs(
 	let path = path_of(&request);
 	let facts = ("GET", path.as_str(), EMPTY);
 	let row = access::check_headers(&gateway, lease, Scope::Logs, request.headers(), facts).await?;
+	let lasting = access::Lasting::of(lease, request.headers())?;
 	let folder = log_folder(&gateway, &row, &query)?;
 	let (sender, receiver) = tokio::sync::mpsc::channel::<std::io::Result<Bytes>>(16);
 	tokio::spawn(async move {
@@ -372,7 +373,7 @@ pub async fn logs(
 					break;
 				}
 			}
-			if over || sender.is_closed() {
+			if over || sender.is_closed() || lasting.holds(&gateway).is_err() {
 				return;
 			}
 			tokio::time::sleep(LOOK).await;

@@ -1,16 +1,17 @@
 //! The listener: TLS, and what one address may have of it.
 
-use super::{proxy::Proxy, Refused};
+use super::{proxy::Proxy, Refused, API};
 use crate::daemon::Shared;
 use anyhow::Context as _;
 use axum::{
-	http::StatusCode,
+	http::{HeaderValue, StatusCode},
 	response::{IntoResponse as _, Response},
 	Router,
 };
 use governor::{clock::DefaultClock, state::keyed::HashMapStateStore, Quota, RateLimiter};
 use hyper::{body::Incoming, service::service_fn, Request};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 use std::{
 	collections::HashMap,
 	convert::Infallible,
@@ -32,6 +33,10 @@ use tower::ServiceExt as _;
 
 /// Connections at a time, of all and of one address.
 const CONNECTIONS: usize = 4_096;
+/// Files that are left for all else, at least: half of those that this process may have open.
+const MOST_OF_FILES: u64 = 2;
+/// Calls at a time, of all and of one address: the body of each is in memory, of whomever it comes.
+const CALLS: (usize, usize) = (64, 16);
 const CONNECTIONS_OF_ONE: usize = 256;
 /// Requests a second of one address, and how many it may save up.
 const REQUESTS: NonZeroU32 = NonZeroU32::new(200).unwrap();
@@ -48,6 +53,29 @@ const MAX_FIELDS: usize = 64;
 const FORGET: Duration = Duration::from_secs(10);
 /// How long it waits when the system has no more sockets.
 const EXHAUSTED: Duration = Duration::from_millis(200);
+
+/// Has as many files open as the system allows, and takes a part of them for connections.
+fn places() -> usize {
+	let limit = getrlimit(Resource::Nofile);
+	let raised = Rlimit {
+		current: limit.maximum,
+		..limit
+	};
+	if let Err(error) = setrlimit(Resource::Nofile, raised) {
+		tracing::debug!(%error, "no more files may be open than before");
+	}
+	let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+	let places = usize::try_from(files / MOST_OF_FILES).unwrap_or(CONNECTIONS);
+	let places = places.min(CONNECTIONS);
+	if places < CONNECTIONS {
+		tracing::warn!(
+			files,
+			places,
+			"few files may be open: the gateway takes fewer connections"
+		);
+	}
+	places
+}
 
 /// Who is counted together: an address, of IPv6 the network that one customer has.
 fn counted(address: IpAddr) -> IpAddr {
@@ -130,6 +158,9 @@ struct Door {
 	/// To services by their names, if there are any.
 	proxy: Option<Proxy>,
 	seats: Arc<Seats<IpAddr>>,
+	/// For as many as there are seats.
+	places: usize,
+	calls: Arc<Seats<IpAddr>>,
 	rates: Rates,
 }
 
@@ -146,12 +177,15 @@ pub async fn serve(
 		.await
 		.with_context(|| format!("the gateway cannot listen on {listen}"))?;
 	tracing::info!(%listen, "the gateway listens");
+	let places = places();
 	let door = Arc::new(Door {
 		tls: TlsAcceptor::from(Arc::new(tls)),
 		shared,
 		router,
 		proxy,
-		seats: Seats::new(CONNECTIONS, CONNECTIONS_OF_ONE),
+		seats: Seats::new(places, CONNECTIONS_OF_ONE),
+		places,
+		calls: Seats::new(CALLS.0, CALLS.1),
 		rates: RateLimiter::hashmap(Quota::per_second(REQUESTS).allow_burst(BURST)),
 	});
 	Ok(tokio::spawn(async move {
@@ -175,7 +209,10 @@ pub async fn serve(
 			};
 			let address = counted(peer.ip());
 			let counted = &door.shared.counted;
-			let Some(seat) = door.seats.take(address) else {
+			// A handshake costs more than most requests.
+			let may = door.rates.check_key(&address).is_ok();
+			let seat = door.seats.take(address).filter(|_| may);
+			let Some(seat) = seat else {
 				counted.turned_away.fetch_add(1, Ordering::Relaxed);
 				tracing::debug!(%peer, "too many connections");
 				continue;
@@ -185,7 +222,7 @@ pub async fn serve(
 		}
 		drop(listener);
 		// Each of them ends with the request that it is at.
-		let all = u32::try_from(CONNECTIONS).unwrap_or(u32::MAX);
+		let all = u32::try_from(door.places).unwrap_or(u32::MAX);
 		let _ = door.seats.all.acquire_many(all).await;
 	}))
 }
@@ -250,17 +287,24 @@ impl Door {
 		}
 		let address = seat.who;
 		request.extensions_mut().insert(seat);
-		let answer = match self.rates.check_key(&address) {
-			Ok(()) => match self.router.clone().oneshot(request).await {
+		// Given back with the answer.
+		let call = match request.uri().path() {
+			"/rpc" => self.calls.take(address).map(Some),
+			_ => Some(None),
+		};
+		let mut answer = match self.rates.check_key(&address).ok().and(call) {
+			Some(_call) => match self.router.clone().oneshot(request).await {
 				Ok(answer) => answer,
 				Err(never) => match never {},
 			},
-			Err(_) => {
+			None => {
 				let why = "too many requests from one address; wait a moment".to_owned();
 				Refused(StatusCode::TOO_MANY_REQUESTS, why).into_response()
 			}
 		};
 		counted.answered(answer.status(), false);
+		let version = HeaderValue::from_static(API);
+		answer.headers_mut().insert("api", version);
 		answer
 	}
 }

@@ -11,10 +11,8 @@ mod rpc;
 use crate::daemon::Shared;
 use access::Nonces;
 use axum::{
-	body::Body,
 	error_handling::HandleError,
-	http::{header, HeaderName, HeaderValue, Method, Request, StatusCode},
-	middleware::{self, Next},
+	http::{header, HeaderName, HeaderValue, Method, StatusCode},
 	response::Response,
 	routing::{get, put},
 	Router,
@@ -30,18 +28,18 @@ use tower_http::{cors::CorsLayer, timeout::TimeoutLayer};
 pub const API: &str = "1.0";
 /// Longest call, bytes: a manifest in hexadecimal and some.
 const MAX_CALL: u32 = 3 << 20;
-/// Sessions at a time, of all leases and of one.
+/// Sessions at a time, of all tenants and of one.
 const SESSIONS: (usize, usize) = (1_024, 64);
 /// How long a call may take, with its body.
-const CALL: Duration = Duration::from_secs(60);
+const CALL: Duration = Duration::from_secs(30);
 
 /// What the gateway's parts share.
 #[derive(Clone)]
 pub struct Gateway {
 	pub shared: Arc<Shared>,
 	nonces: Arc<Nonces>,
-	/// Of leases: commands and connections to ports.
-	sessions: Arc<Seats<u64>>,
+	/// Of tenants: commands and connections to ports.
+	sessions: Arc<Seats<[u8; 32]>>,
 	stopped: watch::Receiver<bool>,
 }
 
@@ -60,14 +58,6 @@ impl axum::response::IntoResponse for Refused {
 fn forbidden(why: impl std::fmt::Display) -> Refused {
 	tracing::debug!(%why, "a request is refused");
 	Refused(StatusCode::FORBIDDEN, format!("refused: {why}"))
-}
-
-async fn version(request: Request<Body>, next: Next) -> Response {
-	let mut response = next.run(request).await;
-	response
-		.headers_mut()
-		.insert("api", HeaderValue::from_static(API));
-	response
 }
 
 async fn rpc_error(error: Box<dyn std::error::Error + Send + Sync>) -> (StatusCode, String) {
@@ -95,6 +85,8 @@ pub async fn serve(
 	let calls = Server::builder()
 		.max_request_body_size(MAX_CALL)
 		.max_response_body_size(1 << 20)
+		// The listener counts them.
+		.max_connections(u32::MAX)
 		.set_batch_request_config(BatchRequestConfig::Disabled)
 		.http_only()
 		.to_service_builder()
@@ -119,7 +111,6 @@ pub async fn serve(
 		)
 		.with_state(gateway)
 		.route_service("/rpc", calls)
-		.layer(middleware::from_fn(version))
 		.layer(cors);
 	let listening = listener::serve(listen, tls, all, router, proxy, stopped).await?;
 	Ok(tokio::spawn(async move {

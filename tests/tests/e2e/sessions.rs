@@ -1,10 +1,15 @@
 //! Commands in containers, and connections to the ports of services.
 
 use crate::services::{close, page, ready, start, write, Service, SMALL};
-use leasehold_tests::devnet::{wait_until, Devnet, Owned};
+use leasehold_client::{keystore, Chain};
+use leasehold_tests::{
+	devnet::{resident, wait_until, Devnet, Owned},
+	gateway::{self, Gateway, EMPTY},
+};
+use reqwest::Method;
 use serde_json::Value;
 use std::{
-	io::{Read as _, Write as _},
+	io::{ErrorKind, Read as _, Write as _},
 	net::{Shutdown, TcpStream},
 	process::{Child, Command, Output, Stdio},
 	time::Duration,
@@ -59,6 +64,20 @@ pub fn commands(devnet: &Devnet) {
 	assert_eq!(said.status.code(), Some(0), "{}", text(&said.stderr));
 	assert!(said.stdout == much, "{} bytes", said.stdout.len());
 
+	// What looks like the engine's own words is the command's.
+	let before = resident(devnet.provider_pid(0).unwrap()).unwrap();
+	let odd = r"printf '\001aaa\377\377\377\377\020\021'; i=0; while [ $i -lt 3000 ]; do echo much of it; i=$((i+1)); done";
+	for more in [&[][..], &["--no-terminal"]] {
+		let said = at_terminal(devnet, lease, "true", more, &["sh", "-c", odd]);
+		let said = fed(said, Vec::new());
+		assert_eq!(said.status.code(), Some(0), "{more:?}");
+		let lines = text(&said.stdout).matches("much of it").count();
+		assert_eq!(lines, 3_000, "{more:?}");
+	}
+	let grown = resident(devnet.provider_pid(0).unwrap()).unwrap();
+	let grown = grown.saturating_sub(before);
+	assert!(grown < 16 << 20, "the daemon has grown by {grown} bytes");
+
 	// It may no more than the workload may.
 	let rights = "grep -E '^(Cap|NoNewPrivs|Seccomp)' /proc/1/status > /www/a; grep -E '^(Cap|NoNewPrivs|Seccomp)' \
 	              /proc/self/status > /www/b; busybox cmp /www/a /www/b && cat /www/b";
@@ -98,32 +117,49 @@ pub fn commands(devnet: &Devnet) {
 	assert_eq!(said.status.code(), Some(5), "{said:?}");
 }
 
-/// As somebody at a terminal, which `script` plays.
+/// A command of somebody at a terminal, which `script` plays.
+fn at_terminal(
+	devnet: &Devnet,
+	lease: u64,
+	prepare: &str,
+	more: &[&str],
+	command: &[&str],
+) -> Child {
+	let mut whole = devnet.tenant(&["exec", &lease.to_string()]).unwrap();
+	whole.args(more).arg("--").args(command);
+	let words: Vec<_> = [whole.get_program()]
+		.into_iter()
+		.chain(whole.get_args())
+		.map(|word| format!("'{}'", word.to_str().unwrap().replace('\'', "'\\''")))
+		.collect();
+	let line = format!("{prepare}; exec {}", words.join(" "));
+	let mut script = Command::new("script");
+	script
+		.args(["--quiet", "--return", "--flush", "--command", &line])
+		.arg("/dev/null");
+	script.stdin(Stdio::piped()).stdout(Stdio::piped());
+	script.spawn().unwrap()
+}
+
 fn terminal(devnet: &Devnet, lease: u64) {
-	let at_terminal = |prepare: &str, command: &[&str]| {
-		let command = exec(devnet, lease, command);
-		let words: Vec<_> = [command.get_program()]
-			.into_iter()
-			.chain(command.get_args())
-			.map(|word| format!("'{}'", word.to_str().unwrap()))
-			.collect();
-		let line = format!("{prepare}; exec {}", words.join(" "));
-		let mut script = Command::new("script");
-		script
-			.args(["--quiet", "--return", "--flush", "--command", &line])
-			.arg("/dev/null");
-		script.stdin(Stdio::piped()).stdout(Stdio::piped());
-		script.spawn().unwrap()
-	};
 	let sized = at_terminal(
+		devnet,
+		lease,
 		"stty rows 33 cols 111",
+		&[],
 		&["sh", "-c", "sleep 1; busybox stty size; echo $TERM"],
 	);
 	let said = fed(sized, Vec::new());
 	assert!(text(&said.stdout).contains("33 111"), "{said:?}");
 
 	// Ctrl-C is the command's, and so is the exit code that comes of it.
-	let mut asleep = at_terminal("true", &["sh", "-c", "echo up; exec sleep 100"]);
+	let mut asleep = at_terminal(
+		devnet,
+		lease,
+		"true",
+		&[],
+		&["sh", "-c", "echo up; exec sleep 100"],
+	);
 	let mut up = [0; 2];
 	asleep.stdout.as_mut().unwrap().read_exact(&mut up).unwrap();
 	asleep.stdin.as_mut().unwrap().write_all(&[3]).unwrap();
@@ -186,8 +222,89 @@ pub fn ports(devnet: &Devnet) {
 	let _ = stream.read_to_end(&mut got);
 	assert_eq!(got, b"");
 	assert!(forwards.0.try_wait().unwrap().is_none());
-	let bad = ["port-forward", &lease.to_string(), "80", "--service", "no"];
-	let (said, code) = devnet.json("//Stranger", &bad[..3]).unwrap();
-	assert_eq!(code, 5, "{said}");
+	strangers(devnet, lease);
+	revoked(devnet, lease, &["0:9000"]);
 	close(devnet, lease);
+}
+
+/// A connection as somebody's, or the refusal.
+async fn forward(devnet: &Devnet, who: &str, lease: u64, rest: &str) -> (u16, String) {
+	let chain = Chain::connect(&devnet.node(), None).await.unwrap();
+	let connection = chain.connection().await.unwrap();
+	let view = connection.best().await.unwrap();
+	let provider = view.provider(0).await.unwrap().unwrap();
+	let pair = keystore::from_uri(who).unwrap();
+	let client = gateway::client(&provider.tls_keys).unwrap();
+	let (genesis, place) = (connection.genesis, (lease, 0));
+	let opened = Gateway::open(&provider, client, genesis, &pair, place).unwrap();
+	let path = format!("/v1/leases/{lease}/{rest}");
+	let proof = opened.sign("GET", &path, EMPTY).unwrap();
+	let asked = opened.request(Method::GET, &path, EMPTY, &proof).unwrap();
+	let asked = asked
+		.header("connection", "upgrade")
+		.header("upgrade", "websocket")
+		.header("sec-websocket-version", "13")
+		.header("sec-websocket-key", "dGhlIHNhbXBsZSBub25jZQ==");
+	let answer = asked.send().await.unwrap();
+	let status = answer.status().as_u16();
+	let text = match status {
+		101 => String::new(),
+		_ => answer.text().await.unwrap(),
+	};
+	(status, text)
+}
+
+/// Who has no grant of the tenant's gets nothing, and the tenant only what there is.
+fn strangers(devnet: &Devnet, lease: u64) {
+	tokio::runtime::Runtime::new().unwrap().block_on(async {
+		for (who, rest, expected, why) in [
+			("//Tenant", "forward/web/9000", 101, ""),
+			("//Stranger", "forward/web/9000", 403, "another"),
+			("//Stranger", "exec", 403, "another"),
+			("//Tenant", "forward/no/9000", 400, "name one of"),
+			("//Tenant", "forward/web/9000?replica=1", 400, "1 replicas"),
+			("//Tenant", "forward/web/9001", 502, "does not answer"),
+		] {
+			let (status, said) = forward(devnet, who, lease, rest).await;
+			assert_eq!(status, expected, "{who} {rest}: {said}");
+			assert!(said.contains(why), "{who} {rest}: {said}");
+		}
+	});
+}
+
+/// What is open when the grants are made void ends.
+fn revoked(devnet: &Devnet, lease: u64, port: &[&str]) {
+	let (_forwards, local) = forwarded(devnet, lease, port);
+	let mut stream = TcpStream::connect(&local).unwrap();
+	stream.write_all(b"ping").unwrap();
+	let mut said = [0; 4];
+	stream.read_exact(&mut said).unwrap();
+	let mut shell = exec(devnet, lease, &["sleep", "1000"]).spawn().unwrap();
+	let lease = lease.to_string();
+	let mut log = devnet.tenant(&["logs", "-f", &lease]).unwrap();
+	let mut log = Owned(log.stdout(Stdio::null()).spawn().unwrap());
+	let (json, code) = devnet.json("//Tenant", &["revoke", &lease]).unwrap();
+	assert_eq!(code, 0, "{json}");
+	stream
+		.set_read_timeout(Some(Duration::from_secs(20)))
+		.unwrap();
+	let ended = stream.read(&mut said);
+	assert!(
+		matches!(&ended, Ok(0))
+			|| ended
+				.as_ref()
+				.is_err_and(|e| e.kind() == ErrorKind::ConnectionReset),
+		"{ended:?}"
+	);
+	let mut code = None;
+	wait_until(Duration::from_secs(20), "the command is ended", || {
+		code = shell.try_wait().unwrap();
+		code.is_some()
+	})
+	.unwrap();
+	assert_eq!(code.unwrap().code(), Some(6));
+	wait_until(Duration::from_secs(20), "the log ends", || {
+		log.0.try_wait().unwrap().is_some()
+	})
+	.unwrap();
 }

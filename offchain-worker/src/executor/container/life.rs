@@ -104,6 +104,7 @@ impl Life {
 				attempt,
 				tries: 0,
 				born: Instant::now(),
+				followed: Instant::now(),
 			}
 			.attend()
 			.await;
@@ -150,6 +151,8 @@ pub struct Attendant<'a> {
 	/// Failures since something went well.
 	pub tries: u32,
 	pub born: Instant,
+	/// When its output could last not be followed any further.
+	pub followed: Instant,
 }
 
 /// What tells one boot of the machine from another.
@@ -319,8 +322,10 @@ impl Attendant<'_> {
 				}
 				() = &mut gone => {
 					// The engine needs a moment to see it, too.
-					while !self.has_ended(state.pid).await? {
-						tokio::time::sleep(MOMENT).await;
+					let mut wait = MOMENT;
+					while !self.life.stop.is_cancelled() && !self.has_ended(state.pid).await? {
+						tokio::time::sleep(wait).await;
+						wait = wait.saturating_mul(2).min(LOOK);
 					}
 					return Ok(Step::Again);
 				},
@@ -334,7 +339,9 @@ impl Attendant<'_> {
 					Some(Err(_)) | None => {
 						// It has ended, or the engine has: whichever, the next look tells.
 						drop(log);
-						tokio::time::sleep(MOMENT).await;
+						let soon = self.followed.elapsed() > LOOK;
+						self.followed = Instant::now();
+						tokio::time::sleep(if soon { MOMENT } else { RETRY.0 }).await;
 						return Ok(Step::Again);
 					}
 				},
