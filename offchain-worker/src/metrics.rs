@@ -10,8 +10,12 @@ use axum::{
 };
 use leasehold_client::{units, Resources};
 use prometheus_client::{
-	encoding::{text::encode, EncodeLabelSet},
-	metrics::{counter::ConstCounter, family::Family, gauge::Gauge, info::Info},
+	encoding::text::encode,
+	metrics::{
+		counter::{ConstCounter, Counter},
+		family::Family,
+		gauge::Gauge,
+	},
 	registry::{Registry, Unit},
 };
 use std::{
@@ -50,26 +54,16 @@ impl Counted {
 	}
 }
 
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Label {
-	/// What is told apart.
-	kind: String,
-}
-
-fn label(kind: &str) -> Label {
-	Label {
-		kind: kind.to_owned(),
-	}
-}
+type Labels = Vec<(&'static str, String)>;
+type Gauges = Family<Labels, Gauge<f64, AtomicU64>>;
 
 /// Metrics under construction.
 struct Book(Registry);
 
 impl Book {
 	fn gauge(&mut self, name: &str, help: &str, value: f64) {
-		let gauge = Gauge::<f64, _>::default();
+		let gauge = Gauge::<f64, AtomicU64>::default();
 		gauge.set(value);
-		let gauge: Gauge<f64, AtomicU64> = gauge;
 		self.0.register(name, help, gauge);
 	}
 
@@ -81,15 +75,17 @@ impl Book {
 		self.0.register(name, help, ConstCounter::new(value));
 	}
 
+	/// One gauge for each value of a label.
 	fn gauges<'a>(
 		&mut self,
-		name: &str,
+		(name, label): (&str, &'static str),
 		help: &str,
 		values: impl IntoIterator<Item = (&'a str, f64)>,
 	) {
-		let family = Family::<Label, Gauge<f64, AtomicU64>>::default();
+		let family = Gauges::default();
 		for (kind, value) in values {
-			family.get_or_create(&label(kind)).set(value);
+			let labels = vec![(label, kind.to_owned())];
+			family.get_or_create(&labels).set(value);
 		}
 		self.0.register(name, help, family);
 	}
@@ -99,13 +95,13 @@ impl Book {
 fn named(resources: &Resources) -> [(&'static str, f64); 6] {
 	let mib = |mib: u64| (mib << 20) as f64;
 	let persistent = resources.persistent.iter().map(|one| u64::from(one.size));
-	let gpus = resources.gpu.iter().map(|one| f64::from(one.units));
+	let gpus: u32 = resources.gpu.iter().map(|one| one.units).sum();
 	[
 		("cpu_cores", f64::from(resources.cpu) / 1e3),
 		("memory_bytes", mib(resources.memory.into())),
 		("storage_bytes", mib(resources.ephemeral.into())),
 		("persistent_bytes", mib(persistent.sum())),
-		("gpus", gpus.sum()),
+		("gpus", f64::from(gpus)),
 		("ports", f64::from(resources.ports)),
 	]
 }
@@ -129,12 +125,14 @@ fn text(shared: &Shared) -> anyhow::Result<String> {
 	let status = status.map(|status| status.clone()).ok();
 	let status = status.context("the status is locked")?;
 	let mut book = Book(Registry::with_prefix("leasehold_provider"));
-	let info = Info::new([
+	let build = Gauges::default();
+	let labels = vec![
 		("version", env!("CARGO_PKG_VERSION").to_owned()),
 		("provider", status.provider.to_string()),
 		("operator", status.operator.clone()),
-	]);
-	book.0.register("build", "Which daemon this is", info);
+	];
+	build.get_or_create(&labels).set(1.0);
+	book.0.register("build_info", "Which daemon this is", build);
 	book.is(
 		"on_duty",
 		"Whether this daemon is the one with its key that serves",
@@ -169,7 +167,7 @@ fn text(shared: &Shared) -> anyhow::Result<String> {
 		("best", f64::from(status.best)),
 		("finalized", f64::from(status.finalized)),
 	];
-	book.gauges("block_height", "The node's blocks", blocks);
+	book.gauges(("block_height", "block"), "The node's blocks", blocks);
 	// Of money nothing is reckoned with it.
 	let free = status.free_planck as f64 / units::LEASE as f64;
 	book.gauge(
@@ -188,7 +186,7 @@ fn text(shared: &Shared) -> anyhow::Result<String> {
 	for lease in &status.leases {
 		*leases.entry(lease.phase.word()).or_default() += 1.0;
 	}
-	book.gauges("leases", "Leases that the daemon knows, by phase", leases);
+	book.gauges(("leases", "phase"), "Leases that the daemon knows", leases);
 	let (mut replicas, mut restarts) = (BTreeMap::<&str, f64>::new(), 0.0);
 	if let Ok(all) = shared.replicas.lock() {
 		for one in all.values().flat_map(|seen| &seen.replicas) {
@@ -196,15 +194,25 @@ fn text(shared: &Shared) -> anyhow::Result<String> {
 			restarts += f64::from(one.restarts);
 		}
 	}
-	book.gauges("replicas", "Replicas of services, by state", replicas);
+	book.gauges(("replicas", "state"), "Replicas of services", replicas);
 	book.gauge(
 		"replica_restarts",
 		"Restarts of the replicas that there are, in all",
 		restarts,
 	);
 	if let Some((capacity, reserved)) = &status.on_chain {
-		book.gauges("capacity", "What is leased out on chain", named(capacity));
-		book.gauges("reserved", "What open leases have of it", named(reserved));
+		for (what, help, resources) in [
+			("capacity", "What is leased out on chain", capacity),
+			(
+				"reserved",
+				"What open leases have of the capacity",
+				reserved,
+			),
+		] {
+			for (name, value) in named(resources) {
+				book.gauge(&format!("{what}_{name}"), help, value);
+			}
+		}
 	}
 	let counted = &shared.counted;
 	let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
@@ -227,9 +235,10 @@ fn text(shared: &Shared) -> anyhow::Result<String> {
 			&counted.proxied,
 		),
 	] {
-		let family = Family::<Label, prometheus_client::metrics::counter::Counter>::default();
+		let family = Family::<Labels, Counter>::default();
 		for (class, counter) in CLASSES.iter().zip(counters) {
-			family.get_or_create(&label(class)).inc_by(read(counter));
+			let labels = vec![("class", (*class).to_owned())];
+			family.get_or_create(&labels).inc_by(read(counter));
 		}
 		book.0.register(name, help, family);
 	}

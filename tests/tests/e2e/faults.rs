@@ -25,6 +25,7 @@ pub const CASES: &[Case] = &[
 		"a_key_that_changes_or_is_lost_is_known_again",
 		crate::gateway::keys,
 	),
+	("what_the_daemon_does_is_told_in_numbers", metrics),
 	("a_second_daemon_with_the_same_key_waits", second_daemon),
 	("an_owner_who_is_back_has_the_machine", owner_is_back),
 	(
@@ -139,6 +140,63 @@ pub fn status_of(folder: &Path) -> Value {
 		.output()
 		.unwrap();
 	serde_json::from_slice(&output.stdout).unwrap_or_default()
+}
+
+/// Whatever the dashboard shows is there, and right.
+fn metrics(devnet: &Devnet) {
+	let lease = job(600, 1).start(devnet);
+	kill_daemon(devnet);
+	let path = devnet.provider_folder(0).join("provider.toml");
+	let before = std::fs::read_to_string(&path).unwrap();
+	let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+	let listen = port.local_addr().unwrap();
+	drop(port);
+	let more = format!("{before}\n[metrics]\nlisten = \"{listen}\"\n");
+	std::fs::write(&path, more).unwrap();
+	start_daemon(devnet);
+	let mut text = String::new();
+	let read = |text: &str, name: &str| {
+		let mut lines = text.lines();
+		let found = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+		found.and_then(|value| value.parse::<f64>().ok())
+	};
+	wait_until(Duration::from_secs(40), "the numbers are right", || {
+		let said = crate::services::page(&listen.to_string(), "/metrics");
+		text = said.unwrap_or_default();
+		let is = |name: &str, value: f64| read(&text, name) == Some(value);
+		is("leasehold_provider_on_duty", 1.0)
+			&& is("leasehold_provider_leases{phase=\"running\"}", 1.0)
+			&& is("leasehold_provider_reserved_cpu_cores", 0.1)
+			&& read(&text, "leasehold_provider_heartbeats_total") >= Some(1.0)
+	})
+	.unwrap_or_else(|error| panic!("{error}: {text}"));
+	status(devnet, lease);
+	let answers = "leasehold_provider_gateway_answers_total{class=\"2xx\"}";
+	wait_until(Duration::from_secs(5), "the answer is counted", || {
+		text = crate::services::page(&listen.to_string(), "/metrics").unwrap();
+		read(&text, answers) >= Some(1.0)
+	})
+	.unwrap_or_else(|error| panic!("{error}: {text}"));
+	let dashboard = include_str!("../../../dist/grafana.json");
+	let words = dashboard.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+	let names = words.filter(|word| {
+		["leasehold_provider_", "process_"]
+			.iter()
+			.any(|start| word.starts_with(start))
+	});
+	for name in names {
+		// Only services have replicas.
+		let none = name == "leasehold_provider_replicas";
+		let there = text.lines().any(|line| line.starts_with(name));
+		assert!(none || there, "{name}: {text}");
+	}
+	kill_daemon(devnet);
+	std::fs::write(&path, before).unwrap();
+	start_daemon(devnet);
+	let (json, code) = devnet
+		.json("//Tenant", &["close", &lease.to_string()])
+		.unwrap();
+	assert_eq!(code, 0, "{json}");
 }
 
 fn distrusts(devnet: &Devnet, why: &str) {
