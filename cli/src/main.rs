@@ -10,7 +10,7 @@ mod output;
 mod tenant;
 mod validate;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use output::{Failure, Format, Out};
 use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
 
@@ -53,8 +53,8 @@ struct Arguments {
 	/// File with the key's password; asked for if left out.
 	#[arg(long, global = true, help_heading = GLOBAL, hide_short_help = true, env = "LEASEHOLD_PASSWORD_FILE")]
 	password_file: Option<PathBuf>,
-	/// Where keys and open deployments are kept.
-	#[arg(long, global = true, help_heading = GLOBAL, hide_short_help = true, env = "LEASEHOLD_DIR", default_value_os_t = default_dir())]
+	/// Where keys and open deployments are kept; `leasehold` in $XDG_DATA_HOME or ~/.local/share if left out.
+	#[arg(long, global = true, help_heading = GLOBAL, hide_short_help = true, env = "LEASEHOLD_DIR", default_value_os_t = default_dir(), hide_default_value = true)]
 	dir: PathBuf,
 	/// How results are written.
 	#[arg(long, global = true, help_heading = GLOBAL, hide_short_help = true, value_enum, default_value = "table")]
@@ -122,6 +122,10 @@ enum Command {
 	Balance,
 	/// Start a chain, providers and a funded tenant on this machine.
 	Devnet(devnet::Devnet),
+	/// Write what lets a shell complete the commands: `leasehold completions bash > /etc/bash_completion.d/leasehold`.
+	Completions { shell: clap_complete::Shell },
+	/// Write man pages into a folder.
+	Man { folder: PathBuf },
 }
 
 /// What every command needs.
@@ -133,8 +137,30 @@ pub struct Context {
 	pub out: Out,
 }
 
+/// Says what is wrong with the arguments; as JSON, if that is wanted. Help is no error.
+fn misused(error: &clap::Error) -> ExitCode {
+	let words: Vec<_> = std::env::args().collect();
+	let is_wanted = |pair: &[String]| pair == ["--output", "json"];
+	let json = words.windows(2).any(is_wanted) || words.iter().any(|word| word == "--output=json");
+	if json && error.use_stderr() {
+		let text = error.render().to_string();
+		let what = text.lines().next().unwrap_or_default();
+		let what = what.trim_start_matches("error: ");
+		let value = serde_json::json!({
+			"error": what, "advice": "`--help` shows how it is called.", "code": 2,
+		});
+		output::print(&format!("{value:#}"));
+	}
+	// What cannot be written cannot be told either.
+	let _ = error.print();
+	ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
+}
+
 fn main() -> ExitCode {
-	let arguments = Arguments::parse();
+	let arguments = match Arguments::try_parse() {
+		Ok(arguments) => arguments,
+		Err(error) => return misused(&error),
+	};
 	let level = if arguments.verbose {
 		"debug,jsonrpsee=info,hyper=info"
 	} else {
@@ -190,6 +216,18 @@ fn main() -> ExitCode {
 			Command::Providers(providers) => providers.run(&context).await,
 			Command::Balance => tenant::balance(&context).await,
 			Command::Devnet(devnet) => devnet.run(&context).await,
+			Command::Completions { shell } => {
+				let (mut command, mut text) = (Arguments::command(), Vec::new());
+				clap_complete::generate(shell, &mut command, "leasehold", &mut text);
+				output::print(&String::from_utf8_lossy(&text));
+				Ok(())
+			}
+			Command::Man { folder } => std::fs::create_dir_all(&folder)
+				.and_then(|()| clap_mangen::generate_to(Arguments::command(), &folder))
+				.map_err(|error| {
+					let what = format!("{}: {error}", folder.display());
+					Failure::new(1, what, "Name a folder that you may write to.")
+				}),
 		}
 	};
 	// In a task of its own: it also comes through while a question waits for its answer.

@@ -27,7 +27,7 @@ mod store;
 mod trust;
 mod update;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use leasehold_client::ChainError;
 use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
 
@@ -80,6 +80,10 @@ enum Command {
 	Why(operate::Why),
 	/// Close the networks of services off from this machine, its network and each other, by a firewall table.
 	SetupNetwork(firewall::SetupNetwork),
+	/// Write what lets a shell complete the commands.
+	Completions { shell: clap_complete::Shell },
+	/// Write man pages into a folder.
+	Man { folder: PathBuf },
 	/// Look what a container gets through to. Started by the daemon, in a container.
 	#[command(hide = true)]
 	Probe { targets: Vec<String> },
@@ -135,6 +139,14 @@ fn main() -> ExitCode {
 			Command::Update => operate::update(&arguments.dir).await,
 			Command::RotateKey => operate::rotate_key(&arguments.dir).await,
 			Command::SetupNetwork(setup) => setup.run(&arguments.dir),
+			Command::Completions { shell } => {
+				let (mut command, mut out) = (Arguments::command(), std::io::stdout());
+				clap_complete::generate(shell, &mut command, "leasehold-provider", &mut out);
+				Ok(())
+			}
+			Command::Man { folder } => std::fs::create_dir_all(&folder)
+				.and_then(|()| clap_mangen::generate_to(Arguments::command(), &folder))
+				.map_err(|error| anyhow::anyhow!("{}: {error}", folder.display())),
 			Command::Probe { targets } => executor::container::probe(&targets).await,
 			Command::EndRunners => executor::wasm::end_below(&arguments.dir),
 			Command::Runner { .. } => Ok(()),
