@@ -46,6 +46,16 @@ pub type Socket = WebSocketStream<TlsStream<TcpStream>>;
 /// SHA-256 of nothing.
 pub const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
+/// From where on a log is wanted.
+pub enum From {
+	/// Bytes to skip.
+	Offset(u64),
+	/// The last so many records.
+	Last(u64),
+	/// Unix milliseconds.
+	Time(u64),
+}
+
 /// Where a service is reached.
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
@@ -565,16 +575,21 @@ impl Gateway {
 		urls.chain(ports).collect()
 	}
 
-	/// The log from an offset on, of a service's replica if one is named. With `follow` until the lease is over.
+	/// A log from somewhere on, of a service's replica if one is named. With `follow` until the lease is over.
 	pub async fn log(
 		&self,
-		from: u64,
+		from: &From,
 		follow: bool,
 		replica: Option<&(String, u32)>,
 	) -> Result<Response, Failure> {
 		let which = replica.map(|(service, n)| format!("&service={service}&replica={n}"));
 		let which = which.unwrap_or_default();
-		let path = self.path(&format!("logs?from={from}&follow={follow}{which}"));
+		let from = match from {
+			From::Offset(bytes) => format!("from={bytes}"),
+			From::Last(records) => format!("tail={records}"),
+			From::Time(millis) => format!("since={millis}"),
+		};
+		let path = self.path(&format!("logs?{from}&follow={follow}{which}"));
 		self.request(Method::GET, &path, EMPTY, HeaderMap::new(), None)
 			.await
 	}

@@ -139,13 +139,17 @@ pub struct Context {
 
 /// Says what is wrong with the arguments; as JSON, if that is wanted. Help is no error.
 fn misused(error: &clap::Error) -> ExitCode {
-	let words: Vec<_> = std::env::args().collect();
+	let words = std::env::args_os();
+	let words: Vec<_> = words
+		.map(|word| word.to_string_lossy().into_owned())
+		.collect();
 	let is_wanted = |pair: &[String]| pair == ["--output", "json"];
 	let json = words.windows(2).any(is_wanted) || words.iter().any(|word| word == "--output=json");
 	if json && error.use_stderr() {
 		let text = error.render().to_string();
-		let what = text.lines().next().unwrap_or_default();
+		let what = text.split("\n\nUsage").next().unwrap_or_default();
 		let what = what.trim_start_matches("error: ");
+		let what = what.split_whitespace().collect::<Vec<_>>().join(" ");
 		let value = serde_json::json!({
 			"error": what, "advice": "`--help` shows how it is called.", "code": 2,
 		});

@@ -68,7 +68,7 @@ struct Names {
 }
 
 /// The host of a URL, without brackets.
-fn host(url: &str) -> anyhow::Result<String> {
+pub fn host(url: &str) -> anyhow::Result<String> {
 	let url = reqwest::Url::parse(url).with_context(|| format!("`{url}` is no address"))?;
 	let host = url.host_str().context("the address has no host")?;
 	Ok(host.trim_matches(['[', ']']).to_owned())
@@ -210,7 +210,12 @@ impl Identity {
 			.with_context(|| current.display().to_string())?;
 		let mut had = self.served.write();
 		*had.as_deref_mut().ok().context("the TLS key is locked")? = served;
-		Ok(())
+		drop(had);
+		// What the gateway has signed itself for names of services was of the former key.
+		match &self.names {
+			Some(names) if names.files.is_none() => names.sign(&pair),
+			_ => Ok(()),
+		}
 	}
 
 	/// Reads the certificate for names of services again if it has changed.
@@ -283,6 +288,15 @@ impl Names {
 			files,
 			served: RwLock::new(served),
 		}))
+	}
+
+	/// Shows a certificate that this key has signed for itself.
+	fn sign(&self, pair: &KeyPair) -> anyhow::Result<()> {
+		let certified = certified(pair, &format!("*.{}", self.domain))?;
+		let mut served = self.served.write();
+		let served = served.as_deref_mut().ok();
+		*served.context("the certificate for names is locked")? = (None, certified);
+		Ok(())
 	}
 
 	fn has(&self, name: &str) -> bool {

@@ -10,10 +10,93 @@ use crate::executor::Attempt;
 use serde::{Deserialize, Serialize};
 use std::{
 	fs::File,
-	io::{BufRead as _, BufReader, Write as _},
+	io::{BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _},
 	path::{Path, PathBuf},
 	time::{SystemTime, UNIX_EPOCH},
 };
+
+/// Bytes that are looked through at a time.
+const BLOCK: u64 = 64 << 10;
+
+/// How many bytes stand before the last so many records.
+pub fn before_last(folder: &Path, records: u64) -> std::io::Result<u64> {
+	let found = segments(folder)?;
+	let mut ends = 0u64;
+	for (start, path) in found.iter().rev() {
+		let mut file = File::open(path)?;
+		let mut at = file.metadata()?.len();
+		let mut block = Vec::new();
+		while at > 0 {
+			let begin = at.saturating_sub(BLOCK);
+			block.clear();
+			file.seek(SeekFrom::Start(begin))?;
+			let mut part = (&file).take(at.saturating_sub(begin));
+			part.read_to_end(&mut block)?;
+			for (n, _) in block.iter().enumerate().rev().filter(|(_, b)| **b == b'\n') {
+				// The end of the record before them.
+				if ends == records {
+					let n = u64::try_from(n).unwrap_or(0);
+					return Ok(start
+						.saturating_add(begin)
+						.saturating_add(n)
+						.saturating_add(1));
+				}
+				ends = ends.saturating_add(1);
+			}
+			at = begin;
+		}
+	}
+	Ok(found.first().map_or(0, |(start, _)| *start))
+}
+
+/// Where the first record behind a place begins, and when it was written; `None` if there is none.
+fn next_record(file: &mut File, at: u64) -> std::io::Result<Option<(u64, u64)>> {
+	// A record may begin at the place itself.
+	let begin = at.saturating_sub(1);
+	file.seek(SeekFrom::Start(begin))?;
+	let mut reader = BufReader::new(file);
+	let mut line = Vec::new();
+	let mut place = begin;
+	if at > 0 {
+		let skipped = reader.read_until(b'\n', &mut line)?;
+		place = place.saturating_add(u64::try_from(skipped).unwrap_or(0));
+		line.clear();
+	}
+	reader.read_until(b'\n', &mut line)?;
+	let record: Option<Record> = serde_json::from_slice(&line).ok();
+	Ok(record.map(|record| (place, record.time)))
+}
+
+/// How many bytes stand before the first record of a time, Unix milliseconds, or later.
+pub fn before_time(folder: &Path, time: u64) -> std::io::Result<u64> {
+	let found = segments(folder)?;
+	let mut here = None;
+	for (start, path) in &found {
+		let mut file = File::open(path)?;
+		let first = next_record(&mut file, 0)?;
+		if here.is_some() && first.is_none_or(|(_, written)| written >= time) {
+			break;
+		}
+		here = Some((*start, file));
+	}
+	let Some((start, mut file)) = here else {
+		return Ok(0);
+	};
+	// Records stand in the order of their times.
+	let (mut low, mut high) = (0, file.metadata()?.len());
+	while low < high {
+		let middle = low.midpoint(high);
+		match next_record(&mut file, middle)? {
+			Some((place, written)) if written < time && place < high => {
+				low = place.saturating_add(1);
+			}
+			_ => high = middle,
+		}
+	}
+	let place = next_record(&mut file, low)?.map(|(place, _)| place);
+	let end = file.metadata()?.len();
+	Ok(start.saturating_add(place.unwrap_or(end)))
+}
 
 /// One record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -314,6 +397,44 @@ mod tests {
 			let mut log = open();
 			assert_eq!((log.next(), log.last()), (200 + more, (19, 10 + more)));
 			log.write_at(19, "stdout", &[b'x'; 200]).unwrap();
+		}
+	}
+
+	#[test]
+	fn places_are_found_by_number_and_by_time() {
+		let folder = tempfile::tempdir().unwrap();
+		assert_eq!(before_last(folder.path(), 3).unwrap(), 0);
+		assert_eq!(before_time(folder.path(), 3).unwrap(), 0);
+		let mut log = LogWriter::open(folder.path(), "a", Some(4_000)).unwrap();
+		for n in 0..60u64 {
+			let text = "x".repeat(usize::try_from(n).unwrap());
+			log.write_at(n / 3, "stdout", text.as_bytes()).unwrap();
+		}
+		drop(log);
+		let first = segments(folder.path()).unwrap()[0].0;
+		assert!(first > 0, "some are gone");
+		let mut at = first;
+		// (bytes before it, when it was written)
+		let mut all = Vec::new();
+		for (_, path) in segments(folder.path()).unwrap() {
+			for line in std::fs::read_to_string(path).unwrap().split_inclusive('\n') {
+				let record: Record = serde_json::from_str(line).unwrap();
+				all.push((at, record.time));
+				at += line.len() as u64;
+			}
+		}
+		let end = at;
+		for records in 0..=all.len() + 2 {
+			let place = before_last(folder.path(), records as u64).unwrap();
+			let skipped = all.len().saturating_sub(records);
+			let expected = all.get(skipped).map_or(end, |(at, _)| *at);
+			assert_eq!(place, expected, "the last {records}");
+		}
+		for time in 0..=25 {
+			let place = before_time(folder.path(), time).unwrap();
+			let later = all.iter().find(|(_, written)| *written >= time);
+			let expected = later.map_or(end, |(at, _)| *at);
+			assert_eq!(place, expected, "from {time} on");
 		}
 	}
 }

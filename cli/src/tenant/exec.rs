@@ -170,7 +170,7 @@ async fn hear(
 		};
 		match bytes.first() {
 			Some(&channel @ (STDOUT | STDERR)) => {
-				// Who reads it may take long; pings go on meanwhile.
+				// Who reads it may take a while; pings go on meanwhile.
 				let written = tokio::task::spawn_blocking(move || {
 					let bytes = bytes.get(1..).unwrap_or_default();
 					match channel {

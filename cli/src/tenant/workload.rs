@@ -2,7 +2,7 @@
 
 use super::{connect, session};
 use crate::{
-	gateway::Gateway,
+	gateway::{From, Gateway},
 	output::{table, Failure},
 	Context,
 };
@@ -15,7 +15,11 @@ use leasehold_client::{
 };
 use leasehold_manifest::result::result_hash;
 use serde_json::json;
-use std::{io::Write as _, path::PathBuf};
+use std::{
+	io::Write as _,
+	path::PathBuf,
+	time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 #[derive(Debug, Args)]
 pub struct Logs {
@@ -23,6 +27,12 @@ pub struct Logs {
 	/// Go on until the job has ended, or the lease of a service.
 	#[arg(long, short)]
 	follow: bool,
+	/// Only the last so many lines.
+	#[arg(long, value_name = "LINES")]
+	tail: Option<u64>,
+	/// Only what was written so long ago or later, as `10m` or `2d`.
+	#[arg(long, value_name = "TIME", conflicts_with = "tail", value_parser = crate::deploy::duration)]
+	since: Option<Duration>,
 	/// Whose log, in a lease of several services.
 	#[arg(long)]
 	service: Option<String>,
@@ -36,8 +46,18 @@ impl Logs {
 		let (chain, connection) = connect(context).await?;
 		let (gateway, _) = session(context, &chain, &connection, self.lease).await?;
 		let replica = self.service.map(|service| (service, self.replica));
+		let now = SystemTime::now().duration_since(UNIX_EPOCH);
+		let millis = |since: Duration| {
+			let then = now.unwrap_or_default().saturating_sub(since);
+			u64::try_from(then.as_millis()).unwrap_or(0)
+		};
+		let from = match (self.tail, self.since) {
+			(Some(records), _) => From::Last(records),
+			(None, Some(since)) => From::Time(millis(since)),
+			(None, None) => From::Offset(0),
+		};
 		let out = std::io::stdout();
-		show_log(context, &gateway, self.follow, replica.as_ref(), out).await
+		show_log(context, &gateway, from, self.follow, replica.as_ref(), out).await
 	}
 }
 
@@ -46,14 +66,14 @@ impl Logs {
 pub async fn show_log(
 	context: &Context,
 	gateway: &Gateway,
+	mut from: From,
 	follow: bool,
 	replica: Option<&(String, u32)>,
 	mut records: impl std::io::Write,
 ) -> Result<(), Failure> {
-	let mut offset = 0u64;
 	let mut tries = 0u32;
 	loop {
-		let answer = match gateway.log(offset, follow, replica).await {
+		let answer = match gateway.log(&from, follow, replica).await {
 			Ok(answer) => answer,
 			// A provider that restarts comes back; the offset keeps the place.
 			Err(failure) if failure.code == 6 && follow && tries < 30 => {
@@ -62,6 +82,13 @@ pub async fn show_log(
 				continue;
 			}
 			Err(failure) => return Err(failure),
+		};
+		// Where it begins, if that was not named by bytes.
+		let begin = answer.headers().get("leasehold-offset");
+		let begin = begin.and_then(|value| value.to_str().ok()?.parse().ok());
+		let mut offset = match from {
+			From::Offset(offset) => offset,
+			_ => begin.unwrap_or(0),
 		};
 		let mut stream = answer.bytes_stream();
 		let mut rest = Vec::new();
@@ -80,6 +107,7 @@ pub async fn show_log(
 				offset = offset.saturating_add(gap.unwrap_or(length));
 			}
 		}
+		from = From::Offset(offset);
 		match (broken, follow) {
 			(true, true) => {}
 			(true, false) => {

@@ -197,18 +197,25 @@ pub async fn check_headers(
 /// For how long what was granted holds.
 pub struct Lasting {
 	pub lease: u64,
+	/// Whose it is: a fork may give the number to another.
+	of: (Option<u64>, [u8; 32], [u8; 32]),
 	epoch: u32,
 	expires: u64,
 }
 
+fn whose(row: &LeaseRow) -> (Option<u64>, [u8; 32], [u8; 32]) {
+	(row.order, row.tenant, row.access)
+}
+
 impl Lasting {
 	/// That of a request that was allowed.
-	pub fn of(lease: u64, headers: &HeaderMap) -> Result<Self, Refused> {
+	pub fn of(row: &LeaseRow, headers: &HeaderMap) -> Result<Self, Refused> {
 		let grant: Option<SignedGrant> = read(headers, "leasehold-grant");
 		let grant = grant.and_then(|grant| Grant::parse(&grant.text));
 		let Grant { epoch, expires, .. } = grant.ok_or_else(|| forbidden(Refusal::Malformed))?;
 		Ok(Self {
-			lease,
+			lease: row.lease,
+			of: whose(row),
 			epoch,
 			expires,
 		})
@@ -220,6 +227,7 @@ impl Lasting {
 			return Err(Refusal::Expired);
 		}
 		match gateway.shared.store.lease(self.lease) {
+			Ok(Some(row)) if whose(&row) != self.of => Err(Refusal::BadGrant),
 			Ok(Some(row)) if row.epoch > self.epoch => Err(Refusal::Revoked),
 			// What cannot be read now is read the next time.
 			_ => Ok(()),

@@ -46,6 +46,8 @@ use tokio::{
 const FIRST: Duration = Duration::from_secs(10);
 /// How long a client may say nothing, not even a ping.
 const SILENCE: Duration = Duration::from_secs(60);
+/// How often a client is told that the gateway is here, whatever it waits for.
+const PING: Duration = Duration::from_secs(15);
 /// How often it is looked whether a session may go on.
 const LOOK: Duration = Duration::from_secs(5);
 /// Pause after what is asked of a command beside its input: each of it is a call to the engine.
@@ -159,7 +161,7 @@ pub async fn exec(
 	let digest = flow::header_text(&headers, "leasehold-digest").unwrap_or_default();
 	let facts = ("GET", path.as_str(), digest.as_str());
 	let row = access::check_headers(&gateway, lease, Scope::Exec, &headers, facts).await?;
-	let lasting = Lasting::of(lease, &headers)?;
+	let lasting = Lasting::of(&row, &headers)?;
 	let service = service(&gateway, &row, &which)?;
 	if matches!(service.program, Program::Module(_)) {
 		let why = "a module has nothing that a command could be run in; its log tells what it does";
@@ -271,14 +273,20 @@ async fn attend(
 	let (mut sink, mut stream) = socket.split();
 	let heard = Heard::new();
 	let out = async {
-		while let Some((is_error, bytes)) = output.next().await {
-			let channel = if is_error { STDERR } else { STDOUT };
-			let part = Message::Binary(message(channel, &bytes).into());
+		let mut ping = tokio::time::interval(PING);
+		loop {
+			let part = tokio::select! {
+				part = output.next() => {
+					let Some((is_error, bytes)) = part else { return true };
+					let channel = if is_error { STDERR } else { STDOUT };
+					Message::Binary(message(channel, &bytes).into())
+				}
+				_ = ping.tick() => Message::Ping(Default::default()),
+			};
 			if !send(&mut sink, part).await {
 				return false;
 			}
 		}
-		true
 	};
 	let into = async {
 		loop {
@@ -350,7 +358,7 @@ pub async fn forward(
 	let path = path.unwrap_or_default();
 	let facts = ("GET", path.as_str(), flow::EMPTY);
 	let row = access::check_headers(&gateway, lease, Scope::Forward, &headers, facts).await?;
-	let lasting = Lasting::of(lease, &headers)?;
+	let lasting = Lasting::of(&row, &headers)?;
 	let which = Which {
 		service: Some(name),
 		replica: which.replica,
@@ -381,17 +389,20 @@ async fn pass(gateway: &Gateway, lasting: &Lasting, socket: WebSocket, stream: B
 	let heard = Heard::new();
 	let out = async {
 		let mut buffer = vec![0; MAX_MESSAGE];
+		let mut ping = tokio::time::interval(PING);
+		let mut more = true;
 		loop {
-			let Ok(n) = reader.read(&mut buffer).await else {
-				return;
+			let part = tokio::select! {
+				read = reader.read(&mut buffer), if more => {
+					let Ok(n) = read else { return };
+					// The other direction may go on.
+					more = n > 0;
+					Message::Binary(buffer.get(..n).unwrap_or_default().to_vec().into())
+				}
+				_ = ping.tick() => Message::Ping(Default::default()),
 			};
-			let bytes = buffer.get(..n).unwrap_or_default().to_vec();
-			if !send(&mut sink, Message::Binary(bytes.into())).await {
+			if !send(&mut sink, part).await {
 				return;
-			}
-			if n == 0 {
-				// The other direction may go on.
-				return std::future::pending().await;
 			}
 		}
 	};

@@ -11,7 +11,7 @@ use crate::{
 use axum::{
 	body::{Body, Bytes},
 	extract::{Path, Query, Request, State},
-	http::{header, HeaderMap, StatusCode},
+	http::{header, HeaderMap, HeaderName, StatusCode},
 	response::{IntoResponse as _, Response},
 	Json,
 };
@@ -275,6 +275,10 @@ pub struct LogQuery {
 	/// Bytes to skip: an offset that an earlier answer led to.
 	#[serde(default)]
 	from: u64,
+	/// In place of that: the last so many records.
+	tail: Option<u64>,
+	/// In place of that: what was written from this time on, Unix milliseconds.
+	since: Option<u64>,
 	/// Whether to go on until the lease is closed.
 	#[serde(default)]
 	follow: bool,
@@ -336,11 +340,21 @@ pub async fn logs(
 	let path = path_of(&request);
 	let facts = ("GET", path.as_str(), EMPTY);
 	let row = access::check_headers(&gateway, lease, Scope::Logs, request.headers(), facts).await?;
-	let lasting = access::Lasting::of(lease, request.headers())?;
+	let lasting = access::Lasting::of(&row, request.headers())?;
 	let folder = log_folder(&gateway, &row, &query)?;
+	let from = tokio::task::spawn_blocking({
+		let folder = folder.clone();
+		move || match (query.tail, query.since) {
+			// There may be no log yet.
+			(Some(records), _) => log::before_last(&folder, records).unwrap_or(0),
+			(None, Some(time)) => log::before_time(&folder, time).unwrap_or(0),
+			(None, None) => query.from,
+		}
+	});
+	let from = from.await.map_err(internal)?;
 	let (sender, receiver) = tokio::sync::mpsc::channel::<std::io::Result<Bytes>>(16);
 	tokio::spawn(async move {
-		let mut at = query.from;
+		let mut at = from;
 		loop {
 			// Looked at before reading, so that nothing written in between is missed.
 			let over = !query.follow || is_over(&gateway, lease);
@@ -380,7 +394,14 @@ pub async fn logs(
 		}
 	});
 	let body = Body::from_stream(tokio_stream::wrappers::ReceiverStream::new(receiver));
-	Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response())
+	let headers = [
+		(header::CONTENT_TYPE, "application/x-ndjson".to_owned()),
+		(
+			HeaderName::from_static("leasehold-offset"),
+			from.to_string(),
+		),
+	];
+	Ok((headers, body).into_response())
 }
 
 fn is_over(gateway: &Gateway, lease: u64) -> bool {

@@ -1,6 +1,9 @@
 //! The listener: TLS, and what one address may have of it.
 
-use super::{proxy::Proxy, Refused, API};
+use super::{
+	proxy::{plain, Asked, Proxy},
+	Refused, API,
+};
 use crate::daemon::Shared;
 use anyhow::Context as _;
 use axum::{
@@ -33,10 +36,15 @@ use tower::ServiceExt as _;
 
 /// Connections at a time, of all and of one address.
 const CONNECTIONS: usize = 4_096;
-/// Files that are left for all else, at least: half of those that this process may have open.
-const MOST_OF_FILES: u64 = 2;
-/// Calls at a time, of all and of one address: the body of each is in memory, of whomever it comes.
-const CALLS: (usize, usize) = (64, 16);
+/// Which part of the files that this process may have open: a place may take two of them, and others need some.
+const PART_OF_FILES: u64 = 4;
+/// Large calls at a time, of all and of one address: the body of each is in memory, of whomever it comes.
+const CALLS: (usize, usize) = (256, 8);
+/// Up to so many bytes a call is a small one.
+const SMALL_CALL: u64 = 64 << 10;
+/// How long a client that says nothing is asked whether it is there, and how long it may leave that unanswered,
+/// seconds.
+const ALIVE: (u64, u32) = (30, 60_000);
 const CONNECTIONS_OF_ONE: usize = 256;
 /// Requests a second of one address, and how many it may save up.
 const REQUESTS: NonZeroU32 = NonZeroU32::new(200).unwrap();
@@ -65,7 +73,7 @@ fn places() -> usize {
 		tracing::debug!(%error, "no more files may be open than before");
 	}
 	let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-	let places = usize::try_from(files / MOST_OF_FILES).unwrap_or(CONNECTIONS);
+	let places = usize::try_from(files / PART_OF_FILES).unwrap_or(CONNECTIONS);
 	let places = places.min(CONNECTIONS);
 	if places < CONNECTIONS {
 		tracing::warn!(
@@ -125,12 +133,6 @@ impl<K: Copy + Eq + Hash> Seats<K> {
 			who,
 			_one: one,
 		})
-	}
-}
-
-impl<K: Copy + Eq + Hash> Seat<K> {
-	pub fn who(&self) -> K {
-		self.who
 	}
 }
 
@@ -218,7 +220,14 @@ pub async fn serve(
 				continue;
 			};
 			counted.connections.fetch_add(1, Ordering::Relaxed);
-			tokio::spawn(connection(door.clone(), stream, seat, stopped.clone()));
+			let peer = peer.ip().to_canonical();
+			tokio::spawn(connection(
+				door.clone(),
+				stream,
+				peer,
+				seat,
+				stopped.clone(),
+			));
 		}
 		drop(listener);
 		// Each of them ends with the request that it is at.
@@ -227,13 +236,28 @@ pub async fn serve(
 	}))
 }
 
+/// Has the system end a connection whose other side is gone without a word.
+fn stay_alive(stream: &TcpStream) {
+	use rustix::net::sockopt;
+	let set = || {
+		sockopt::set_socket_keepalive(stream, true)?;
+		sockopt::set_tcp_keepidle(stream, Duration::from_secs(ALIVE.0))?;
+		sockopt::set_tcp_user_timeout(stream, ALIVE.1)
+	};
+	if let Err(error) = set() {
+		tracing::debug!(%error, "a connection may outlive its other side");
+	}
+}
+
 async fn connection(
 	door: Arc<Door>,
 	stream: TcpStream,
+	peer: IpAddr,
 	seat: Seat<IpAddr>,
 	mut stopped: watch::Receiver<bool>,
 ) {
 	let _ = stream.set_nodelay(true);
+	stay_alive(&stream);
 	let address = seat.who;
 	// What it is made to something else for goes on counting.
 	let seat = Arc::new(seat);
@@ -246,7 +270,7 @@ async fn connection(
 	};
 	let service = service_fn(|request: Request<Incoming>| {
 		let (door, seat) = (door.clone(), seat.clone());
-		async move { Ok::<_, Infallible>(door.answer(seat, request).await) }
+		async move { Ok::<_, Infallible>(door.answer(peer, seat, request).await) }
 	});
 	let connection = hyper::server::conn::http1::Builder::new()
 		.timer(TokioTimer::new())
@@ -272,16 +296,36 @@ async fn connection(
 	}
 }
 
+/// Whether a request says that its body is small.
+fn is_small(request: &Request<Incoming>) -> bool {
+	let size = hyper::body::Body::size_hint(request.body());
+	size.upper().is_some_and(|most| most <= SMALL_CALL)
+}
+
 impl Door {
-	async fn answer(&self, seat: Arc<Seat<IpAddr>>, mut request: Request<Incoming>) -> Response {
-		let named = self.proxy.as_ref().and_then(|proxy| {
-			let name = proxy.name(&request)?;
-			Some((proxy, name))
+	async fn answer(
+		&self,
+		peer: IpAddr,
+		seat: Arc<Seat<IpAddr>>,
+		mut request: Request<Incoming>,
+	) -> Response {
+		let asked = self.proxy.as_ref().and_then(|proxy| {
+			let asked = proxy.asked(&request)?;
+			Some((proxy, asked))
 		});
-		// How often a service is asked is its tenant's affair.
 		let counted = &self.shared.counted;
-		if let Some((proxy, name)) = named {
-			let answer = proxy.answer(name, request, seat).await;
+		if let Some((proxy, asked)) = asked {
+			let answer = match asked {
+				// How often a service is asked is its tenant's affair.
+				Asked::Service(route) => proxy.answer(&route, request, peer, seat).await,
+				_ if self.rates.check_key(&seat.who).is_err() => {
+					plain(StatusCode::TOO_MANY_REQUESTS, "too many requests")
+				}
+				Asked::Nothing => plain(StatusCode::NOT_FOUND, "there is no such service here"),
+				Asked::Malformed => {
+					plain(StatusCode::BAD_REQUEST, "the request must name one host")
+				}
+			};
 			counted.answered(answer.status(), true);
 			return answer;
 		}
@@ -289,7 +333,7 @@ impl Door {
 		request.extensions_mut().insert(seat);
 		// Given back with the answer.
 		let call = match request.uri().path() {
-			"/rpc" => self.calls.take(address).map(Some),
+			"/rpc" if !is_small(&request) => self.calls.take(address).map(Some),
 			_ => Some(None),
 		};
 		let mut answer = match self.rates.check_key(&address).ok().and(call) {
@@ -298,7 +342,7 @@ impl Door {
 				Err(never) => match never {},
 			},
 			None => {
-				let why = "too many requests from one address; wait a moment".to_owned();
+				let why = "too many requests at a time; wait a moment".to_owned();
 				Refused(StatusCode::TOO_MANY_REQUESTS, why).into_response()
 			}
 		};

@@ -31,7 +31,7 @@ const MAX_CALL: u32 = 3 << 20;
 /// Sessions at a time, of all tenants and of one.
 const SESSIONS: (usize, usize) = (1_024, 64);
 /// How long a call may take, with its body.
-const CALL: Duration = Duration::from_secs(30);
+const CALL: Duration = Duration::from_secs(20);
 
 /// What the gateway's parts share.
 #[derive(Clone)]
@@ -72,8 +72,7 @@ pub async fn serve(
 	let listen = shared.config.gateway.listen;
 	let tls = shared.identity.server_config()?;
 	let cors = cors(&shared.config.gateway.origins)?;
-	let domain = shared.config.gateway.domain.as_deref();
-	let proxy = domain.map(|domain| Proxy::new(shared.clone(), domain, stopped.clone()));
+	let proxy = Proxy::of(&shared, stopped.clone())?;
 	let all = shared.clone();
 	let gateway = Gateway {
 		shared,

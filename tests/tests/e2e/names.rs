@@ -15,12 +15,12 @@ use tokio_rustls::{client::TlsStream, rustls::pki_types::ServerName, TlsConnecto
 
 /// Shows what it is told, counts what it is sent, and has a large file.
 const SHOWS: &str = r##"mkdir -p /www/cgi-bin; cd /www
-printf '#!/bin/sh\necho; busybox env\n' > cgi-bin/env; printf '#!/bin/sh\necho; cat | wc -c\n' > cgi-bin/count
+printf '#!/bin/sh\necho; busybox env\n' > cgi-bin/env; printf '#!/bin/sh\necho; cat | wc -c\n' > cgi-bin/count; printf '#!/bin/sh\nsleep 20; echo\n' > cgi-bin/slow
 busybox chmod +x cgi-bin/*; dd if=/dev/zero of=large bs=1M count=48 2>/dev/null; exec httpd -f -p 8080 -h /www"##;
 
 /// Takes the connection for something else, and says back what it hears.
 const SWITCHES: &str = r##"echo 'while read line && [ ${#line} -gt 1 ]; do :; done
-printf "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n"; exec cat' > /do
+printf "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"; exec cat' > /do
 exec nc -ll -p 8080 -e sh /do"##;
 
 const BY_NAME: &str =
@@ -84,8 +84,11 @@ async fn heard(stream: &mut TlsStream<TcpStream>, until: &str) -> String {
 pub fn names(devnet: &Devnet) {
 	ready(devnet);
 	let hidden = "    expose:\n      - port: 8080\n        to: [{ service: web }]\n";
+	let options =
+		format!("{BY_NAME}        http_options: {{ max_body_size: 4096, read_timeout: 1500 }}\n");
 	let services = [
 		Service("web", SHOWS, BY_NAME),
+		Service("small", SHOWS, &options),
 		Service("hidden", "exec httpd -f -p 8080 -h /", hidden),
 		Service("my-echo", SWITCHES, BY_NAME),
 	];
@@ -116,6 +119,28 @@ pub fn names(devnet: &Devnet) {
 			assert!(said.lines().any(|one| one == line), "{line}: {said}");
 		}
 		assert!(!said.contains("SECRET"), "{said}");
+		// The gateway's own host is no service's, and neither are others.
+		for other in ["127.0.0.1", "nobody.example"] {
+			let asked = client.get(web.join("cgi-bin/env").unwrap());
+			let answer = asked.header("host", other).send().await.unwrap();
+			assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+			assert!(answer.headers().contains_key("api"), "{answer:?}");
+		}
+		// Never mind how much is said to be there.
+		let small = url(&json, "small").join("cgi-bin/count").unwrap();
+		let client = door.client(&small);
+		let post = |size: usize| client.post(small.clone()).body(vec![7u8; size]).send();
+		let answer = post(4_000).await.unwrap();
+		assert_eq!(answer.text().await.unwrap().trim(), "4000");
+		let large = post(5_000).await;
+		assert!(large.is_err() || large.unwrap().status() == 413);
+		let answer = client
+			.get(small.join("slow").unwrap())
+			.send()
+			.await
+			.unwrap();
+		assert_eq!(answer.status(), StatusCode::GATEWAY_TIMEOUT);
+		let client = door.client(&web);
 
 		// Of any size, and nothing of it is kept here.
 		let pid = devnet.provider_pid(0).unwrap();
@@ -138,7 +163,9 @@ pub fn names(devnet: &Devnet) {
 			"web".to_owned(),
 		] {
 			let other = host.replace(&format!("web-{lease}"), &other);
-			let url: Url = format!("https://{other}:{port}/").parse().unwrap();
+			let url: Url = format!("https://{other}:{port}/cgi-bin/env")
+				.parse()
+				.unwrap();
 			let answer = door.client(&url).get(url).send().await.unwrap();
 			assert_eq!(answer.status(), StatusCode::NOT_FOUND, "{other}");
 			let said = answer.text().await.unwrap();
@@ -149,12 +176,12 @@ pub fn names(devnet: &Devnet) {
 		let echo = echo.host_str().unwrap();
 		let mut stream = door.by_hand(echo).await;
 		let asks = format!(
-			"GET / HTTP/1.1\r\nHost: {echo}\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n"
+			"GET / HTTP/1.1\r\nHost: {echo}\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
 		);
 		stream.write_all(asks.as_bytes()).await.unwrap();
 		let said = heard(&mut stream, "\r\n\r\n").await;
 		assert!(said.starts_with("HTTP/1.1 101 "), "{said}");
-		assert!(said.to_lowercase().contains("upgrade: echo"), "{said}");
+		assert!(said.to_lowercase().contains("upgrade: websocket"), "{said}");
 		stream.write_all(b"to and fro").await.unwrap();
 		assert_eq!(heard(&mut stream, "to and fro").await, "to and fro");
 
@@ -163,8 +190,10 @@ pub fn names(devnet: &Devnet) {
 	close(devnet, lease);
 	runtime.block_on(async {
 		let door = Door::of(devnet).await;
-		let answer = door.client(&web).get(web.clone()).send().await.unwrap();
-		assert_ne!(answer.status(), StatusCode::OK);
+		let env = web.join("cgi-bin/env").unwrap();
+		let answer = door.client(&web).get(env).send().await.unwrap();
+		let none = [StatusCode::NOT_FOUND, StatusCode::SERVICE_UNAVAILABLE];
+		assert!(none.contains(&answer.status()), "{answer:?}");
 	});
 }
 
@@ -183,16 +212,16 @@ async fn smuggled(door: &Door, host: &str) {
 	assert!(said.starts_with("HTTP/1.1 200 OK"), "{said}");
 	assert!(!said.contains("smuggled"), "{said}");
 	for bad in [
-		format!("POST / HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
+		format!("POST /cgi-bin/env HTTP/1.1\r\nHost: {host}\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"),
 		format!(
-			"POST / HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"
+			"POST /cgi-bin/env HTTP/1.1\r\nHost: {host}\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"
 		),
-		format!("GET / HTTP/1.1\r\nHost: {host}\r\nHost: other\r\n\r\n"),
-		format!("GET / HTTP/1.1\r\nHost: {host}\r\nX : y\r\n\r\n"),
+		format!("GET /cgi-bin/env HTTP/1.1\r\nHost: {host}\r\nHost: other\r\n\r\n"),
+		format!("GET /cgi-bin/env HTTP/1.1\r\nHost: {host}\r\nX : y\r\n\r\n"),
 	] {
 		let mut stream = door.by_hand(host).await;
 		stream.write_all(bad.as_bytes()).await.unwrap();
 		let said = heard(&mut stream, "\r\n").await;
-		assert!(said.starts_with("HTTP/1.1 40"), "{bad}: {said}");
+		assert!(said.starts_with("HTTP/1.1 400 "), "{bad}: {said}");
 	}
 }

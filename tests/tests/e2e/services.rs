@@ -240,7 +240,15 @@ echo looked; sleep 1000",
 		log(devnet, lease, "client").ends_with("looked\n")
 	})
 	.unwrap();
+	let part = |arguments: &[&str]| {
+		let mut logs = devnet.tenant(&["logs", &lease.to_string()]).unwrap();
+		let logs = logs.args(["--service", "client"]).args(arguments);
+		String::from_utf8(logs.output().unwrap().stdout).unwrap()
+	};
+	assert_eq!(part(&["--tail", "1"]), "looked\n");
+	assert_eq!(part(&["--tail", "100"]), part(&["--since", "1h"]));
 	let said = log(devnet, lease, "client");
+	assert_eq!(part(&["--since", "1h"]), said);
 	assert_eq!(
 		said, "CapEff:\t00000000000005fb\nit is me\nlooked\n",
 		"it reaches its neighbour and nothing else"

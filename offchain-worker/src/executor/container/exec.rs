@@ -246,7 +246,7 @@ impl Handle {
 		let Some(pid) = pid.filter(|pid| *pid > 1).and_then(Pid::from_raw) else {
 			return;
 		};
-		// Held, so that its number is nobody else's; an engine that was started anew may name a process of long ago.
+		// An engine that was started anew may name a process of long ago, whose number another has.
 		let Ok(held) = pidfd_open(pid, PidfdFlags::empty()) else {
 			return;
 		};

@@ -1,0 +1,293 @@
+//! Where a host name leads.
+
+use crate::{
+	daemon::Shared,
+	members::{self, Stream},
+	reconcile::manifest,
+	store::LeaseRow,
+};
+use axum::http::{uri::Authority, Uri};
+use futures::future::BoxFuture;
+use hyper::rt::{Read, ReadBufCursor, Write};
+use hyper_util::{
+	client::legacy::connect::{Connected, Connection},
+	rt::TokioIo,
+};
+use leasehold_manifest::{Expose, Service};
+use std::{
+	collections::HashMap,
+	io,
+	pin::Pin,
+	sync::{Arc, Mutex},
+	task::{Context, Poll},
+	time::{Duration, Instant},
+};
+
+/// How long is remembered where the names of a lease lead, and of how many leases.
+const REMEMBERED: (Duration, usize) = (Duration::from_secs(1), 4_096);
+
+/// Where a name leads.
+pub struct Route {
+	row: LeaseRow,
+	service: Service,
+	pub expose: Expose,
+}
+
+impl Route {
+	pub fn lease(&self) -> u64 {
+		self.row.lease
+	}
+}
+
+/// What a host name says, below the provider's domain.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Name {
+	service: String,
+	lease: u64,
+}
+
+impl Name {
+	/// Reads a host name, in small letters, below a domain.
+	pub fn read(host: &str, domain: &str) -> Option<Self> {
+		let label = host.strip_suffix(domain)?.strip_suffix('.')?;
+		let (service, lease) = label.rsplit_once('-')?;
+		let number: u64 = lease.parse().ok()?;
+		// One name each.
+		(lease == number.to_string() && leasehold_manifest::is_label(service)).then(|| Self {
+			service: service.to_owned(),
+			lease: number,
+		})
+	}
+
+	/// The host name below a domain; `None` if that is longer than names may be.
+	fn host(service: &str, lease: u64, domain: &str) -> Option<String> {
+		let label = format!("{service}-{lease}");
+		(label.len() <= 63).then(|| format!("{label}.{domain}"))
+	}
+}
+
+/// The port of a service that goes by its host name.
+fn by_name(service: &Service) -> Option<&Expose> {
+	service.expose.iter().find(|expose| expose.is_http())
+}
+
+/// (service, URL) of what goes by host name in a lease; `url` is the gateway's.
+pub fn urls(services: &[Service], lease: u64, domain: &str, url: &str) -> Vec<(String, String)> {
+	let port = reqwest::Url::parse(url).ok().and_then(|url| url.port());
+	let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+	let named = services
+		.iter()
+		.filter(|service| by_name(service).is_some())
+		.filter_map(|service| {
+			let host = Name::host(&service.name, lease, domain)?;
+			Some((service.name.clone(), format!("https://{host}{port}/")))
+		});
+	named.collect()
+}
+
+/// When it was looked where the names of a lease lead, and where.
+type Known = (Instant, Vec<Arc<Route>>);
+
+/// What is known of names.
+pub struct Routes {
+	shared: Arc<Shared>,
+	known: Mutex<HashMap<u64, Known>>,
+}
+
+impl Routes {
+	pub fn new(shared: Arc<Shared>) -> Self {
+		Self {
+			shared,
+			known: Mutex::default(),
+		}
+	}
+
+	/// All routes of a lease.
+	fn look_up(&self, lease: u64) -> anyhow::Result<Vec<Arc<Route>>> {
+		let row = self.shared.store.lease(lease)?;
+		let Some(row) = row.filter(|row| row.phase.runs()) else {
+			return Ok(Vec::new());
+		};
+		let manifest = manifest(&self.shared, &row)?;
+		let services = manifest.into_iter().flat_map(|manifest| manifest.services);
+		let routes = services.filter_map(|service| {
+			let expose = by_name(&service)?.clone();
+			let row = row.clone();
+			Some(Arc::new(Route {
+				row,
+				service,
+				expose,
+			}))
+		});
+		Ok(routes.collect())
+	}
+
+	/// Where a name leads, if it does. It is asked once a second for each lease at most, whatever is asked for.
+	pub fn find(&self, name: &Name) -> Option<Arc<Route>> {
+		let now = Instant::now();
+		let chosen = |routes: &[Arc<Route>]| {
+			let mut routes = routes.iter();
+			routes
+				.find(|route| route.service.name == name.service)
+				.cloned()
+		};
+		if let Some((since, routes)) = self.known.lock().ok()?.get(&name.lease) {
+			if now.duration_since(*since) < REMEMBERED.0 {
+				return chosen(routes);
+			}
+		}
+		let routes = self.look_up(name.lease).unwrap_or_else(|error| {
+			tracing::warn!(lease = name.lease, %error, "where names lead is not known");
+			Vec::new()
+		});
+		let found = chosen(&routes);
+		let mut known = self.known.lock().ok()?;
+		if known.len() >= REMEMBERED.1 {
+			known.clear();
+		}
+		known.insert(name.lease, (now, routes));
+		found
+	}
+
+	/// Whether a service can be asked. One that is open to the world has one replica.
+	pub fn runs(&self, route: &Route) -> bool {
+		let Ok(all) = self.shared.replicas.lock() else {
+			return false;
+		};
+		let of = all.get(&route.row.lease);
+		let mut of = of.into_iter().flat_map(|seen| &seen.replicas);
+		let ours = of.find(|one| one.service == route.service.name && one.replica == 0);
+		ours.is_some_and(|one| ["running", "unready"].contains(&one.state))
+	}
+}
+
+/// Connects to services, by addresses `SERVICE.LEASE:PORT` of our own.
+#[derive(Clone)]
+pub struct Connector(pub Arc<Routes>);
+
+/// The address of a service.
+pub fn authority(route: &Route) -> Option<Authority> {
+	let Route {
+		row,
+		service,
+		expose,
+	} = route;
+	let text = format!("{}.{}:{}", service.name, row.lease, expose.port);
+	text.parse().ok()
+}
+
+impl tower::Service<Uri> for Connector {
+	type Response = Link;
+	type Error = io::Error;
+	type Future = BoxFuture<'static, io::Result<Link>>;
+
+	fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+		Poll::Ready(Ok(()))
+	}
+
+	fn call(&mut self, uri: Uri) -> Self::Future {
+		let routes = self.0.clone();
+		Box::pin(async move {
+			let read = || {
+				let (service, lease) = uri.host()?.split_once('.')?;
+				let name = Name {
+					service: service.to_owned(),
+					lease: lease.parse().ok()?,
+				};
+				Some((name, uri.port_u16()?))
+			};
+			let (name, port) = read().ok_or(io::ErrorKind::InvalidInput)?;
+			let route = routes.find(&name).ok_or(io::ErrorKind::NotFound)?;
+			let Route { row, service, .. } = &*route;
+			let stream = members::reach(&routes.shared, row, service, 0, port).await?;
+			Ok(Link(TokioIo::new(stream)))
+		})
+	}
+}
+
+/// A connection to a service.
+pub struct Link(TokioIo<Box<dyn Stream>>);
+
+impl Connection for Link {
+	fn connected(&self) -> Connected {
+		Connected::new()
+	}
+}
+
+impl Read for Link {
+	fn poll_read(
+		mut self: Pin<&mut Self>,
+		context: &mut Context<'_>,
+		buffer: ReadBufCursor<'_>,
+	) -> Poll<io::Result<()>> {
+		Pin::new(&mut self.0).poll_read(context, buffer)
+	}
+}
+
+impl Write for Link {
+	fn poll_write(
+		mut self: Pin<&mut Self>,
+		context: &mut Context<'_>,
+		bytes: &[u8],
+	) -> Poll<io::Result<usize>> {
+		Pin::new(&mut self.0).poll_write(context, bytes)
+	}
+
+	fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+		Pin::new(&mut self.0).poll_flush(context)
+	}
+
+	fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+		Pin::new(&mut self.0).poll_shutdown(context)
+	}
+
+	fn is_write_vectored(&self) -> bool {
+		self.0.is_write_vectored()
+	}
+
+	fn poll_write_vectored(
+		mut self: Pin<&mut Self>,
+		context: &mut Context<'_>,
+		parts: &[io::IoSlice<'_>],
+	) -> Poll<io::Result<usize>> {
+		Pin::new(&mut self.0).poll_write_vectored(context, parts)
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn a_name_is_read_back_and_has_one_form() {
+		let read = |host: &str| Name::read(host, "leases.example.org");
+		let name = |service: &str, lease| {
+			Some(Name {
+				service: service.into(),
+				lease,
+			})
+		};
+		assert_eq!(read("web-7.leases.example.org"), name("web", 7));
+		assert_eq!(read("my-web-7.leases.example.org"), name("my-web", 7));
+		for none in [
+			"web.leases.example.org",
+			"web-07.leases.example.org",
+			"web-+7.leases.example.org",
+			"web-.leases.example.org",
+			"-7.leases.example.org",
+			"a.web-7.leases.example.org",
+			"leases.example.org",
+			".leases.example.org",
+			"web-7.leases.example.com",
+			"web-7evil.leases.example.org",
+			"web-7xleases.example.org",
+			"web-99999999999999999999.leases.example.org",
+			"",
+		] {
+			assert_eq!(read(none), None, "{none}");
+		}
+		let host = Name::host("my-web", 7, "leases.example.org").unwrap();
+		assert_eq!(read(&host), name("my-web", 7));
+		assert_eq!(Name::host(&"w".repeat(62), 7, "x"), None);
+	}
+}
