@@ -32,6 +32,8 @@ use tokio_tungstenite::{
 	WebSocketStream,
 };
 
+/// Bytes of a file that are sent at a time.
+const CHUNK: usize = 128 << 10;
 /// How long a gateway may take to say whose it is.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long it may take to be reached.
@@ -445,7 +447,8 @@ impl Gateway {
 			Failure::new(2, format!("{}: {error}", file.display()), "Check the path.")
 		})?;
 		let path = self.path(&format!("files/{place}"));
-		let body = reqwest::Body::wrap_stream(tokio_util::io::ReaderStream::new(open));
+		let body =
+			reqwest::Body::wrap_stream(tokio_util::io::ReaderStream::with_capacity(open, CHUNK));
 		let digest = hex::encode(entry.sha256);
 		let none = HeaderMap::new();
 		self.request(Method::PUT, &path, &digest, none, Some(body))

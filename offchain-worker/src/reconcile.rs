@@ -5,7 +5,7 @@ use crate::{
 	daemon::Shared,
 	executor::{module_path, wasm, Attempt, End, Executor as _, Observed},
 	members,
-	results::outputs,
+	results::kept,
 	store::{LeaseRow, Phase},
 	update,
 };
@@ -500,8 +500,8 @@ async fn ended(
 	tokio::task::spawn_blocking(move || {
 		let phase = match (&end, end.failure()) {
 			(End::Exited { code }, _) => {
-				let folder = shared.store.lease_folder(row.lease).join("out");
-				match outputs(&folder, &service.outputs) {
+				let folder = shared.store.lease_folder(row.lease);
+				match kept(&folder, row.attempts, &service.outputs) {
 					Ok(found) => Phase::Ended {
 						exit_code: *code,
 						result_hash: result_hash(&found, *code),

@@ -1,10 +1,28 @@
 //! What a job leaves in `/out`.
 
+use crate::store::write_whole;
 use leasehold_manifest::{files, result::Output};
 use std::path::Path;
 
+/// The results of a job that has ended with this attempt. Their digests are reckoned once: that takes as long as to
+/// read them all.
+pub fn kept(lease: &Path, attempt: u32, patterns: &[String]) -> std::io::Result<Vec<Output>> {
+	let note = lease.join(format!("results-{attempt}.json"));
+	let noted = std::fs::read(&note).ok();
+	if let Some(found) = noted.and_then(|bytes| serde_json::from_slice(&bytes).ok()) {
+		return Ok(found);
+	}
+	let folder = lease.join("out");
+	if !folder.exists() {
+		return Ok(Vec::new());
+	}
+	let found = outputs(&folder, patterns)?;
+	write_whole(&note, &serde_json::to_vec(&found)?)?;
+	Ok(found)
+}
+
 /// A job's results: regular files below a folder that match a pattern. Links are not followed.
-pub fn outputs(folder: &Path, patterns: &[String]) -> std::io::Result<Vec<Output>> {
+fn outputs(folder: &Path, patterns: &[String]) -> std::io::Result<Vec<Output>> {
 	fn walk(
 		root: &Path,
 		below: &str,
@@ -45,4 +63,28 @@ pub fn outputs(folder: &Path, patterns: &[String]) -> std::io::Result<Vec<Output
 	)?;
 	found.sort();
 	Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn results_are_reckoned_once_for_each_attempt() {
+		let lease = tempfile::tempdir().unwrap();
+		let all = ["**".to_owned()];
+		let of = |attempt| {
+			let found = kept(lease.path(), attempt, &all).unwrap();
+			found.into_iter().map(|one| one.size).collect::<Vec<_>>()
+		};
+		assert_eq!(of(1), [0; 0]);
+		std::fs::create_dir(lease.path().join("out")).unwrap();
+		std::fs::write(lease.path().join("out/a"), b"one").unwrap();
+		assert_eq!(of(1), [3]);
+		std::fs::write(lease.path().join("out/a"), b"three").unwrap();
+		assert_eq!((of(1), of(2)), (vec![3], vec![5]));
+		// One that cannot be read is made anew.
+		std::fs::write(lease.path().join("results-1.json"), b"[{").unwrap();
+		assert_eq!(of(1), [5]);
+	}
 }

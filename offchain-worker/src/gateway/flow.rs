@@ -4,7 +4,7 @@ use super::{access, Gateway, Refused};
 use crate::{
 	log, members,
 	reconcile::{input_path, manifest},
-	results::outputs,
+	results::kept,
 	store::{LeaseRow, Phase},
 	update::wanted,
 };
@@ -22,9 +22,12 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use std::{path::PathBuf, time::Duration};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
+use tokio_util::io::ReaderStream;
 
 /// SHA-256 of nothing.
 pub const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+/// Bytes of a file that are sent at a time.
+const CHUNK: usize = 128 << 10;
 /// How often a live log is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 /// How long an upload may stand still.
@@ -74,11 +77,8 @@ async fn results(gateway: &Gateway, row: &LeaseRow) -> Result<Vec<Output>, Refus
 	let Some(service) = manifest.and_then(|manifest| manifest.job().cloned()) else {
 		return Ok(Vec::new());
 	};
-	let folder = gateway.shared.store.lease_folder(row.lease).join("out");
-	if !folder.exists() {
-		return Ok(Vec::new());
-	}
-	tokio::task::spawn_blocking(move || outputs(&folder, &service.outputs))
+	let (folder, attempt) = (gateway.shared.store.lease_folder(row.lease), row.attempts);
+	tokio::task::spawn_blocking(move || kept(&folder, attempt, &service.outputs))
 		.await
 		.map_err(internal)?
 		.map_err(internal)
@@ -265,7 +265,7 @@ pub async fn get_file(
 		None => answer.header(header::CONTENT_LENGTH, output.size),
 	};
 	answer
-		.body(Body::from_stream(tokio_util::io::ReaderStream::new(file)))
+		.body(Body::from_stream(ReaderStream::with_capacity(file, CHUNK)))
 		.map_err(internal)
 }
 

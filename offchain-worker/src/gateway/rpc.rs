@@ -322,12 +322,11 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 	let urls = urls.map(|(service, url)| Url { service, url }).collect();
 	let service = services.into_iter().next();
 	let (used, outputs) = tokio::task::spawn_blocking({
-		let folder = folder.clone();
+		let (folder, attempt) = (folder.clone(), row.attempts);
 		move || {
 			let outputs = match service {
 				Some(service) if over => {
-					crate::results::outputs(&folder.join("out"), &service.outputs)
-						.unwrap_or_default()
+					crate::results::kept(&folder, attempt, &service.outputs).unwrap_or_default()
 				}
 				_ => Vec::new(),
 			};

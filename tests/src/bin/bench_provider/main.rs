@@ -2,6 +2,7 @@
 
 mod away;
 mod crowd;
+mod flow;
 mod jobs;
 mod pages;
 mod starts;
@@ -51,6 +52,8 @@ enum Part {
 	Away,
 	/// A service in WASM, against `wasmtime serve`.
 	Pages,
+	/// Pages by host name, a file and a log through the gateway, against bare servers.
+	Flow,
 }
 
 /// What all parts work with.
@@ -176,11 +179,12 @@ fn enlarge(devnet: &Devnet, to: &str) -> anyhow::Result<Owned> {
 
 fn all(bench: &mut Bench, arguments: &Arguments) -> anyhow::Result<()> {
 	type Measure = fn(&mut Bench) -> anyhow::Result<()>;
-	let parts: [(Part, Measure); 6] = [
+	let parts: [(Part, Measure); 7] = [
 		(Part::Job, jobs::modules),
 		(Part::Container, jobs::containers),
 		(Part::Starts, starts::measure),
 		(Part::Pages, pages::measure),
+		(Part::Flow, flow::measure),
 		(Part::Crowd, crowd::measure),
 		(Part::Away, away::measure),
 	];
