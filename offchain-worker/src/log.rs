@@ -18,12 +18,23 @@ use std::{
 /// Bytes that are looked through at a time.
 const BLOCK: u64 = 64 << 10;
 
+/// A segment, unless it was thrown away a moment ago.
+fn open(path: &Path) -> std::io::Result<Option<File>> {
+	match File::open(path) {
+		Ok(file) => Ok(Some(file)),
+		Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+		Err(error) => Err(error),
+	}
+}
+
 /// How many bytes stand before the last so many records.
 pub fn before_last(folder: &Path, records: u64) -> std::io::Result<u64> {
 	let found = segments(folder)?;
 	let mut ends = 0u64;
 	for (start, path) in found.iter().rev() {
-		let mut file = File::open(path)?;
+		let Some(mut file) = open(path)? else {
+			continue;
+		};
 		let mut at = file.metadata()?.len();
 		let mut block = Vec::new();
 		while at > 0 {
@@ -72,7 +83,9 @@ pub fn before_time(folder: &Path, time: u64) -> std::io::Result<u64> {
 	let found = segments(folder)?;
 	let mut here = None;
 	for (start, path) in &found {
-		let mut file = File::open(path)?;
+		let Some(mut file) = open(path)? else {
+			continue;
+		};
 		let first = next_record(&mut file, 0)?;
 		if here.is_some() && first.is_none_or(|(_, written)| written >= time) {
 			break;

@@ -42,9 +42,8 @@ const PART_OF_FILES: u64 = 4;
 const CALLS: (usize, usize) = (256, 8);
 /// Up to so many bytes a call is a small one.
 const SMALL_CALL: u64 = 64 << 10;
-/// How long a client that says nothing is asked whether it is there, and how long it may leave that unanswered,
-/// seconds.
-const ALIVE: (u64, u32) = (30, 60_000);
+/// After how long a client that says nothing is asked whether it is there, how long after one another, and how often.
+const ALIVE: (Duration, Duration, u32) = (Duration::from_secs(30), Duration::from_secs(10), 3);
 const CONNECTIONS_OF_ONE: usize = 256;
 /// Requests a second of one address, and how many it may save up.
 const REQUESTS: NonZeroU32 = NonZeroU32::new(200).unwrap();
@@ -241,8 +240,9 @@ fn stay_alive(stream: &TcpStream) {
 	use rustix::net::sockopt;
 	let set = || {
 		sockopt::set_socket_keepalive(stream, true)?;
-		sockopt::set_tcp_keepidle(stream, Duration::from_secs(ALIVE.0))?;
-		sockopt::set_tcp_user_timeout(stream, ALIVE.1)
+		sockopt::set_tcp_keepidle(stream, ALIVE.0)?;
+		sockopt::set_tcp_keepintvl(stream, ALIVE.1)?;
+		sockopt::set_tcp_keepcnt(stream, ALIVE.2)
 	};
 	if let Err(error) = set() {
 		tracing::debug!(%error, "a connection may outlive its other side");

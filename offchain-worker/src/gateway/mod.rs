@@ -132,6 +132,7 @@ fn cors(origins: &[String]) -> anyhow::Result<CorsLayer> {
 		.expose_headers([
 			HeaderName::from_static("api"),
 			HeaderName::from_static("leasehold-digest"),
+			HeaderName::from_static("leasehold-offset"),
 			header::CONTENT_RANGE,
 		]))
 }

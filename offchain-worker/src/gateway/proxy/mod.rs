@@ -28,18 +28,25 @@ use hyper_util::{
 };
 use route::{authority, Connector, Name, Route, Routes};
 use std::{
+	future::Future,
 	net::IpAddr,
-	pin::Pin,
+	pin::{pin, Pin},
 	sync::Arc,
 	task::{Context, Poll},
 	time::Duration,
 };
-use tokio::sync::{oneshot, watch};
+use tokio::{
+	io::{copy, AsyncWriteExt as _},
+	sync::{oneshot, watch},
+	time::timeout,
+};
 
 /// How long a connection to a service is kept for the next request, and how many of one service.
 const KEPT: (Duration, usize) = (Duration::from_secs(30), 16);
 /// Requests and WebSockets at a time, of all leases and of one.
 const REQUESTS: (usize, usize) = (4_096, 1_024);
+/// How long one direction of a WebSocket may go on after the other.
+const FAREWELL: Duration = Duration::from_secs(10);
 /// What a manifest says that names no largest size.
 const ANY_SIZE: u32 = u32::MAX;
 
@@ -263,9 +270,31 @@ async fn pass<T>(
 	let Ok((ours, theirs)) = tokio::try_join!(ours, theirs) else {
 		return;
 	};
-	let (mut ours, mut theirs) = (TokioIo::new(ours), TokioIo::new(theirs));
+	let (mut from_client, mut to_client) = tokio::io::split(TokioIo::new(ours));
+	let (mut from_service, mut to_service) = tokio::io::split(TokioIo::new(theirs));
+	// A WebSocket that is closed in one direction is over: what is still on its way in the other has a moment.
+	let in_time = async |rest: Pin<&mut (dyn Future<Output = std::io::Result<u64>> + Send)>| {
+		let _ = timeout(FAREWELL, rest).await;
+	};
+	let into = async {
+		let copied = copy(&mut from_client, &mut to_service).await;
+		let _ = to_service.shutdown().await;
+		copied
+	};
+	let out = async {
+		let copied = copy(&mut from_service, &mut to_client).await;
+		let _ = to_client.shutdown().await;
+		copied
+	};
+	let (mut into, mut out) = (pin!(into), pin!(out));
+	let over = async {
+		tokio::select! {
+			_ = into.as_mut() => in_time(out.as_mut()).await,
+			_ = out.as_mut() => in_time(into.as_mut()).await,
+		}
+	};
 	tokio::select! {
-		_ = tokio::io::copy_bidirectional(&mut ours, &mut theirs) => {},
+		() = over => {},
 		_ = stopped.wait_for(|stop| *stop) => {},
 	}
 }
