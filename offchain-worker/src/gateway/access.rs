@@ -222,13 +222,13 @@ impl Lasting {
 	}
 
 	/// Whether it holds still, as far as this daemon knows.
-	pub fn holds(&self, gateway: &Gateway) -> Result<(), Refusal> {
+	pub fn holds(&self, row: Option<&LeaseRow>) -> Result<(), Refusal> {
 		if unix_now() >= self.expires {
 			return Err(Refusal::Expired);
 		}
-		match gateway.shared.store.lease(self.lease) {
-			Ok(Some(row)) if whose(&row) != self.of => Err(Refusal::BadGrant),
-			Ok(Some(row)) if row.epoch > self.epoch => Err(Refusal::Revoked),
+		match row {
+			Some(row) if whose(row) != self.of => Err(Refusal::BadGrant),
+			Some(row) if row.epoch > self.epoch => Err(Refusal::Revoked),
 			// What cannot be read now is read the next time.
 			_ => Ok(()),
 		}

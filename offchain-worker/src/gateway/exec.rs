@@ -2,9 +2,9 @@
 
 use super::{
 	access::{self, Lasting},
-	flow,
+	flow, internal,
 	listener::Seat,
-	Gateway, Refused,
+	path_of, refused, Gateway, Refused,
 };
 use crate::{
 	executor::container::{Handle, Input, Inside},
@@ -55,10 +55,6 @@ const PACE: Duration = Duration::from_millis(50);
 /// How long a command has between the signal that it is left alone and the one that kills it.
 const FAREWELL: Duration = Duration::from_secs(2);
 
-fn refused(status: StatusCode, why: impl Into<String>) -> Refused {
-	Refused(status, why.into())
-}
-
 /// Which replica is meant.
 #[derive(Debug, Deserialize)]
 pub struct Which {
@@ -73,13 +69,28 @@ fn service(gateway: &Gateway, row: &LeaseRow, which: &Which) -> Result<Service, 
 		let why = format!("nothing of the lease runs: {}", row.phase.name());
 		return Err(refused(StatusCode::CONFLICT, why));
 	}
-	let manifest = manifest(&gateway.shared, row).map_err(flow::internal)?;
+	let manifest = manifest(&gateway.shared, row).map_err(internal)?;
 	let services = manifest
 		.map(|manifest| manifest.services)
 		.unwrap_or_default();
 	let named = flow::named(&services, which.service.as_deref(), which.replica)?;
 	let found = named.cloned();
 	found.ok_or_else(|| refused(StatusCode::CONFLICT, "the manifest is not here"))
+}
+
+/// What a session is with, if it may begin, and for how long it may go on.
+async fn admitted(
+	gateway: &Gateway,
+	(lease, scope): (u64, Scope),
+	which: &Which,
+	(uri, headers, digest): (&Uri, &HeaderMap, &str),
+) -> Result<(LeaseRow, Lasting, Service), Refused> {
+	let path = path_of(uri);
+	let facts = ("GET", path.as_str(), digest);
+	let row = access::check_headers(gateway, lease, scope, headers, facts).await?;
+	let lasting = Lasting::of(&row, headers)?;
+	let service = service(gateway, &row, which)?;
+	Ok((row, lasting, service))
 }
 
 /// A place for a tenant's session.
@@ -124,7 +135,8 @@ async fn over(gateway: &Gateway, lasting: &Lasting, heard: &Heard) {
 		let mut silent = Duration::ZERO;
 		loop {
 			tokio::time::sleep(LOOK).await;
-			if let Err(why) = lasting.holds(gateway) {
+			let row = gateway.shared.store.lease(lasting.lease).ok().flatten();
+			if let Err(why) = lasting.holds(row.as_ref()) {
 				return tracing::debug!(%why, "a session is ended");
 			}
 			let here = heard.lately.swap(false, Ordering::Relaxed);
@@ -156,13 +168,10 @@ pub async fn exec(
 	headers: HeaderMap,
 	socket: WebSocketUpgrade,
 ) -> Result<Response, Refused> {
-	let path = uri.path_and_query().map(ToString::to_string);
-	let path = path.unwrap_or_default();
 	let digest = flow::header_text(&headers, "leasehold-digest").unwrap_or_default();
-	let facts = ("GET", path.as_str(), digest.as_str());
-	let row = access::check_headers(&gateway, lease, Scope::Exec, &headers, facts).await?;
-	let lasting = Lasting::of(&row, &headers)?;
-	let service = service(&gateway, &row, &which)?;
+	let signed = (&uri, &headers, digest.as_str());
+	let asked = (lease, Scope::Exec);
+	let (row, lasting, service) = admitted(&gateway, asked, &which, signed).await?;
 	if matches!(service.program, Program::Module(_)) {
 		let why = "a module has nothing that a command could be run in; its log tells what it does";
 		return Err(refused(StatusCode::NOT_IMPLEMENTED, why));
@@ -354,16 +363,13 @@ pub async fn forward(
 	headers: HeaderMap,
 	socket: WebSocketUpgrade,
 ) -> Result<Response, Refused> {
-	let path = uri.path_and_query().map(ToString::to_string);
-	let path = path.unwrap_or_default();
-	let facts = ("GET", path.as_str(), flow::EMPTY);
-	let row = access::check_headers(&gateway, lease, Scope::Forward, &headers, facts).await?;
-	let lasting = Lasting::of(&row, &headers)?;
 	let which = Which {
 		service: Some(name),
 		replica: which.replica,
 	};
-	let service = service(&gateway, &row, &which)?;
+	let signed = (&uri, &headers, flow::EMPTY);
+	let asked = (lease, Scope::Forward);
+	let (row, lasting, service) = admitted(&gateway, asked, &which, signed).await?;
 	if service.kind == Kind::Job {
 		let why = "a job has no network, and no ports";
 		return Err(refused(StatusCode::BAD_REQUEST, why));

@@ -1,6 +1,6 @@
 //! What flows: files in and out, and the live log.
 
-use super::{access, Gateway, Refused};
+use super::{access, internal, path_of, refused, Gateway, Refused};
 use crate::{
 	log, members,
 	reconcile::{input_path, manifest},
@@ -33,33 +33,13 @@ const LOOK: Duration = Duration::from_millis(200);
 /// How long an upload may stand still.
 const STALL: Duration = Duration::from_secs(30);
 
-fn refused(status: StatusCode, why: impl Into<String>) -> Refused {
-	Refused(status, why.into())
-}
-
-pub fn internal(why: impl std::fmt::Display) -> Refused {
-	tracing::error!(%why, "the gateway failed");
-	refused(
-		StatusCode::INTERNAL_SERVER_ERROR,
-		"the provider's gateway failed",
-	)
-}
-
-fn path_of(request: &Request) -> String {
-	request
-		.uri()
-		.path_and_query()
-		.map(ToString::to_string)
-		.unwrap_or_default()
-}
-
 /// The results of a lease.
 pub async fn list(
 	State(gateway): State<Gateway>,
 	Path(lease): Path<u64>,
 	request: Request,
 ) -> Result<Json<Vec<Output>>, Refused> {
-	let path = path_of(&request);
+	let path = path_of(request.uri());
 	let facts = ("GET", path.as_str(), EMPTY);
 	let row =
 		access::check_headers(&gateway, lease, Scope::Files, request.headers(), facts).await?;
@@ -90,7 +70,7 @@ pub async fn put_file(
 	Path((lease, path)): Path<(u64, String)>,
 	request: Request,
 ) -> Result<StatusCode, Refused> {
-	let signed_path = path_of(&request);
+	let signed_path = path_of(request.uri());
 	let headers = request.headers().clone();
 	let digest = header_text(&headers, "leasehold-digest").unwrap_or_default();
 	let facts = ("PUT", signed_path.as_str(), digest.as_str());
@@ -210,7 +190,7 @@ pub async fn get_file(
 	Path((lease, path)): Path<(u64, String)>,
 	request: Request,
 ) -> Result<Response, Refused> {
-	let signed_path = path_of(&request);
+	let signed_path = path_of(request.uri());
 	let headers = request.headers().clone();
 	let facts = ("GET", signed_path.as_str(), EMPTY);
 	let row = access::check_headers(&gateway, lease, Scope::Files, &headers, facts).await?;
@@ -337,7 +317,7 @@ pub async fn logs(
 	Query(query): Query<LogQuery>,
 	request: Request,
 ) -> Result<Response, Refused> {
-	let path = path_of(&request);
+	let path = path_of(request.uri());
 	let facts = ("GET", path.as_str(), EMPTY);
 	let row = access::check_headers(&gateway, lease, Scope::Logs, request.headers(), facts).await?;
 	let lasting = access::Lasting::of(&row, request.headers())?;
@@ -357,7 +337,13 @@ pub async fn logs(
 		let mut at = from;
 		loop {
 			// Looked at before reading, so that nothing written in between is missed.
-			let over = !query.follow || is_over(&gateway, lease);
+			let now = gateway.shared.store.lease(lease);
+			let over = match &now {
+				Ok(Some(row)) => {
+					!query.follow || row.is_over() || lasting.holds(Some(row)).is_err()
+				}
+				_ => true,
+			};
 			// One segment after the other, for as long as there is a next one.
 			while let Some((start, path, is_last)) = log::segment_at(&folder, at) {
 				let before = at;
@@ -387,7 +373,7 @@ pub async fn logs(
 					break;
 				}
 			}
-			if over || sender.is_closed() || lasting.holds(&gateway).is_err() {
+			if over || sender.is_closed() {
 				return;
 			}
 			tokio::time::sleep(LOOK).await;
@@ -402,14 +388,4 @@ pub async fn logs(
 		),
 	];
 	Ok((headers, body).into_response())
-}
-
-fn is_over(gateway: &Gateway, lease: u64) -> bool {
-	match gateway.shared.store.lease(lease) {
-		Ok(Some(row)) => matches!(
-			row.phase,
-			Phase::Ended { .. } | Phase::Failed { .. } | Phase::Closed { .. }
-		),
-		_ => true,
-	}
 }

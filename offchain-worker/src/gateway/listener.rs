@@ -36,6 +36,7 @@ use tower::ServiceExt as _;
 
 /// Connections at a time, of all and of one address.
 const CONNECTIONS: usize = 4_096;
+const CONNECTIONS_OF_ONE: usize = 256;
 /// Which part of the files that this process may have open: a place may take two of them, and others need some.
 const PART_OF_FILES: u64 = 4;
 /// Large calls at a time, of all and of one address: the body of each is in memory, of whomever it comes.
@@ -44,7 +45,6 @@ const CALLS: (usize, usize) = (256, 8);
 const SMALL_CALL: u64 = 64 << 10;
 /// After how long a client that says nothing is asked whether it is there, how long after one another, and how often.
 const ALIVE: (Duration, Duration, u32) = (Duration::from_secs(30), Duration::from_secs(10), 3);
-const CONNECTIONS_OF_ONE: usize = 256;
 /// Requests a second of one address, and how many it may save up.
 const REQUESTS: NonZeroU32 = NonZeroU32::new(200).unwrap();
 const BURST: NonZeroU32 = NonZeroU32::new(2_000).unwrap();
@@ -317,7 +317,10 @@ impl Door {
 		if let Some((proxy, asked)) = asked {
 			let answer = match asked {
 				// How often a service is asked is its tenant's affair.
-				Asked::Service(route) => proxy.answer(&route, request, peer, seat).await,
+				Asked::Service(route, host) => {
+					let to = (&*route, host);
+					proxy.answer(to, request, peer, seat).await
+				}
 				_ if self.rates.check_key(&seat.who).is_err() => {
 					plain(StatusCode::TOO_MANY_REQUESTS, "too many requests")
 				}

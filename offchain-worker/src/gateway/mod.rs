@@ -12,7 +12,7 @@ use crate::daemon::Shared;
 use access::Nonces;
 use axum::{
 	error_handling::HandleError,
-	http::{header, HeaderName, HeaderValue, Method, StatusCode},
+	http::{header, HeaderName, HeaderValue, Method, StatusCode, Uri},
 	response::Response,
 	routing::{get, put},
 	Router,
@@ -52,6 +52,25 @@ impl axum::response::IntoResponse for Refused {
 		let body = serde_json::json!({ "error": self.1 }).to_string();
 		(self.0, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 	}
+}
+
+fn refused(status: StatusCode, why: impl Into<String>) -> Refused {
+	Refused(status, why.into())
+}
+
+/// What is not the asker's fault, and not told to it.
+fn internal(why: impl std::fmt::Display) -> Refused {
+	tracing::error!(%why, "the gateway failed");
+	refused(
+		StatusCode::INTERNAL_SERVER_ERROR,
+		"the provider's gateway failed",
+	)
+}
+
+/// What of a request's address is signed.
+fn path_of(uri: &Uri) -> String {
+	let path = uri.path_and_query();
+	path.map(ToString::to_string).unwrap_or_default()
 }
 
 /// What a stranger learns, whatever the reason.

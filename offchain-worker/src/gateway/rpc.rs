@@ -1,6 +1,6 @@
 //! `/rpc`: manifest, status, info.
 
-use super::{access, proxy, Gateway, Refused, API};
+use super::{access, internal, proxy, Gateway, Refused, API};
 use crate::{
 	executor::{container::Image, measure::measure},
 	members::{self, Replicas},
@@ -97,14 +97,6 @@ fn error(refused: Refused) -> ErrorObjectOwned {
 
 fn bad(why: impl std::fmt::Display) -> Refused {
 	Refused(StatusCode::BAD_REQUEST, why.to_string())
-}
-
-fn internal(why: impl std::fmt::Display) -> Refused {
-	tracing::error!(%why, "the gateway failed");
-	Refused(
-		StatusCode::INTERNAL_SERVER_ERROR,
-		"the provider's gateway failed".into(),
-	)
 }
 
 async fn checked(

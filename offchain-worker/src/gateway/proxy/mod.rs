@@ -63,8 +63,8 @@ pub struct Proxy {
 
 /// What a request below the domain is for.
 pub enum Asked {
-	/// For a service.
-	Service(Arc<Route>),
+	/// For a service, by this host.
+	Service(Arc<Route>, HeaderValue),
 	/// For nothing that there is, whatever the reason: a stranger does not learn which names there could be.
 	Nothing,
 	/// For more than one host, or one that is none.
@@ -148,7 +148,8 @@ impl Proxy {
 		let Ok(host) = host_of(request) else {
 			return Some(Asked::Malformed);
 		};
-		let host = without_port(host?.to_str().ok()?);
+		let named = host?;
+		let host = without_port(named.to_str().ok()?);
 		let below = host
 			.strip_suffix(&self.domain)
 			.filter(|_| host != self.own)?;
@@ -156,13 +157,13 @@ impl Proxy {
 			return None;
 		}
 		let route = Name::read(&host, &self.domain).and_then(|name| self.routes.find(&name));
-		Some(route.map_or(Asked::Nothing, Asked::Service))
+		Some(route.map_or(Asked::Nothing, |route| Asked::Service(route, named)))
 	}
 
 	/// Has a service answer.
 	pub async fn answer(
 		&self,
-		route: &Route,
+		(route, host): (&Route, HeaderValue),
 		mut request: Request<Incoming>,
 		peer: IpAddr,
 		seat: Arc<Seat<IpAddr>>,
@@ -181,7 +182,8 @@ impl Proxy {
 		}
 		let ours = is_websocket(request.headers()).then(|| hyper::upgrade::on(&mut request));
 		let (sent, is_sent) = oneshot::channel();
-		let Some(asked) = self.to_service(request, route, ours.is_some(), peer, sent) else {
+		let Some(asked) = self.to_service(request, (route, host), ours.is_some(), peer, sent)
+		else {
 			return plain(StatusCode::BAD_REQUEST, "the request is malformed");
 		};
 		// From when all of the request is there on.
@@ -227,12 +229,11 @@ impl Proxy {
 	fn to_service(
 		&self,
 		request: Request<Incoming>,
-		route: &Route,
+		(route, host): (&Route, HeaderValue),
 		to_be_websocket: bool,
 		peer: IpAddr,
 		sent: oneshot::Sender<()>,
 	) -> Option<Request<Body>> {
-		let host = host_of(&request).ok()??;
 		let (mut parts, body) = request.into_parts();
 		let path = parts.uri.path_and_query().cloned();
 		parts.uri = Uri::builder()
