@@ -247,33 +247,41 @@ async fn session(
 	};
 	tracing::info!(lease, member, "a command is run in the container");
 	let ended = attend(gateway, lasting, &mut inside, &mut socket).await;
-	let code = match ended {
-		true => inside.handle.exit_code().await,
-		false => Ok(None),
-	};
-	match code {
-		Ok(Some(code)) => return end(&mut socket, &Outcome::Exited(code)).await,
-		Ok(None) => {}
-		Err(error) => tracing::warn!(lease, member, %error, "how a command ended is not known"),
+	if let Ended::Itself = ended {
+		match inside.handle.exit_code().await {
+			Ok(Some(code)) => return end(&mut socket, &Outcome::Exited(code)).await,
+			Ok(None) => {}
+			Err(error) => tracing::warn!(lease, member, %error, "how a command ended is not known"),
+		}
 	}
 	// It goes on with nobody to speak with, or perhaps does.
 	inside.handle.signal(Signal::HUP).await;
 	tokio::time::sleep(FAREWELL).await;
 	inside.handle.signal(Signal::KILL).await;
-	if ended {
+	if !matches!(ended, Ended::Alone) {
 		let why = "the provider has lost it; whatever of it went on is ended".to_owned();
 		end(&mut socket, &Outcome::Failed(why)).await;
 	}
 }
 
-/// Passes on what is said on either side, each at its own pace; whether the command has ended, and not who speaks with
-/// it.
+/// How it came that nothing more is passed on.
+enum Ended {
+	/// The output of the command ended, as it does when the command does.
+	Itself,
+	/// Not all of the output could be had.
+	Lost,
+	/// Nobody speaks with it any more.
+	Alone,
+}
+
+/// Passes on what is said on either side, each at its own pace.
 async fn attend(
 	gateway: &Gateway,
 	lasting: &Lasting,
 	inside: &mut Inside,
 	socket: &mut WebSocket,
-) -> bool {
+) -> Ended {
+	let lease = lasting.lease;
 	let Inside {
 		handle,
 		output,
@@ -286,14 +294,21 @@ async fn attend(
 		loop {
 			let part = tokio::select! {
 				part = output.next() => {
-					let Some((is_error, bytes)) = part else { return true };
+					let (is_error, bytes) = match part {
+						Ok(Some(part)) => part,
+						Ok(None) => return Ended::Itself,
+						Err(error) => {
+							tracing::warn!(lease, %error, "the output of a command is lost");
+							return Ended::Lost;
+						}
+					};
 					let channel = if is_error { STDERR } else { STDOUT };
 					Message::Binary(message(channel, &bytes).into())
 				}
 				_ = ping.tick() => Message::Ping(Default::default()),
 			};
 			if !send(&mut sink, part).await {
-				return false;
+				return Ended::Alone;
 			}
 		}
 	};
@@ -314,8 +329,8 @@ async fn attend(
 	};
 	tokio::select! {
 		ended = out => ended,
-		() = into => false,
-		() = over(gateway, lasting, &heard) => false,
+		() = into => Ended::Alone,
+		() = over(gateway, lasting, &heard) => Ended::Alone,
 	}
 }
 

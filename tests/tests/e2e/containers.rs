@@ -395,7 +395,13 @@ fn untold(devnet: &Devnet) {
 fn removed(devnet: &Devnet) {
 	let lease = counter(12, 2).start(devnet);
 	let name = &setting().container_of(&lease.to_string()).unwrap();
-	output_of(setting().podman().args(["rm", "-f", "-t", "0", name]));
+	// The engine may be at it for the container's end at the same time.
+	wait_until(Duration::from_secs(20), "the container is removed", || {
+		let mut remove = setting().podman();
+		let removed = remove.args(["rm", "-f", "-t", "0", name]).output();
+		removed.unwrap().status.success()
+	})
+	.unwrap();
 	let record = closed(devnet, lease, 60);
 	assert_eq!(record["close_reason"], "Completed", "{record}");
 	assert_eq!(status(devnet, lease)["workload"]["attempts"], 2);

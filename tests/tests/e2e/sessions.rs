@@ -123,8 +123,11 @@ pub fn commands(devnet: &Devnet) {
 
 	terminal(devnet, lease);
 	close(devnet, lease);
-	let said = run(&["true"], b"");
-	assert_eq!(said.status.code(), Some(5), "{said:?}");
+	// The daemon hears of it with the next block, and the container has a moment then.
+	wait_until(Duration::from_secs(40), "nothing can be run", || {
+		run(&["true"], b"").status.code() == Some(5)
+	})
+	.unwrap();
 }
 
 /// A command of somebody at a terminal, which `script` plays.

@@ -14,7 +14,7 @@ use leasehold_client::exec::{Start, Terminal};
 use rustix::process::{
 	getpgid, kill_process_group, pidfd_open, pidfd_send_signal, Pid, PidfdFlags, Signal,
 };
-use std::{path::PathBuf, time::Duration};
+use std::{io, path::PathBuf, time::Duration};
 use tokio::{
 	io::{AsyncReadExt as _, ReadHalf, WriteHalf},
 	net::UnixStream,
@@ -67,18 +67,28 @@ pub struct Output {
 
 impl Output {
 	/// Whether it is standard error, and what was written; `None` at the end. Nothing is lost if it is not waited for.
-	pub async fn next(&mut self) -> Option<(bool, Vec<u8>)> {
+	pub async fn next(&mut self) -> io::Result<Option<(bool, Vec<u8>)>> {
 		loop {
 			let in_head = !self.has_terminal && self.left == 0;
 			let room = match in_head {
-				true => self.head.get_mut(self.had..)?,
-				false if self.has_terminal => self.buffer.as_mut_slice(),
+				true => self.head.get_mut(self.had..),
+				false if self.has_terminal => Some(self.buffer.as_mut_slice()),
 				false => {
 					let left = usize::try_from(self.left).unwrap_or(CHUNK);
-					self.buffer.get_mut(..left.min(CHUNK))?
+					self.buffer.get_mut(..left.min(CHUNK))
 				}
 			};
-			let n = self.reader.read(room).await.ok().filter(|n| *n > 0)?;
+			let n = match self.reader.read(room.unwrap_or_default()).await {
+				// The engine lets go of a command that has left input unread: the end, too.
+				Err(error) if error.kind() == io::ErrorKind::ConnectionReset => 0,
+				read => read?,
+			};
+			if n == 0 {
+				return match self.left == 0 && self.had == 0 {
+					true => Ok(None),
+					false => Err(io::ErrorKind::UnexpectedEof.into()),
+				};
+			}
 			if in_head {
 				self.had = self.had.saturating_add(n);
 				if self.had == self.head.len() {
@@ -93,7 +103,8 @@ impl Output {
 					.saturating_sub(u32::try_from(n).unwrap_or(u32::MAX));
 			}
 			let is_error = !self.has_terminal && self.head.first() == Some(&2);
-			return Some((is_error, self.buffer.get(..n)?.to_vec()));
+			let bytes = self.buffer.get(..n).unwrap_or_default();
+			return Ok(Some((is_error, bytes.to_vec())));
 		}
 	}
 }
