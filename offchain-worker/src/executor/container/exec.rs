@@ -11,8 +11,11 @@ use http_body_util::{BodyExt as _, Full};
 use hyper::{header, upgrade::Upgraded, Request, StatusCode};
 use hyper_util::rt::TokioIo;
 use leasehold_client::exec::{Start, Terminal};
-use rustix::process::{
-	getpgid, kill_process_group, pidfd_open, pidfd_send_signal, Pid, PidfdFlags, Signal,
+use rustix::{
+	net::sockopt::set_socket_send_buffer_size,
+	process::{
+		getpgid, kill_process_group, pidfd_open, pidfd_send_signal, Pid, PidfdFlags, Signal,
+	},
 };
 use std::{io, path::PathBuf, time::Duration};
 use tokio::{
@@ -29,6 +32,9 @@ const MOMENT: Duration = Duration::from_millis(25);
 const SIZED: Duration = Duration::from_secs(2);
 /// How long the engine may take to see the end of a command whose output has ended.
 const SEEN: Duration = Duration::from_secs(2);
+/// Bytes of input that the engine may not have taken yet, which the kernel doubles. Where more than 32 KiB wait behind a
+/// byte that could begin a row of detach keys, Podman hands both on at once, and conmon loses the last byte of that.
+const ON_THE_WAY: usize = 8 << 10;
 /// Bytes of output at a time.
 const CHUNK: usize = 32 << 10;
 /// Keys of which a long row, that nobody knows, would have the engine let go of a terminal.
@@ -205,8 +211,9 @@ impl Container {
 	) -> Result<Result<Upgraded, String>, ExecutorError> {
 		let wrong = |error: hyper::Error| other(WHAT, error);
 		let stream = UnixStream::connect(&self.common.engine.socket).await;
-		let stream = TokioIo::new(stream.map_err(fault(WHAT))?);
-		let (mut sender, connection) = hyper::client::conn::http1::handshake(stream)
+		let stream = stream.map_err(fault(WHAT))?;
+		set_socket_send_buffer_size(&stream, ON_THE_WAY).map_err(|error| other(WHAT, error))?;
+		let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
 			.await
 			.map_err(wrong)?;
 		tokio::spawn(connection.with_upgrades());
