@@ -1,9 +1,9 @@
 //! Talking to a provider's gateway.
 
-use crate::output::Failure;
+use crate::{output::Failure, Context};
 use futures::StreamExt as _;
 use leasehold_client::{
-	access::{RequestFacts, Session},
+	access::{Grant, RequestFacts, Session, EMPTY},
 	exec::MAX_MESSAGE,
 	seal::{self, Place},
 	tls,
@@ -45,8 +45,6 @@ const OPEN: Duration = Duration::from_secs(15);
 
 /// What messages go over.
 pub type Socket = WebSocketStream<TlsStream<TcpStream>>;
-/// SHA-256 of nothing.
-pub const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// From where on a log is wanted.
 pub enum From {
@@ -95,8 +93,8 @@ impl std::fmt::Display for Address {
 pub struct Gateway {
 	chain: Chain,
 	door: RwLock<Arc<Door>>,
-	account: Keypair,
-	epoch: u32,
+	/// The access account and the lease's epoch, if sessions can be opened anew.
+	account: Option<(Keypair, u32)>,
 	/// And when it was opened.
 	session: RwLock<(u64, Arc<Session>)>,
 	operator: AccountId32,
@@ -114,7 +112,34 @@ struct Door {
 	tls: Arc<ClientConfig>,
 }
 
-fn now() -> u64 {
+/// By what a session is had.
+pub enum Entry {
+	/// The access account opens it.
+	Account(Keypair),
+	/// Somebody has granted it.
+	Grant(Session),
+}
+
+/// The session that the command goes by in place of an account, and what it grants.
+pub fn kept(context: &Context, lease: u64) -> Result<(Session, Grant), Failure> {
+	let file = context.grant.as_deref().unwrap_or(Path::new(""));
+	let wrong = |what: String| {
+		let advice = "`leasehold grant` writes such files.";
+		Failure::new(2, format!("{}: {what}", file.display()), advice)
+	};
+	let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
+	let (session, grant) = Session::from_text(&text).map_err(|error| wrong(error.to_string()))?;
+	match grant.lease == lease {
+		true => Ok((session, grant)),
+		false => Err(wrong(format!(
+			"it is for lease {}, not {lease}",
+			grant.lease
+		))),
+	}
+}
+
+/// Unix seconds.
+pub fn now() -> u64 {
 	SystemTime::now()
 		.duration_since(UNIX_EPOCH)
 		.unwrap_or_default()
@@ -208,7 +233,9 @@ fn refused(status: StatusCode, text: String) -> Failure {
 		StatusCode::CONFLICT | StatusCode::BAD_GATEWAY => {
 			"`leasehold status` shows how far the workload is."
 		}
-		StatusCode::FORBIDDEN => "Only the order's access account may do this.",
+		StatusCode::FORBIDDEN => {
+			"Only the order's access account may do this, and whom it was granted to: `leasehold grant`."
+		}
 		_ => "Correct what the message names.",
 	};
 	Failure::new(5, format!("{why} ({status})"), advice)
@@ -238,16 +265,22 @@ impl Gateway {
 	pub fn open(
 		chain: &Chain,
 		provider: &Provider,
-		account: &Keypair,
+		entry: Entry,
 		genesis: H256,
 		(lease, epoch): (u64, u32),
 	) -> Result<Self, Failure> {
-		let session = Session::open(account, genesis, provider.id, (lease, epoch), now())?;
+		let (account, session) = match entry {
+			Entry::Grant(session) => (None, session),
+			Entry::Account(pair) => {
+				let place = (lease, epoch);
+				let session = Session::open(&pair, genesis, provider.id, place, now())?;
+				(Some((pair, epoch)), session)
+			}
+		};
 		Ok(Self {
 			chain: chain.clone(),
 			door: RwLock::new(Arc::new(Door::to(provider, None)?)),
-			account: account.clone(),
-			epoch,
+			account,
 			session: RwLock::new((now(), Arc::new(session))),
 			operator: provider.operator,
 			place: Place {
@@ -269,14 +302,17 @@ impl Gateway {
 		let had = self.session.read().unwrap_or_else(PoisonError::into_inner);
 		let (since, session) = (had.0, had.1.clone());
 		drop(had);
+		let Some((account, epoch)) = &self.account else {
+			return Ok(session);
+		};
 		if now().saturating_sub(since) < RENEW {
 			return Ok(session);
 		}
 		let Place {
 			genesis, provider, ..
 		} = self.place;
-		let lease = (self.lease, self.epoch);
-		let session = Session::open(&self.account, genesis, provider, lease, now())?;
+		let lease = (self.lease, *epoch);
+		let session = Session::open(account, genesis, provider, lease, now())?;
 		let session = Arc::new(session);
 		let mut had = self.session.write().unwrap_or_else(PoisonError::into_inner);
 		*had = (now(), session.clone());
@@ -366,7 +402,7 @@ impl Gateway {
 			// Not now, but perhaps later.
 			return Err(match error["code"] == 503 {
 				true => Failure::new(6, what, "Try again; the provider may be restarting."),
-				false => Failure::new(5, what, "Check the account and the lease."),
+				false => Failure::new(5, what, "Check the account, or the grant, and the lease."),
 			});
 		}
 		Ok(answer["result"].take())
@@ -640,9 +676,8 @@ mod tests {
 				now(),
 				Arc::new(Session::open(&tenant, genesis, 0, (7, 0), now()).unwrap()),
 			)),
-			epoch: 0,
 			operator: keystore::account(&tenant),
-			account: tenant,
+			account: Some((tenant, 0)),
 			place: Place {
 				genesis,
 				provider: 0,

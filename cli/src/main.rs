@@ -53,6 +53,10 @@ struct Arguments {
 	/// File with the key's password; asked for if left out.
 	#[arg(long, global = true, help_heading = GLOBAL, hide_short_help = true, env = "LEASEHOLD_PASSWORD_FILE")]
 	password_file: Option<PathBuf>,
+	/// A grant that somebody has passed on (`leasehold grant`): goes by it, in place of the account, where a provider is
+	/// spoken to.
+	#[arg(long, global = true, value_name = "FILE", help_heading = GLOBAL, hide_short_help = true, env = "LEASEHOLD_GRANT")]
+	grant: Option<PathBuf>,
 	/// Where keys and open deployments are kept; `leasehold` in $XDG_DATA_HOME or ~/.local/share if left out.
 	#[arg(long, global = true, help_heading = GLOBAL, hide_short_help = true, env = "LEASEHOLD_DIR", default_value_os_t = default_dir(), hide_default_value = true)]
 	dir: PathBuf,
@@ -110,6 +114,8 @@ enum Command {
 	Withdraw(tenant::Withdraw),
 	/// Let a lease take money from the account by itself whenever it runs low, or no longer.
 	Refill(tenant::Refill),
+	/// Let somebody else, or a program, do a part of what you may do with a lease.
+	Grant(tenant::Grant),
 	/// Make all access grants of a lease void.
 	Revoke(tenant::Revoke),
 	/// End a lease, or take an open order back.
@@ -133,6 +139,7 @@ pub struct Context {
 	pub node: String,
 	pub account: String,
 	pub password_file: Option<PathBuf>,
+	pub grant: Option<PathBuf>,
 	pub dir: PathBuf,
 	pub out: Out,
 }
@@ -182,6 +189,7 @@ fn main() -> ExitCode {
 		node: arguments.node,
 		account: arguments.account,
 		password_file: arguments.password_file,
+		grant: arguments.grant,
 		dir: arguments.dir,
 		out: Out::new(arguments.output),
 	};
@@ -214,6 +222,7 @@ fn main() -> ExitCode {
 			Command::TopUp(top_up) => top_up.run(&context).await,
 			Command::Withdraw(withdraw) => withdraw.run(&context).await,
 			Command::Refill(refill) => refill.run(&context).await,
+			Command::Grant(grant) => grant.run(&context).await,
 			Command::Revoke(revoke) => revoke.run(&context).await,
 			Command::Close(close) => close.run(&context).await,
 			Command::Transfer(transfer) => transfer.run(&context).await,

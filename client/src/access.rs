@@ -1,18 +1,24 @@
 //! Access to a lease's gateway: a grant signed once by the order's access account for a session
-//! key, and each request signed by that key.
+//! key, and each request signed by that key. The holder of the key may pass a part of it on: to another key, by a grant
+//! that is signed by the first.
 
-use crate::{AccountId32, Keypair, H256};
-use subxt_signer::sr25519::{verify, PublicKey, Signature};
+use crate::{
+	keystore::{from_seed, random_seed},
+	signature, AccountId32, ChainError, Keypair, H256,
+};
+use serde::{Deserialize, Serialize};
 
 /// Longest life of a grant, seconds.
 pub const MAX_LIFE: u64 = 30 * 86_400;
 /// How far the clocks of a client and a gateway may differ, seconds.
 pub const CLOCK_SKEW: u64 = 120;
+/// SHA-256 of nothing, hexadecimal: what requests without a body are signed over.
+pub const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
+/// How often a grant may be passed on.
+pub const MAX_LINKS: usize = 4;
 
 /// What a grant allows.
-#[derive(
-	Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
-)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
 	/// Hand in a manifest and its files.
@@ -40,7 +46,7 @@ impl Scope {
 		Scope::Status,
 	];
 
-	fn name(self) -> &'static str {
+	pub fn name(self) -> &'static str {
 		match self {
 			Self::Deploy => "deploy",
 			Self::Exec => "exec",
@@ -51,7 +57,7 @@ impl Scope {
 		}
 	}
 
-	fn from_name(name: &str) -> Option<Self> {
+	pub fn from_name(name: &str) -> Option<Self> {
 		Self::ALL.into_iter().find(|scope| scope.name() == name)
 	}
 }
@@ -87,6 +93,10 @@ pub enum Refusal {
 	OutOfScope,
 	#[error("the grant is signed by another than the lease's access account")]
 	BadGrant,
+	#[error("the grant allows more, or for longer, than the one that it was passed on from")]
+	Widened,
+	#[error("the grant was passed on more often than {MAX_LINKS} times")]
+	TooLong,
 	#[error("the request's signature is wrong")]
 	BadSignature,
 	#[error("the request is too old; check the clock")]
@@ -144,15 +154,29 @@ impl Grant {
 }
 
 /// A signed grant as it travels.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignedGrant {
 	pub text: String,
-	/// 64 bytes, hexadecimal.
+	/// By the access account or, if it was passed on, by the key of the grant before; hexadecimal.
 	pub signature: String,
+	/// The grant that it was passed on from.
+	#[serde(default, skip_serializing_if = "Option::is_none")]
+	pub from: Option<Box<SignedGrant>>,
+}
+
+impl SignedGrant {
+	/// The grant that the access account signed, and how often it was passed on.
+	fn first(&self) -> (&Self, usize) {
+		let (mut first, mut links) = (self, 0usize);
+		while let Some(from) = &first.from {
+			(first, links) = (from, links.saturating_add(1));
+		}
+		(first, links)
+	}
 }
 
 /// The signature under one request.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RequestProof {
 	/// Unix seconds.
 	pub time: u64,
@@ -186,39 +210,139 @@ impl RequestFacts<'_> {
 	}
 }
 
+/// A new key, and what is to be granted to it: it waits for a signature.
+pub struct Asked {
+	pub grant: Grant,
+	seed: [u8; 32],
+}
+
+impl Asked {
+	/// Draws a key for a lease (chain, provider, lease, epoch).
+	pub fn new(
+		(genesis, provider, lease, epoch): (H256, u32, u64, u32),
+		scopes: &[Scope],
+		now: u64,
+		life: u64,
+	) -> Result<Self, ChainError> {
+		let seed = random_seed()?;
+		let grant = Grant {
+			genesis,
+			provider,
+			lease,
+			key: from_seed(seed)?.public_key().0,
+			scopes: scopes.to_vec(),
+			epoch,
+			issued: now,
+			expires: now.saturating_add(life.min(MAX_LIFE)),
+		};
+		Ok(Self { grant, seed })
+	}
+
+	fn with(self, signature: String, from: Option<&Session>) -> Result<Session, ChainError> {
+		let text = self.grant.text();
+		let from = from.map(|from| Box::new(from.grant.clone()));
+		Ok(Session {
+			grant: SignedGrant {
+				text,
+				signature,
+				from,
+			},
+			key: from_seed(self.seed)?,
+			seed: self.seed,
+		})
+	}
+
+	/// Signed by the access account's key.
+	pub fn signed(self, account: &Keypair) -> Result<Session, ChainError> {
+		let signature = hex::encode(account.sign(self.grant.text().as_bytes()).0);
+		self.with(signature, None)
+	}
+
+	/// With the signature that a wallet gave over the grant's text; `None` if it is not the access account's.
+	pub fn signed_by(
+		self,
+		access: &AccountId32,
+		signature: &str,
+	) -> Result<Option<Session>, ChainError> {
+		let text = self.grant.text();
+		match signature::is_by(access, text.as_bytes(), signature) {
+			true => self.with(signature.to_owned(), None).map(Some),
+			false => Ok(None),
+		}
+	}
+
+	/// Passed on by who has a session.
+	pub fn passed_on(self, from: &Session) -> Result<Session, ChainError> {
+		let signature = hex::encode(from.key.sign(self.grant.text().as_bytes()).0);
+		self.with(signature, Some(from))
+	}
+}
+
 /// A session: a grant and the key it names.
 #[derive(Clone)]
 pub struct Session {
 	grant: SignedGrant,
 	key: Keypair,
+	seed: [u8; 32],
+}
+
+/// A session in a file: whoever has it may do what it allows.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kept {
+	version: u32,
+	grant: SignedGrant,
+	/// The session key's secret, hexadecimal.
+	secret: String,
 }
 
 impl Session {
-	/// Opens a session for a lease with a new key on this device.
+	/// Opens a session for a lease (number, epoch), for a day and with all scopes, with a new key on this device.
 	pub fn open(
 		account: &Keypair,
 		genesis: H256,
 		provider: u32,
 		(lease, epoch): (u64, u32),
 		now: u64,
-	) -> Result<Self, crate::ChainError> {
-		let key = crate::keystore::from_seed(crate::keystore::random_seed()?)?;
-		let grant = Grant {
-			genesis,
-			provider,
-			lease,
-			key: key.public_key().0,
-			scopes: Scope::ALL.to_vec(),
-			epoch,
-			issued: now,
-			expires: now.saturating_add(86_400),
+	) -> Result<Self, ChainError> {
+		let place = (genesis, provider, lease, epoch);
+		Asked::new(place, &Scope::ALL, now, 86_400)?.signed(account)
+	}
+
+	/// As text for a file that nobody else may read.
+	pub fn to_text(&self) -> Result<String, ChainError> {
+		let kept = Kept {
+			version: 1,
+			grant: self.grant.clone(),
+			secret: hex::encode(self.seed),
 		};
-		let text = grant.text();
-		let signature = hex::encode(account.sign(text.as_bytes()).0);
-		Ok(Self {
-			grant: SignedGrant { text, signature },
+		let text = serde_json::to_string_pretty(&kept);
+		let text = text.map_err(|error| ChainError::File(error.to_string()))?;
+		Ok(text + "\n")
+	}
+
+	/// Of such a text, and what it grants.
+	pub fn from_text(text: &str) -> Result<(Self, Grant), ChainError> {
+		let wrong = |why: String| ChainError::File(format!("not a file with a grant: {why}"));
+		let kept: Kept = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+		if kept.version != 1 {
+			let why = format!("version {} is not known, only 1 is", kept.version);
+			return Err(wrong(why));
+		}
+		let grant = Grant::parse(&kept.grant.text);
+		let grant = grant.ok_or_else(|| wrong("its text is damaged".into()))?;
+		let mut seed = [0; 32];
+		hex::decode_to_slice(&kept.secret, &mut seed).map_err(|error| wrong(error.to_string()))?;
+		let key = from_seed(seed)?;
+		if key.public_key().0 != grant.key {
+			return Err(wrong("its secret is another key's".into()));
+		}
+		let session = Self {
+			grant: kept.grant,
 			key,
-		})
+			seed,
+		};
+		Ok((session, grant))
 	}
 
 	/// The signed grant.
@@ -227,8 +351,8 @@ impl Session {
 	}
 
 	/// Signs one request.
-	pub fn sign(&self, facts: RequestFacts, now: u64) -> Result<RequestProof, crate::ChainError> {
-		let nonce = hex::encode(&crate::keystore::random_seed()?[..16]);
+	pub fn sign(&self, facts: RequestFacts, now: u64) -> Result<RequestProof, ChainError> {
+		let nonce = hex::encode(&random_seed()?[..16]);
 		let message = facts.message(now, &nonce);
 		let signature = hex::encode(self.key.sign(message.as_bytes()).0);
 		Ok(RequestProof {
@@ -252,26 +376,21 @@ pub struct Expected {
 	pub now: u64,
 }
 
-fn signature_is_right(key: [u8; 32], message: &[u8], signature: &str) -> bool {
+/// Whether a session key has signed this.
+fn is_by_key(key: [u8; 32], message: &[u8], signature: &str) -> bool {
 	let mut bytes = [0u8; 64];
 	hex::decode_to_slice(signature, &mut bytes).is_ok()
-		&& verify(&Signature(bytes), message, &PublicKey(key))
+		&& signature::is_sr25519(key, message, bytes)
 }
 
-/// Whether a grant is signed by this account, whatever it says.
+/// Whether a grant, or the one that it was passed on from, is signed by this account, whatever it says.
 pub fn is_signed_by(grant: &SignedGrant, access: AccountId32) -> bool {
-	signature_is_right(access.0, grant.text.as_bytes(), &grant.signature)
+	let (first, links) = grant.first();
+	links <= MAX_LINKS && signature::is_by(&access, first.text.as_bytes(), &first.signature)
 }
 
-/// Checks a request. That its nonce is new is left to the caller, who remembers nonces for twice
-/// [`CLOCK_SKEW`].
-pub fn check(
-	grant: &SignedGrant,
-	proof: &RequestProof,
-	facts: RequestFacts,
-	scope: Scope,
-	expected: &Expected,
-) -> Result<(), Refusal> {
+/// What a grant says, if it holds for this lease now. Whether it is rightly signed is not looked at.
+fn holding(grant: &SignedGrant, expected: &Expected) -> Result<Grant, Refusal> {
 	let read = Grant::parse(&grant.text).ok_or(Refusal::Malformed)?;
 	let place = (read.genesis, read.provider, read.lease);
 	if place != (expected.genesis, expected.provider, expected.lease) {
@@ -288,11 +407,48 @@ pub fn check(
 	if read.epoch != expected.epoch {
 		return Err(Refusal::Revoked);
 	}
+	Ok(read)
+}
+
+/// What a grant allows, if each that it was passed on from holds and allows as much.
+fn granted(grant: &SignedGrant, expected: &Expected) -> Result<Grant, Refusal> {
+	let read = holding(grant, expected)?;
+	if grant.first().1 > MAX_LINKS {
+		return Err(Refusal::TooLong);
+	}
+	let (mut inner, mut link) = (read.clone(), grant);
+	while let Some(from) = &link.from {
+		let outer = holding(from, expected)?;
+		let is_part = inner
+			.scopes
+			.iter()
+			.all(|scope| outer.scopes.contains(scope));
+		if !is_part || inner.expires > outer.expires {
+			return Err(Refusal::Widened);
+		}
+		if !is_by_key(outer.key, link.text.as_bytes(), &link.signature) {
+			return Err(Refusal::BadGrant);
+		}
+		(inner, link) = (outer, from);
+	}
+	match signature::is_by(&expected.access, link.text.as_bytes(), &link.signature) {
+		true => Ok(read),
+		false => Err(Refusal::BadGrant),
+	}
+}
+
+/// Checks a request. That its nonce is new is left to the caller, who remembers nonces for twice
+/// [`CLOCK_SKEW`].
+pub fn check(
+	grant: &SignedGrant,
+	proof: &RequestProof,
+	facts: RequestFacts,
+	scope: Scope,
+	expected: &Expected,
+) -> Result<(), Refusal> {
+	let read = granted(grant, expected)?;
 	if !read.scopes.contains(&scope) {
 		return Err(Refusal::OutOfScope);
-	}
-	if !is_signed_by(grant, expected.access) {
-		return Err(Refusal::BadGrant);
 	}
 	if proof.nonce.len() != 32 {
 		return Err(Refusal::Malformed);
@@ -301,7 +457,7 @@ pub fn check(
 		return Err(Refusal::Late);
 	}
 	let message = facts.message(proof.time, &proof.nonce);
-	if !signature_is_right(read.key, message.as_bytes(), &proof.signature) {
+	if !is_by_key(read.key, message.as_bytes(), &proof.signature) {
 		return Err(Refusal::BadSignature);
 	}
 	Ok(())
@@ -391,9 +547,126 @@ mod tests {
 		let rubbish = SignedGrant {
 			text: "x".into(),
 			signature: "y".into(),
+			from: None,
 		};
 		let checked = check(&rubbish, &proof, facts(gateway), Scope::Logs, &good);
 		assert_eq!(checked, Err(Refusal::Malformed));
+	}
+
+	/// Asks for a log by a session.
+	fn asks(session: &Session, expected: &Expected, gateway: AccountId32) -> Result<(), Refusal> {
+		let proof = session.sign(facts(gateway), expected.now).unwrap();
+		check(
+			session.grant(),
+			&proof,
+			facts(gateway),
+			Scope::Logs,
+			expected,
+		)
+	}
+
+	fn asked(expected: &Expected, scopes: &[Scope], life: u64) -> Asked {
+		let place = (expected.genesis, expected.provider, expected.lease, 0);
+		Asked::new(place, scopes, expected.now, life).unwrap()
+	}
+
+	#[test]
+	fn a_grant_is_passed_on_for_a_part() {
+		let (session, expected, gateway) = setting();
+		let two = [Scope::Logs, Scope::Status];
+		let passed = asked(&expected, &two, 600).passed_on(&session).unwrap();
+		assert_eq!(asks(&passed, &expected, gateway), Ok(()));
+		let again = asked(&expected, &two[..1], 60).passed_on(&passed).unwrap();
+		assert_eq!(asks(&again, &expected, gateway), Ok(()));
+		let later = |seconds| Expected {
+			now: expected.now + seconds,
+			..expected
+		};
+		assert_eq!(asks(&again, &later(61), gateway), Err(Refusal::Expired));
+		assert_eq!(asks(&passed, &later(61), gateway), Ok(()));
+		let revoked = Expected {
+			epoch: 1,
+			..expected
+		};
+		assert_eq!(asks(&again, &revoked, gateway), Err(Refusal::Revoked));
+		let other = asked(&expected, &two[1..], 60).passed_on(&passed).unwrap();
+		assert_eq!(asks(&other, &expected, gateway), Err(Refusal::OutOfScope));
+	}
+
+	#[test]
+	fn nobody_passes_on_what_is_not_theirs() {
+		let (session, expected, gateway) = setting();
+		let (logs, all) = ([Scope::Logs], Scope::ALL);
+		let passed = asked(&expected, &logs, 600).passed_on(&session).unwrap();
+		let wider = asked(&expected, &all, 600).passed_on(&passed).unwrap();
+		assert_eq!(asks(&wider, &expected, gateway), Err(Refusal::Widened));
+		let longer = asked(&expected, &logs, 601).passed_on(&passed).unwrap();
+		assert_eq!(asks(&longer, &expected, gateway), Err(Refusal::Widened));
+		// By another key than the one that was granted something.
+		let stranger = from_seed([7; 32]).unwrap();
+		let mut forged = asked(&expected, &logs, 60).signed(&stranger).unwrap();
+		forged.grant.from = Some(Box::new(session.grant().clone()));
+		assert_eq!(asks(&forged, &expected, gateway), Err(Refusal::BadGrant));
+		// From a grant that is none of the access account's.
+		let theirs = asked(&expected, &all, 600).signed(&stranger).unwrap();
+		let passed = asked(&expected, &logs, 60).passed_on(&theirs).unwrap();
+		assert_eq!(asks(&passed, &expected, gateway), Err(Refusal::BadGrant));
+		assert!(!is_signed_by(passed.grant(), expected.access));
+		// From one for another lease.
+		let elsewhere = Expected {
+			lease: 6,
+			..expected
+		};
+		let tenant = from_seed([1; 32]).unwrap();
+		let foreign = asked(&elsewhere, &all, 600).signed(&tenant).unwrap();
+		let passed = asked(&expected, &logs, 60).passed_on(&foreign).unwrap();
+		assert_eq!(asks(&passed, &expected, gateway), Err(Refusal::Foreign));
+		// More often than may be.
+		let mut last = session;
+		for link in 0..=MAX_LINKS {
+			last = asked(&expected, &logs, 60).passed_on(&last).unwrap();
+			let wanted = match link < MAX_LINKS {
+				true => Ok(()),
+				false => Err(Refusal::TooLong),
+			};
+			assert_eq!(asks(&last, &expected, gateway), wanted, "link {link}");
+		}
+	}
+
+	#[test]
+	fn a_wallet_signs_and_a_session_is_kept_in_a_file() {
+		use ed25519_dalek::Signer as _;
+		let (_, expected, gateway) = setting();
+		let wallet = ed25519_dalek::SigningKey::from_bytes(&[5; 32]);
+		let access = AccountId32(wallet.verifying_key().to_bytes());
+		let expected = Expected { access, ..expected };
+		let wanted = asked(&expected, &[Scope::Logs], 60);
+		let signature = wallet.sign(wanted.grant.text().as_bytes()).to_bytes();
+		let signature = format!("0x{}", hex::encode(signature));
+		let session = wanted.signed_by(&access, &signature).unwrap().unwrap();
+		assert_eq!(asks(&session, &expected, gateway), Ok(()));
+		let none = asked(&expected, &[Scope::Logs], 60).signed_by(&access, &signature);
+		assert!(none.unwrap().is_none(), "a signature is over one text");
+
+		let text = session.to_text().unwrap();
+		let (again, grant) = Session::from_text(&text).unwrap();
+		assert_eq!((again.grant(), grant.lease), (session.grant(), 5));
+		assert_eq!(asks(&again, &expected, gateway), Ok(()));
+		for (from, to) in [
+			("\"version\": 1", "\"version\": 2"),
+			("lease: 5", "lease: 05"),
+			("\"secret\": \"", "\"secret\": \"00"),
+			("}", ""),
+			("\"version\"", "\"other\": 1, \"version\""),
+		] {
+			assert!(text.contains(from), "{from}");
+			assert!(Session::from_text(&text.replace(from, to)).is_err(), "{to}");
+		}
+		let stranger = Session::open(&from_seed([9; 32]).unwrap(), expected.genesis, 4, (5, 0), 1);
+		let stranger = stranger.unwrap().to_text().unwrap();
+		let secret = |text: &str| text.split("\"secret\": \"").nth(1).unwrap()[..64].to_owned();
+		let swapped = text.replace(&secret(&text), &secret(&stranger));
+		assert!(Session::from_text(&swapped).is_err(), "another key");
 	}
 
 	#[test]

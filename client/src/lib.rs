@@ -12,6 +12,7 @@ pub mod error;
 pub mod exec;
 pub mod keystore;
 pub mod seal;
+pub mod signature;
 pub mod signer;
 pub mod story;
 pub mod tls;

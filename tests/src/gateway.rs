@@ -1,6 +1,7 @@
 //! A provider's gateway, as a program of one's own would use it.
 
 use anyhow::Context as _;
+pub use leasehold_client::access::EMPTY;
 use leasehold_client::{
 	access::{RequestFacts, RequestProof, Session},
 	seal::{self, Place},
@@ -12,9 +13,6 @@ use reqwest::{Method, RequestBuilder};
 use serde_json::{json, Value};
 use sha2::{Digest as _, Sha256};
 use std::time::{SystemTime, UNIX_EPOCH};
-
-/// SHA-256 of nothing.
-pub const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 
 /// Unix seconds.
 pub fn now() -> u64 {

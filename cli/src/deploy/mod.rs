@@ -7,7 +7,12 @@ mod update;
 pub use prepare::{read, understand};
 pub use update::Update;
 
-use crate::{gateway, keys, output::Failure, tenant, Context};
+use crate::{
+	gateway::{self, Entry},
+	keys,
+	output::Failure,
+	tenant, Context,
+};
 use clap::Args;
 use follow::{deliver, matched, over, until_ended, until_running, Outcome};
 use leasehold_client::{
@@ -53,6 +58,9 @@ pub struct Deploy {
 	/// How long services may run at most, as `12h` or `30d`. A job runs as long as its file allows.
 	#[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
 	max_duration: Duration,
+	/// Account whose grants the provider takes, if it is not the one that pays: its wallet is asked to sign one.
+	#[arg(long, value_name = "ADDRESS", conflicts_with = "resume")]
+	access: Option<String>,
 	/// Blocks for which bids are taken.
 	#[arg(long, value_name = "BLOCKS", default_value_t = 5)]
 	bidding: u32,
@@ -124,14 +132,12 @@ impl Deploy {
 		})
 		.await?;
 		let genesis = connection.genesis;
-		let gateway = tenant::gateway(
-			&chain,
-			genesis,
-			provider,
-			lease.provider,
-			&pair,
-			(lease.id, lease.epoch),
-		)?;
+		let entry = match context.grant.is_none() && lease.access != keystore::account(&pair) {
+			true => Entry::Grant(tenant::by_wallet(genesis, &lease)?),
+			false => tenant::entry(context, lease.id, || Ok(pair.clone()))?,
+		};
+		let place = (lease.id, lease.epoch);
+		let gateway = tenant::gateway(&chain, genesis, provider, lease.provider, entry, place)?;
 		// Again, if need be: the provider may have lost it.
 		let proof = deliver(context, &chain, &gateway, &deployment).await?;
 		context.out.stage("the manifest is delivered");
@@ -209,7 +215,11 @@ impl Deploy {
 		let (resources, attributes) = prepared.requirements()?;
 		let (any_of, all_of) = prepared.auditors()?;
 		let mut request = OrderRequest {
-			access: None,
+			access: self
+				.access
+				.as_deref()
+				.map(|who| keys::named(context, who))
+				.transpose()?,
 			manifest_hash: Manifest::hash(&bytes),
 			kind: match first.kind {
 				Kind::Job => WorkloadKind::Job,

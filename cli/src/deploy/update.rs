@@ -45,7 +45,8 @@ impl Update {
 		let genesis = connection.genesis;
 		let provider = view.provider(lease.provider).await?;
 		let session = (id, lease.epoch);
-		let gateway = tenant::gateway(&chain, genesis, provider, lease.provider, &pair, session)?;
+		let entry = tenant::entry(context, id, || Ok(pair.clone()))?;
+		let gateway = tenant::gateway(&chain, genesis, provider, lease.provider, entry, session)?;
 		let kept = Deployment::of_hash(context, &lease.manifest_hash);
 		let same = kept.filter(|kept| {
 			let known = Manifest::open(&kept.bytes()).ok();

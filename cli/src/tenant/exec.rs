@@ -4,6 +4,7 @@ use super::{connect, session};
 use crate::{gateway::Gateway, output::Failure, Context};
 use clap::Args;
 use futures::{Sink, SinkExt as _, Stream, StreamExt as _};
+use leasehold_client::access::EMPTY;
 use leasehold_client::exec::{
 	message, Control, Outcome, Start, Terminal, CONTROL, MAX_MESSAGE, STDERR, STDIN, STDOUT,
 };
@@ -338,9 +339,9 @@ async fn accept(listener: TcpListener, gateway: Arc<Gateway>, path: String) {
 /// Passes a connection on, until both directions have ended. Where one breaks off the local one is reset: nobody takes
 /// the half of something for the whole.
 async fn pass(mut stream: TcpStream, gateway: &Gateway, path: &str) -> Result<(), Failure> {
-	let socket = match gateway.socket(path, crate::gateway::EMPTY).await {
+	let socket = match gateway.socket(path, EMPTY).await {
 		// It may have been the provider's former key.
-		Err(failure) if failure.code == 6 => gateway.socket(path, crate::gateway::EMPTY).await,
+		Err(failure) if failure.code == 6 => gateway.socket(path, EMPTY).await,
 		opened => opened,
 	};
 	let Ok(socket) = socket else {

@@ -2,18 +2,20 @@
 
 mod account;
 mod exec;
+mod grant;
 mod leases;
 mod money;
 mod workload;
 
 pub use account::{balance, Events, Providers, Transfer};
 pub use exec::{Exec, PortForward};
+pub use grant::{by_wallet, Grant};
 pub use leases::{closed_json, Close, Leases, Revoke, Status};
 pub use money::{Refill, TopUp, Withdraw};
 pub use workload::{show_log, Files, Logs};
 
 use crate::{
-	gateway::Gateway,
+	gateway::{kept, Entry, Gateway},
 	keys,
 	output::{self, Failure},
 	Context,
@@ -24,7 +26,7 @@ use leasehold_client::{
 	signer::{Journal, Receipt, Signer, Wait},
 	story, units,
 	view::{LeaseRecordNow, OpenLease, State, Suspension, View},
-	AccountId32, Chain, ChainError, Connection,
+	AccountId32, Chain, ChainError, Connection, Keypair,
 };
 use std::time::{Duration, Instant};
 
@@ -97,7 +99,7 @@ pub async fn node_lost(context: &Context, chain: &Chain) -> Failure {
 pub async fn submit(
 	context: &Context,
 	chain: &Chain,
-	pair: &leasehold_client::Keypair,
+	pair: &Keypair,
 	call: Call,
 	wait: Wait,
 ) -> Result<Receipt, Failure> {
@@ -187,7 +189,7 @@ pub async fn session(
 		LeaseRecordNow::Swept => return Err(swept(lease)),
 		LeaseRecordNow::Unknown => return Err(unknown(lease)),
 	};
-	let pair = keys::account(context)?;
+	let entry = entry(context, lease, || keys::account(context))?;
 	let found = view.provider(provider).await?;
 	Ok((
 		gateway(
@@ -195,11 +197,23 @@ pub async fn session(
 			connection.genesis,
 			found,
 			provider,
-			&pair,
+			entry,
 			(lease, epoch),
 		)?,
 		record,
 	))
+}
+
+/// By what the command enters a lease's gateway: a grant, where one is named, or else the account.
+pub fn entry(
+	context: &Context,
+	lease: u64,
+	account: impl FnOnce() -> Result<Keypair, Failure>,
+) -> Result<Entry, Failure> {
+	match context.grant {
+		Some(_) => Ok(Entry::Grant(kept(context, lease)?.0)),
+		None => Ok(Entry::Account(account()?)),
+	}
 }
 
 /// A session with a provider, for (lease, epoch).
@@ -208,7 +222,7 @@ pub fn gateway(
 	genesis: leasehold_client::H256,
 	provider: Option<leasehold_client::view::Provider>,
 	id: u32,
-	pair: &leasehold_client::Keypair,
+	entry: Entry,
 	lease: (u64, u32),
 ) -> Result<Gateway, Failure> {
 	let gone = || {
@@ -220,7 +234,7 @@ pub fn gateway(
 		)
 	};
 	let provider = provider.ok_or_else(gone)?;
-	Gateway::open(chain, &provider, pair, genesis, lease)
+	Gateway::open(chain, &provider, entry, genesis, lease)
 }
 
 pub(crate) fn state(lease: &OpenLease) -> (&'static str, u32) {

@@ -22,7 +22,7 @@ use axum::{
 };
 use futures::{Sink, SinkExt as _, StreamExt as _};
 use leasehold_client::{
-	access::Scope,
+	access::{Scope, EMPTY},
 	exec::{message, Control, Outcome, Start, CONTROL, MAX_MESSAGE, STDERR, STDIN, STDOUT},
 };
 use leasehold_manifest::{Kind, Program, Service};
@@ -382,7 +382,7 @@ pub async fn forward(
 		service: Some(name),
 		replica: which.replica,
 	};
-	let signed = (&uri, &headers, flow::EMPTY);
+	let signed = (&uri, &headers, EMPTY);
 	let asked = (lease, Scope::Forward);
 	let (row, lasting, service) = admitted(&gateway, asked, &which, signed).await?;
 	if service.kind == Kind::Job {

@@ -16,7 +16,7 @@ use axum::{
 	Json,
 };
 use futures::StreamExt as _;
-use leasehold_client::access::Scope;
+use leasehold_client::access::{Scope, EMPTY};
 use leasehold_manifest::{files::is_safe_path, result::Output, FileEntry, Kind, Service};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -24,8 +24,6 @@ use std::{path::PathBuf, time::Duration};
 use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
 use tokio_util::io::ReaderStream;
 
-/// SHA-256 of nothing.
-pub const EMPTY: &str = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855";
 /// Bytes of a file that are sent at a time.
 const CHUNK: usize = 128 << 10;
 /// How often a live log is looked at.

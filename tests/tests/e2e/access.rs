@@ -9,21 +9,29 @@ use leasehold_client::{
 	seal::{self, Place},
 	signer::{Journal, Signer, Wait},
 	view::{LeaseRecordNow, OrderNow},
-	Call, Chain, OrderRequest, Resources, Selection, WorkloadKind,
+	AccountId32, Call, Chain, OrderRequest, Resources, Selection, WorkloadKind,
 };
 use leasehold_manifest::{FileEntry, Kind, Manifest, Program, Service, Unit};
 use leasehold_tests::{
-	devnet::Devnet,
+	devnet::{last_json, wait_until, Devnet},
 	gateway::{self, Gateway, EMPTY},
 };
 use reqwest::Method;
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
-use std::time::Duration;
+use sp_core::{ecdsa, ed25519, Pair as _};
+use sp_io::hashing::blake2_256;
+use std::{
+	io::{Read as _, Write as _},
+	os::unix::fs::PermissionsExt as _,
+	process::{Command, Stdio},
+	time::Duration,
+};
 
 pub const CASES: &[Case] = &[
 	("a_stranger_gets_neither_log_nor_result", stranger),
 	("a_replayed_request_is_refused", replay),
+	("wallets_sign_grants_that_are_passed_on", wallets),
 	(
 		"a_manifest_must_be_the_ordered_one_and_no_larger",
 		manifests,
@@ -55,6 +63,134 @@ fn stranger(devnet: &Devnet) {
 	}
 	let (json, code) = devnet.json("//Stranger", &["close", &lease]).unwrap();
 	assert_eq!(code, 5, "{json}");
+}
+
+/// What a wallet does with a text.
+type Sign<'a> = dyn Fn(&[u8]) -> Vec<u8> + 'a;
+
+/// A command that asks for a wallet's signature: JSON and exit code.
+fn signed_by(mut command: Command, sign: &Sign) -> (Value, i32) {
+	let mut child = command
+		.args(["--output", "json"])
+		.stdin(Stdio::piped())
+		.stdout(Stdio::piped())
+		.stderr(Stdio::piped())
+		.spawn()
+		.unwrap();
+	let (mut said, mut byte) = (Vec::new(), [0]);
+	let stderr = child.stderr.as_mut().unwrap();
+	while !said.ends_with(b"hexadecimal:\n") {
+		assert_eq!(
+			stderr.read(&mut byte).unwrap(),
+			1,
+			"{}",
+			String::from_utf8_lossy(&said)
+		);
+		said.extend(byte);
+	}
+	let said = String::from_utf8(said).unwrap();
+	let (_, text) = said.split_once("<Bytes>").unwrap();
+	let (text, _) = text.split_once("</Bytes>").unwrap();
+	let signature = sign(format!("<Bytes>{text}</Bytes>").as_bytes());
+	let mut stdin = child.stdin.take().unwrap();
+	writeln!(stdin, "0x{}", hex::encode(signature)).unwrap();
+	let output = child.wait_with_output().unwrap();
+	(last_json(&output).unwrap(), output.status.code().unwrap())
+}
+
+fn wallets(devnet: &Devnet) {
+	let ed = ed25519::Pair::from_seed(&[1; 32]);
+	let ecdsa = ecdsa::Pair::from_seed(&[2; 32]);
+	let wallets: [(_, &Sign); 2] = [
+		(AccountId32(ed.public().0), &|text| ed.sign(text).0.to_vec()),
+		(AccountId32(blake2_256(&ecdsa.public().0)), &|text| {
+			ecdsa.sign(text).0.to_vec()
+		}),
+	];
+	for (access, sign) in wallets {
+		let access = access.to_string();
+		let path = File {
+			module: sleeper(60),
+			..Default::default()
+		}
+		.write(devnet);
+		let deploy = [
+			"deploy",
+			crate::setting::text(&path),
+			"--yes",
+			"--access",
+			&access,
+		];
+		let (json, code) = signed_by(devnet.tenant(&deploy).unwrap(), sign);
+		assert_eq!(code, 0, "{json}");
+		let lease = json["lease"].to_string();
+		// The account that pays may not look; who was granted it may, and no more.
+		let (json, code) = devnet.json("//Tenant", &["logs", &lease]).unwrap();
+		assert_eq!(code, 5, "{json}");
+		let folder = tempfile::tempdir().unwrap();
+		let at = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+		let (first, second, third) = (at("first"), at("second"), at("third"));
+		let grant = ["grant", &lease, "--to", &first, "--wallet"];
+		let command = devnet.command("nobody", &grant).unwrap();
+		let (json, code) = signed_by(command, &|_| vec![7; 64]);
+		assert_eq!(code, 5, "{json}");
+		assert!(
+			json["error"].as_str().unwrap().contains("no signature of"),
+			"{json}"
+		);
+		let command = devnet.command("nobody", &grant).unwrap();
+		let (json, code) = signed_by(command, sign);
+		assert_eq!(code, 0, "{json}");
+		assert_eq!(json["scopes"], serde_json::json!(["logs", "status"]));
+		let mode = std::fs::metadata(&first).unwrap().permissions().mode();
+		assert_eq!(mode & 0o777, 0o600);
+		let by = |grant: &str, arguments: &[&str]| {
+			let all = [arguments, &["--grant", grant]].concat();
+			let (json, code) = devnet.json("nobody", &all).unwrap();
+			(json.to_string(), code)
+		};
+		let (said, code) = by(&first, &["status", &lease]);
+		assert_eq!(code, 0, "{said}");
+		assert!(said.contains(r#""phase":"running""#), "{said}");
+		let (said, code) = by(&first, &["files", "ls", &lease]);
+		assert_eq!(code, 5, "{said}");
+		assert!(said.contains("does not allow this"), "{said}");
+		// A part of it is passed on, and no more than that.
+		let wide = ["grant", &lease, "--to", &second, "--scopes", "logs,exec"];
+		let (said, code) = by(&first, &wide);
+		assert_eq!(code, 2, "{said}");
+		let narrow = ["grant", &lease, "--to", &second, "--scopes", "status"];
+		let (said, code) = by(&first, &narrow);
+		assert_eq!(code, 0, "{said}");
+		let (said, code) = by(&second, &["status", &lease]);
+		assert_eq!(code, 0, "{said}");
+		assert!(said.contains(r#""phase":"running""#), "{said}");
+		let (said, code) = by(&second, &["logs", &lease]);
+		assert_eq!(code, 5, "{said}");
+		// Neither for another lease, nor in a damaged file.
+		let (said, code) = by(&second, &["status", "4000000"]);
+		assert_ne!(code, 0, "{said}");
+		let text = std::fs::read_to_string(&second).unwrap();
+		std::fs::write(&third, text.replace("status", "logs")).unwrap();
+		let (said, code) = by(&third, &["logs", &lease]);
+		assert_eq!(code, 5, "{said}");
+		assert!(said.contains("signed by another"), "{said}");
+		std::fs::write(&third, &text[..text.len() / 2]).unwrap();
+		let (said, code) = by(&third, &["status", &lease]);
+		assert_eq!(code, 2, "{said}");
+		let (said, code) = by(&second, &["grant", &lease, "--to", &second]);
+		assert_eq!(code, 2, "a file is never replaced: {said}");
+		// One extrinsic voids them all.
+		let (json, code) = devnet.json("//Tenant", &["revoke", &lease]).unwrap();
+		assert_eq!(code, 0, "{json}");
+		wait_until(Duration::from_secs(30), "the grants are void", || {
+			let looks = [&first, &second].map(|grant| by(grant, &["status", &lease]).0);
+			looks.iter().all(|said| said.contains("epoch is void"))
+		})
+		.unwrap();
+		let (json, code) = devnet.json("//Tenant", &["close", &lease]).unwrap();
+		assert_eq!(code, 0, "{json}");
+	}
 }
 
 fn replay(devnet: &Devnet) {
