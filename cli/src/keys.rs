@@ -6,7 +6,10 @@ use crate::{
 };
 use clap::Subcommand;
 use leasehold_client::{keystore, AccountId32, Keypair};
-use std::path::{Path, PathBuf};
+use std::{
+	io::IsTerminal as _,
+	path::{Path, PathBuf},
+};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -15,6 +18,14 @@ pub enum Command {
 		/// Its name.
 		#[arg(default_value = "default")]
 		name: String,
+	},
+	/// Keep a key that there is already: its phrase or secret is asked for, or taken from standard input.
+	Import {
+		/// Its name.
+		name: String,
+		/// A file that a wallet has exported, in place of the phrase; it keeps its password.
+		#[arg(long, value_name = "FILE")]
+		file: Option<PathBuf>,
 	},
 	/// List keys.
 	List,
@@ -110,12 +121,15 @@ impl Command {
 	pub fn run(self, context: &Context) -> Result<(), Failure> {
 		match self {
 			Self::Create { name } => create(context, &name),
+			Self::Import { name, file: None } => import(context, &name),
+			Self::Import { name, file: Some(file) } => import_file(context, &name, &file),
 			Self::List => list(context),
 		}
 	}
 }
 
-fn create(context: &Context, name: &str) -> Result<(), Failure> {
+/// Where a new key of this name is to be kept.
+fn place(context: &Context, name: &str) -> Result<PathBuf, Failure> {
 	if !is_name(name) {
 		let advice = "Use letters, digits, `-` and `_`.";
 		return Err(Failure::new(
@@ -129,6 +143,11 @@ fn create(context: &Context, name: &str) -> Result<(), Failure> {
 		let what = format!("{} is there already", path.display());
 		return Err(Failure::new(2, what, "Choose another name."));
 	}
+	Ok(path)
+}
+
+/// A password for a new key, asked for twice.
+fn new_password(context: &Context) -> Result<String, Failure> {
 	let first = password(context, "New password: ")?;
 	if first.is_empty() {
 		return Err(Failure::new(2, "the password is empty", "Choose one."));
@@ -136,7 +155,51 @@ fn create(context: &Context, name: &str) -> Result<(), Failure> {
 	if context.password_file.is_none() && password(context, "Again: ")? != first {
 		return Err(Failure::new(2, "the passwords differ", "Try again."));
 	}
-	let account = keystore::write(&path, keystore::random_seed()?, &first, name)?;
+	Ok(first)
+}
+
+fn create(context: &Context, name: &str) -> Result<(), Failure> {
+	let path = place(context, name)?;
+	keep(context, name, &path, keystore::random_seed()?)
+}
+
+fn import(context: &Context, name: &str) -> Result<(), Failure> {
+	let path = place(context, name)?;
+	let unread = |error: std::io::Error| {
+		let what = format!("the phrase cannot be read: {error}");
+		Failure::new(2, what, "Hand it in by standard input.")
+	};
+	// Neither the command line nor the terminal shows it.
+	let text = match std::io::stdin().is_terminal() {
+		true => rpassword::prompt_password("Phrase, or 0x and the secret: ").map_err(unread)?,
+		false => {
+			let mut text = String::new();
+			std::io::stdin().read_line(&mut text).map_err(unread)?;
+			text
+		}
+	};
+	keep(context, name, &path, keystore::seed_of(&text)?)
+}
+
+/// Keeps a wallet's file, once it opens.
+fn import_file(context: &Context, name: &str, file: &Path) -> Result<(), Failure> {
+	let path = place(context, name)?;
+	let password = password(context, &format!("Password of {}: ", file.display()))?;
+	let account = keystore::account(&keystore::read(file, &password)?);
+	let bytes = std::fs::read(file)
+		.map_err(|error| Failure::new(2, format!("{}: {error}", file.display()), "Check the path."))?;
+	keystore::write_secret_file(&path, &bytes)?;
+	kept(context, name, &path, account);
+	Ok(())
+}
+
+fn keep(context: &Context, name: &str, path: &Path, seed: [u8; 32]) -> Result<(), Failure> {
+	let account = keystore::write(path, seed, &new_password(context)?, name)?;
+	kept(context, name, path, account);
+	Ok(())
+}
+
+fn kept(context: &Context, name: &str, path: &Path, account: AccountId32) {
 	let json = serde_json::json!({
 		"name": name, "account": account.to_string(), "file": path.display().to_string(),
 	});
@@ -146,7 +209,6 @@ fn create(context: &Context, name: &str) -> Result<(), Failure> {
 			path.display()
 		)
 	});
-	Ok(())
 }
 
 fn list(context: &Context) -> Result<(), Failure> {

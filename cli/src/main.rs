@@ -2,14 +2,17 @@
 
 #![forbid(unsafe_code)]
 
+mod contexts;
 mod deploy;
 mod devnet;
+mod doctor;
 mod gateway;
 mod keys;
 mod output;
 mod tenant;
 mod validate;
 
+use contexts::{Contexts, One};
 use clap::{CommandFactory as _, Parser, Subcommand};
 use output::{Failure, Format, Out};
 use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
@@ -29,27 +32,28 @@ const GLOBAL: &str = "Options of every command";
 #[derive(Debug, Parser)]
 #[command(version)]
 struct Arguments {
-	/// RPC address of a chain node.
+	/// RPC address of a chain node; ws://127.0.0.1:9944 if neither this nor a context names one.
 	#[arg(
 		long,
 		global = true,
 		help_heading = GLOBAL,
 		hide_short_help = true,
-		env = "LEASEHOLD_NODE",
-		default_value = "ws://127.0.0.1:9944"
+		env = "LEASEHOLD_NODE"
 	)]
-	node: String,
+	node: Option<String>,
 	/// The account: a key's name, a key file, or a development URI as `//Alice`; for what only reads
-	/// also an address.
+	/// also an address. The key `default` if neither this nor a context names one.
 	#[arg(
 		long,
 		global = true,
 		help_heading = GLOBAL,
 		hide_short_help = true,
-		env = "LEASEHOLD_ACCOUNT",
-		default_value = "default"
+		env = "LEASEHOLD_ACCOUNT"
 	)]
-	account: String,
+	account: Option<String>,
+	/// A context, which says what of this is left out: see `leasehold context`.
+	#[arg(long, global = true, help_heading = GLOBAL, hide_short_help = true, value_name = "NAME", env = "LEASEHOLD_CONTEXT")]
+	context: Option<String>,
 	/// File with the key's password; asked for if left out.
 	#[arg(long, global = true, help_heading = GLOBAL, hide_short_help = true, env = "LEASEHOLD_PASSWORD_FILE")]
 	password_file: Option<PathBuf>,
@@ -122,10 +126,19 @@ enum Command {
 	Close(tenant::Close),
 	/// Send LEASE to an account.
 	Transfer(tenant::Transfer),
+	/// List open orders.
+	Orders(tenant::Orders),
+	/// Show the bids on an open order, and who would win and why.
+	Bids(tenant::Bids),
 	/// List providers, and what each lacks for a manifest file.
 	Providers(tenant::Providers),
 	/// Show the account's balances.
 	Balance,
+	/// Look whether all that is needed is there, and say how to mend what is not.
+	Doctor,
+	/// Networks and accounts under names of their own.
+	#[command(subcommand)]
+	Context(contexts::Command),
 	/// Start a chain, providers and a funded tenant on this machine.
 	Devnet(devnet::Devnet),
 	/// Write what lets a shell complete the commands: `leasehold completions bash > /etc/bash_completion.d/leasehold`.
@@ -185,13 +198,32 @@ fn main() -> ExitCode {
 		.with_writer(std::io::stderr)
 		.with_ansi(std::io::stderr().is_terminal())
 		.init();
-	let context = Context {
+	let out = Out::new(arguments.output);
+	let named = One {
 		node: arguments.node,
 		account: arguments.account,
 		password_file: arguments.password_file,
+	};
+	// Contexts are looked at also where one of them is wrong.
+	let dir = arguments.dir;
+	let chosen = match &arguments.command {
+		Command::Context(_) => Ok(One::default()),
+		_ => Contexts::read(&dir).and_then(|all| all.chosen(arguments.context.as_deref())),
+	};
+	let chosen = match chosen {
+		Ok(chosen) => chosen,
+		Err(failure) => {
+			out.failure(&failure);
+			return ExitCode::from(failure.code);
+		}
+	};
+	let context = Context {
+		node: named.node.clone().or(chosen.node).unwrap_or_else(|| "ws://127.0.0.1:9944".into()),
+		account: named.account.clone().or(chosen.account).unwrap_or_else(|| "default".into()),
+		password_file: named.password_file.clone().or(chosen.password_file),
 		grant: arguments.grant,
-		dir: arguments.dir,
-		out: Out::new(arguments.output),
+		dir,
+		out,
 	};
 	let runtime = match tokio::runtime::Builder::new_multi_thread()
 		.enable_all()
@@ -227,6 +259,10 @@ fn main() -> ExitCode {
 			Command::Close(close) => close.run(&context).await,
 			Command::Transfer(transfer) => transfer.run(&context).await,
 			Command::Providers(providers) => providers.run(&context).await,
+			Command::Orders(orders) => orders.run(&context).await,
+			Command::Bids(bids) => bids.run(&context).await,
+			Command::Doctor => doctor::run(&context).await,
+			Command::Context(command) => command.run(&context.dir, named, &context.out),
 			Command::Balance => tenant::balance(&context).await,
 			Command::Devnet(devnet) => devnet.run(&context).await,
 			Command::Completions { shell } => {

@@ -47,6 +47,26 @@ pub fn from_uri(uri: &str) -> Result<Keypair, ChainError> {
 		.map_err(|error| ChainError::File(format!("not a secret URI: {error}")))
 }
 
+/// The secret of a phrase of 12 to 24 words, without a password, or of `0x` and 64 hex digits.
+pub fn seed_of(text: &str) -> Result<[u8; 32], ChainError> {
+	let wrong = |why: String| ChainError::File(format!("no secret of a key: {why}"));
+	let text = text.trim();
+	if let Some(digits) = text.strip_prefix("0x") {
+		let mut seed = [0; 32];
+		hex::decode_to_slice(digits, &mut seed).map_err(|error| wrong(error.to_string()))?;
+		return Ok(seed);
+	}
+	if text.contains('/') {
+		let why = "a path behind the phrase cannot be kept; export the account as a file from its wallet";
+		return Err(wrong(why.into()));
+	}
+	let phrase = bip39::Mnemonic::parse(text).map_err(|error| wrong(error.to_string()))?;
+	let mut bytes = [0; 64];
+	pbkdf2::pbkdf2_hmac::<sha2::Sha512>(&phrase.to_entropy(), b"mnemonic", 2_048, &mut bytes);
+	let (seed, _) = bytes.split_at(32);
+	seed.try_into().map_err(|_| wrong("its length".into()))
+}
+
 /// The account of a key pair.
 pub fn account(pair: &Keypair) -> AccountId32 {
 	pair.public_key().to_account_id()
@@ -177,6 +197,20 @@ mod tests {
 		assert!(matches!(error, ChainError::Password(_)), "{error}");
 		assert!(write(&path, [8; 32], "x", "me").is_err(), "never replaced");
 		std::fs::remove_file(path).unwrap();
+	}
+
+	#[test]
+	fn a_phrase_is_the_secret_that_wallets_make_of_it() {
+		let phrase = "bottom drive obey lake curtain smoke basket hold race lonely fit walk";
+		let seed = seed_of(&format!(" {phrase}\n")).unwrap();
+		let wanted = "fac7959dbfe72f052e5a0c3c8d6530f202b02fd8f9f5ca3580ec8deb7797479e";
+		assert_eq!(hex::encode(seed), wanted);
+		assert_eq!(seed_of(&format!("0x{wanted}")).unwrap(), seed);
+		let pair = from_seed(seed).unwrap();
+		assert_eq!(super::account(&pair), super::account(&from_uri(phrase).unwrap()));
+		for text in ["", "0x00", "bottom drive", "//Alice", &format!("{phrase}//1"), &phrase.replace("walk", "wall")] {
+			assert!(seed_of(text).is_err(), "{text}");
+		}
 	}
 
 	#[test]

@@ -6,7 +6,9 @@ mod bidding;
 mod closing;
 mod config;
 mod daemon;
+mod doctor;
 mod duty;
+mod earnings;
 mod executor;
 mod fetch;
 mod firewall;
@@ -26,6 +28,7 @@ mod socket;
 mod store;
 mod trust;
 mod update;
+mod usage;
 
 use clap::{CommandFactory as _, Parser, Subcommand};
 use leasehold_client::ChainError;
@@ -76,6 +79,10 @@ enum Command {
 	Drain(operate::Drain),
 	/// Show what the running daemon does.
 	Status(operate::Status),
+	/// Look whether all that a provider needs is there, and say how to mend what is not.
+	Doctor(doctor::Doctor),
+	/// Show what leases have brought, and hold that against the chain.
+	Earnings(earnings::Command),
 	/// Say what the running daemon decided about an order: what it bid, or why it did not.
 	Why(operate::Why),
 	/// Close the networks of services off from this machine, its network and each other, by a firewall table.
@@ -135,6 +142,8 @@ fn main() -> ExitCode {
 			Command::Drain(drain) => drain.run(&arguments.dir).await,
 			Command::Run => daemon::run(&arguments.dir).await,
 			Command::Status(status) => status.run(&arguments.dir).await,
+			Command::Doctor(doctor) => doctor.run(&arguments.dir).await,
+			Command::Earnings(earnings) => earnings.run(&arguments.dir).await,
 			Command::Why(why) => why.run(&arguments.dir).await,
 			Command::Update => operate::update(&arguments.dir).await,
 			Command::RotateKey => operate::rotate_key(&arguments.dir).await,

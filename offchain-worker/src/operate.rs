@@ -14,6 +14,7 @@ use leasehold_client::{
 	units, Call, Chain, Keypair,
 };
 use std::{
+	io::IsTerminal as _,
 	net::SocketAddr,
 	path::{Path, PathBuf},
 };
@@ -21,21 +22,30 @@ use std::{
 /// What is left for the machine itself: a quarter of its memory, a fifth of its free disk.
 const MEMORY_PART: u64 = 4;
 const DISK_PART: u64 = 5;
+/// Where the gateway listens, and what a core costs an hour, if nobody says otherwise.
+const PORT: u16 = 8_443;
+const PRICE: &str = "0.5";
 
 #[derive(Debug, Args)]
 pub struct Init {
 	/// RPC address of the chain node.
 	#[arg(long, env = "LEASEHOLD_NODE", default_value = "ws://127.0.0.1:9944")]
 	node: String,
-	/// Where the gateway listens.
-	#[arg(long, default_value = "127.0.0.1:8443")]
-	listen: SocketAddr,
+	/// Where the gateway listens; where tenants reach this machine by another address than loopback, at 0.0.0.0:8443.
+	#[arg(long)]
+	listen: Option<SocketAddr>,
+	/// How tenants reach the gateway, as https://HOST:PORT; where it listens, if left out.
+	#[arg(long)]
+	url: Option<String>,
 	/// Below which services have host names, as SERVICE-LEASE.DOMAIN: all of these must lead to this machine.
 	#[arg(long)]
 	domain: Option<String>,
-	/// Price of a core, LEASE an hour.
-	#[arg(long, default_value = "0.5")]
-	price: String,
+	/// Price of a core, LEASE an hour; 0.5 if left out.
+	#[arg(long)]
+	price: Option<String>,
+	/// Ask nothing, also at a terminal: what is not named is detected, or as it usually is.
+	#[arg(long, short)]
+	yes: bool,
 	/// An attribute that orders may require, `key=value`; may be repeated.
 	#[arg(long = "attribute", value_name = "KEY=VALUE")]
 	attributes: Vec<String>,
@@ -109,8 +119,55 @@ fn detect_engine() -> Option<String> {
 		.map(|path| format!("unix://{path}"))
 }
 
+/// Asks one thing; an empty answer is the usual one.
+fn asked(question: &str, usual: &str) -> anyhow::Result<String> {
+	eprint!("{question} [{usual}] ");
+	let mut answer = String::new();
+	std::io::stdin().read_line(&mut answer)?;
+	Ok(match answer.trim() {
+		"" => usual.to_owned(),
+		answer => answer.to_owned(),
+	})
+}
+
+/// (where to listen, URL) for a host by which tenants reach this machine.
+fn reached_by(host: &str) -> anyhow::Result<(SocketAddr, String)> {
+	let bare = host.trim_start_matches("https://").trim_end_matches('/');
+	let with_port = reqwest::Url::parse(&format!("https://{bare}"))
+		.with_context(|| format!("`{host}` is no host; write it as provider.example.org or 203.0.113.7"))?;
+	let port = with_port.port().unwrap_or(PORT);
+	let name = with_port.host_str().unwrap_or_default();
+	let local = name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+	let listen = if local { [127, 0, 0, 1] } else { [0, 0, 0, 0] };
+	Ok((SocketAddr::from((listen, port)), format!("https://{name}:{port}")))
+}
+
 impl Init {
-	pub fn run(self, folder: &Path) -> anyhow::Result<()> {
+	/// Asks for what nobody can detect, where somebody sits at a terminal.
+	fn complete(&mut self) -> anyhow::Result<()> {
+		if self.yes || !std::io::stdin().is_terminal() {
+			return Ok(());
+		}
+		if self.url.is_none() && self.listen.is_none() {
+			let question = "By which host do tenants reach this machine? HOST or HOST:PORT";
+			let (listen, url) = reached_by(&asked(question, "127.0.0.1:8443")?)?;
+			(self.listen, self.url) = (Some(listen), Some(url));
+		}
+		if self.price.is_none() {
+			let price = asked("What does a core cost, LEASE an hour?", PRICE)?;
+			units::parse_amount(&price).map_err(anyhow::Error::msg)?;
+			self.price = Some(price);
+		}
+		if self.attributes.is_empty() {
+			let region = asked("In which region is it, as orders may ask for?", "none")?;
+			if region != "none" {
+				self.attributes.push(format!("region={region}"));
+			}
+		}
+		Ok(())
+	}
+
+	pub fn run(mut self, folder: &Path) -> anyhow::Result<()> {
 		let path = folder.join(FILE);
 		if path.exists() {
 			bail!(
@@ -118,7 +175,11 @@ impl Init {
 				path.display()
 			);
 		}
-		units::parse_amount(&self.price).map_err(anyhow::Error::msg)?;
+		self.complete()?;
+		let price = self.price.as_deref().unwrap_or(PRICE);
+		units::parse_amount(price).map_err(anyhow::Error::msg)?;
+		let listen = self.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], PORT)));
+		let url = self.url.clone().unwrap_or_else(|| format!("https://{listen}"));
 		let attributes = self
 			.attributes
 			.iter()
@@ -144,13 +205,13 @@ impl Init {
 			.collect();
 		let text = Template {
 			node: &self.node,
-			listen: self.listen,
-			url: &format!("https://{}", self.listen),
+			listen,
+			url: &url,
 			domain: self.domain.as_deref(),
 			cpu_millis: self.cpu_millis.unwrap_or(cpu),
 			memory_mib: self.memory_mib.unwrap_or(memory),
 			storage_mib: self.storage_mib.unwrap_or(disk),
-			cpu_core: &self.price,
+			cpu_core: price,
 			attributes: &attributes,
 			engine: engine.as_deref(),
 			registries: &self.registries,
@@ -183,6 +244,12 @@ impl Init {
 		for gpu in &found {
 			println!("{}", gpu.in_words(engine.is_some()));
 		}
+		println!(
+			"leases out {} milli-CPU, {} MiB of memory, {} MiB of disk",
+			self.cpu_millis.unwrap_or(cpu),
+			self.memory_mib.unwrap_or(memory),
+			self.storage_mib.unwrap_or(disk)
+		);
 		println!("next: look through the file, send the operator 5 LEASE for its fees, then");
 		println!(
 			"  leasehold-provider --dir {} register --owner-key FILE --password-file FILE --bond 100",

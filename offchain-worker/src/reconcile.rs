@@ -292,6 +292,9 @@ async fn step(
 		}
 		Observed::Preparing | Observed::Unready => Ok(()),
 		Observed::Running => {
+			let key = (row.lease, tried.service.name.clone(), 0);
+			let process = || shared.executors.process(&tried);
+			shared.usage.meet(key, tried.number, process);
 			tell_running(shared, now, lease);
 			note_running(shared, row.lease)
 		}

@@ -13,7 +13,7 @@ use leasehold_client::{
 	view::{Closed, LeaseRecordNow, OrderNow},
 	Call, CloseReason,
 };
-use serde_json::json;
+use serde_json::{json, Value};
 
 #[derive(Debug, Args)]
 pub struct Leases {
@@ -205,7 +205,8 @@ impl Status {
 				),
 				Err(failure) => format!("workload: not known: {}", failure.what),
 			};
-			let replicas = replicas(&workload["replicas"]);
+			let replicas = replicas(&workload);
+			let used = used(&workload);
 			let addresses = addresses.iter().map(ToString::to_string).collect();
 			let update = workload["next"].as_str().map(|next| {
 				let next = next.get(..8).unwrap_or(next);
@@ -227,7 +228,7 @@ impl Status {
 				)],
 				_ => Vec::new(),
 			};
-			[vec![text, says], replicas, addresses, next]
+			[vec![text, says], replicas, used, addresses, next]
 				.concat()
 				.join("\n")
 		});
@@ -235,23 +236,98 @@ impl Status {
 	}
 }
 
-/// How the replicas of a lease's services stand, a table.
-fn replicas(said: &serde_json::Value) -> Vec<String> {
-	let all = said.as_array().cloned().unwrap_or_default();
+/// That of several which is about a service's replica.
+fn about<'a>(all: &'a Value, one: &Value) -> Option<&'a Value> {
+	let member = (&one["service"], &one["replica"]);
+	let mut all = all.as_array()?.iter();
+	all.find(|other| (&other["service"], &other["replica"]) == member)
+}
+
+/// What a pull has come to, in words.
+fn pulling(pull: &Value) -> String {
+	match pull["percent"].as_u64() {
+		Some(percent) => format!("pulling, {percent} %"),
+		None => "pulling".to_owned(),
+	}
+}
+
+/// Bytes in a fitting unit.
+fn bytes(value: &Value) -> String {
+	let Some(bytes) = value.as_u64() else {
+		return "-".into();
+	};
+	match bytes {
+		0..=9_999 => format!("{bytes} B"),
+		10_000..=9_999_999 => format!("{} KiB", bytes >> 10),
+		_ => format!("{} MiB", bytes >> 20),
+	}
+}
+
+/// How the replicas of a lease's services stand and what they use, a table.
+fn replicas(workload: &Value) -> Vec<String> {
+	let all = workload["replicas"].as_array().cloned().unwrap_or_default();
 	if all.is_empty() {
 		return Vec::new();
 	}
 	let rows = all.iter().map(|one| {
 		let text = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
+		let state = about(&workload["pulling"], one).map(pulling);
+		let used = about(&workload["usage"]["members"], one);
+		let used = used.unwrap_or(&Value::Null);
+		let cpu = used["cpu_millis"].as_u64();
 		vec![
 			format!("{}.{}", text("service"), one["replica"]),
-			text("state").replace('_', " "),
+			state.unwrap_or_else(|| text("state").replace('_', " ")),
 			one["restarts"].to_string(),
+			cpu.map_or_else(|| "-".into(), |millis| millis.to_string()),
+			bytes(&used["memory_bytes"]),
+			bytes(&used["received"]),
+			bytes(&used["sent"]),
 			text("last"),
 		]
 	});
-	let header = ["REPLICA", "STATE", "RESTARTS", "ENDED LAST"];
+	let header = [
+		"REPLICA",
+		"STATE",
+		"RESTARTS",
+		"CPU (m)",
+		"MEMORY",
+		"IN A SECOND",
+		"OUT A SECOND",
+		"ENDED LAST",
+	];
 	vec![table(&header, rows.collect())]
+}
+
+/// What a lease uses: a job now, and all leases in all.
+fn used(workload: &Value) -> Vec<String> {
+	let mut lines = Vec::new();
+	let is_job = workload["replicas"].as_array().is_none_or(Vec::is_empty);
+	let all = |key: &str| workload[key].as_array().into_iter().flatten();
+	if is_job {
+		lines.extend(all("pulling").map(|pull| format!("image: {}", pulling(pull))));
+		let members = workload["usage"]["members"].as_array();
+		lines.extend(members.into_iter().flatten().map(|one| {
+			format!(
+				"uses {} milli-CPU and {} of memory",
+				one["cpu_millis"],
+				bytes(&one["memory_bytes"])
+			)
+		}));
+	}
+	let usage = &workload["usage"];
+	let (seconds, joules) = (&usage["cpu_seconds"], usage["energy_joules"].as_u64());
+	if let (Some(seconds), Some(joules)) = (seconds.as_u64(), joules) {
+		let method = usage["energy_method"].as_str().unwrap_or("not told how");
+		// Hundredths of a watt hour.
+		let hundredths = joules.saturating_mul(100) / 3_600;
+		lines.push(format!(
+			"{seconds} s of a core so far, about {}.{:02} Wh ({method})",
+			hundredths / 100,
+			hundredths % 100
+		));
+	}
+	lines
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ mod account;
 mod exec;
 mod grant;
 mod leases;
+mod market;
 mod money;
 mod workload;
 
@@ -11,6 +12,7 @@ pub use account::{balance, Events, Providers, Transfer};
 pub use exec::{Exec, PortForward};
 pub use grant::{by_wallet, Grant};
 pub use leases::{closed_json, Close, Leases, Revoke, Status};
+pub use market::{Bids, Orders};
 pub use money::{Refill, TopUp, Withdraw};
 pub use workload::{show_log, Files, Logs};
 

@@ -288,6 +288,7 @@ mod tests {
 			storage_rate: 10,
 			reserve: 5_000,
 			held,
+			fees: 0,
 			paid: 0,
 			served_blocks: 0,
 			accrual,

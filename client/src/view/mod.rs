@@ -42,6 +42,12 @@ impl View {
 		self.at.block_hash()
 	}
 
+	/// When it was made, by its author's clock: Unix milliseconds.
+	pub async fn time(&self) -> Result<u64, ChainError> {
+		let address = runtime::storage().timestamp().now();
+		Ok(self.at.storage().fetch(address, ()).await?.decode()?)
+	}
+
 	/// An account's balances; zero if there is no such account.
 	pub async fn account(&self, who: &AccountId32) -> Result<Account, ChainError> {
 		let address = runtime::storage().system().account();

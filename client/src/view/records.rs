@@ -163,6 +163,8 @@ pub struct OpenLease {
 	pub held: u128,
 	/// Planck paid so far, gross.
 	pub paid: u128,
+	/// Planck, the protocol's part of `paid`.
+	pub fees: u128,
 	/// Blocks paid so far.
 	pub served_blocks: u32,
 	/// What accrues at present.
@@ -565,6 +567,7 @@ pub(super) fn open_lease(
 			.iter()
 			.fold(0, |sum, f| sum.saturating_add(f.held)),
 		paid: stream.paid,
+		fees: stream.fees,
 		served_blocks: stream.served_blocks,
 		funders: stream
 			.funders

@@ -49,6 +49,31 @@ pub struct Config {
 	pub idle: Option<Idle>,
 	/// Metrics are served, if there is such a section.
 	pub metrics: Option<Metrics>,
+	#[serde(default)]
+	pub energy: Energy,
+}
+
+/// What the energy of leases is estimated by where the processor does not count it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Energy {
+	/// Of a core that computes.
+	pub watts_per_core: f64,
+}
+
+impl Default for Energy {
+	fn default() -> Self {
+		Self {
+			watts_per_core: 7.5,
+		}
+	}
+}
+
+impl Energy {
+	/// In thousandths.
+	pub fn milliwatts(&self) -> u64 {
+		(self.watts_per_core * 1_000.0) as u64
+	}
 }
 
 /// Where metrics are served.
@@ -382,6 +407,10 @@ impl Config {
 			}
 		}
 		gpus::sound(self)?;
+		let watts = self.energy.watts_per_core;
+		if !(0.0..=1_000.0).contains(&watts) {
+			return Err(format!("energy.watts_per_core: {watts} is none; write it as 7.5"));
+		}
 		let (first, last) = self.first_and_last_port();
 		if first == 0 || first > last {
 			return Err(format!(

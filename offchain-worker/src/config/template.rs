@@ -135,6 +135,10 @@ impl Template<'_> {
 			 # of your own.\n\
 			 # [metrics]\n\
 			 # listen = \"127.0.0.1:9464\"\n\n\
+			 # Tenants and `earnings` are told an estimate of the energy that leases use: as the processor counts it (RAPL),\n\
+			 # or else so much for each core that computes.\n\
+			 # [energy]\n\
+			 # watts_per_core = 7.5\n\n\
 			 [results]\n\
 			 # How long results and logs stay after a lease has closed.\n\
 			 retention_seconds = 604800\n\n\

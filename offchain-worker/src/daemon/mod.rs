@@ -10,6 +10,7 @@ use crate::{
 	closing,
 	config::Config,
 	duty::Duty,
+	earnings::Earnings,
 	executor::{container::Container, wasm::Wasm, Executors},
 	gateway,
 	identity::Identity,
@@ -19,6 +20,7 @@ use crate::{
 	reconcile, room,
 	store::Store,
 	trust::{self, Distrust},
+	usage::{self, Usage},
 };
 use anyhow::{bail, Context as _};
 use leasehold_client::{
@@ -61,8 +63,12 @@ pub struct Shared {
 	/// Wakes the loop before the next block.
 	pub wake: Arc<Notify>,
 	pub status: Mutex<Status>,
+	/// What leases use of this machine.
+	pub usage: Usage,
 	/// What the gateway counts.
 	pub counted: Counted,
+	/// What leases have brought.
+	pub earnings: Earnings,
 	/// What was decided about orders, for `why`.
 	pub decisions: Decisions,
 	/// Blocks from the match after which a manifest counts as missing; 0 until the terms are read.
@@ -308,6 +314,8 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 		wake,
 		status: Mutex::new(status),
 		counted: Counted::default(),
+		usage: Usage::open(folder, config.energy.milliwatts()),
+		earnings: Earnings::open(folder),
 		decisions: Decisions::default(),
 		manifest_deadline: Default::default(),
 		pause_after: Default::default(),
@@ -333,6 +341,7 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 		}
 	});
 	tokio::spawn(room::watch(shared.clone()));
+	tokio::spawn(usage::watch(shared.clone()));
 	let (stop, stopped) = tokio::sync::watch::channel(false);
 	let gateway = gateway::serve(shared.clone(), stopped.clone()).await?;
 	metrics::serve(shared.clone(), stopped.clone()).await?;
@@ -343,6 +352,7 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 		() = on_duty(shared.clone(), heads) => {},
 		name = signals.next() => tracing::info!(signal = name, "ending; workloads go on"),
 	}
+	usage::save(&shared);
 	let _ = stop.send(true);
 	let _ = tokio::time::timeout(GRACE, gateway).await;
 	socket.abort();
@@ -547,6 +557,7 @@ async fn look_after(shared: &Arc<Shared>, heads: Heads) -> anyhow::Result<()> {
 	if let Err(error) = closing::remove_orphans(shared, &finalized).await {
 		tracing::debug!(%error, "orphans were not looked for");
 	}
+	shared.earnings.turn(shared, &finalized).await;
 	shared.look_after(&best).await
 }
 

@@ -220,6 +220,15 @@ pub struct Executors {
 }
 
 impl Executors {
+	/// The first process of an attempt that runs.
+	pub fn process(&self, attempt: &Attempt) -> Option<i32> {
+		match (&attempt.service.program, &self.container) {
+			(Program::Module(_), _) => wasm::process(attempt),
+			(Program::Image { .. }, Some(container)) => container.process(attempt),
+			(Program::Image { .. }, None) => None,
+		}
+	}
+
 	fn of(&self, attempt: &Attempt) -> Result<&dyn Executor, ExecutorError> {
 		match (&attempt.service.program, &self.container) {
 			(Program::Module(_), _) => Ok(&self.wasm),

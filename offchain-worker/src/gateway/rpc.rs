@@ -7,6 +7,7 @@ use crate::{
 	reconcile::{self, missing},
 	store::{LeaseRow, Phase},
 	update::{self, wanted},
+	usage::Used,
 };
 use axum::http::StatusCode;
 use jsonrpsee::{
@@ -75,6 +76,18 @@ struct Status {
 	/// Of a lease of services.
 	#[serde(flatten)]
 	replicas: Replicas,
+	/// Images that are being pulled.
+	pulling: Vec<Pulling>,
+	/// Computing time, memory, network and energy.
+	usage: Used,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Pulling {
+	service: String,
+	replica: u32,
+	/// How far it is, if the engine tells.
+	percent: Option<u8>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -313,6 +326,14 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 	let urls = urls.into_iter().flatten();
 	let urls = urls.map(|(service, url)| Url { service, url }).collect();
 	let service = services.into_iter().next();
+	let container = shared.executors.container.as_ref().filter(|_| !over);
+	let pulls = container.map(|container| container.pulls(row.lease));
+	let pulls = pulls.unwrap_or_default().into_iter();
+	let pulls = pulls.map(|(service, replica, percent)| Pulling {
+		service,
+		replica,
+		percent,
+	});
 	let (used, outputs) = tokio::task::spawn_blocking({
 		let (folder, attempt) = (folder.clone(), row.attempts);
 		move || {
@@ -341,5 +362,7 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 		outputs,
 		urls,
 		replicas,
+		pulling: pulls.collect(),
+		usage: shared.usage.of(row.lease),
 	})
 }

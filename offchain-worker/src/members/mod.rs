@@ -270,6 +270,11 @@ async fn turn(
 			true => None,
 			false => Some(shared.executors.observe(&tried).await?),
 		};
+		if let Some(Observed::Running | Observed::Unready) = observed {
+			let key = (row.lease, service.name.clone(), replica);
+			let process = || shared.executors.process(&tried);
+			shared.usage.meet(key, tried.number, process);
+		}
 		let now = unix_now();
 		let mut state = match observed {
 			_ if outdated => "replaced",

@@ -14,6 +14,7 @@ mod gateway;
 mod jobs;
 mod modules;
 mod names;
+mod operate;
 mod orders;
 mod rare;
 mod services;
@@ -103,7 +104,8 @@ const LANES: [fn() -> (usize, usize); 2] = [programs, containers::run];
 const ONE: [&str; 4] = ["--providers", "1", "--for-seconds", "900"];
 
 fn programs() -> (usize, usize) {
-	let cases = [orders::CASES, jobs::CASES, access::CASES, gateway::CASES].concat();
+	let market = [orders::CASES, jobs::CASES, access::CASES];
+	let cases = [market.concat(), gateway::CASES.into(), operate::CASES.into()].concat();
 	let suites = [
 		suite("market", &["--for-seconds", "900"], SIDE_BY_SIDE, &cases),
 		faults::run(),

@@ -276,13 +276,14 @@ impl Engine {
 		Ok(())
 	}
 
-	/// Pulls an image, even if the engine has it: who may not pull it must not run it. Says what goes on. One that
-	/// turns out to be larger is given up.
+	/// Pulls an image, even if the engine has it: who may not pull it must not run it. Says what goes on, and how many
+	/// bytes of how many are here. One that turns out to be larger is given up.
 	pub async fn pull(
 		&self,
 		image: &Image,
 		largest: u64,
 		say: impl Fn(&str),
+		at: impl Fn(u64, u64),
 	) -> Result<(), PullError> {
 		let client = self
 			.client(PULL_PATIENCE)
@@ -299,18 +300,22 @@ impl Engine {
 			..Default::default()
 		};
 		let mut progress = client.create_image(Some(options), None, credentials);
-		let mut layers: HashMap<String, u64> = HashMap::new();
+		// By layer: bytes that are here, and all.
+		let mut layers: HashMap<String, (u64, u64)> = HashMap::new();
 		while let Some(step) = progress.next().await {
 			let step = step.map_err(|error| pull_error(&error))?;
 			if let Some(status) = step.status {
 				say(&status);
 			}
-			let total = step.progress_detail.and_then(|detail| detail.total);
-			if let (Some(layer), Some(total)) = (step.id, total) {
-				layers.insert(layer, u64::try_from(total).unwrap_or(0));
-				let sum = layers
-					.values()
-					.fold(0u64, |sum, more| sum.saturating_add(*more));
+			let detail = step.progress_detail.unwrap_or_default();
+			if let (Some(layer), Some(total)) = (step.id, detail.total) {
+				let total = u64::try_from(total).unwrap_or(0);
+				let here = detail.current.and_then(|here| u64::try_from(here).ok());
+				layers.insert(layer, (here.unwrap_or(0).min(total), total));
+				let (here, sum) = layers.values().fold((0u64, 0u64), |(a, b), (here, total)| {
+					(a.saturating_add(*here), b.saturating_add(*total))
+				});
+				at(here, sum);
 				if sum > largest {
 					return Err(PullError::Refused(
 						"the image is too large for this provider".into(),

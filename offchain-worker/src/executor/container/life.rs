@@ -28,7 +28,7 @@ use rustix::process::{pidfd_open, Pid, PidfdFlags};
 use std::{
 	path::{Path, PathBuf},
 	sync::{
-		atomic::{AtomicBool, Ordering},
+		atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering},
 		Arc,
 	},
 	time::Duration,
@@ -58,10 +58,39 @@ const KILLED: i64 = 137;
 /// An attempt that is attended to.
 pub struct Life {
 	folder: PathBuf,
+	lease: u64,
+	service: String,
+	replica: u32,
+	/// Of its first process; 0 while nothing runs.
+	process: AtomicI32,
+	/// How far the pull of its image is, percent; see [`Pull`].
+	pulled: AtomicU8,
 	runs: AtomicBool,
 	well: AtomicBool,
 	over: AtomicBool,
 	pub stop: CancellationToken,
+}
+
+/// What stands for no pull, and for one of which it is not told how far it is.
+const NO_PULL: u8 = 255;
+const UNTOLD: u8 = 254;
+
+/// A pull that goes on.
+pub struct Pull<'a>(&'a Life);
+
+impl Pull<'_> {
+	/// So many bytes of so many are here.
+	pub fn is_at(&self, here: u64, all: u64) {
+		let percent = here.saturating_mul(100).checked_div(all);
+		let percent = percent.and_then(|percent| u8::try_from(percent.min(100)).ok());
+		self.0.pulled.store(percent.unwrap_or(UNTOLD), Ordering::SeqCst);
+	}
+}
+
+impl Drop for Pull<'_> {
+	fn drop(&mut self) {
+		self.0.pulled.store(NO_PULL, Ordering::SeqCst);
+	}
 }
 
 /// What comes after a step.
@@ -88,6 +117,11 @@ impl Life {
 	pub fn begin(common: Arc<Common>, labels: Labels, attempt: Attempt) -> Arc<Self> {
 		let life = Arc::new(Self {
 			folder: attempt.folder.clone(),
+			lease: attempt.lease,
+			service: attempt.service.name.clone(),
+			replica: attempt.replica,
+			process: AtomicI32::new(0),
+			pulled: AtomicU8::new(NO_PULL),
 			runs: AtomicBool::new(false),
 			well: AtomicBool::new(false),
 			over: AtomicBool::new(false),
@@ -115,6 +149,30 @@ impl Life {
 	/// The folder of its attempt.
 	pub fn folder(&self) -> &Path {
 		&self.folder
+	}
+
+	pub fn lease(&self) -> u64 {
+		self.lease
+	}
+
+	/// Its first process, if it runs.
+	pub fn process(&self) -> Option<i32> {
+		let process = self.process.load(Ordering::SeqCst);
+		(process > 1 && !self.is_over()).then_some(process)
+	}
+
+	/// (service, replica, percent) while its image is being pulled.
+	pub fn pull(&self) -> Option<(String, u32, Option<u8>)> {
+		let pulled = self.pulled.load(Ordering::SeqCst);
+		let percent = (pulled <= 100).then_some(pulled);
+		let pulls = pulled != NO_PULL && !self.is_over();
+		pulls.then(|| (self.service.clone(), self.replica, percent))
+	}
+
+	/// Its image is being pulled, until what is returned goes.
+	pub fn begin_pull(&self) -> Pull<'_> {
+		self.pulled.store(UNTOLD, Ordering::SeqCst);
+		Pull(self)
 	}
 
 	/// Whether the tenant's program has been started.
@@ -259,6 +317,7 @@ impl Attendant<'_> {
 
 	/// Follows the output of what runs, and its limits, until it ends.
 	async fn watch(&mut self, state: &State) -> Result<Step, ExecutorError> {
+		self.life.process.store(state.pid, Ordering::SeqCst);
 		self.life.runs.store(true, Ordering::SeqCst);
 		let since = noted(&self.attempt, "running")?.and_then(|text| text.parse().ok());
 		// Earlier daemons noted Unix time, which no machine has run for.

@@ -171,8 +171,9 @@ impl Attendant<'_> {
 			}
 			tracing::info!(lease, image = image.name, "pulling");
 			let say = |status: &str| tracing::debug!(lease, "{}", status.trim());
-			let largest = self.common.largest_image;
-			self.common.engine.pull(image, largest, say).await
+			let (largest, pull) = (self.common.largest_image, self.life.begin_pull());
+			let at = |here, all| pull.is_at(here, all);
+			self.common.engine.pull(image, largest, say, at).await
 		};
 		match tokio::time::timeout(time, pull).await {
 			Ok(pulled) => pulled,

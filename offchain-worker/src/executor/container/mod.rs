@@ -210,6 +210,22 @@ impl Container {
 		Ok(state.and_then(|state| state.address))
 	}
 
+	/// The first process of an attempt that is attended to and runs.
+	pub fn process(&self, attempt: &Attempt) -> Option<i32> {
+		self.life(&self.labels(attempt).name())?.process()
+	}
+
+	/// The images of a lease that are being pulled: (service, replica, how far, percent, if the engine tells).
+	pub fn pulls(&self, lease: u64) -> Vec<(String, u32, Option<u8>)> {
+		let Ok(lives) = self.lives.lock() else {
+			return Vec::new();
+		};
+		let ours = lives.values().filter(|life| life.lease() == lease);
+		let mut pulls: Vec<_> = ours.filter_map(|life| life.pull()).collect();
+		pulls.sort();
+		pulls
+	}
+
 	fn labels(&self, attempt: &Attempt) -> Labels {
 		Labels::new(self.genesis, self.provider, attempt)
 	}

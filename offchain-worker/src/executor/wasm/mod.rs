@@ -123,6 +123,12 @@ pub fn end_all(lease: &Path) -> Result<(), ExecutorError> {
 	Ok(())
 }
 
+/// The runner of an attempt.
+pub fn process(attempt: &Attempt) -> Option<i32> {
+	let lock = std::fs::read_to_string(attempt.file("lock")).ok()?;
+	lock.trim().parse().ok().filter(|pid| *pid > 1)
+}
+
 /// Sends a signal to the runner that holds a lock; whether there still was one.
 fn signal(lock: &Path, signal: Signal) -> Result<bool, ExecutorError> {
 	// As long as it holds the lock the number in the file is its own.
