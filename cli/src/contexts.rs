@@ -53,7 +53,11 @@ impl Contexts {
 		let path = folder.join(FILE);
 		let wrong = |why: String| {
 			let what = format!("{}: {why}", path.display());
-			Failure::new(2, what, "Correct the file, or remove it: `leasehold context set` writes it anew.")
+			Failure::new(
+				2,
+				what,
+				"Correct the file, or remove it: `leasehold context set` writes it anew.",
+			)
 		};
 		match std::fs::read_to_string(&path) {
 			Ok(text) => toml::from_str(&text).map_err(|error| wrong(error.to_string())),
@@ -82,7 +86,10 @@ impl Contexts {
 		let Some(name) = name.or(self.current.as_deref()) else {
 			return Ok(One::default());
 		};
-		self.contexts.get(name).cloned().ok_or_else(|| unknown(name))
+		self.contexts
+			.get(name)
+			.cloned()
+			.ok_or_else(|| unknown(name))
 	}
 }
 
@@ -97,7 +104,10 @@ impl Command {
 	pub fn run(self, folder: &Path, named: One, out: &crate::output::Out) -> Result<(), Failure> {
 		let mut all = Contexts::read(folder)?;
 		let name = match self {
-			Self::List => return Ok(list(&all, out)),
+			Self::List => {
+				list(&all, out);
+				return Ok(());
+			}
 			Self::Set { name } => {
 				if name.is_empty() || name.contains(char::is_whitespace) {
 					let what = format!("`{name}` is no name for a context");
@@ -152,12 +162,18 @@ fn list(all: &Contexts, out: &crate::output::Out) {
 		.collect();
 	out.result(json!(json), || {
 		if all.contexts.is_empty() {
-			return "no contexts yet: `leasehold context set main --node URL --account NAME`".into();
+			return "no contexts yet: `leasehold context set main --node URL --account NAME`"
+				.into();
 		}
 		let rows = all.contexts.iter().map(|(name, one)| {
 			let mark = if is_current(name) { "*" } else { "" };
 			let text = |said: &Option<String>| said.clone().unwrap_or_else(|| "-".into());
-			vec![mark.into(), name.clone(), text(&one.node), text(&one.account)]
+			vec![
+				mark.into(),
+				name.clone(),
+				text(&one.node),
+				text(&one.account),
+			]
 		});
 		table(&["", "CONTEXT", "NODE", "ACCOUNT"], rows.collect())
 	});

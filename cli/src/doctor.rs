@@ -57,20 +57,40 @@ pub async fn run(context: &Context) -> Result<(), Failure> {
 	context.out.waiting("asking the node");
 	if let Err(failure) = chain(context, account, &mut found).await {
 		let Failure { what, advice, .. } = failure;
-		found.add("node", what, if advice.is_empty() { "Try again." } else { &advice });
+		found.add(
+			"node",
+			what,
+			if advice.is_empty() {
+				"Try again."
+			} else {
+				&advice
+			},
+		);
 	}
 	let wrong = found.0.iter().filter(|one| !one.ok).count();
 	context.out.result(json!(found.0), || {
 		let lines = found.0.iter().map(|one| {
 			let word = if one.ok { "ok" } else { "FAILS" };
-			let mend = one.mend.as_ref().map(|mend| format!("\n{:<18} mend: {mend}", ""));
-			format!("{word:<6} {:<11} {}{}", one.what, one.says, mend.unwrap_or_default())
+			let mend = one
+				.mend
+				.as_ref()
+				.map(|mend| format!("\n{:<18} mend: {mend}", ""));
+			format!(
+				"{word:<6} {:<11} {}{}",
+				one.what,
+				one.says,
+				mend.unwrap_or_default()
+			)
 		});
 		lines.collect::<Vec<_>>().join("\n")
 	});
 	match wrong {
 		0 => Ok(()),
-		n => Err(Failure::new(1, format!("{} to be mended", units::count(n, "thing")), "")),
+		n => Err(Failure::new(
+			1,
+			format!("{} to be mended", units::count(n, "thing")),
+			"",
+		)),
 	}
 }
 
@@ -86,7 +106,10 @@ fn folder(dir: &Path, found: &mut Findings) {
 		let says = format!("{at} cannot be written: {error}");
 		return found.add("folder", says, "Name another: --dir.");
 	}
-	let keys = std::fs::read_dir(dir.join("keys")).into_iter().flatten().flatten();
+	let keys = std::fs::read_dir(dir.join("keys"))
+		.into_iter()
+		.flatten()
+		.flatten();
 	let open = keys.map(|entry| entry.path()).find(|path| {
 		let mode = std::fs::metadata(path).map(|meta| meta.permissions().mode());
 		path.extension().is_some_and(|ending| ending == "json")
@@ -119,7 +142,8 @@ async fn chain(
 		let what = format!("the node at {} gives no answer", context.node);
 		Failure::new(6, what, "Start it, or name another: --node.")
 	};
-	let (connection, heads, health, best, time) = timeout(PATIENCE, asked).await.map_err(late)??;
+	let (connection, heads, health, best, time) =
+		timeout(PATIENCE, asked).await.map_err(late)??;
 	let says = format!(
 		"{}: best {}, finalized {}, {}, chain {:?}",
 		context.node,
@@ -135,19 +159,29 @@ async fn chain(
 		true => "Either this clock is wrong (`timedatectl` tells), and grants are refused, or the chain stands.",
 		false => "",
 	};
-	found.add("clock", format!("{away} s from the newest block's time"), mend);
+	found.add(
+		"clock",
+		format!("{away} s from the newest block's time"),
+		mend,
+	);
 	let Some(account) = account else {
 		return Ok(());
 	};
 	let free = best.account(&account).await?.free;
-	let mend = if free == 0 { "Have somebody send it some LEASE." } else { "" };
+	let mend = if free == 0 {
+		"Have somebody send it some LEASE."
+	} else {
+		""
+	};
 	found.add("funds", format!("{} are free", units::lease(free)), mend);
 	let (_, leases) = best.open_items(&account).await?;
 	if leases.is_empty() {
 		found.add("leases", "none is open", "");
 	}
 	for lease in leases {
-		context.out.waiting(format!("asking the provider of lease {}", lease.id));
+		context
+			.out
+			.waiting(format!("asking the provider of lease {}", lease.id));
 		let provider = best.provider(lease.provider).await?;
 		let (id, provider_id) = (lease.id, lease.provider);
 		let is_there = match &provider {

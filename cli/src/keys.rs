@@ -122,7 +122,10 @@ impl Command {
 		match self {
 			Self::Create { name } => create(context, &name),
 			Self::Import { name, file: None } => import(context, &name),
-			Self::Import { name, file: Some(file) } => import_file(context, &name, &file),
+			Self::Import {
+				name,
+				file: Some(file),
+			} => import_file(context, &name, &file),
 			Self::List => list(context),
 		}
 	}
@@ -186,8 +189,9 @@ fn import_file(context: &Context, name: &str, file: &Path) -> Result<(), Failure
 	let path = place(context, name)?;
 	let password = password(context, &format!("Password of {}: ", file.display()))?;
 	let account = keystore::account(&keystore::read(file, &password)?);
-	let bytes = std::fs::read(file)
-		.map_err(|error| Failure::new(2, format!("{}: {error}", file.display()), "Check the path."))?;
+	let bytes = std::fs::read(file).map_err(|error| {
+		Failure::new(2, format!("{}: {error}", file.display()), "Check the path.")
+	})?;
 	keystore::write_secret_file(&path, &bytes)?;
 	kept(context, name, &path, account);
 	Ok(())

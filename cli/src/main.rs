@@ -12,8 +12,8 @@ mod output;
 mod tenant;
 mod validate;
 
-use contexts::{Contexts, One};
 use clap::{CommandFactory as _, Parser, Subcommand};
+use contexts::{Contexts, One};
 use output::{Failure, Format, Out};
 use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
 
@@ -218,8 +218,16 @@ fn main() -> ExitCode {
 		}
 	};
 	let context = Context {
-		node: named.node.clone().or(chosen.node).unwrap_or_else(|| "ws://127.0.0.1:9944".into()),
-		account: named.account.clone().or(chosen.account).unwrap_or_else(|| "default".into()),
+		node: named
+			.node
+			.clone()
+			.or(chosen.node)
+			.unwrap_or_else(|| "ws://127.0.0.1:9944".into()),
+		account: named
+			.account
+			.clone()
+			.or(chosen.account)
+			.unwrap_or_else(|| "default".into()),
 		password_file: named.password_file.clone().or(chosen.password_file),
 		grant: arguments.grant,
 		dir,

@@ -57,7 +57,8 @@ pub fn seed_of(text: &str) -> Result<[u8; 32], ChainError> {
 		return Ok(seed);
 	}
 	if text.contains('/') {
-		let why = "a path behind the phrase cannot be kept; export the account as a file from its wallet";
+		let why =
+			"a path behind the phrase cannot be kept; export the account as a file from its wallet";
 		return Err(wrong(why.into()));
 	}
 	let phrase = bip39::Mnemonic::parse(text).map_err(|error| wrong(error.to_string()))?;
@@ -207,8 +208,18 @@ mod tests {
 		assert_eq!(hex::encode(seed), wanted);
 		assert_eq!(seed_of(&format!("0x{wanted}")).unwrap(), seed);
 		let pair = from_seed(seed).unwrap();
-		assert_eq!(super::account(&pair), super::account(&from_uri(phrase).unwrap()));
-		for text in ["", "0x00", "bottom drive", "//Alice", &format!("{phrase}//1"), &phrase.replace("walk", "wall")] {
+		assert_eq!(
+			super::account(&pair),
+			super::account(&from_uri(phrase).unwrap())
+		);
+		for text in [
+			"",
+			"0x00",
+			"bottom drive",
+			"//Alice",
+			&format!("{phrase}//1"),
+			&phrase.replace("walk", "wall"),
+		] {
 			assert!(seed_of(text).is_err(), "{text}");
 		}
 	}

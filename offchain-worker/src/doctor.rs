@@ -115,7 +115,12 @@ impl Doctor {
 				}
 			}
 		}
-		match found.0.iter().filter(|one| one.state == State::Unusable).count() {
+		match found
+			.0
+			.iter()
+			.filter(|one| one.state == State::Unusable)
+			.count()
+		{
 			0 => Ok(()),
 			n => bail!("{} cannot be used", units::count(n, "thing")),
 		}
@@ -140,14 +145,24 @@ async fn look(folder: &Path, found: &mut Findings) {
 	let daemon = socket::ask(folder, "status").await.ok();
 	match &daemon {
 		Some(status) => said_by_daemon(status, found),
-		None => found.warn("daemon", "none runs in this folder", "`leasehold-provider run`"),
+		None => found.warn(
+			"daemon",
+			"none runs in this folder",
+			"`leasehold-provider run`",
+		),
 	}
 	let identity = Identity::open(folder, &config.gateway);
 	if let Err(error) = &identity {
-		found.bad("gateway keys", format!("{error:#}"), "Correct or remove what is named.");
+		found.bad(
+			"gateway keys",
+			format!("{error:#}"),
+			"Correct or remove what is named.",
+		);
 	}
 	let identity = identity.ok();
-	let info = identity.as_ref().and_then(|identity| config.info(identity).ok());
+	let info = identity
+		.as_ref()
+		.and_then(|identity| config.info(identity).ok());
 	let genesis = std::fs::read_to_string(folder.join("GENESIS")).ok();
 	match chain(&config, genesis.as_deref(), found).await {
 		Some(view) => {
@@ -155,7 +170,12 @@ async fn look(folder: &Path, found: &mut Findings) {
 				found.warn("registration", format!("{error:#}"), "Ask again.");
 			}
 		}
-		None => found.add("registration", State::Unused, "not looked at without the chain", ""),
+		None => found.add(
+			"registration",
+			State::Unused,
+			"not looked at without the chain",
+			"",
+		),
 	}
 	gateway(&config, identity.as_ref(), daemon.is_some(), found).await;
 	ports(&config, found);
@@ -163,7 +183,8 @@ async fn look(folder: &Path, found: &mut Findings) {
 	match module(folder).await {
 		Ok(took) => found.ok("modules", format!("a module runs, {} ms", took.as_millis())),
 		Err(error) => {
-			let mend = "Look at the machine's limits for this user (`ulimit -a`), and at its memory.";
+			let mend =
+				"Look at the machine's limits for this user (`ulimit -a`), and at its memory.";
 			found.bad("modules", format!("{error:#}"), mend);
 		}
 	}
@@ -180,7 +201,11 @@ fn said_by_daemon(status: &Value, found: &mut Findings) {
 	match (text("distrust"), text("duty")) {
 		(Some(why), _) => {
 			let mend = "Bring the node into step; leases go on meanwhile, as they were.";
-			found.bad("daemon", format!("it does not believe the chain: {why}"), mend);
+			found.bad(
+				"daemon",
+				format!("it does not believe the chain: {why}"),
+				mend,
+			);
 		}
 		(None, Some(why)) => {
 			let mend = "End the other daemon, or leave the duty to it: keys are for one machine.";
@@ -189,7 +214,11 @@ fn said_by_daemon(status: &Value, found: &mut Findings) {
 		(None, None) => found.ok("daemon", "it runs"),
 	}
 	if let Some(why) = text("refusal") {
-		found.warn("transactions", format!("the chain refused the last: {why}"), "");
+		found.warn(
+			"transactions",
+			format!("the chain refused the last: {why}"),
+			"",
+		);
 	}
 }
 
@@ -229,14 +258,18 @@ async fn chain(config: &Config, genesis: Option<&str>, found: &mut Findings) -> 
 		found.bad("chain", format!("{says}; it is another chain"), mend);
 		return None;
 	} else if health.is_syncing || lag > LAG {
-		let mend = "Wait until the node is in step; without finality nothing is wiped and nobody is paid.";
+		let mend =
+			"Wait until the node is in step; without finality nothing is wiped and nobody is paid.";
 		found.warn("chain", format!("{says}; it is behind"), mend);
 	} else {
 		found.ok("chain", says);
 	}
 	let now = unix_now();
 	let away = format!("{} s from the newest block's time", now.abs_diff(time));
-	match (now.saturating_add(SKEW) < time, now > time.saturating_add(SKEW)) {
+	match (
+		now.saturating_add(SKEW) < time,
+		now > time.saturating_add(SKEW),
+	) {
 		(true, _) => {
 			let mend = "Have the clock set by NTP (`timedatectl set-ntp true`).";
 			found.bad("clock", format!("it is behind: {away}"), mend);
@@ -287,7 +320,11 @@ async fn registration(
 		found.warn("registration", format!("{says}; it was absent"), mend);
 	} else if !provider.accepting {
 		let mend = "`leasehold-provider drain --off`";
-		found.warn("registration", format!("{says}; it takes no new leases"), mend);
+		found.warn(
+			"registration",
+			format!("{says}; it takes no new leases"),
+			mend,
+		);
 	} else {
 		found.ok("registration", says);
 	}
@@ -295,13 +332,11 @@ async fn registration(
 }
 
 /// Whether the gateway is reached as tenants reach it.
-async fn gateway(
-	config: &Config,
-	identity: Option<&Identity>,
-	runs: bool,
-	found: &mut Findings,
-) {
-	let (url, listen) = (config.gateway.url.trim_end_matches('/'), config.gateway.listen);
+async fn gateway(config: &Config, identity: Option<&Identity>, runs: bool, found: &mut Findings) {
+	let (url, listen) = (
+		config.gateway.url.trim_end_matches('/'),
+		config.gateway.listen,
+	);
 	if !runs {
 		match TcpListener::bind(listen) {
 			Ok(_) => found.ok("gateway", format!("{listen} is free")),
@@ -324,7 +359,10 @@ async fn gateway(
 		anyhow::Ok(answer["result"]["provider"].is_u64())
 	};
 	match asked.await {
-		Ok(true) => found.ok("gateway", format!("{url} answers, with this provider's key")),
+		Ok(true) => found.ok(
+			"gateway",
+			format!("{url} answers, with this provider's key"),
+		),
 		Ok(false) => {
 			let mend = "Look what listens there.";
 			found.bad("gateway", format!("{url} is something else"), mend);
@@ -363,7 +401,10 @@ fn room(folder: &Path, config: &Config, found: &mut Findings) {
 	match rustix::fs::statvfs(folder) {
 		Ok(disk) => {
 			let free = disk.f_bavail.saturating_mul(disk.f_frsize) / MIB;
-			let says = format!("{free} MiB are free, {} are leased out", capacity.storage_mib);
+			let says = format!(
+				"{free} MiB are free, {} are leased out",
+				capacity.storage_mib
+			);
 			let mend = "Free some, or lower `storage_mib`: what runs has a part of it already.";
 			let (few, files) = (disk.f_favail < 100_000, disk.f_files > 0);
 			if free < 1_024 {
@@ -382,10 +423,17 @@ fn room(folder: &Path, config: &Config, found: &mut Findings) {
 	let kind = sysinfo::MemoryRefreshKind::nothing().with_ram();
 	let kind = sysinfo::RefreshKind::nothing().with_memory(kind);
 	let memory = sysinfo::System::new_with_specifics(kind).total_memory() / MIB;
-	let says = format!("{memory} MiB, of which {} are leased out", capacity.memory_mib);
+	let says = format!(
+		"{memory} MiB, of which {} are leased out",
+		capacity.memory_mib
+	);
 	match memory > u64::from(capacity.memory_mib) {
 		true => found.ok("memory", says),
-		false => found.warn("memory", says, "Lower `memory_mib`: the machine needs some itself."),
+		false => found.warn(
+			"memory",
+			says,
+			"Lower `memory_mib`: the machine needs some itself.",
+		),
 	}
 }
 
@@ -448,7 +496,10 @@ async fn run_module(place: &Path) -> anyhow::Result<Duration> {
 			Observed::Ended(end) => bail!("a module does not run: {}", end.why()),
 			_ if begun.elapsed() > RUN => {
 				wasm.stop(&attempt).await?;
-				bail!("a module does not come to its end within {} s", RUN.as_secs());
+				bail!(
+					"a module does not come to its end within {} s",
+					RUN.as_secs()
+				);
 			}
 			_ => sleep(Duration::from_millis(5)).await,
 		}
@@ -513,7 +564,10 @@ mod tests {
 		let mut found = Findings::default();
 		look(folder.path(), &mut found).await;
 		let first = found.0.first().unwrap();
-		assert_eq!((first.what, first.state), ("configuration", State::Unusable));
+		assert_eq!(
+			(first.what, first.state),
+			("configuration", State::Unusable)
+		);
 		assert_eq!(found.0.len(), 1, "nothing else can be looked at");
 	}
 }

@@ -224,15 +224,18 @@ fn text(shared: &Shared) -> anyhow::Result<String> {
 		energy.get_or_create(&of(lease)).inc_by(joules as f64 / 1e6);
 	}
 	let help = "Computing time of a lease";
-	book.0.register_with_unit("lease_cpu", help, Unit::Seconds, cpu);
+	book.0
+		.register_with_unit("lease_cpu", help, Unit::Seconds, cpu);
 	let help = "Energy of a lease, an estimate";
-	book.0.register_with_unit("lease_energy", help, Unit::Joules, energy);
+	book.0
+		.register_with_unit("lease_energy", help, Unit::Joules, energy);
 	let resident = Gauges::default();
 	for (lease, bytes) in &memory {
 		resident.get_or_create(&of(lease)).set(*bytes as f64);
 	}
 	let help = "Memory that a lease uses at present";
-	book.0.register_with_unit("lease_memory", help, Unit::Bytes, resident);
+	book.0
+		.register_with_unit("lease_memory", help, Unit::Bytes, resident);
 	let counted = &shared.counted;
 	let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
 	let connections = read(&counted.connections);

@@ -133,13 +133,20 @@ fn asked(question: &str, usual: &str) -> anyhow::Result<String> {
 /// (where to listen, URL) for a host by which tenants reach this machine.
 fn reached_by(host: &str) -> anyhow::Result<(SocketAddr, String)> {
 	let bare = host.trim_start_matches("https://").trim_end_matches('/');
-	let with_port = reqwest::Url::parse(&format!("https://{bare}"))
-		.with_context(|| format!("`{host}` is no host; write it as provider.example.org or 203.0.113.7"))?;
+	let with_port = reqwest::Url::parse(&format!("https://{bare}")).with_context(|| {
+		format!("`{host}` is no host; write it as provider.example.org or 203.0.113.7")
+	})?;
 	let port = with_port.port().unwrap_or(PORT);
 	let name = with_port.host_str().unwrap_or_default();
-	let local = name == "localhost" || name.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback());
+	let local = name == "localhost"
+		|| name
+			.parse::<std::net::IpAddr>()
+			.is_ok_and(|ip| ip.is_loopback());
 	let listen = if local { [127, 0, 0, 1] } else { [0, 0, 0, 0] };
-	Ok((SocketAddr::from((listen, port)), format!("https://{name}:{port}")))
+	Ok((
+		SocketAddr::from((listen, port)),
+		format!("https://{name}:{port}"),
+	))
 }
 
 impl Init {
@@ -178,8 +185,13 @@ impl Init {
 		self.complete()?;
 		let price = self.price.as_deref().unwrap_or(PRICE);
 		units::parse_amount(price).map_err(anyhow::Error::msg)?;
-		let listen = self.listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], PORT)));
-		let url = self.url.clone().unwrap_or_else(|| format!("https://{listen}"));
+		let listen = self
+			.listen
+			.unwrap_or(SocketAddr::from(([127, 0, 0, 1], PORT)));
+		let url = self
+			.url
+			.clone()
+			.unwrap_or_else(|| format!("https://{listen}"));
 		let attributes = self
 			.attributes
 			.iter()

@@ -319,12 +319,13 @@ fn used(workload: &Value) -> Vec<String> {
 	let (seconds, joules) = (&usage["cpu_seconds"], usage["energy_joules"].as_u64());
 	if let (Some(seconds), Some(joules)) = (seconds.as_u64(), joules) {
 		let method = usage["energy_method"].as_str().unwrap_or("not told how");
-		// Hundredths of a watt hour.
 		let hundredths = joules.saturating_mul(100) / 3_600;
+		let energy = match joules {
+			0..=3_599 => format!("{joules} J"),
+			_ => format!("{}.{:02} Wh", hundredths / 100, hundredths % 100),
+		};
 		lines.push(format!(
-			"{seconds} s of a core so far, about {}.{:02} Wh ({method})",
-			hundredths / 100,
-			hundredths % 100
+			"{seconds} s of a core so far, about {energy} ({method})"
 		));
 	}
 	lines

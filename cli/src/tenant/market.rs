@@ -110,7 +110,9 @@ fn before(rate: u128, next: Option<u128>) -> &'static str {
 	match next {
 		None => "the only one left",
 		Some(next) if rate < next => "it asks for less than the next",
-		Some(next) if rate == next => "it asks for the same as the next, and its score is better or it came first",
+		Some(next) if rate == next => {
+			"it asks for the same as the next, and its score is better or it came first"
+		}
 		Some(_) => "it asks for a little more than the next, which its better score makes up for",
 	}
 }
@@ -123,9 +125,8 @@ fn standings(order: &OpenOrder, providers: &[Provider], terms: &Terms) -> Vec<St
 		.map(|(id, rate)| {
 			let slice = terms.slice(*rate, order.max_rate);
 			let provider = providers.iter().find(|one| one.id == *id);
-			let lacks = provider.map(|one| {
-				one.lacks_in_words(&order.resources, &order.attributes, slice, terms)
-			});
+			let lacks = provider
+				.map(|one| one.lacks_in_words(&order.resources, &order.attributes, slice, terms));
 			Standing {
 				provider: *id,
 				rate: *rate,
@@ -135,10 +136,16 @@ fn standings(order: &OpenOrder, providers: &[Provider], terms: &Terms) -> Vec<St
 		})
 		.collect();
 	let mut wins = usize::from(order.leases.max(1));
-	let rates: Vec<_> = all.iter().map(|one| (one.lacks.is_empty(), one.rate)).collect();
+	let rates: Vec<_> = all
+		.iter()
+		.map(|one| (one.lacks.is_empty(), one.rate))
+		.collect();
 	for (n, one) in all.iter_mut().enumerate() {
 		let behind = rates.iter().skip(n.saturating_add(1));
-		let next = behind.filter(|(able, _)| *able).map(|(_, rate)| *rate).next();
+		let next = behind
+			.filter(|(able, _)| *able)
+			.map(|(_, rate)| *rate)
+			.next();
 		one.why = match (one.lacks.is_empty(), order.manual, wins) {
 			(false, ..) => format!("cannot have it: {}", one.lacks.join("; ")),
 			(true, true, _) => "may be picked: the tenant chooses by hand".into(),
@@ -161,11 +168,19 @@ impl Bids {
 			OrderNow::Open(order) => order,
 			OrderNow::Gone => {
 				let what = format!("order {id} is not open any more");
-				return Err(Failure::new(5, what, "`leasehold leases --all` shows what came of yours."));
+				return Err(Failure::new(
+					5,
+					what,
+					"`leasehold leases --all` shows what came of yours.",
+				));
 			}
 			OrderNow::Unknown => {
 				let what = format!("there is no order {id}");
-				return Err(Failure::new(5, what, "`leasehold orders` lists those that are open."));
+				return Err(Failure::new(
+					5,
+					what,
+					"`leasehold orders` lists those that are open.",
+				));
 			}
 		};
 		let terms = view.terms().await?;

@@ -409,7 +409,9 @@ impl Config {
 		gpus::sound(self)?;
 		let watts = self.energy.watts_per_core;
 		if !(0.0..=1_000.0).contains(&watts) {
-			return Err(format!("energy.watts_per_core: {watts} is none; write it as 7.5"));
+			return Err(format!(
+				"energy.watts_per_core: {watts} is none; write it as 7.5"
+			));
 		}
 		let (first, last) = self.first_and_last_port();
 		if first == 0 || first > last {

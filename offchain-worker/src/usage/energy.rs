@@ -61,7 +61,10 @@ fn busy(text: &str) -> u64 {
 		sum.saturating_add(fields.get(*n).copied().unwrap_or(0))
 	});
 	let hertz = rustix::param::clock_ticks_per_second().max(1);
-	ticks.saturating_mul(1_000_000).checked_div(hertz).unwrap_or(0)
+	ticks
+		.saturating_mul(1_000_000)
+		.checked_div(hertz)
+		.unwrap_or(0)
 }
 
 fn busy_now() -> u64 {
@@ -92,7 +95,9 @@ impl Energy {
 					watts % 1_000
 				)
 			}
-			n => format!("the processor's own count (RAPL, {n} packages), shared out by computing time"),
+			n => format!(
+				"the processor's own count (RAPL, {n} packages), shared out by computing time"
+			),
 		}
 	}
 
@@ -104,7 +109,10 @@ impl Energy {
 			};
 			let more = match now.checked_sub(package.last) {
 				Some(more) => more,
-				None => package.range.saturating_sub(package.last).saturating_add(now),
+				None => package
+					.range
+					.saturating_sub(package.last)
+					.saturating_add(now),
 			};
 			package.last = now;
 			u64::saturating_add(sum, more)
@@ -117,7 +125,9 @@ impl Energy {
 	}
 
 	fn share(&mut self, computed: &BTreeMap<u64, u64>, busy: u64) -> BTreeMap<u64, u64> {
-		let all = computed.values().fold(0u64, |sum, more| sum.saturating_add(*more));
+		let all = computed
+			.values()
+			.fold(0u64, |sum, more| sum.saturating_add(*more));
 		// The clocks differ by a tick: nobody has more than there is.
 		let machine = busy.saturating_sub(self.busy).max(all).max(1);
 		self.busy = busy;
@@ -131,7 +141,10 @@ impl Energy {
 			let energy = energy.checked_div(part.1.into()).unwrap_or(0);
 			u64::try_from(energy).unwrap_or(u64::MAX)
 		};
-		computed.iter().map(|(lease, micros)| (*lease, of(*micros))).collect()
+		computed
+			.iter()
+			.map(|(lease, micros)| (*lease, of(*micros)))
+			.collect()
 	}
 }
 
@@ -166,7 +179,11 @@ mod tests {
 		}
 		std::fs::create_dir_all(folder.path().join("intel-rapl")).unwrap();
 		let mut energy = Energy::with(folder.path(), 7_500);
-		assert!(energy.method().contains("2 packages"), "{}", energy.method());
+		assert!(
+			energy.method().contains("2 packages"),
+			"{}",
+			energy.method()
+		);
 		energy.busy = 0;
 		write("intel-rapl:0", "energy_uj", 950);
 		// This one has begun anew.

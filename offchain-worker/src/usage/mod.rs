@@ -130,7 +130,10 @@ impl Usage {
 		let Ok(mut meters) = self.meters.lock() else {
 			return;
 		};
-		if meters.get(&key).is_some_and(|known| known.attempt == attempt) {
+		if meters
+			.get(&key)
+			.is_some_and(|known| known.attempt == attempt)
+		{
 			return;
 		}
 		let Some(process) = process().and_then(Process::of) else {
@@ -176,9 +179,7 @@ impl Usage {
 				return false;
 			};
 			let at = Instant::now();
-			let more = counters
-				.cpu_micros
-				.saturating_sub(meter.last.1.cpu_micros);
+			let more = counters.cpu_micros.saturating_sub(meter.last.1.cpu_micros);
 			let sum = computed.entry(*lease).or_default();
 			*sum = sum.saturating_add(more);
 			meter.now = point(&meter.last, &counters, at);
@@ -210,7 +211,10 @@ impl Usage {
 	/// What a lease has used in all.
 	pub fn total(&self, lease: u64) -> Total {
 		let totals = self.totals.lock();
-		totals.map_or_else(|_| Total::default(), |all| all.get(&lease).copied().unwrap_or_default())
+		totals.map_or_else(
+			|_| Total::default(),
+			|all| all.get(&lease).copied().unwrap_or_default(),
+		)
 	}
 
 	/// What a tenant sees of a lease.
@@ -238,7 +242,10 @@ impl Usage {
 
 	/// What all leases have used in all, and (lease, bytes of memory) of what runs.
 	pub fn all(&self) -> (BTreeMap<u64, Total>, BTreeMap<u64, u64>) {
-		let totals = self.totals.lock().map_or_else(|_| BTreeMap::new(), |all| all.clone());
+		let totals = self
+			.totals
+			.lock()
+			.map_or_else(|_| BTreeMap::new(), |all| all.clone());
 		let mut memory = BTreeMap::<u64, u64>::new();
 		let meters = self.meters.lock().unwrap_or_else(PoisonError::into_inner);
 		for ((lease, ..), meter) in meters.iter() {

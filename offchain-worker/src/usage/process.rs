@@ -79,10 +79,16 @@ impl Group {
 		};
 		// The first version, with a tree for each controller, or the second with one for all.
 		if let (Some(cpu), Some(memory)) = (its_own("cpuacct"), its_own("memory")) {
-			let (cpu, memory) = (root.join("cpuacct").join(cpu), root.join("memory").join(memory));
+			let (cpu, memory) = (
+				root.join("cpuacct").join(cpu),
+				root.join("memory").join(memory),
+			);
 			return Some(Self {
 				cpu: (cpu.join("cpuacct.usage"), true),
-				memory: (memory.join("memory.usage_in_bytes"), memory.join("memory.stat")),
+				memory: (
+					memory.join("memory.usage_in_bytes"),
+					memory.join("memory.stat"),
+				),
 			});
 		}
 		let one = root.join(its_own("")?);
@@ -158,7 +164,10 @@ impl Process {
 		}
 		let ticks = field(11).saturating_add(field(12));
 		let hertz = rustix::param::clock_ticks_per_second().max(1);
-		let own = ticks.saturating_mul(1_000_000).checked_div(hertz).unwrap_or(0);
+		let own = ticks
+			.saturating_mul(1_000_000)
+			.checked_div(hertz)
+			.unwrap_or(0);
 		let pages = u64::try_from(rustix::param::page_size()).unwrap_or(4_096);
 		let resident = field(21).saturating_mul(pages);
 		let group = self.group.as_ref();
@@ -202,15 +211,30 @@ mod tests {
 		write("leases/a/memory.current", "9000\n");
 		write("leases/a/memory.stat", "anon 1\ninactive_file 2000\n");
 		let two = Group::of(&process, root.path()).unwrap();
-		assert_eq!((two.cpu_micros(), two.memory_bytes()), (Some(1_500), Some(7_000)));
-		write("process/cgroup", "4:memory:/b\n3:cpu,cpuacct:/b\n1:name=systemd:/b\n");
+		assert_eq!(
+			(two.cpu_micros(), two.memory_bytes()),
+			(Some(1_500), Some(7_000))
+		);
+		write(
+			"process/cgroup",
+			"4:memory:/b\n3:cpu,cpuacct:/b\n1:name=systemd:/b\n",
+		);
 		write("cpuacct/b/cpuacct.usage", "2500000\n");
 		write("memory/b/memory.usage_in_bytes", "500\n");
-		write("memory/b/memory.stat", "inactive_file 1\ntotal_inactive_file 100\n");
+		write(
+			"memory/b/memory.stat",
+			"inactive_file 1\ntotal_inactive_file 100\n",
+		);
 		let one = Group::of(&process, root.path()).unwrap();
-		assert_eq!((one.cpu_micros(), one.memory_bytes()), (Some(2_500), Some(400)));
+		assert_eq!(
+			(one.cpu_micros(), one.memory_bytes()),
+			(Some(2_500), Some(400))
+		);
 		write("process/cgroup", &groups(Path::new("/proc/self")).unwrap());
-		assert!(Group::of(&process, root.path()).is_none(), "our own counts for nobody");
+		assert!(
+			Group::of(&process, root.path()).is_none(),
+			"our own counts for nobody"
+		);
 	}
 
 	#[test]

@@ -184,12 +184,22 @@ fn metrics(devnet: &Devnet) {
 			.iter()
 			.any(|start| word.starts_with(start))
 	});
-	for name in names {
-		// Only services have replicas.
-		let none = name == "leasehold_provider_replicas";
-		let there = text.lines().any(|line| line.starts_with(name));
-		assert!(none || there, "{name}: {text}");
-	}
+	// Only services have replicas.
+	let names: Vec<_> = names
+		.filter(|name| *name != "leasehold_provider_replicas")
+		.collect();
+	let mut missing = Vec::new();
+	wait_until(
+		Duration::from_secs(20),
+		"all that is shown is there",
+		|| {
+			text = crate::services::page(&listen.to_string(), "/metrics").unwrap();
+			let there = |name: &str| text.lines().any(|line| line.starts_with(name));
+			missing = names.iter().filter(|name| !there(name)).collect();
+			missing.is_empty()
+		},
+	)
+	.unwrap_or_else(|error| panic!("{error}: {missing:?}: {text}"));
 	kill_daemon(devnet);
 	std::fs::write(&path, before).unwrap();
 	start_daemon(devnet);

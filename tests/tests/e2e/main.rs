@@ -105,7 +105,12 @@ const ONE: [&str; 4] = ["--providers", "1", "--for-seconds", "900"];
 
 fn programs() -> (usize, usize) {
 	let market = [orders::CASES, jobs::CASES, access::CASES];
-	let cases = [market.concat(), gateway::CASES.into(), operate::CASES.into()].concat();
+	let cases = [
+		market.concat(),
+		gateway::CASES.into(),
+		operate::CASES.into(),
+	]
+	.concat();
 	let suites = [
 		suite("market", &["--for-seconds", "900"], SIDE_BY_SIDE, &cases),
 		faults::run(),

@@ -74,14 +74,23 @@ fn earnings(devnet: &Devnet) {
 fn finding(report: &Value, what: &str) -> Value {
 	let all = report.as_array().unwrap();
 	let found = all.iter().find(|one| one["what"] == what);
-	found.cloned().unwrap_or_else(|| panic!("nothing about {what}: {report}"))
+	found
+		.cloned()
+		.unwrap_or_else(|| panic!("nothing about {what}: {report}"))
 }
 
 fn doctor(devnet: &Devnet) {
 	let look = ["doctor", "--output", "json"];
 	let (report, _) = provider(devnet, 0, &look);
 	for what in [
-		"configuration", "daemon", "chain", "clock", "registration", "funds", "gateway", "ports",
+		"configuration",
+		"daemon",
+		"chain",
+		"clock",
+		"registration",
+		"funds",
+		"gateway",
+		"ports",
 		"modules",
 	] {
 		assert_eq!(finding(&report, what)["state"], "ok", "{report}");
@@ -90,7 +99,11 @@ fn doctor(devnet: &Devnet) {
 	let folder = tempfile::tempdir().unwrap();
 	let theirs = devnet.provider_folder(0);
 	let copied = Command::new("cp")
-		.args(["-r", text(&theirs.join("keys")), text(&theirs.join("provider.toml"))])
+		.args([
+			"-r",
+			text(&theirs.join("keys")),
+			text(&theirs.join("provider.toml")),
+		])
 		.arg(text(&theirs.join("GENESIS")))
 		.arg(folder.path())
 		.status()
@@ -115,7 +128,10 @@ fn doctor(devnet: &Devnet) {
 	let report = at(&config);
 	assert_eq!(finding(&report, "gateway")["state"], "unusable", "{report}");
 	assert_eq!(finding(&report, "daemon")["state"], "warning", "{report}");
-	assert_eq!(finding(&at("version = 1"), "configuration")["state"], "unusable");
+	assert_eq!(
+		finding(&at("version = 1"), "configuration")["state"],
+		"unusable"
+	);
 
 	let (report, code) = devnet.json("//Tenant", &["doctor"]).unwrap();
 	assert_eq!(code, 0, "{report}");
@@ -123,10 +139,21 @@ fn doctor(devnet: &Devnet) {
 	let (report, code) = devnet.json("nobody", &["doctor"]).unwrap();
 	assert_eq!(code, 1, "{report}");
 	let account = finding(&report, "account");
-	assert!(account["mend"].as_str().unwrap().contains("keys create"), "{account}");
+	assert!(
+		account["mend"].as_str().unwrap().contains("keys create"),
+		"{account}"
+	);
 	let mut command = Command::new(program("leasehold").unwrap());
 	let away = command
-		.args(["doctor", "--output", "json", "--node", "ws://127.0.0.1:1", "--account", "//Alice"])
+		.args([
+			"doctor",
+			"--output",
+			"json",
+			"--node",
+			"ws://127.0.0.1:1",
+			"--account",
+			"//Alice",
+		])
 		.arg("--dir")
 		.arg(folder.path())
 		.output()
@@ -148,9 +175,14 @@ fn bids(devnet: &Devnet) {
 		order.is_u64()
 	})
 	.unwrap();
+	let number = order.clone();
 	let order = order.to_string();
 	let (everybodys, _) = json(&["orders"]);
-	assert!(everybodys.as_array().unwrap().iter().any(|one| one["order"].to_string() == order));
+	assert!(everybodys
+		.as_array()
+		.unwrap()
+		.iter()
+		.any(|one| one["order"] == number));
 	let mut shown = Value::Null;
 	wait_until(Duration::from_secs(30), "both providers bid", || {
 		shown = json(&["bids", &order]).0;
@@ -183,7 +215,12 @@ fn contexts(devnet: &Devnet) {
 			.stderr(Stdio::piped())
 			.spawn()
 			.unwrap();
-		child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+		child
+			.stdin
+			.take()
+			.unwrap()
+			.write_all(input.as_bytes())
+			.unwrap();
 		let output = child.wait_with_output().unwrap();
 		(last_json(&output).unwrap(), output.status.code().unwrap())
 	};
@@ -196,27 +233,63 @@ fn contexts(devnet: &Devnet) {
 	assert_eq!(key["account"], account);
 	let (again, code) = run(&import, phrase);
 	assert_eq!(code, 2, "{again}");
-	let (wrong, code) = run(&["keys", "import", "other", "--password-file", password], "no phrase");
+	let (wrong, code) = run(
+		&["keys", "import", "other", "--password-file", password],
+		"no phrase",
+	);
 	assert_ne!(code, 0, "{wrong}");
-	assert!(!wrong.to_string().contains("no phrase"), "it is not told on: {wrong}");
+	assert!(
+		!wrong.to_string().contains("no phrase"),
+		"it is not told on: {wrong}"
+	);
 	let file = folder.path().join("keys/mine.json");
-	let by_file = ["keys", "import", "copy", "--password-file", password, "--file", text(&file)];
+	let by_file = [
+		"keys",
+		"import",
+		"copy",
+		"--password-file",
+		password,
+		"--file",
+		text(&file),
+	];
 	let (copy, code) = run(&by_file, "");
-	assert_eq!((copy["account"].as_str(), code), (Some(account), 0), "{copy}");
+	assert_eq!(
+		(copy["account"].as_str(), code),
+		(Some(account), 0),
+		"{copy}"
+	);
 	let (keys, _) = run(&["keys", "list"], "");
 	assert_eq!(keys.as_array().unwrap().len(), 2, "{keys}");
 
-	let set = ["context", "set", "here", "--node", &devnet.node(), "--account", "mine"];
+	let set = [
+		"context",
+		"set",
+		"here",
+		"--node",
+		&devnet.node(),
+		"--account",
+		"mine",
+	];
 	let (set, code) = run(&set, "");
 	assert_eq!((set["current"].as_str(), code), (Some("here"), 0), "{set}");
 	let (balance, code) = run(&["balance"], "");
-	assert_eq!((balance["account"].as_str(), code), (Some(account), 0), "{balance}");
+	assert_eq!(
+		(balance["account"].as_str(), code),
+		(Some(account), 0),
+		"{balance}"
+	);
 	// What is named counts before it.
 	let (balance, _) = run(&["balance", "--account", "//Bob"], "");
 	assert_ne!(balance["account"], account);
-	let (_, code) = run(&["context", "set", "away", "--node", "ws://127.0.0.1:1"], "");
+	let (_, code) = run(
+		&["context", "set", "away", "--node", "ws://127.0.0.1:1"],
+		"",
+	);
 	assert_eq!(code, 0);
-	assert_eq!(run(&["balance", "--context", "away", "--account", "mine"], "").1, 6);
+	assert_eq!(
+		run(&["balance", "--context", "away", "--account", "mine"], "").1,
+		6
+	);
 	assert_eq!(run(&["balance", "--context", "nowhere"], "").1, 2);
 	assert_eq!(run(&["context", "use", "nowhere"], "").1, 2);
 	assert_eq!(run(&["context", "use", "away"], "").1, 0);
@@ -272,12 +345,18 @@ pub fn service(devnet: &Devnet) {
 	wait_until(Duration::from_secs(60), "it is seen to compute", || {
 		let (joules, now) = used(&status(devnet, lease));
 		member = now;
-		joules >= 2 && member["cpu_millis"].as_u64().is_some_and(|millis| millis >= 20)
+		joules >= 2
+			&& member["cpu_millis"]
+				.as_u64()
+				.is_some_and(|millis| millis >= 20)
 	})
 	.unwrap();
 	// It has a tenth of a core.
 	assert!(member["cpu_millis"].as_u64().unwrap() <= 300, "{member}");
 	assert!(member["memory_bytes"].as_u64().unwrap() > 0, "{member}");
-	assert!(member["received"].is_u64() && member["sent"].is_u64(), "{member}");
+	assert!(
+		member["received"].is_u64() && member["sent"].is_u64(),
+		"{member}"
+	);
 	close(devnet, lease);
 }

@@ -40,7 +40,10 @@ const CASES: &[Case] = &[
 		"a_service_that_ignores_sigterm_is_ended_all_the_same",
 		stubborn,
 	),
-	("a_computing_service_is_accounted_for", crate::operate::service),
+	(
+		"a_computing_service_is_accounted_for",
+		crate::operate::service,
+	),
 	("a_service_goes_by_its_name", crate::names::names),
 	("a_command_runs_beside_a_service", crate::sessions::commands),
 	(

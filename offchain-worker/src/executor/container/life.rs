@@ -1,59 +1,15 @@
-//! The task that attends to one attempt.
-//!
-//! What it notes beside the attempt: `started` (the boot of the machine in which it was started; written before
-//! the start), `running` (when it was first seen to run, in seconds of [`uptime`]), `limit` (why it is killed; written
-//! before the kill), `from` (the log's record with which its output begins) and `end`, once nothing runs any more.
-//! Beside the job, or the service's replica, for all its attempts: `brought` (the image that was pulled for it) and for
-//! a service `image` (the one it runs).
+//! An attempt that is attended to, as others see it.
 
-use super::{
-	engine::{Stage, State},
-	health,
-	held::unlinked,
-	make::{BROUGHT, IMAGE},
-	note, noted,
-	output::Log,
-	spec::Labels,
-	Common,
-};
-use crate::executor::{
-	folders::{self, SHRINK},
-	health::STEADY,
-	measure::{measure, MAX_FILES},
-	other, uptime, Attempt, End, ExecutorError,
-};
-use futures::StreamExt as _;
-use leasehold_manifest::Health;
-use rustix::process::{pidfd_open, Pid, PidfdFlags};
+use super::{attend::Attendant, spec::Labels, Common};
+use crate::executor::Attempt;
 use std::{
 	path::{Path, PathBuf},
 	sync::{
 		atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering},
 		Arc,
 	},
-	time::Duration,
-};
-use tokio::{
-	io::{unix::AsyncFd, Interest},
-	time::{Instant, MissedTickBehavior},
 };
 use tokio_util::sync::CancellationToken;
-
-const MIB: u64 = 1 << 20;
-/// How long the engine is given to see what was seen here.
-const MOMENT: Duration = Duration::from_millis(20);
-/// How often limits are looked at.
-const LOOK: Duration = Duration::from_secs(1);
-/// How often the engine is asked what a service has changed of its image, in looks: it may take long to count.
-const COUNT: u32 = 4;
-/// How long to wait before a step that failed is tried again, at first and at most.
-const RETRY: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(10));
-/// How often a step other than the pull is tried before the machine counts as failing.
-const TRIES: u32 = 10;
-/// How long it may take to read what an ended container has written.
-const DRAIN: Duration = Duration::from_secs(120);
-/// Exit code of what was killed by signal 9.
-const KILLED: i64 = 137;
 
 /// An attempt that is attended to.
 pub struct Life {
@@ -83,7 +39,9 @@ impl Pull<'_> {
 	pub fn is_at(&self, here: u64, all: u64) {
 		let percent = here.saturating_mul(100).checked_div(all);
 		let percent = percent.and_then(|percent| u8::try_from(percent.min(100)).ok());
-		self.0.pulled.store(percent.unwrap_or(UNTOLD), Ordering::SeqCst);
+		self.0
+			.pulled
+			.store(percent.unwrap_or(UNTOLD), Ordering::SeqCst);
 	}
 }
 
@@ -91,15 +49,6 @@ impl Drop for Pull<'_> {
 	fn drop(&mut self) {
 		self.0.pulled.store(NO_PULL, Ordering::SeqCst);
 	}
-}
-
-/// What comes after a step.
-pub enum Step {
-	Again,
-	/// It is over, and how.
-	End(End),
-	/// It was stopped from outside: nobody asks how it ended.
-	Stopped,
 }
 
 /// Says that a task has ended, however it does.
@@ -129,19 +78,9 @@ impl Life {
 		});
 		let over = Over(life.clone(), common);
 		tokio::spawn(async move {
-			let name = labels.name();
-			Attendant {
-				life: &over.0,
-				common: &over.1,
-				labels,
-				name,
-				attempt,
-				tries: 0,
-				born: Instant::now(),
-				followed: Instant::now(),
-			}
-			.attend()
-			.await;
+			Attendant::new(&over.0, &over.1, labels, attempt)
+				.attend()
+				.await;
 		});
 		life
 	}
@@ -175,6 +114,12 @@ impl Life {
 		Pull(self)
 	}
 
+	/// The tenant's program has been started: its first process.
+	pub fn has_begun(&self, process: i32) {
+		self.process.store(process, Ordering::SeqCst);
+		self.runs.store(true, Ordering::SeqCst);
+	}
+
 	/// Whether the tenant's program has been started.
 	pub fn runs(&self) -> bool {
 		self.runs.load(Ordering::SeqCst)
@@ -197,375 +142,5 @@ impl Life {
 	/// Has the container killed and removed.
 	pub fn stop(&self) {
 		self.stop.cancel();
-	}
-}
-
-pub struct Attendant<'a> {
-	pub life: &'a Life,
-	pub common: &'a Common,
-	pub labels: Labels,
-	pub name: String,
-	pub attempt: Attempt,
-	/// Failures since something went well.
-	pub tries: u32,
-	pub born: Instant,
-	/// When its output could last not be followed any further.
-	pub followed: Instant,
-}
-
-/// What tells one boot of the machine from another.
-fn boot() -> String {
-	let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
-	id.unwrap_or_default().trim().to_owned()
-}
-
-/// Ends when this process has; never, if it cannot be watched: looks find its end then.
-async fn gone(pid: i32) {
-	let watched = Pid::from_raw(pid).and_then(|pid| pidfd_open(pid, PidfdFlags::NONBLOCK).ok());
-	#[expect(
-		deprecated,
-		reason = "the safe way to watch a descriptor; that it is owned until the end, as is asked of the other way, \
-		          holds here"
-	)]
-	let watched = watched.and_then(|pid| AsyncFd::with_interest(pid, Interest::READABLE).ok());
-	match watched {
-		Some(watched) if watched.readable().await.is_ok() => {}
-		_ => std::future::pending().await,
-	}
-}
-
-impl Attendant<'_> {
-	async fn attend(mut self) {
-		let mut wait = RETRY.0;
-		loop {
-			let step = match self.life.stop.is_cancelled() {
-				true => self.stopped().await,
-				false => self.step().await,
-			};
-			let result = match step {
-				Ok(Step::Again) => {
-					wait = RETRY.0;
-					continue;
-				}
-				Ok(Step::Stopped) => return,
-				Ok(Step::End(end)) => self.ended(&end).await,
-				Err(error) => Err(error),
-			};
-			let Err(error) = result else { return };
-			// The engine is started anew, or the disk is full: it is tried until it comes through.
-			tracing::warn!(lease = self.attempt.lease, %error, "the container waits");
-			tokio::select! {
-				() = tokio::time::sleep(wait) => {},
-				() = self.life.stop.cancelled(), if !self.life.stop.is_cancelled() => {},
-			}
-			wait = wait.saturating_mul(2).min(RETRY.1);
-		}
-	}
-
-	/// Takes the next step, from wherever the attempt stands.
-	async fn step(&mut self) -> Result<Step, ExecutorError> {
-		let internal = |why: &str| Ok(Step::End(End::Internal { why: why.into() }));
-		let started = noted(&self.attempt, "started")?;
-		let state = self.common.engine.state(&self.labels).await?;
-		let Some(state) = state else {
-			return match started {
-				Some(_) => internal("its container was removed by another hand"),
-				None => self.make().await,
-			};
-		};
-		// Engines forget over a restart of the machine whether a container ran, and how it ended.
-		if started.is_some_and(|boot_then| boot_then != boot()) {
-			return internal("the machine was restarted");
-		}
-		match &state.stage {
-			Stage::Fresh => self.start().await,
-			Stage::Runs => self.watch(&state).await,
-			Stage::Exited => {
-				if let Err(error) = self.drain().await {
-					self.failed(error)?;
-				}
-				Ok(Step::End(self.how_it_ended(&state)?))
-			}
-			Stage::Other(stage) => {
-				let error = other("looking at a container", format!("it is {stage}"));
-				self.failed(error)?;
-				internal(&format!("its container is {stage}"))
-			}
-		}
-	}
-
-	/// Something that may come right has failed once more: an error, until that was too often.
-	pub fn failed(&mut self, error: ExecutorError) -> Result<(), ExecutorError> {
-		self.tries = self.tries.saturating_add(1);
-		match self.tries < TRIES {
-			true => Err(error),
-			false => Ok(()),
-		}
-	}
-
-	/// Starts what was made. It is noted first: an attempt never runs twice.
-	async fn start(&mut self) -> Result<Step, ExecutorError> {
-		note(&self.attempt, "started", &boot())?;
-		match self.common.engine.start(&self.name).await? {
-			Ok(()) => {
-				self.tries = 0;
-				Ok(Step::Again)
-			}
-			Err(why) => self.refused("starting the container", why),
-		}
-	}
-
-	/// Follows the output of what runs, and its limits, until it ends.
-	async fn watch(&mut self, state: &State) -> Result<Step, ExecutorError> {
-		self.life.process.store(state.pid, Ordering::SeqCst);
-		self.life.runs.store(true, Ordering::SeqCst);
-		let since = noted(&self.attempt, "running")?.and_then(|text| text.parse().ok());
-		// Earlier daemons noted Unix time, which no machine has run for.
-		let since = since.filter(|since| *since <= uptime());
-		let since = match since {
-			Some(since) => since,
-			None => {
-				let now = uptime();
-				note(&self.attempt, "running", &now.to_string())?;
-				now
-			}
-		};
-		if let Some(limit) = self.limit()? {
-			return Ok(Step::End(limit));
-		}
-		let running = Duration::from_secs(uptime().saturating_sub(since));
-		let (life, engine, name) = (self.life, &self.common.engine, self.name.clone());
-		let check = self.check().await?;
-		let ill = async {
-			match &check {
-				Some(check) => {
-					health::until_ill(engine, life, &name, state.address, check, running).await
-				}
-				None => {
-					// What ends at once was never well.
-					let steady = if self.attempt.is_job() {
-						Duration::ZERO
-					} else {
-						STEADY
-					};
-					tokio::time::sleep(steady.saturating_sub(running)).await;
-					life.is_well();
-					std::future::pending().await
-				}
-			}
-		};
-		tokio::pin!(ill);
-		let mut log = Log::open(&self.attempt)?;
-		let mut output = engine.output(&name, true, log.since()).await?;
-		let gone = gone(state.pid);
-		tokio::pin!(gone);
-		let mut look = tokio::time::interval(LOOK);
-		// However long a look takes, the output is read between two.
-		look.set_missed_tick_behavior(MissedTickBehavior::Delay);
-		// What was too large already may be made smaller.
-		let volumes = &self.attempt.service.unit.volumes;
-		let begin = folders::sizes(&self.attempt.folder, volumes);
-		let mut looks = 0u32;
-		loop {
-			let beyond = tokio::select! {
-				biased;
-				() = self.life.stop.cancelled() => return Ok(Step::Again),
-				_ = look.tick() => {
-					looks = looks.wrapping_add(1);
-					let fresh = uptime().saturating_sub(since) < SHRINK.as_secs();
-					let had = if fresh { begin.clone() } else { Vec::new() };
-					if self.has_ended(state.pid).await? {
-						return Ok(Step::Again);
-					}
-					self.beyond(state, since, had, looks.is_multiple_of(COUNT)).await?
-				}
-				() = &mut gone => {
-					// The engine needs a moment to see it, too.
-					let mut wait = MOMENT;
-					while !self.life.stop.is_cancelled() && !self.has_ended(state.pid).await? {
-						tokio::time::sleep(wait).await;
-						wait = wait.saturating_mul(2).min(LOOK);
-					}
-					return Ok(Step::Again);
-				},
-				why = &mut ill => Some(End::Crashed { why: format!("it is not well: {why}") }),
-				next = output.next() => match next {
-					Some(Ok((stream, bytes))) => {
-						log.take(stream, &bytes)?;
-						self.tries = 0;
-						None
-					}
-					Some(Err(_)) | None => {
-						// It has ended, or the engine has: whichever, the next look tells.
-						drop(log);
-						let soon = self.followed.elapsed() > LOOK;
-						self.followed = Instant::now();
-						tokio::time::sleep(if soon { MOMENT } else { RETRY.0 }).await;
-						return Ok(Step::Again);
-					}
-				},
-			};
-			if let Some(end) = beyond {
-				let text =
-					serde_json::to_string(&end).map_err(|error| other("noting a limit", error))?;
-				note(&self.attempt, "limit", &text)?;
-				return Ok(Step::End(end));
-			}
-		}
-	}
-
-	/// Whether a container with this first process has ended. Podman may never end the output of one that ends while
-	/// it begins to follow it.
-	async fn has_ended(&self, first: i32) -> Result<bool, ExecutorError> {
-		if Path::new("/proc").join(first.to_string()).exists() {
-			return Ok(false);
-		}
-		let state = self.common.engine.state(&self.labels).await?;
-		Ok(!state.is_some_and(|state| state.stage == Stage::Runs))
-	}
-
-	/// How it is found out whether a replica is well: as the manifest says, or else its image.
-	async fn check(&self) -> Result<Option<Health>, ExecutorError> {
-		let service = &self.attempt.service;
-		if self.attempt.is_job() {
-			return Ok(None);
-		}
-		if let Some(health) = &service.health {
-			return Ok(Some(health.clone()));
-		}
-		let Some(image) = noted(&self.attempt, IMAGE)? else {
-			return Ok(None);
-		};
-		let found = self.common.engine.image(&image).await?;
-		Ok(found.and_then(|found| health::of_image(&found.health?)))
-	}
-
-	/// Writes what an ended container has written and is not in the lease's log yet.
-	async fn drain(&self) -> Result<(), ExecutorError> {
-		let late = |_| other("reading a container's output", "it takes too long");
-		tokio::time::timeout(DRAIN, self.read_on())
-			.await
-			.map_err(late)?
-	}
-
-	async fn read_on(&self) -> Result<(), ExecutorError> {
-		let mut log = Log::open(&self.attempt)?;
-		let output = self.common.engine.output(&self.name, false, log.since());
-		let mut output = output.await?;
-		while let Some(next) = output.next().await {
-			let (stream, bytes) =
-				next.map_err(|error| other("reading a container's output", error))?;
-			log.take(stream, &bytes)?;
-		}
-		Ok(())
-	}
-
-	fn limit(&self) -> Result<Option<End>, ExecutorError> {
-		let noted = noted(&self.attempt, "limit")?;
-		Ok(noted.and_then(|text| serde_json::from_str(&text).ok()))
-	}
-
-	/// The limit that it, running since `since`, has passed, if it has. `had`: what its volumes may have in any case;
-	/// `count`: what it has changed of its image, too.
-	async fn beyond(
-		&self,
-		state: &State,
-		since: u64,
-		had: Vec<u64>,
-		count: bool,
-	) -> Result<Option<End>, ExecutorError> {
-		let service = &self.attempt.service;
-		let limit = service.max_duration.min(leasehold_manifest::MAX_SECONDS);
-		if self.attempt.is_job() && uptime().saturating_sub(since) >= limit {
-			return Ok(Some(End::TimeLimit));
-		}
-		let changed = match (&state.layer, self.attempt.is_job()) {
-			(None, false) if count => self.common.engine.changed(&self.name).await?,
-			_ => 0,
-		};
-		let (folder, state) = (self.attempt.folder.clone(), state.clone());
-		let volumes = service.unit.volumes.clone();
-		let used = tokio::task::spawn_blocking(move || {
-			let layer = state.layer.as_ref();
-			let layer = layer.map_or((changed, 0), |layer| measure(layer));
-			let overfull = folders::overfull(&folder, &volumes, &had);
-			let size = |path: &PathBuf| std::fs::metadata(path).map_or(0, |meta| meta.len());
-			// The engine has a copy of the output, which may be ahead of the log.
-			let beside = state.files.iter().map(size).fold(0, u64::saturating_add);
-			let beside = beside.saturating_add(unlinked(state.pid, &folder));
-			let (bytes, files) = folders::used(&folder, size(&state.log), beside);
-			let sum = bytes.saturating_add(layer.0);
-			(sum, files.saturating_add(layer.1), overfull)
-		});
-		let (bytes, files, overfull) = used
-			.await
-			.map_err(|error| other("measuring a lease", error))?;
-		let cap = u64::from(service.unit.storage).saturating_mul(MIB);
-		let beyond = bytes > cap || files > MAX_FILES || overfull;
-		Ok(beyond.then_some(End::StorageLimit))
-	}
-
-	fn how_it_ended(&self, state: &State) -> Result<End, ExecutorError> {
-		if let Some(limit) = self.limit()? {
-			return Ok(limit);
-		}
-		Ok(match state.exit_code {
-			0 => End::Exited { code: 0 },
-			_ if state.out_of_memory => End::MemoryLimit,
-			// Not every engine tells why something was killed.
-			KILLED => End::MemoryLimit,
-			code => End::Exited {
-				code: i32::try_from(code).unwrap_or(-1),
-			},
-		})
-	}
-
-	/// Ends what may still run, removes the container and what was pulled for it, and writes down how it ended.
-	async fn ended(&self, end: &End) -> Result<(), ExecutorError> {
-		self.end_it().await?;
-		// The first word stands.
-		if self.attempt.end()?.is_none() {
-			let text =
-				serde_json::to_string(end).map_err(|error| other("writing an end", error))?;
-			note(&self.attempt, "end", &text)?;
-		}
-		self.common.wake.notify_one();
-		self.clear().await
-	}
-
-	/// Kills the container if it runs, and takes what it wrote last.
-	async fn end_it(&self) -> Result<(), ExecutorError> {
-		let engine = &self.common.engine;
-		let runs = |state: &State| matches!(state.stage, Stage::Runs);
-		if !engine.state(&self.labels).await?.as_ref().is_some_and(runs) {
-			return Ok(());
-		}
-		// A limit is no wish.
-		match self.attempt.is_job() || self.limit()? == Some(End::StorageLimit) {
-			true => engine.kill(&self.name).await?,
-			false => engine.end(&self.name).await?,
-		}
-		if engine.state(&self.labels).await?.as_ref().is_some_and(runs) {
-			return Err(other("killing a container", "it still runs"));
-		}
-		if let Err(error) = self.drain().await {
-			tracing::debug!(lease = self.attempt.lease, %error, "the log's end");
-		}
-		Ok(())
-	}
-
-	async fn clear(&self) -> Result<(), ExecutorError> {
-		self.common.engine.remove(&self.name).await?;
-		// A service is started again: its images go when its lease does.
-		if let (true, Some(image)) = (self.attempt.is_job(), noted(&self.attempt, BROUGHT)?) {
-			self.common.engine.remove_image(&image).await;
-		}
-		Ok(())
-	}
-
-	async fn stopped(&self) -> Result<Step, ExecutorError> {
-		self.end_it().await?;
-		self.clear().await?;
-		Ok(Step::Stopped)
 	}
 }

@@ -1,8 +1,8 @@
 //! From an image's name to a container.
 
 use super::{
+	attend::{Attendant, Step},
 	engine::{Found, PullError},
-	life::{Attendant, Step},
 	note, noted,
 	spec::body,
 	Image,

@@ -8,6 +8,7 @@
 //! A job sees `/in` (read-only), `/out` and `/tmp`, which are folders of the lease; the image is read-only, and
 //! there is no network. A service sees its image, its volumes and the lease's network.
 
+mod attend;
 mod engine;
 mod exec;
 mod health;

@@ -4,14 +4,15 @@
 //! all, less what stands in the lines before. So nothing is counted twice, and what the daemon was not there for is in
 //! the next line. A last line that was not written whole is cut off and written again.
 
-use crate::{config::Config, daemon::Shared};
+mod report;
+
+pub use report::Command;
+
+use crate::daemon::Shared;
 use anyhow::{bail, Context as _};
-use chrono::{DateTime, NaiveDate, Utc};
-use clap::Args;
 use leasehold_client::{
 	story, units,
 	view::{LeaseRecordNow, View},
-	Chain,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -125,7 +126,10 @@ fn parse(text: &str) -> anyhow::Result<(Vec<Entry>, usize)> {
 			// The daemon was killed as it wrote it.
 			_ if !line.ends_with('\n') => break,
 			Ok(entry) if entry.version != 1 => {
-				bail!("line {} is of a newer version of this program", n.saturating_add(1))
+				bail!(
+					"line {} is of a newer version of this program",
+					n.saturating_add(1)
+				)
 			}
 			Ok(entry) => entries.push(entry),
 			Err(error) => bail!("line {}: {error}", n.saturating_add(1)),
@@ -203,13 +207,14 @@ async fn said(view: &View, lease: u64) -> anyhow::Result<Option<Said>> {
 impl Earnings {
 	/// The journal in a daemon's folder.
 	pub fn open(folder: &Path) -> Self {
-		let known = match read(folder) {
-			Ok((entries, _)) => Some(known(&entries)),
-			Err(error) => {
-				tracing::error!("no earnings are written down: {error:#}; put the file aside, and start anew");
-				None
-			}
-		};
+		let known =
+			match read(folder) {
+				Ok((entries, _)) => Some(known(&entries)),
+				Err(error) => {
+					tracing::error!("no earnings are written down: {error:#}; put the file aside, and start anew");
+					None
+				}
+			};
 		Self {
 			folder: folder.to_owned(),
 			known: Mutex::new(known),
@@ -245,7 +250,10 @@ impl Earnings {
 				continue;
 			};
 			sums.energy_joules = shared.usage.total(lease).energy_microjoules / 1_000_000;
-			let had = known.get(&lease).map(|known| known.sums).unwrap_or_default();
+			let had = known
+				.get(&lease)
+				.map(|known| known.sums)
+				.unwrap_or_default();
 			let more = sums.beyond(had);
 			if !more.has_moved() && closed.is_none() {
 				continue;
@@ -299,267 +307,12 @@ impl Earnings {
 	}
 }
 
-/// What the rows of a report stand for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum By {
-	/// Each payment.
-	Entry,
-	Day,
-	Month,
-	Year,
-	Lease,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-enum Output {
-	Text,
-	Csv,
-	Json,
-}
-
-/// Show what leases have brought, and hold that against the chain.
-#[derive(Debug, Args)]
-pub struct Command {
-	/// From this day on, as 2026-01-01 (UTC).
-	#[arg(long, value_name = "DAY")]
-	from: Option<NaiveDate>,
-	/// Up to this day, and with it.
-	#[arg(long, value_name = "DAY")]
-	to: Option<NaiveDate>,
-	/// What each row stands for.
-	#[arg(long, value_enum, default_value = "month")]
-	by: By,
-	/// Do not ask the chain whether the journal is right.
-	#[arg(long)]
-	offline: bool,
-	/// How it is written.
-	#[arg(long, value_enum, default_value = "text")]
-	output: Output,
-}
-
-/// A row of a report.
-#[derive(Debug, Serialize)]
-struct Row {
-	/// A day, month or year, or the time of one payment, UTC; of a lease when it was last paid for.
-	date: String,
-	first_block: u32,
-	last_block: u32,
-	leases: BTreeSet<u64>,
-	/// Of one payment, or one lease.
-	tenants: BTreeSet<String>,
-	#[serde(flatten)]
-	sums: Sums,
-	/// Gross less fees and compensation, LEASE.
-	net_lease: String,
-}
-
-fn date(time: u64) -> anyhow::Result<DateTime<Utc>> {
-	let date = DateTime::from_timestamp(i64::try_from(time)?, 0);
-	date.with_context(|| format!("{time} is no time"))
-}
-
-/// The rows of a report over some of the entries.
-fn rows<'a>(entries: impl Iterator<Item = &'a Entry>, by: By) -> anyhow::Result<Vec<Row>> {
-	let mut rows = BTreeMap::<(String, u64), Row>::new();
-	for (n, entry) in entries.enumerate() {
-		let when = date(entry.time)?;
-		let (word, number) = match by {
-			By::Entry => ("%Y-%m-%dT%H:%M:%SZ", u64::try_from(n)?),
-			By::Day => ("%Y-%m-%d", 0),
-			By::Month => ("%Y-%m", 0),
-			By::Year => ("%Y", 0),
-			By::Lease => ("%Y-%m-%d", entry.lease),
-		};
-		let when = when.format(word).to_string();
-		let key = match by {
-			By::Lease => (String::new(), number),
-			_ => (when.clone(), number),
-		};
-		let row = rows.entry(key).or_insert_with(|| Row {
-			date: when.clone(),
-			first_block: entry.block,
-			last_block: entry.block,
-			leases: BTreeSet::new(),
-			tenants: BTreeSet::new(),
-			sums: Sums::default(),
-			net_lease: String::new(),
-		});
-		row.date = when;
-		row.first_block = row.first_block.min(entry.block);
-		row.last_block = row.last_block.max(entry.block);
-		row.leases.insert(entry.lease);
-		row.tenants.insert(entry.tenant.clone());
-		row.sums = row.sums.plus(entry.sums);
-		row.net_lease = row.sums.net();
-	}
-	Ok(rows.into_values().collect())
-}
-
-/// Where journal and chain do not agree.
-#[derive(Debug, Default, Serialize)]
-struct Checked {
-	/// Leases of which both say the same.
-	agree: usize,
-	/// Of which the chain says more: the daemon will write it down.
-	behind: Vec<u64>,
-	/// Which the chain does not know any more: closed, and swept.
-	swept: Vec<u64>,
-	/// Of which the journal says more than the chain, or something else of what is over.
-	differ: Vec<u64>,
-}
-
-async fn check(folder: &Path, known: &BTreeMap<u64, Known>) -> anyhow::Result<Checked> {
-	let config = Config::read(folder)?;
-	let chain = Chain::connect(&config.node, None).await?;
-	let finalized = chain.connection().await?.finalized().await?;
-	let mut checked = Checked::default();
-	for (lease, known) in known {
-		let Some(said) = said(&finalized, *lease).await? else {
-			checked.swept.push(*lease);
-			continue;
-		};
-		let ours = Sums {
-			energy_joules: 0,
-			..known.sums
-		};
-		if ours == said.sums {
-			checked.agree = checked.agree.saturating_add(1);
-		} else if ours.beyond(said.sums) == Sums::default() && !known.closed {
-			checked.behind.push(*lease);
-		} else {
-			checked.differ.push(*lease);
-		}
-	}
-	Ok(checked)
-}
-
-impl Command {
-	pub async fn run(self, folder: &Path) -> anyhow::Result<()> {
-		let (entries, _) = read(folder)?;
-		let within = |entry: &&Entry| {
-			let day = date(entry.time).map(|when| when.date_naive()).unwrap_or_default();
-			self.from.is_none_or(|from| day >= from) && self.to.is_none_or(|to| day <= to)
-		};
-		let rows = rows(entries.iter().filter(within), self.by)?;
-		let total = rows.iter().fold(Sums::default(), |sum, row| sum.plus(row.sums));
-		let checked = match self.offline {
-			true => None,
-			false => Some(check(folder, &known(&entries)).await?),
-		};
-		match self.output {
-			Output::Json => {
-				let json = serde_json::json!({
-					"rows": rows, "total": total, "net_lease": total.net(), "checked": checked,
-				});
-				println!("{json:#}");
-			}
-			Output::Csv => csv(&rows),
-			Output::Text => {
-				if entries.is_empty() {
-					println!("nothing has been paid yet");
-				}
-				in_words(&rows, &total);
-			}
-		}
-		let Some(checked) = checked else {
-			return Ok(());
-		};
-		if self.output == Output::Text {
-			println!("the chain says the same of {} leases", checked.agree);
-			for (leases, what) in [
-				(&checked.behind, "more was paid, and is not written down yet, for leases"),
-				(&checked.swept, "not on chain any more, so that only the journal tells, are leases"),
-			] {
-				if !leases.is_empty() {
-					println!("{what} {}", list(leases));
-				}
-			}
-		}
-		if !checked.differ.is_empty() {
-			bail!(
-				"journal and chain do not agree about leases {}: was {FILE} of another daemon, or changed?",
-				list(&checked.differ)
-			);
-		}
-		Ok(())
-	}
-}
-
-fn list<T: ToString>(all: impl IntoIterator<Item = T>) -> String {
-	let all: Vec<_> = all.into_iter().map(|one| one.to_string()).collect();
-	all.join(", ")
-}
-
-/// Kilowatt hours, with six decimals.
-fn kilowatt_hours(joules: u64) -> String {
-	let millionths = joules.saturating_mul(10) / 36;
-	format!("{}.{:06}", millionths / 1_000_000, millionths % 1_000_000)
-}
-
-/// No field has a comma in it.
-fn csv(rows: &[Row]) {
-	println!(
-		"date,first_block,last_block,leases,tenants,served_blocks,gross_lease,fees_lease,compensation_lease,\
-		 net_lease,energy_kwh_estimate"
-	);
-	for row in rows {
-		let Row {
-			date,
-			first_block,
-			last_block,
-			sums,
-			net_lease,
-			..
-		} = row;
-		let words = |text: String| text.replace(", ", " ");
-		println!(
-			"{date},{first_block},{last_block},{},{},{},{},{},{},{net_lease},{}",
-			words(list(&row.leases)),
-			words(list(&row.tenants)),
-			sums.served_blocks,
-			units::decimal(sums.gross),
-			units::decimal(sums.fees),
-			units::decimal(sums.compensation),
-			kilowatt_hours(sums.energy_joules),
-		);
-	}
-}
-
-fn in_words(rows: &[Row], total: &Sums) {
-	let line = |date: &str, blocks: String, leases: String, sums: &Sums| {
-		println!(
-			"{date:<21} {blocks:>19} {leases:>12} {:>20} {:>18} {:>18} {:>20} {:>12}",
-			units::decimal(sums.gross),
-			units::decimal(sums.fees),
-			units::decimal(sums.compensation),
-			sums.net(),
-			kilowatt_hours(sums.energy_joules),
-		);
-	};
-	if rows.is_empty() {
-		return;
-	}
-	println!(
-		"{:<21} {:>19} {:>12} {:>20} {:>18} {:>18} {:>20} {:>12}",
-		"DATE (UTC)", "BLOCKS", "LEASES", "GROSS", "FEES", "COMPENSATION", "NET (LEASE)", "kWh (est.)"
-	);
-	for row in rows {
-		let leases = match row.leases.len() {
-			1 => list(&row.leases),
-			n => format!("{n} leases"),
-		};
-		let blocks = format!("{}-{}", row.first_block, row.last_block);
-		line(&row.date, blocks, leases, &row.sums);
-	}
-	line("in all", String::new(), String::new(), total);
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
 	use super::*;
 
 	/// A payment of 2026-02-10 and some days.
-	fn entry(days: u64, lease: u64, gross: u128, closed: Option<&str>) -> Entry {
+	pub fn entry(days: u64, lease: u64, gross: u128, closed: Option<&str>) -> Entry {
 		Entry {
 			version: 1,
 			time: 1_770_681_600 + days * 86_400,
@@ -579,7 +332,9 @@ mod tests {
 	}
 
 	fn lines(entries: &[Entry]) -> String {
-		let lines = entries.iter().map(|one| serde_json::to_string(one).unwrap() + "\n");
+		let lines = entries
+			.iter()
+			.map(|one| serde_json::to_string(one).unwrap() + "\n");
 		lines.collect()
 	}
 
@@ -609,11 +364,17 @@ mod tests {
 	fn a_damaged_journal_is_neither_read_nor_written() {
 		let folder = tempfile::tempdir().unwrap();
 		let path = folder.path().join(FILE);
-		let (good, newer) = (entry(0, 1, 5, None), Entry { version: 2, ..entry(0, 1, 5, None) });
+		let (good, newer) = (
+			entry(0, 1, 5, None),
+			Entry {
+				version: 2,
+				..entry(0, 1, 5, None)
+			},
+		);
 		for text in [
-			format!("rubbish\n{}", lines(&[good.clone()])),
+			format!("rubbish\n{}", lines(std::slice::from_ref(&good))),
 			lines(&[newer, good.clone()]),
-			lines(&[good.clone()]).replace("\"5\"", "\"-5\""),
+			lines(std::slice::from_ref(&good)).replace("\"5\"", "\"-5\""),
 		] {
 			std::fs::write(&path, &text).unwrap();
 			let error = format!("{:#}", read(folder.path()).unwrap_err());
@@ -626,34 +387,11 @@ mod tests {
 	}
 
 	#[test]
-	fn rows_are_by_what_is_asked_for() {
-		let all = [
-			entry(0, 1, 1_000, None),
-			entry(0, 2, 500, None),
-			entry(20, 1, 250, Some("done")),
-		];
-		let by = |by| {
-			let rows = rows(all.iter(), by).unwrap();
-			let row = |row: &Row| (row.date.clone(), row.leases.len(), row.sums.gross);
-			rows.iter().map(row).collect::<Vec<_>>()
-		};
-		let row = |date: &str, leases, gross| (date.to_owned(), leases, gross);
-		assert_eq!(by(By::Year), [row("2026", 2, 1_750)]);
-		assert_eq!(by(By::Month), [row("2026-02", 2, 1_500), row("2026-03", 1, 250)]);
-		assert_eq!(by(By::Day), [row("2026-02-10", 2, 1_500), row("2026-03-02", 1, 250)]);
-		assert_eq!(by(By::Lease), [row("2026-03-02", 1, 1_250), row("2026-02-10", 1, 500)]);
-		assert_eq!(by(By::Entry).len(), 3);
-		assert!(by(By::Entry)[0].0.starts_with("2026-02-10T00:00:00Z"));
-	}
-
-	#[test]
 	fn compensation_may_be_more_than_what_was_earned() {
 		let mut sums = entry(0, 1, 50 * units::LEASE, None).sums;
 		assert_eq!(sums.net(), "49");
 		sums.compensation = 60 * units::LEASE;
 		assert_eq!(sums.net(), "-11");
-		assert_eq!(kilowatt_hours(3_600_000), "1.000000");
-		assert_eq!(kilowatt_hours(36), "0.000010");
 		assert_eq!(sums.plus(sums).beyond(sums), sums);
 		assert_eq!(sums.beyond(sums.plus(sums)), Sums::default());
 	}
