@@ -3,7 +3,7 @@
 use crate::{output::Failure, Context};
 use futures::StreamExt as _;
 use leasehold_client::{
-	access::{Grant, RequestFacts, Session, EMPTY},
+	access::{Call, Grant, RequestFacts, Session, EMPTY},
 	exec::MAX_MESSAGE,
 	seal::{self, Place},
 	tls,
@@ -129,12 +129,25 @@ pub fn kept(context: &Context, lease: u64) -> Result<(Session, Grant), Failure> 
 	};
 	let text = std::fs::read_to_string(file).map_err(|error| wrong(error.to_string()))?;
 	let (session, grant) = Session::from_text(&text).map_err(|error| wrong(error.to_string()))?;
-	match grant.lease == lease {
-		true => Ok((session, grant)),
-		false => Err(wrong(format!(
+	if grant.lease != lease {
+		return Err(wrong(format!(
 			"it is for lease {}, not {lease}",
 			grant.lease
-		))),
+		)));
+	}
+	if now() >= grant.expires {
+		return Err(wrong("the grant has expired".into()));
+	}
+	Ok((session, grant))
+}
+
+/// Takes out what a terminal would not show but do: it is the provider's text.
+fn without_controls(value: &mut Value) {
+	match value {
+		Value::String(text) => text.retain(|c| !c.is_control()),
+		Value::Array(all) => all.iter_mut().for_each(without_controls),
+		Value::Object(all) => all.values_mut().for_each(without_controls),
+		_ => {}
 	}
 }
 
@@ -367,8 +380,11 @@ impl Gateway {
 		let proof = session.sign(self.facts("RPC", method, &digest), now())?;
 		let request = json!({
 			"jsonrpc": "2.0", "id": 1, "method": method,
-			"params": [{
-				"lease": self.lease, "grant": session.grant(), "proof": proof, "body": body,
+			"params": [Call {
+				lease: self.lease,
+				grant: session.grant().clone(),
+				proof,
+				body,
 			}],
 		});
 		let door = self.door();
@@ -405,7 +421,9 @@ impl Gateway {
 				false => Failure::new(5, what, "Check the account, or the grant, and the lease."),
 			});
 		}
-		Ok(answer["result"].take())
+		let mut result = answer["result"].take();
+		without_controls(&mut result);
+		Ok(result)
 	}
 
 	async fn request(
@@ -712,6 +730,14 @@ mod tests {
 				failure.what
 			);
 		}
+	}
+
+	#[tokio::test]
+	async fn what_a_provider_says_does_nothing_to_a_terminal() {
+		let said = r#"{"jsonrpc":"2.0","id":1,"result":{"why":"a\u001b[2Jb","all":["\u0007c"]}}"#;
+		let gateway = gateway(&provider(said.into()).await);
+		let said = gateway.call("lease_status", String::new()).await.unwrap();
+		assert_eq!(said, json!({ "why": "a[2Jb", "all": ["c"] }));
 	}
 
 	#[tokio::test]

@@ -189,6 +189,10 @@ fn import_file(context: &Context, name: &str, file: &Path) -> Result<(), Failure
 	let path = place(context, name)?;
 	let password = password(context, &format!("Password of {}: ", file.display()))?;
 	let account = keystore::account(&keystore::read(file, &password)?);
+	if keystore::describe(file)?.0 != account {
+		let what = format!("{} names another account than its key's", file.display());
+		return Err(Failure::new(2, what, "Export it from the wallet anew."));
+	}
 	let bytes = std::fs::read(file).map_err(|error| {
 		Failure::new(2, format!("{}: {error}", file.display()), "Check the path.")
 	})?;

@@ -12,7 +12,7 @@ mod output;
 mod tenant;
 mod validate;
 
-use clap::{CommandFactory as _, Parser, Subcommand};
+use clap::{parser::ValueSource, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use contexts::{Contexts, One};
 use output::{Failure, Format, Out};
 use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
@@ -181,10 +181,25 @@ fn misused(error: &clap::Error) -> ExitCode {
 }
 
 fn main() -> ExitCode {
-	let arguments = match Arguments::try_parse() {
+	let matches = match Arguments::command().try_get_matches() {
+		Ok(matches) => matches,
+		Err(error) => return misused(&error),
+	};
+	let mut arguments = match Arguments::from_arg_matches(&matches) {
 		Ok(arguments) => arguments,
 		Err(error) => return misused(&error),
 	};
+	// A context that is named overrules what the environment says.
+	let is_from = |name: &str, source| matches.value_source(name) == Some(source);
+	if is_from("context", ValueSource::CommandLine) {
+		let overruled = |name: &str| is_from(name, ValueSource::EnvVariable);
+		arguments.node = arguments.node.filter(|_| !overruled("node"));
+		arguments.account = arguments.account.filter(|_| !overruled("account"));
+		let file = arguments
+			.password_file
+			.filter(|_| !overruled("password_file"));
+		arguments.password_file = file;
+	}
 	let level = if arguments.verbose {
 		"debug,jsonrpsee=info,hyper=info"
 	} else {
@@ -204,10 +219,16 @@ fn main() -> ExitCode {
 		account: arguments.account,
 		password_file: arguments.password_file,
 	};
-	// Contexts are looked at also where one of them is wrong.
+	// Contexts are looked at, and all is done that needs none, also where one of them is wrong.
 	let dir = arguments.dir;
 	let chosen = match &arguments.command {
-		Command::Context(_) => Ok(One::default()),
+		Command::Context(_)
+		| Command::Keys(_)
+		| Command::Validate(_)
+		| Command::Price(_)
+		| Command::Devnet(_)
+		| Command::Completions { .. }
+		| Command::Man { .. } => Ok(One::default()),
 		_ => Contexts::read(&dir).and_then(|all| all.chosen(arguments.context.as_deref())),
 	};
 	let chosen = match chosen {
@@ -228,7 +249,11 @@ fn main() -> ExitCode {
 			.clone()
 			.or(chosen.account)
 			.unwrap_or_else(|| "default".into()),
-		password_file: named.password_file.clone().or(chosen.password_file),
+		// It is the password of the context's own account.
+		password_file: named.password_file.clone().or(match named.account {
+			Some(_) => None,
+			None => chosen.password_file,
+		}),
 		grant: arguments.grant,
 		dir,
 		out,

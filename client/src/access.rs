@@ -186,6 +186,17 @@ pub struct RequestProof {
 	pub signature: String,
 }
 
+/// What a call over `/rpc` about a lease carries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+	pub lease: u64,
+	pub grant: SignedGrant,
+	pub proof: RequestProof,
+	/// Hexadecimal; for the calls that take one.
+	#[serde(default)]
+	pub body: String,
+}
+
 /// What a request's signature covers.
 #[derive(Clone, Copy, Debug)]
 pub struct RequestFacts<'a> {
@@ -238,7 +249,7 @@ impl Asked {
 		Ok(Self { grant, seed })
 	}
 
-	fn with(self, signature: String, from: Option<&Session>) -> Result<Session, ChainError> {
+	fn with(&self, signature: String, from: Option<&Session>) -> Result<Session, ChainError> {
 		let text = self.grant.text();
 		let from = from.map(|from| Box::new(from.grant.clone()));
 		Ok(Session {
@@ -260,7 +271,7 @@ impl Asked {
 
 	/// With the signature that a wallet gave over the grant's text; `None` if it is not the access account's.
 	pub fn signed_by(
-		self,
+		&self,
 		access: &AccountId32,
 		signature: &str,
 	) -> Result<Option<Session>, ChainError> {
@@ -343,6 +354,11 @@ impl Session {
 			seed,
 		};
 		Ok((session, grant))
+	}
+
+	/// Whether it may be passed on: not more often than gateways allow.
+	pub fn may_be_passed_on(&self) -> bool {
+		self.grant.first().1 < MAX_LINKS
 	}
 
 	/// The signed grant.

@@ -39,8 +39,17 @@ fn is_secp256k1(account: [u8; 32], message: &[u8], [rest @ .., v]: [u8; 65]) -> 
 	key.is_some_and(|key| blake2_256(key.as_bytes()) == account)
 }
 
-/// Whether a signature, in hexadecimal, is an account's over a text. Some wallets put the kind of the key before it.
+/// The longest text that is signed as it is by whoever signs as transactions are signed: of longer ones it is the hash.
+const LONGEST: usize = 256;
+
+/// Whether a signature, in hexadecimal, is an account's over a text. Some wallets put the kind of the key before it;
+/// hardware ones sign the hash of a long text.
 pub fn is_by(account: &AccountId32, message: &[u8], signature: &str) -> bool {
+	let hash = || is_over(account, &blake2_256(message), signature);
+	is_over(account, message, signature) || (message.len() > LONGEST && hash())
+}
+
+fn is_over(account: &AccountId32, message: &[u8], signature: &str) -> bool {
 	let text = signature.strip_prefix("0x").unwrap_or(signature);
 	let Ok(bytes) = hex::decode(text) else {
 		return false;
@@ -120,6 +129,48 @@ mod tests {
 				broken[place] ^= 1;
 				assert!(!is_by(&account, TEXT, &hex::encode(broken)));
 			}
+		}
+	}
+
+	#[test]
+	fn of_a_long_text_the_hash_may_be_signed_and_of_no_other() {
+		for length in [256, 257] {
+			let text = vec![b'x'; length];
+			let ed25519 = ed25519_dalek::SigningKey::from_bytes(&[2; 32]);
+			let account = AccountId32(ed25519.verifying_key().to_bytes());
+			let signature = hex::encode(ed25519.sign(&blake2_256(&text)).to_bytes());
+			assert_eq!(is_by(&account, &text, &signature), length > LONGEST);
+			let sr25519 = crate::keystore::from_seed([1; 32]).unwrap();
+			let signature = hex::encode(sr25519.sign(&blake2_256(&text)).0);
+			let account = crate::keystore::account(&sr25519);
+			assert_eq!(is_by(&account, &text, &signature), length > LONGEST);
+		}
+	}
+
+	#[test]
+	fn a_recoverable_signature_may_begin_as_if_it_named_its_kind() {
+		let key = k256::ecdsa::SigningKey::from_slice(&[3; 32]).unwrap();
+		let point = key.verifying_key().to_encoded_point(true);
+		let account = AccountId32(blake2_256(point.as_bytes()));
+		let signed = (0u32..).map(|n| {
+			let text = n.to_le_bytes();
+			let (signature, id) = key.sign_prehash_recoverable(&blake2_256(&text)).unwrap();
+			(
+				text,
+				[signature.to_bytes().as_slice(), &[id.to_byte()]].concat(),
+			)
+		});
+		for kind in [ED25519, SR25519] {
+			let (text, signature) = signed.clone().find(|(_, all)| all[0] == kind).unwrap();
+			assert!(
+				is_by(&account, &text, &hex::encode(&signature)),
+				"begins with {kind}"
+			);
+			// As Ethereum's wallets write the last byte.
+			let mut other = signature.clone();
+			other[64] += 27;
+			assert!(is_by(&account, &text, &hex::encode(other)));
+			assert!(!is_by(&account, b"another", &hex::encode(signature)));
 		}
 	}
 

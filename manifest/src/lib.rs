@@ -8,6 +8,7 @@
 
 pub mod compose;
 pub mod files;
+pub mod hostname;
 mod manifest;
 pub mod quantity;
 pub mod result;

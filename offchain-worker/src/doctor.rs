@@ -151,15 +151,29 @@ async fn look(folder: &Path, found: &mut Findings) {
 			"`leasehold-provider run`",
 		),
 	}
-	let identity = Identity::open(folder, &config.gateway);
-	if let Err(error) = &identity {
-		found.bad(
-			"gateway keys",
-			format!("{error:#}"),
-			"Correct or remove what is named.",
-		);
-	}
-	let identity = identity.ok();
+	// Nothing is drawn here: whoever has lost keys may have a copy.
+	let identity = match Identity::missing(folder) {
+		Some(key) => {
+			let mend = "Put it back from your copy; `run` draws another, which `update` must put on chain then.";
+			found.bad(
+				"gateway keys",
+				format!("{} is not there", key.display()),
+				mend,
+			);
+			None
+		}
+		None => match Identity::open(folder, &config.gateway) {
+			Ok(identity) => Some(identity),
+			Err(error) => {
+				found.bad(
+					"gateway keys",
+					format!("{error:#}"),
+					"Correct or remove what is named.",
+				);
+				None
+			}
+		},
+	};
 	let info = identity
 		.as_ref()
 		.and_then(|identity| config.info(identity).ok());
@@ -212,6 +226,10 @@ fn said_by_daemon(status: &Value, found: &mut Findings) {
 			found.warn("daemon", format!("it is not on duty: {why}"), mend);
 		}
 		(None, None) => found.ok("daemon", "it runs"),
+	}
+	if let Some(why) = text("no_certificate") {
+		let mend = "Have the host's port 443 lead to the gateway's; browsers are shown another certificate meanwhile.";
+		found.warn("certificate", why, mend);
 	}
 	if let Some(why) = text("refusal") {
 		found.warn(
@@ -559,15 +577,14 @@ mod tests {
 	}
 
 	#[tokio::test]
-	async fn a_chain_that_is_away_is_said_so() {
+	async fn without_a_file_nothing_else_is_looked_at_and_nothing_is_made() {
 		let folder = tempfile::tempdir().unwrap();
 		let mut found = Findings::default();
 		look(folder.path(), &mut found).await;
 		let first = found.0.first().unwrap();
-		assert_eq!(
-			(first.what, first.state),
-			("configuration", State::Unusable)
-		);
-		assert_eq!(found.0.len(), 1, "nothing else can be looked at");
+		let wanted = ("configuration", State::Unusable);
+		assert_eq!((first.what, first.state), wanted);
+		assert_eq!(found.0.len(), 1);
+		assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
 	}
 }

@@ -1,19 +1,21 @@
 //! What the gateway is known by: the TLS key whose hash is on chain, and the key that manifests are sealed to.
 //!
-//! `keys/gateway.pem` is the TLS key, `keys/gateway.next.pem` the one that takes its place during a rotation,
+//! `keys/gateway.pem` is the TLS key, `keys/gateway.chain.pem` a certificate for it, `keys/gateway.next.pem` the one that takes its place during a rotation,
 //! `keys/sealing.key` the X25519 key. What is missing is drawn anew; `register` and `update` put it on chain.
 
-use crate::config::Gateway;
+use crate::{config::Gateway, reconcile::unix_now, store::write_whole};
 use anyhow::{ensure, Context as _};
 use leasehold_client::{
 	keystore,
 	seal::{self, Place, SealError},
 	tls,
 };
-use rcgen::{CertificateParams, KeyPair, PublicKeyData as _, PKCS_ECDSA_P256_SHA256};
+use rcgen::{
+	CertificateParams, CustomExtension, KeyPair, PublicKeyData as _, PKCS_ECDSA_P256_SHA256,
+};
 use rustls::{
 	crypto::ring,
-	pki_types::{pem::PemObject as _, CertificateDer, PrivateKeyDer},
+	pki_types::{pem::PemObject as _, CertificateDer, PrivateKeyDer, ServerName},
 	server::{ClientHello, ResolvesServerCert},
 	sign::CertifiedKey,
 	version::TLS13,
@@ -24,10 +26,16 @@ use std::{
 	sync::{Arc, RwLock},
 	time::SystemTime,
 };
+use webpki::EndEntityCert;
+use x509_parser::prelude::{ASN1Time, FromDer as _, X509Certificate};
 
 const CURRENT: &str = "gateway.pem";
 const NEXT: &str = "gateway.next.pem";
 const SEALING: &str = "sealing.key";
+/// The certificate for the gateway's own host, if somebody else has signed one.
+const CHAIN: &str = "gateway.chain.pem";
+/// What an ACME server speaks that asks whether a name leads here.
+pub const ACME_TLS: &[u8] = b"acme-tls/1";
 
 /// The gateway's keys.
 #[derive(Debug)]
@@ -40,6 +48,12 @@ pub struct Identity {
 	served: RwLock<Served>,
 	/// For names of services.
 	names: Option<Names>,
+	/// What proves to an ACME server that the gateway's name leads here, while it asks.
+	challenge: RwLock<Option<Arc<CertifiedKey>>>,
+	/// Whether such a server may ask.
+	acme: bool,
+	/// Woken when the TLS key has become another.
+	pub changed: tokio::sync::Notify,
 }
 
 /// What is shown, and the hash of its key.
@@ -47,6 +61,8 @@ pub struct Identity {
 struct Served {
 	hash: [u8; 32],
 	key: Arc<CertifiedKey>,
+	/// Unix seconds from which on another certificate is due; 0 if this one is signed by nobody else.
+	due: u64,
 }
 
 impl Served {
@@ -54,6 +70,33 @@ impl Served {
 		Ok(Self {
 			hash: hash(pair),
 			key: certified(pair, host)?,
+			due: 0,
+		})
+	}
+
+	/// With a certificate of somebody else's, if it is for this key and this host and has not run out.
+	fn with(pair: &KeyPair, host: &str, chain: &[u8]) -> anyhow::Result<Self> {
+		let chain = CertificateDer::pem_slice_iter(chain).collect::<Result<Vec<_>, _>>()?;
+		let first = chain.first().context("there is no certificate in it")?;
+		let (_, read) = X509Certificate::from_der(first)?;
+		let hash = hash(pair);
+		ensure!(
+			tls::key_hash(read.tbs_certificate.subject_pki.raw) == hash,
+			"the certificate is for another key"
+		);
+		let name = ServerName::try_from(host)?;
+		EndEntityCert::try_from(first)
+			.and_then(|certificate| certificate.verify_is_valid_for_subject_name(&name))
+			.with_context(|| format!("the certificate is not for {host}"))?;
+		let validity = read.validity();
+		let seconds = |time: ASN1Time| u64::try_from(time.timestamp()).unwrap_or(0);
+		let (begin, end) = (seconds(validity.not_before), seconds(validity.not_after));
+		ensure!(unix_now() < end, "the certificate has run out");
+		Ok(Self {
+			hash,
+			key: with_certificate(pair, chain.clone())?,
+			// A third of its life is left then.
+			due: end.saturating_sub(end.saturating_sub(begin) / 3),
 		})
 	}
 }
@@ -154,13 +197,34 @@ impl Identity {
 		})?;
 		read_or_draw(&keys.join(CURRENT), draw_pair)?;
 		let pair = pair(&keys.join(CURRENT))?.context("the TLS key has gone")?;
+		let acme = config.acme.is_some();
+		let chain = std::fs::read(keys.join(CHAIN)).ok().filter(|_| acme);
+		let served = chain.map(|chain| Served::with(&pair, &host, &chain));
+		let served = match served {
+			Some(Ok(served)) => served,
+			other => {
+				if let Some(Err(error)) = other {
+					tracing::info!("the certificate is not used any more: {error:#}");
+				}
+				Served::of(&pair, &host)?
+			}
+		};
 		Ok(Self {
-			served: RwLock::new(Served::of(&pair, &host)?),
+			served: RwLock::new(served),
+			challenge: RwLock::default(),
+			acme,
+			changed: tokio::sync::Notify::new(),
 			names: Names::of(config, &pair)?,
 			keys,
 			host,
 			sealing,
 		})
+	}
+
+	/// The first key of a daemon's folder that is not there.
+	pub fn missing(folder: &Path) -> Option<PathBuf> {
+		let keys = [CURRENT, SEALING].map(|name| folder.join("keys").join(name));
+		keys.into_iter().find(|key| !key.exists())
 	}
 
 	/// The hash of the TLS key that is served.
@@ -211,10 +275,60 @@ impl Identity {
 		let mut had = self.served.write();
 		*had.as_deref_mut().ok().context("the TLS key is locked")? = served;
 		drop(had);
+		self.changed.notify_one();
 		// What the gateway has signed itself for names of services was of the former key.
 		match &self.names {
 			Some(names) if names.files.is_none() => names.sign(&pair),
 			_ => Ok(()),
+		}
+	}
+
+	/// Unix seconds from which on another certificate is due for the gateway's own host.
+	pub fn certificate_due(&self) -> u64 {
+		self.served.read().map_or(u64::MAX, |served| served.due)
+	}
+
+	/// The host, what is asked of who signs certificates, and the hash of the key that it is for.
+	pub fn request(&self) -> anyhow::Result<(String, Vec<u8>, [u8; 32])> {
+		let pair = pair(&self.keys.join(CURRENT))?.context("the TLS key has gone")?;
+		let asked = CertificateParams::new(vec![self.host.clone()])?;
+		let csr = asked.serialize_request(&pair)?.der().to_vec();
+		Ok((self.host.clone(), csr, hash(&pair)))
+	}
+
+	/// Shows a certificate from now on, and keeps it.
+	pub fn certify(&self, chain: &str, key: [u8; 32]) -> anyhow::Result<()> {
+		let pair = pair(&self.keys.join(CURRENT))?.context("the TLS key has gone")?;
+		ensure!(hash(&pair) == key, "the TLS key has changed meanwhile");
+		let served = Served::with(&pair, &self.host, chain.as_bytes())?;
+		let path = self.keys.join(CHAIN);
+		write_whole(&path, chain.as_bytes()).with_context(|| path.display().to_string())?;
+		let mut had = self.served.write();
+		let had = had.as_deref_mut().ok().context("the TLS key is locked")?;
+		ensure!(had.hash == key, "the TLS key has changed meanwhile");
+		*had = served;
+		Ok(())
+	}
+
+	/// Proves to an ACME server from now on that the host leads here: the digest of what it has asked.
+	pub fn challenged(&self, digest: &[u8]) -> anyhow::Result<()> {
+		ensure!(digest.len() == 32, "the server's question is malformed");
+		// A key of its own: what it signs is nobody else's to use.
+		let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
+		let mut proof = CertificateParams::new(vec![self.host.clone()])?;
+		proof.custom_extensions = vec![CustomExtension::new_acme_identifier(digest)];
+		let certificate = proof.self_signed(&pair)?.der().clone();
+		let mut challenge = self.challenge.write();
+		let challenge = challenge.as_deref_mut().ok();
+		*challenge.context("the challenge is locked")? =
+			Some(with_certificate(&pair, vec![certificate])?);
+		Ok(())
+	}
+
+	/// No ACME server asks any more.
+	pub fn no_challenge(&self) {
+		if let Ok(mut challenge) = self.challenge.write() {
+			*challenge = None;
 		}
 	}
 
@@ -234,12 +348,20 @@ impl Identity {
 			.with_no_client_auth()
 			.with_cert_resolver(self.clone());
 		config.alpn_protocols = vec![b"http/1.1".to_vec()];
+		if self.acme {
+			config.alpn_protocols.push(ACME_TLS.to_vec());
+		}
 		Ok(config)
 	}
 }
 
 impl ResolvesServerCert for Identity {
 	fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+		let mut protocols = hello.alpn().into_iter().flatten();
+		if self.acme && protocols.any(|protocol| protocol == ACME_TLS) {
+			let is_it = hello.server_name() == Some(&self.host);
+			return self.challenge.read().ok()?.clone().filter(|_| is_it);
+		}
 		let asked = hello.server_name().filter(|name| *name != self.host);
 		let names = self.names.as_ref().zip(asked);
 		if let Some((names, _)) = names.filter(|(names, asked)| names.has(asked)) {
@@ -345,6 +467,7 @@ mod tests {
 			domain: Some("leases.example.org".into()),
 			certificate,
 			certificate_key,
+			acme: None,
 			origins: Vec::new(),
 		}
 	}

@@ -15,7 +15,7 @@ use leasehold_client::{
 };
 use std::{
 	io::IsTerminal as _,
-	net::SocketAddr,
+	net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
 	path::{Path, PathBuf},
 };
 
@@ -31,10 +31,10 @@ pub struct Init {
 	/// RPC address of the chain node.
 	#[arg(long, env = "LEASEHOLD_NODE", default_value = "ws://127.0.0.1:9944")]
 	node: String,
-	/// Where the gateway listens; where tenants reach this machine by another address than loopback, at 0.0.0.0:8443.
+	/// Where the gateway listens; if left out, at the port of --url, on loopback if that is there, or else everywhere.
 	#[arg(long)]
 	listen: Option<SocketAddr>,
-	/// How tenants reach the gateway, as https://HOST:PORT; where it listens, if left out.
+	/// How tenants reach the gateway, as HOST or HOST:PORT; where it listens, if left out.
 	#[arg(long)]
 	url: Option<String>,
 	/// Below which services have host names, as SERVICE-LEASE.DOMAIN: all of these must lead to this machine.
@@ -130,22 +130,33 @@ fn asked(question: &str, usual: &str) -> anyhow::Result<String> {
 	})
 }
 
-/// (where to listen, URL) for a host by which tenants reach this machine.
-fn reached_by(host: &str) -> anyhow::Result<(SocketAddr, String)> {
-	let bare = host.trim_start_matches("https://").trim_end_matches('/');
-	let with_port = reqwest::Url::parse(&format!("https://{bare}")).with_context(|| {
-		format!("`{host}` is no host; write it as provider.example.org or 203.0.113.7")
-	})?;
-	let port = with_port.port().unwrap_or(PORT);
-	let name = with_port.host_str().unwrap_or_default();
-	let local = name == "localhost"
-		|| name
-			.parse::<std::net::IpAddr>()
-			.is_ok_and(|ip| ip.is_loopback());
-	let listen = if local { [127, 0, 0, 1] } else { [0, 0, 0, 0] };
+/// (where to listen, URL) for `HOST` or `HOST:PORT` by which tenants reach this machine, `https://` before it or not.
+fn reached_by(text: &str) -> anyhow::Result<(SocketAddr, String)> {
+	let bare = text
+		.trim()
+		.trim_start_matches("https://")
+		.trim_end_matches('/');
+	let wrong =
+		|| format!("`{text}` is no host; write it as provider.example.org or 203.0.113.7:8443");
+	let url = reqwest::Url::parse(&format!("https://{bare}")).with_context(wrong)?;
+	// What is more than a host and a port is a mistake.
+	let has_more = bare.contains(['/', '@', '?', '#']);
+	let host = url.host_str().filter(|_| !has_more).with_context(wrong)?;
+	// A URL leaves out the port that it has anyway.
+	let port = match bare.rsplit_once(':') {
+		Some((_, "443")) => 443,
+		_ => url.port().unwrap_or(PORT),
+	};
+	let address: Option<IpAddr> = host.trim_matches(['[', ']']).parse().ok();
+	let listen = match address {
+		Some(ip) if ip.is_loopback() => ip,
+		Some(IpAddr::V6(_)) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+		None if host == "localhost" => IpAddr::V4(Ipv4Addr::LOCALHOST),
+		_ => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+	};
 	Ok((
-		SocketAddr::from((listen, port)),
-		format!("https://{name}:{port}"),
+		SocketAddr::new(listen, port),
+		format!("https://{host}:{port}"),
 	))
 }
 
@@ -157,8 +168,7 @@ impl Init {
 		}
 		if self.url.is_none() && self.listen.is_none() {
 			let question = "By which host do tenants reach this machine? HOST or HOST:PORT";
-			let (listen, url) = reached_by(&asked(question, "127.0.0.1:8443")?)?;
-			(self.listen, self.url) = (Some(listen), Some(url));
+			self.url = Some(asked(question, "127.0.0.1:8443")?);
 		}
 		if self.price.is_none() {
 			let price = asked("What does a core cost, LEASE an hour?", PRICE)?;
@@ -185,13 +195,16 @@ impl Init {
 		self.complete()?;
 		let price = self.price.as_deref().unwrap_or(PRICE);
 		units::parse_amount(price).map_err(anyhow::Error::msg)?;
-		let listen = self
-			.listen
-			.unwrap_or(SocketAddr::from(([127, 0, 0, 1], PORT)));
-		let url = self
-			.url
-			.clone()
-			.unwrap_or_else(|| format!("https://{listen}"));
+		let (listen, url) = match (&self.url, self.listen) {
+			(Some(url), listen) => {
+				let (usual, url) = reached_by(url)?;
+				(listen.unwrap_or(usual), url)
+			}
+			(None, listen) => {
+				let listen = listen.unwrap_or(SocketAddr::from(([127, 0, 0, 1], PORT)));
+				(listen, format!("https://{listen}"))
+			}
+		};
 		let attributes = self
 			.attributes
 			.iter()
@@ -497,6 +510,7 @@ impl Status {
 			("drained", "drained"),
 			("offer", "offer"),
 			("in use", "in_use"),
+			("certificate", "no_certificate"),
 			("refused", "refusal"),
 			("differs", "differs"),
 		] {
@@ -620,4 +634,51 @@ pub async fn rotate_key(folder: &Path) -> anyhow::Result<()> {
 	})?;
 	println!("the gateway has a new TLS key; the former one is off the chain as of block {block}");
 	Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn whoever_is_reached_from_outside_listens_there() {
+		for (text, listen, url) in [
+			(
+				"p.example.org",
+				"0.0.0.0:8443",
+				"https://p.example.org:8443",
+			),
+			(
+				"https://p.example.org:443/",
+				"0.0.0.0:443",
+				"https://p.example.org:443",
+			),
+			(
+				"203.0.113.7:9000",
+				"0.0.0.0:9000",
+				"https://203.0.113.7:9000",
+			),
+			("127.0.0.1:8443", "127.0.0.1:8443", "https://127.0.0.1:8443"),
+			("localhost", "127.0.0.1:8443", "https://localhost:8443"),
+			("[::1]:1", "[::1]:1", "https://[::1]:1"),
+			("[2001:db8::7]", "[::]:8443", "https://[2001:db8::7]:8443"),
+		] {
+			let (at, said) = reached_by(text).unwrap();
+			assert_eq!(
+				(at.to_string().as_str(), said.as_str()),
+				(listen, url),
+				"{text}"
+			);
+		}
+		for wrong in [
+			"",
+			"http://p.example.org",
+			"p.example.org/x",
+			"me@p.example.org",
+			"p:99999",
+			"a b",
+		] {
+			assert!(reached_by(wrong).is_err(), "{wrong}");
+		}
+	}
 }

@@ -7,12 +7,7 @@ mod update;
 pub use prepare::{read, understand};
 pub use update::Update;
 
-use crate::{
-	gateway::{self, Entry},
-	keys,
-	output::Failure,
-	tenant, Context,
-};
+use crate::{gateway, keys, output::Failure, tenant, Context};
 use clap::Args;
 use follow::{deliver, matched, over, until_ended, until_running, Outcome};
 use leasehold_client::{
@@ -96,6 +91,11 @@ async fn hash_on_chain(
 
 impl Deploy {
 	pub async fn run(self, context: &Context) -> Result<(), Failure> {
+		if self.resume.is_none() && context.grant.is_some() {
+			let what = "a grant is for a lease that there is, and this is to be a new one";
+			let advice = "Leave out --grant (LEASEHOLD_GRANT); with --resume it may be named.";
+			return Err(Failure::new(2, what, advice));
+		}
 		let prepared = match &self.file {
 			Some(file) if self.resume.is_none() => {
 				let prepared = understand(context, file, self.placement.as_deref())?;
@@ -132,10 +132,7 @@ impl Deploy {
 		})
 		.await?;
 		let genesis = connection.genesis;
-		let entry = match context.grant.is_none() && lease.access != keystore::account(&pair) {
-			true => Entry::Grant(tenant::by_wallet(genesis, &lease)?),
-			false => tenant::entry(context, lease.id, || Ok(pair.clone()))?,
-		};
+		let entry = tenant::to_hand_in(context, genesis, &lease, &pair)?;
 		let place = (lease.id, lease.epoch);
 		let gateway = tenant::gateway(&chain, genesis, provider, lease.provider, entry, place)?;
 		// Again, if need be: the provider may have lost it.

@@ -45,7 +45,7 @@ impl Update {
 		let genesis = connection.genesis;
 		let provider = view.provider(lease.provider).await?;
 		let session = (id, lease.epoch);
-		let entry = tenant::entry(context, id, || Ok(pair.clone()))?;
+		let entry = tenant::to_hand_in(context, genesis, &lease, &pair)?;
 		let gateway = tenant::gateway(&chain, genesis, provider, lease.provider, entry, session)?;
 		let kept = Deployment::of_hash(context, &lease.manifest_hash);
 		let same = kept.filter(|kept| {

@@ -10,7 +10,7 @@ use crate::{
 };
 use clap::Args;
 use leasehold_client::{
-	access::{Asked, Scope, Session, MAX_LIFE},
+	access::{Asked, Scope, Session, MAX_LIFE, MAX_LINKS},
 	keystore, units,
 	view::{LeaseRecordNow, OpenLease},
 	AccountId32, H256,
@@ -87,12 +87,20 @@ impl Grant {
 			let advice = format!("Of what it allows name a part: {}.", names.join(", "));
 			return Err(Failure::new(2, what, advice));
 		}
+		if self.wallet {
+			let what = "a grant is passed on by its own key, and no wallet is asked";
+			return Err(Failure::new(2, what, "Leave out --wallet, or --grant."));
+		}
+		if !from.may_be_passed_on() {
+			let what = format!("the grant was passed on {MAX_LINKS} times already");
+			return Err(Failure::new(
+				2,
+				what,
+				"Ask for another one, nearer to the tenant.",
+			));
+		}
 		let now = now();
 		let left = had.expires.saturating_sub(now);
-		if left == 0 {
-			let advice = "Ask for another one.";
-			return Err(Failure::new(5, "the grant has expired", advice));
-		}
 		let place = (had.genesis, had.provider, had.lease, had.epoch);
 		let asked = Asked::new(place, &self.scopes, now, self.life.as_secs().min(left))?;
 		let grant = asked.grant.clone();
@@ -119,7 +127,7 @@ impl Grant {
 		let asked = Asked::new(place, &self.scopes, now(), self.life.as_secs())?;
 		let grant = asked.grant.clone();
 		let session = match self.wallet {
-			true => signed_by_wallet(asked, access)?,
+			true => signed_by_wallet(&asked, access)?,
 			false => {
 				let pair = keys::account(context)?;
 				if keystore::account(&pair) != access {
@@ -134,26 +142,36 @@ impl Grant {
 	}
 }
 
-/// A session with all scopes for a day, that the wallet of the lease's access account signs.
+/// A session with all scopes for as long as may be, that the wallet of the lease's access account signs.
 pub fn by_wallet(genesis: H256, lease: &OpenLease) -> Result<Session, Failure> {
 	let place = (genesis, lease.provider, lease.id, lease.epoch);
-	signed_by_wallet(Asked::new(place, &Scope::ALL, now(), 86_400)?, lease.access)
+	let asked = Asked::new(place, &Scope::ALL, now(), MAX_LIFE)?;
+	signed_by_wallet(&asked, lease.access).map_err(|failure| {
+		let order = lease.order;
+		let advice = format!("The lease waits: `leasehold deploy --resume {order}` asks again.");
+		Failure { advice, ..failure }
+	})
 }
 
-/// Shows what is to be signed, and takes the signature from standard input.
-fn signed_by_wallet(asked: Asked, access: AccountId32) -> Result<Session, Failure> {
+/// Shows what is to be signed, and takes the signature from standard input; again, until it is right.
+fn signed_by_wallet(asked: &Asked, access: AccountId32) -> Result<Session, Failure> {
 	eprintln!(
 		"Sign this text, raw and with both of its marks, by the wallet with the account {access}:\n\n{}\n\nThe signature, \
 		 0x and hexadecimal:",
 		asked.grant.text()
 	);
-	let mut line = String::new();
-	std::io::stdin()
-		.read_line(&mut line)
-		.map_err(|error| Failure::new(1, format!("the signature cannot be read: {error}"), ""))?;
-	asked.signed_by(&access, line.trim())?.ok_or_else(|| {
+	loop {
+		let mut line = String::new();
+		let read = std::io::stdin().read_line(&mut line).map_err(|error| {
+			Failure::new(1, format!("the signature cannot be read: {error}"), "")
+		})?;
+		if let Some(session) = asked.signed_by(&access, line.trim())? {
+			return Ok(session);
+		}
 		let what = format!("that is no signature of {access} over this text");
-		let advice = "Each text is signed once: begin anew. Wallets with Ed25519, sr25519 or secp256k1 keys will do.";
-		Failure::new(5, what, advice)
-	})
+		if read == 0 {
+			return Err(Failure::new(5, what, "Hand it in by standard input."));
+		}
+		eprintln!("{what}; once more, 0x and hexadecimal:");
+	}
 }

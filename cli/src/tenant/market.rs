@@ -100,7 +100,7 @@ pub struct Bids {
 struct Standing {
 	provider: u32,
 	rate: u128,
-	/// Why it could not have the lease now.
+	/// What keeps it from having the lease, as far as that is known.
 	lacks: Vec<String>,
 	why: String,
 }
@@ -108,7 +108,7 @@ struct Standing {
 /// Why a bid stands before the next one.
 fn before(rate: u128, next: Option<u128>) -> &'static str {
 	match next {
-		None => "the only one left",
+		None => "no other is left",
 		Some(next) if rate < next => "it asks for less than the next",
 		Some(next) if rate == next => {
 			"it asks for the same as the next, and its score is better or it came first"
@@ -117,46 +117,58 @@ fn before(rate: u128, next: Option<u128>) -> &'static str {
 	}
 }
 
-/// The bids of an order, best first, by what the chain would say of them now.
-fn standings(order: &OpenOrder, providers: &[Provider], terms: &Terms) -> Vec<Standing> {
-	let mut all: Vec<_> = order
-		.bids
+/// Bids in the chain's order, each with its rate and what it lacks, and what is to be said of them.
+fn standings(order: &OpenOrder, bids: Vec<(u32, u128, Vec<String>)>) -> Vec<Standing> {
+	let able: Vec<_> = bids
 		.iter()
-		.map(|(id, rate)| {
-			let slice = terms.slice(*rate, order.max_rate);
-			let provider = providers.iter().find(|one| one.id == *id);
-			let lacks = provider
-				.map(|one| one.lacks_in_words(&order.resources, &order.attributes, slice, terms));
+		.map(|(_, rate, lacks)| (lacks.is_empty(), *rate))
+		.collect();
+	let first = able.iter().position(|(able, _)| *able);
+	let said = bids
+		.into_iter()
+		.enumerate()
+		.map(|(n, (provider, rate, lacks))| {
+			let mut behind = able.iter().skip(n.saturating_add(1));
+			let next = behind.find(|(able, _)| *able).map(|(_, rate)| *rate);
+			let why = match (lacks.is_empty(), order.manual, order.leases) {
+				(false, ..) => format!("cannot have it: {}", lacks.join("; ")),
+				(true, true, _) => "may be picked: the tenant chooses by hand".into(),
+				(true, false, 0..=1) if first == Some(n) => {
+					format!("would win: {}", before(rate, next))
+				}
+				(true, false, 0..=1) => "would not win: another is before it".into(),
+				(true, false, leases) if first == Some(n) => {
+					format!(
+						"would win first, of {leases} leases: {}",
+						before(rate, next)
+					)
+				}
+				(true, false, leases) => {
+					format!("may win one of {leases} leases, after those before it")
+				}
+			};
 			Standing {
-				provider: *id,
-				rate: *rate,
-				lacks: lacks.unwrap_or_else(|| vec!["it is not registered any more".into()]),
-				why: String::new(),
+				provider,
+				rate,
+				lacks,
+				why,
 			}
-		})
-		.collect();
-	let mut wins = usize::from(order.leases.max(1));
-	let rates: Vec<_> = all
-		.iter()
-		.map(|one| (one.lacks.is_empty(), one.rate))
-		.collect();
-	for (n, one) in all.iter_mut().enumerate() {
-		let behind = rates.iter().skip(n.saturating_add(1));
-		let next = behind
-			.filter(|(able, _)| *able)
-			.map(|(_, rate)| *rate)
-			.next();
-		one.why = match (one.lacks.is_empty(), order.manual, wins) {
-			(false, ..) => format!("cannot have it: {}", one.lacks.join("; ")),
-			(true, true, _) => "may be picked: the tenant chooses by hand".into(),
-			(true, false, 0) => "would not win: others are before it".into(),
-			(true, false, _) => {
-				wins = wins.saturating_sub(1);
-				format!("would win: {}", before(one.rate, next))
-			}
-		};
-	}
-	all
+		});
+	said.collect()
+}
+
+/// What keeps a bidder from having the order's lease, in words.
+fn lacks(order: &OpenOrder, provider: Option<&Provider>, rate: u128, terms: &Terms) -> Vec<String> {
+	let Some(provider) = provider else {
+		return vec!["it is not registered any more".into()];
+	};
+	let slice = terms.slice(rate, order.max_rate);
+	// A bid stands although its provider takes no others.
+	let standing = Provider {
+		accepting: true,
+		..provider.clone()
+	};
+	standing.lacks_in_words(&order.resources, &order.attributes, slice, terms)
 }
 
 impl Bids {
@@ -184,7 +196,12 @@ impl Bids {
 			}
 		};
 		let terms = view.terms().await?;
-		let all = standings(&order, &view.providers().await?, &terms);
+		let providers = view.providers().await?;
+		let bids = order.bids.iter().map(|(id, rate)| {
+			let provider = providers.iter().find(|one| one.id == *id);
+			(*id, *rate, lacks(&order, provider, *rate, &terms))
+		});
+		let all = standings(&order, bids.collect());
 		let json: Vec<_> = all
 			.iter()
 			.map(|one| {
@@ -212,7 +229,9 @@ impl Bids {
 				]
 			});
 			let header = ["PROVIDER", "A BLOCK", "AN HOUR", ""];
-			format!("{}\n{ends}", table(&header, rows.collect()))
+			let aside =
+				"attestations and a least score that the order may ask for are not looked at here";
+			format!("{}\n{ends}; {aside}", table(&header, rows.collect()))
 		});
 		Ok(())
 	}
@@ -222,11 +241,56 @@ impl Bids {
 mod tests {
 	use super::*;
 
+	fn order(leases: u8, manual: bool) -> OpenOrder {
+		OpenOrder {
+			id: 1,
+			tenant: leasehold_client::AccountId32([1; 32]),
+			access: leasehold_client::AccountId32([1; 32]),
+			manifest_hash: [0; 32],
+			kind: WorkloadKind::Job,
+			resources: Default::default(),
+			attributes: Vec::new(),
+			max_rate: 10,
+			min_score: 0,
+			max_duration: 1,
+			deposit: 1,
+			leases,
+			manual,
+			bidding_ends: 9,
+			bids: Vec::new(),
+		}
+	}
+
+	fn said(order: &OpenOrder, bids: &[(u128, bool)]) -> Vec<String> {
+		let bids = bids.iter().map(|(rate, able)| {
+			let lacks = if *able {
+				Vec::new()
+			} else {
+				vec!["CPU".to_owned()]
+			};
+			(7, *rate, lacks)
+		});
+		let all = standings(order, bids.collect()).into_iter();
+		all.map(|one| one.why).collect()
+	}
+
 	#[test]
-	fn it_is_said_why_a_bid_stands_before_the_next() {
-		assert!(before(5, None).contains("only"));
-		assert!(before(5, Some(6)).contains("less"));
-		assert!(before(5, Some(5)).contains("same"));
-		assert!(before(6, Some(5)).contains("score"));
+	fn the_first_who_can_wins_and_it_is_said_why() {
+		let one = order(1, false);
+		let why = said(&one, &[(4, false), (5, true), (6, false), (7, true)]);
+		assert!(why[0].starts_with("cannot have it: CPU"), "{why:?}");
+		assert_eq!(why[1], "would win: it asks for less than the next");
+		assert!(why[3].starts_with("would not win"), "{why:?}");
+		assert!(said(&one, &[(5, true)])[0].ends_with("no other is left"));
+		assert!(said(&one, &[(5, true), (5, true)])[0].contains("the same"));
+		assert!(said(&one, &[(6, true), (5, true)])[0].contains("better score"));
+		let several = said(&order(3, false), &[(4, true), (5, true)]);
+		assert!(several[0].starts_with("would win first"), "{several:?}");
+		assert!(several[1].starts_with("may win one of 3"), "{several:?}");
+		let by_hand = said(&order(1, true), &[(4, true), (5, true)]);
+		assert!(
+			by_hand.iter().all(|why| why.starts_with("may be picked")),
+			"{by_hand:?}"
+		);
 	}
 }

@@ -10,7 +10,7 @@ mod workload;
 
 pub use account::{balance, Events, Providers, Transfer};
 pub use exec::{Exec, PortForward};
-pub use grant::{by_wallet, Grant};
+pub use grant::Grant;
 pub use leases::{closed_json, Close, Leases, Revoke, Status};
 pub use market::{Bids, Orders};
 pub use money::{Refill, TopUp, Withdraw};
@@ -22,13 +22,15 @@ use crate::{
 	output::{self, Failure},
 	Context,
 };
+use grant::by_wallet;
 use leasehold_client::{
+	access::Scope,
 	call::Call,
 	keystore,
 	signer::{Journal, Receipt, Signer, Wait},
 	story, units,
 	view::{LeaseRecordNow, OpenLease, State, Suspension, View},
-	AccountId32, Chain, ChainError, Connection, Keypair,
+	AccountId32, Chain, ChainError, Connection, Keypair, H256,
 };
 use std::time::{Duration, Instant};
 
@@ -191,7 +193,10 @@ pub async fn session(
 		LeaseRecordNow::Swept => return Err(swept(lease)),
 		LeaseRecordNow::Unknown => return Err(unknown(lease)),
 	};
-	let entry = entry(context, lease, || keys::account(context))?;
+	let entry = match context.grant {
+		Some(_) => Entry::Grant(kept(context, lease)?.0),
+		None => Entry::Account(keys::account(context)?),
+	};
 	let found = view.provider(provider).await?;
 	Ok((
 		gateway(
@@ -206,15 +211,29 @@ pub async fn session(
 	))
 }
 
-/// By what the command enters a lease's gateway: a grant, where one is named, or else the account.
-pub fn entry(
+/// By what a manifest is handed in to a lease's gateway: a grant that is named and allows it, or the account, or else the
+/// wallet of the access account, which is asked.
+pub fn to_hand_in(
 	context: &Context,
-	lease: u64,
-	account: impl FnOnce() -> Result<Keypair, Failure>,
+	genesis: H256,
+	lease: &OpenLease,
+	pair: &Keypair,
 ) -> Result<Entry, Failure> {
-	match context.grant {
-		Some(_) => Ok(Entry::Grant(kept(context, lease)?.0)),
-		None => Ok(Entry::Account(account()?)),
+	if context.grant.is_some() {
+		let (session, grant) = kept(context, lease.id)?;
+		if !grant.scopes.contains(&Scope::Deploy) {
+			let what = "the grant does not allow `deploy`";
+			return Err(Failure::new(
+				2,
+				what,
+				"Ask for one that does: `leasehold grant --scopes deploy,…`.",
+			));
+		}
+		return Ok(Entry::Grant(session));
+	}
+	match lease.access == keystore::account(pair) {
+		true => Ok(Entry::Account(pair.clone())),
+		false => Ok(Entry::Grant(by_wallet(genesis, lease)?)),
 	}
 }
 

@@ -76,6 +76,26 @@ impl Energy {
 	}
 }
 
+/// Where a certificate for the gateway's own host is had.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Acme {
+	/// Address of the server's directory.
+	#[serde(default = "directory")]
+	pub directory: String,
+	/// Whom the server may write to, as `mailto:you@example.org`.
+	pub contact: Option<String>,
+	/// Whether the operator agrees to the server's terms.
+	#[serde(default)]
+	pub terms_agreed: bool,
+	/// File with the authorities that the server itself goes by; those that this machine trusts, if left out.
+	pub roots: Option<PathBuf>,
+}
+
+fn directory() -> String {
+	"https://acme-v02.api.letsencrypt.org/directory".into()
+}
+
 /// Where metrics are served.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -169,6 +189,8 @@ pub struct Gateway {
 	/// Origins of pages that a browser lets talk to it, as `https://HOST`.
 	#[serde(default)]
 	pub origins: Vec<String>,
+	/// A certificate for the gateway's own host is fetched, if there is such a section.
+	pub acme: Option<Acme>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -330,6 +352,23 @@ impl Config {
 			return Err(
 				"gateway.certificate: it needs `certificate_key` and `domain` beside it".into(),
 			);
+		}
+		if let Some(acme) = &self.gateway.acme {
+			let host = crate::identity::host(url).unwrap_or_default();
+			if !host.contains('.') || host.parse::<std::net::IpAddr>().is_ok() {
+				return Err(format!(
+					"gateway.acme: certificates are for names, and `{host}` in gateway.url is none"
+				));
+			}
+			if !acme.terms_agreed {
+				return Err(format!(
+					"gateway.acme.terms_agreed: read the terms of {}, and say `true`",
+					acme.directory
+				));
+			}
+			if !acme.directory.starts_with("https://") {
+				return Err("gateway.acme.directory: write it as https://HOST/PATH".into());
+			}
 		}
 		for origin in &self.gateway.origins {
 			let page = reqwest::Url::parse(origin);

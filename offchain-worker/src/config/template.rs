@@ -101,7 +101,11 @@ impl Template<'_> {
 			 # certificate = \"/etc/ssl/leases/fullchain.pem\"\n\
 			 # certificate_key = \"/etc/ssl/leases/privkey.pem\"\n\
 			 # Pages of others that a browser lets talk to it.\n\
-			 # origins = [\"https://example.org\"]\n\n\
+			 # origins = [\"https://example.org\"]\n\
+			 # A certificate for the host in `url`, by ACME, for browsers: port 443 of it must lead to `listen`.\n\
+			 # [gateway.acme]\n\
+			 # terms_agreed = true\n\
+			 # contact = \"mailto:you@example.org\"\n\n\
 			 [capacity]\n\
 			 # What you lease out. Detected on this machine, less a part for itself.\n\
 			 cpu_millis = {cpu_millis}\n\

@@ -6,11 +6,12 @@ mod status;
 pub use status::{LeaseStatus, Status};
 
 use crate::{
+	acme,
 	bidding::{self, Decision, Decisions},
 	closing,
 	config::Config,
 	duty::Duty,
-	earnings::Earnings,
+	earnings,
 	executor::{container::Container, wasm::Wasm, Executors},
 	gateway,
 	identity::Identity,
@@ -67,8 +68,6 @@ pub struct Shared {
 	pub usage: Usage,
 	/// What the gateway counts.
 	pub counted: Counted,
-	/// What leases have brought.
-	pub earnings: Earnings,
 	/// What was decided about orders, for `why`.
 	pub decisions: Decisions,
 	/// Blocks from the match after which a manifest counts as missing; 0 until the terms are read.
@@ -315,7 +314,6 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 		status: Mutex::new(status),
 		counted: Counted::default(),
 		usage: Usage::open(folder, config.energy.milliwatts()),
-		earnings: Earnings::open(folder),
 		decisions: Decisions::default(),
 		manifest_deadline: Default::default(),
 		pause_after: Default::default(),
@@ -342,6 +340,8 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 	});
 	tokio::spawn(room::watch(shared.clone()));
 	tokio::spawn(usage::watch(shared.clone()));
+	tokio::spawn(earnings::keep(shared.clone()));
+	tokio::spawn(acme::keep(shared.clone()));
 	let (stop, stopped) = tokio::sync::watch::channel(false);
 	let gateway = gateway::serve(shared.clone(), stopped.clone()).await?;
 	metrics::serve(shared.clone(), stopped.clone()).await?;
@@ -557,7 +557,6 @@ async fn look_after(shared: &Arc<Shared>, heads: Heads) -> anyhow::Result<()> {
 	if let Err(error) = closing::remove_orphans(shared, &finalized).await {
 		tracing::debug!(%error, "orphans were not looked for");
 	}
-	shared.earnings.turn(shared, &finalized).await;
 	shared.look_after(&best).await
 }
 

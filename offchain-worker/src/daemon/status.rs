@@ -42,6 +42,8 @@ pub struct Status {
 	pub no_containers: Option<String>,
 	/// Whether containers that have a network are shut off from this machine and from each other.
 	pub networks: Isolation,
+	/// Why there is no certificate for browsers, if there is to be one.
+	pub no_certificate: Option<String>,
 	/// Why no services are run at present.
 	pub no_services: Option<String>,
 	/// Heartbeats sent since the start.

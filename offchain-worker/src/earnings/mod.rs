@@ -2,7 +2,8 @@
 //!
 //! `earnings.jsonl` in the daemon's folder has a line for each payment that is final: what the chain says was paid in
 //! all, less what stands in the lines before. So nothing is counted twice, and what the daemon was not there for is in
-//! the next line. A last line that was not written whole is cut off and written again.
+//! the next line, as long as the chain keeps the lease's record: that is swept a day after the close. A last line that
+//! was not written whole is cut off and written again.
 
 mod report;
 
@@ -12,18 +13,25 @@ use crate::daemon::Shared;
 use anyhow::{bail, Context as _};
 use leasehold_client::{
 	story, units,
-	view::{LeaseRecordNow, View},
+	view::{Closed, LeaseRecordNow, OpenLease, View},
+	ChainError,
 };
 use serde::{Deserialize, Serialize};
 use std::{
 	collections::{BTreeMap, BTreeSet},
 	fs::File,
-	io::{Seek as _, Write as _},
+	io::{Seek as _, SeekFrom, Write as _},
 	path::{Path, PathBuf},
-	sync::Mutex,
+	sync::Arc,
+	time::Duration,
 };
 
 const FILE: &str = "earnings.jsonl";
+/// What stands for the reason of a close that nobody was there to see.
+const UNSEEN: &str =
+	"its record was swept while this daemon was away: what was paid at last is not known";
+/// Until the chain has been looked at for the first time.
+const SOON: Duration = Duration::from_secs(1);
 
 /// A line of the journal: what has been added since the one before of the same lease.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,6 +122,16 @@ impl Sums {
 struct Known {
 	sums: Sums,
 	closed: bool,
+	/// Its end was not seen: it was swept before.
+	unseen: bool,
+}
+
+impl Known {
+	fn add(&mut self, entry: &Entry) {
+		self.sums = self.sums.plus(entry.sums);
+		self.closed |= entry.closed.is_some();
+		self.unseen |= entry.closed.as_deref() == Some(UNSEEN);
+	}
 }
 
 /// The journal's lines, and how many bytes of it are whole.
@@ -152,32 +170,25 @@ fn read(folder: &Path) -> anyhow::Result<(Vec<Entry>, usize)> {
 fn known(entries: &[Entry]) -> BTreeMap<u64, Known> {
 	let mut all = BTreeMap::<u64, Known>::new();
 	for entry in entries {
-		let known = all.entry(entry.lease).or_default();
-		known.sums = known.sums.plus(entry.sums);
-		known.closed |= entry.closed.is_some();
+		all.entry(entry.lease).or_default().add(entry);
 	}
 	all
 }
 
-/// The journal, as the daemon keeps it.
-pub struct Earnings {
-	folder: PathBuf,
-	/// `None` while the file cannot be used.
-	known: Mutex<Option<BTreeMap<u64, Known>>>,
-}
-
 /// What the chain says of a lease.
+#[derive(Clone, Debug, PartialEq, Eq)]
 struct Said {
+	lease: u64,
 	order: u64,
 	tenant: String,
 	sums: Sums,
 	closed: Option<String>,
 }
 
-/// What the chain says was paid for a lease in all; `None` if it is not known there, or not any more.
-async fn said(view: &View, lease: u64) -> anyhow::Result<Option<Said>> {
-	Ok(match view.lease(lease).await? {
-		LeaseRecordNow::Open(open) => Some(Said {
+impl From<&OpenLease> for Said {
+	fn from(open: &OpenLease) -> Self {
+		Self {
+			lease: open.id,
 			order: open.order,
 			tenant: open.tenant.to_string(),
 			sums: Sums {
@@ -187,8 +198,14 @@ async fn said(view: &View, lease: u64) -> anyhow::Result<Option<Said>> {
 				..Default::default()
 			},
 			closed: None,
-		}),
-		LeaseRecordNow::Closed(closed) => Some(Said {
+		}
+	}
+}
+
+impl From<&Closed> for Said {
+	fn from(closed: &Closed) -> Self {
+		Self {
+			lease: closed.id,
 			order: closed.order,
 			tenant: closed.tenant.to_string(),
 			sums: Sums {
@@ -199,111 +216,210 @@ async fn said(view: &View, lease: u64) -> anyhow::Result<Option<Said>> {
 				energy_joules: 0,
 			},
 			closed: Some(story::reason(&closed.reason)),
-		}),
-		LeaseRecordNow::Swept | LeaseRecordNow::Unknown => None,
+		}
+	}
+}
+
+/// What has become of a lease that was a provider's.
+enum Found {
+	Said(Said),
+	/// It was closed, and its record is not on chain any more.
+	Swept,
+	/// Another's, or none that there is.
+	NotOurs,
+}
+
+async fn find(view: &View, provider: u32, lease: u64) -> Result<Found, ChainError> {
+	Ok(match view.lease(lease).await? {
+		LeaseRecordNow::Open(open) if open.provider == provider => Found::Said((&*open).into()),
+		LeaseRecordNow::Closed(closed) if closed.provider == provider => {
+			Found::Said((&closed).into())
+		}
+		LeaseRecordNow::Swept => Found::Swept,
+		_ => Found::NotOurs,
 	})
 }
 
-impl Earnings {
-	/// The journal in a daemon's folder.
-	pub fn open(folder: &Path) -> Self {
-		let known =
-			match read(folder) {
-				Ok((entries, _)) => Some(known(&entries)),
-				Err(error) => {
-					tracing::error!("no earnings are written down: {error:#}; put the file aside, and start anew");
-					None
-				}
-			};
-		Self {
-			folder: folder.to_owned(),
-			known: Mutex::new(known),
-		}
+/// All of a provider's leases that the chain still knows: those that are open, and those that were closed of late.
+async fn all_said(view: &View, provider: u32) -> Result<Vec<Said>, ChainError> {
+	let open = view.leases_of(provider).await?;
+	let closed = view.closed_leases().await?;
+	let closed = closed.iter().filter(|closed| closed.provider == provider);
+	Ok(open
+		.iter()
+		.map(Said::from)
+		.chain(closed.map(Said::from))
+		.collect())
+}
+
+/// What is to be written down of a lease, if anything is.
+fn entry(said: Said, had: &Known, energy_joules: u64, (time, block): (u64, u32)) -> Option<Entry> {
+	let more = Sums {
+		energy_joules,
+		..said.sums.beyond(had.sums)
+	};
+	let news = more.has_moved() || said.closed.is_some();
+	(news && !had.closed).then_some(Entry {
+		version: 1,
+		time,
+		block,
+		lease: said.lease,
+		order: said.order,
+		tenant: said.tenant,
+		sums: more,
+		closed: said.closed,
+	})
+}
+
+/// The journal, as the daemon keeps it.
+struct Journal {
+	path: PathBuf,
+	known: BTreeMap<u64, Known>,
+	/// Bytes of the file that are whole; what stands behind them is written over.
+	whole: u64,
+	/// Joules of each lease that are written down, or were used before this life of the daemon.
+	energy: BTreeMap<u64, u64>,
+}
+
+impl Journal {
+	fn open(folder: &Path) -> anyhow::Result<Self> {
+		let (entries, whole) = read(folder)?;
+		Ok(Self {
+			path: folder.join(FILE),
+			known: known(&entries),
+			whole: u64::try_from(whole)?,
+			energy: BTreeMap::new(),
+		})
 	}
 
-	/// Writes down what has become final since the last time.
-	pub async fn turn(&self, shared: &Shared, finalized: &View) {
-		if let Err(error) = self.look(shared, finalized).await {
-			tracing::warn!("earnings wait: {error:#}");
+	/// Adds lines, for good, all or none.
+	fn write(&mut self, entries: &[Entry]) -> anyhow::Result<()> {
+		let mut lines = Vec::new();
+		for entry in entries {
+			serde_json::to_writer(&mut lines, entry)?;
+			lines.push(b'\n');
 		}
+		let write = || -> std::io::Result<()> {
+			let mut file = File::options();
+			let mut file = file
+				.create(true)
+				.truncate(false)
+				.write(true)
+				.open(&self.path)?;
+			file.set_len(self.whole)?;
+			file.seek(SeekFrom::End(0))?;
+			file.write_all(&lines)?;
+			file.sync_all()
+		};
+		write().with_context(|| self.path.display().to_string())?;
+		self.whole = self.whole.saturating_add(u64::try_from(lines.len())?);
+		for entry in entries {
+			self.known.entry(entry.lease).or_default().add(entry);
+		}
+		Ok(())
 	}
 
-	async fn look(&self, shared: &Shared, finalized: &View) -> anyhow::Result<()> {
-		let known = self.known.lock().ok().and_then(|known| known.clone());
-		let Some(known) = known else { return Ok(()) };
-		let is_closed = |lease: &u64| known.get(lease).is_some_and(|known| known.closed);
-		let open = finalized.leases_of(shared.provider).await?;
-		let open = open.iter().map(|lease| lease.id);
-		// Those that were closed since.
+	/// Joules of a lease since the last line, of so many in all.
+	fn more_energy(&mut self, lease: u64, all: u64) -> u64 {
+		let known = self
+			.known
+			.get(&lease)
+			.map_or(0, |known| known.sums.energy_joules);
+		// What was used may have been forgotten since: then it begins anew.
+		let seen = self.energy.entry(lease).or_insert(known.min(all));
+		let more = all.saturating_sub(*seen);
+		*seen = all;
+		more
+	}
+
+	/// One look at what is final. `every`: also at leases that this daemon may never have met.
+	async fn look(&mut self, shared: &Shared, finalized: &View, every: bool) -> anyhow::Result<()> {
+		let provider = shared.provider;
+		let mut all: BTreeMap<u64, Said> = match every {
+			true => all_said(finalized, provider).await?,
+			false => {
+				let open = finalized.leases_of(provider).await?;
+				open.iter().map(Said::from).collect()
+			}
+		}
+		.into_iter()
+		.map(|said| (said.lease, said))
+		.collect();
 		let rows = shared.store.leases()?;
 		let rows = rows.iter().map(|row| row.lease);
-		let leases: BTreeSet<u64> = open.chain(rows).chain(known.keys().copied()).collect();
-		let mut time = None;
-		for lease in leases.into_iter().filter(|lease| !is_closed(lease)) {
-			let Some(Said {
-				order,
-				tenant,
-				mut sums,
-				closed,
-			}) = said(finalized, lease).await?
-			else {
-				continue;
-			};
-			sums.energy_joules = shared.usage.total(lease).energy_microjoules / 1_000_000;
-			let had = known
-				.get(&lease)
-				.map(|known| known.sums)
-				.unwrap_or_default();
-			let more = sums.beyond(had);
-			if !more.has_moved() && closed.is_none() {
+		let ours: BTreeSet<u64> = rows.chain(self.known.keys().copied()).collect();
+		let at = (finalized.time().await? / 1_000, finalized.number());
+		let mut entries = Vec::new();
+		for lease in ours {
+			let closed = self.known.get(&lease).is_some_and(|known| known.closed);
+			if closed || all.contains_key(&lease) {
 				continue;
 			}
-			let time = match time {
-				Some(time) => time,
-				None => *time.insert(finalized.time().await? / 1_000),
-			};
-			self.write(Entry {
-				version: 1,
-				time,
-				block: finalized.number(),
-				lease,
-				order,
-				tenant,
-				sums: more,
-				closed,
-			})?;
+			match find(finalized, provider, lease).await? {
+				Found::Said(said) => drop(all.insert(lease, said)),
+				Found::Swept if self.known.contains_key(&lease) => entries.push(Entry {
+					version: 1,
+					time: at.0,
+					block: at.1,
+					lease,
+					order: 0,
+					tenant: String::new(),
+					sums: Sums::default(),
+					closed: Some(UNSEEN.to_owned()),
+				}),
+				Found::Swept | Found::NotOurs => {}
+			}
 		}
-		Ok(())
+		for (lease, said) in all {
+			let had = self.known.get(&lease).cloned().unwrap_or_default();
+			let news = said.sums.beyond(had.sums).has_moved() || said.closed.is_some();
+			if had.closed || !news {
+				continue;
+			}
+			let joules = shared.usage.total(lease).energy_microjoules / 1_000_000;
+			let energy = self.more_energy(lease, joules);
+			entries.extend(entry(said, &had, energy, at));
+		}
+		match entries.is_empty() {
+			true => Ok(()),
+			false => self.write(&entries),
+		}
 	}
+}
 
-	/// Adds a line, whole and for good.
-	fn write(&self, entry: Entry) -> anyhow::Result<()> {
-		let Ok(mut known) = self.known.lock() else {
-			bail!("the journal is locked");
-		};
-		let path = self.folder.join(FILE);
-		let context = || path.display().to_string();
-		let (_, whole) = read(&self.folder)?;
-		let mut file = File::options()
-			.create(true)
-			.truncate(false)
-			.write(true)
-			.open(&path)
-			.with_context(context)?;
-		let whole = u64::try_from(whole)?;
-		file.set_len(whole).with_context(context)?;
-		file.seek(std::io::SeekFrom::End(0)).with_context(context)?;
-		let mut line = serde_json::to_vec(&entry)?;
-		line.push(b'\n');
-		file.write_all(&line)
-			.and_then(|()| file.sync_all())
-			.with_context(context)?;
-		if let Some(all) = known.as_mut() {
-			let known = all.entry(entry.lease).or_default();
-			known.sums = known.sums.plus(entry.sums);
-			known.closed |= entry.closed.is_some();
+/// How often it is looked what has become final, and in how many looks also at what this daemon may not have met.
+const LOOK: Duration = Duration::from_secs(20);
+const EVERY: u32 = 90;
+
+/// Keeps the journal.
+pub async fn keep(shared: Arc<Shared>) {
+	let mut journal = match Journal::open(shared.store.folder()) {
+		Ok(journal) => journal,
+		Err(error) => {
+			let next = "put the file aside, and start anew";
+			return tracing::error!("no earnings are written down: {error:#}; {next}");
 		}
-		Ok(())
+	};
+	let (mut looks, mut seen) = (0u32, 0);
+	loop {
+		let now = shared.status.lock();
+		let now = now.map_or(0, |status| match status.distrust {
+			Some(_) => 0,
+			None => status.finalized,
+		});
+		if now > seen {
+			let looked = async {
+				let finalized = shared.chain.connection().await?.finalized().await?;
+				journal
+					.look(&shared, &finalized, looks.is_multiple_of(EVERY))
+					.await
+			};
+			match looked.await {
+				Ok(()) => (looks, seen) = (looks.wrapping_add(1), now),
+				Err(error) => tracing::warn!("earnings wait: {error:#}"),
+			}
+		}
+		tokio::time::sleep(if seen == 0 { SOON } else { LOOK }).await;
 	}
 }
 
@@ -341,49 +457,89 @@ pub(super) mod tests {
 	#[test]
 	fn what_is_written_reads_back_and_a_torn_line_is_written_again() {
 		let folder = tempfile::tempdir().unwrap();
+		let open = || Journal::open(folder.path()).unwrap();
 		let large = u128::MAX / 2;
 		let all = [entry(0, 1, large, None), entry(1, 2, 500, Some("done"))];
-		let journal = Earnings::open(folder.path());
-		for one in &all {
-			journal.write(one.clone()).unwrap();
-		}
+		open().write(&all).unwrap();
 		assert_eq!(read(folder.path()).unwrap().0, all);
 		let path = folder.path().join(FILE);
 		let whole = std::fs::read_to_string(&path).unwrap();
 		for cut in 1..lines(&all[1..]).len() {
 			std::fs::write(&path, &whole[..whole.len() - cut]).unwrap();
-			let journal = Earnings::open(folder.path());
-			let known = journal.known.lock().unwrap().clone().unwrap();
-			assert_eq!(known.len(), 1, "{cut}");
-			journal.write(all[1].clone()).unwrap();
+			let mut journal = open();
+			assert_eq!(journal.known.len(), 1, "{cut}");
+			journal.write(&all[1..]).unwrap();
 			assert_eq!(std::fs::read_to_string(&path).unwrap(), whole, "{cut}");
 		}
+		// What was written and not known to be is written once.
+		let mut journal = open();
+		std::fs::write(&path, whole.clone() + &lines(&all[..1])).unwrap();
+		journal.write(&all[..1]).unwrap();
+		assert_eq!(read(folder.path()).unwrap().0.len(), 3);
 	}
 
 	#[test]
 	fn a_damaged_journal_is_neither_read_nor_written() {
 		let folder = tempfile::tempdir().unwrap();
 		let path = folder.path().join(FILE);
-		let (good, newer) = (
-			entry(0, 1, 5, None),
-			Entry {
-				version: 2,
-				..entry(0, 1, 5, None)
-			},
-		);
+		let good = entry(0, 1, 5, None);
+		let newer = Entry {
+			version: 2,
+			..good.clone()
+		};
 		for text in [
 			format!("rubbish\n{}", lines(std::slice::from_ref(&good))),
 			lines(&[newer, good.clone()]),
 			lines(std::slice::from_ref(&good)).replace("\"5\"", "\"-5\""),
 		] {
 			std::fs::write(&path, &text).unwrap();
-			let error = format!("{:#}", read(folder.path()).unwrap_err());
+			let error = format!("{:#}", Journal::open(folder.path()).err().unwrap());
 			assert!(error.contains("line 1"), "{error}");
-			let journal = Earnings::open(folder.path());
-			assert!(journal.known.lock().unwrap().is_none());
-			assert!(journal.write(good.clone()).is_err());
 			assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
 		}
+	}
+
+	#[test]
+	fn a_line_says_what_has_been_added() {
+		let said = |gross, closed: Option<&str>| Said {
+			lease: 1,
+			order: 2,
+			tenant: "5x".into(),
+			sums: Sums {
+				gross,
+				fees: gross / 50,
+				..Default::default()
+			},
+			closed: closed.map(str::to_owned),
+		};
+		let mut had = Known::default();
+		let mut add = |said: Said| {
+			let line = super::entry(said, &had, 7, (5, 6));
+			if let Some(line) = &line {
+				had.add(line);
+			}
+			line.map(|line| (line.sums.gross, line.sums.fees, line.closed.is_some()))
+		};
+		assert_eq!(add(said(0, None)), None, "nothing was paid");
+		assert_eq!(add(said(100, None)), Some((100, 2, false)));
+		assert_eq!(add(said(100, None)), None, "nothing more was");
+		assert_eq!(add(said(150, None)), Some((50, 1, false)));
+		assert_eq!(add(said(150, Some("done"))), Some((0, 0, true)));
+		assert_eq!(add(said(900, Some("done"))), None, "it is over");
+	}
+
+	#[test]
+	fn energy_is_counted_once_and_goes_on_where_it_was_forgotten() {
+		let folder = tempfile::tempdir().unwrap();
+		let mut journal = Journal::open(folder.path()).unwrap();
+		assert_eq!(journal.more_energy(1, 40), 40);
+		assert_eq!(journal.more_energy(1, 50), 10);
+		journal.write(&[entry(0, 1, 5, None)]).unwrap();
+		let mut again = Journal::open(folder.path()).unwrap();
+		assert_eq!(again.more_energy(1, 50), 14, "36 stand in the journal");
+		let mut forgotten = Journal::open(folder.path()).unwrap();
+		assert_eq!(forgotten.more_energy(1, 10), 0);
+		assert_eq!(forgotten.more_energy(1, 25), 15);
 	}
 
 	#[test]

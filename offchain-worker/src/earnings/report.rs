@@ -1,11 +1,11 @@
 //! What the operator is shown of the journal.
 
-use super::{known, read, said, Entry, Known, Sums, FILE};
-use crate::config::Config;
+use super::{all_said, known, read, Entry, Known, Said, Sums, FILE};
+use crate::{config::Config, daemon::operator_key};
 use anyhow::{bail, Context as _};
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::Args;
-use leasehold_client::{units, Chain};
+use leasehold_client::{keystore, units, Chain};
 use serde::Serialize;
 use std::{
 	collections::{BTreeMap, BTreeSet},
@@ -108,42 +108,64 @@ fn rows<'a>(entries: impl Iterator<Item = &'a Entry>, by: By) -> anyhow::Result<
 	Ok(rows.into_values().collect())
 }
 
-/// Where journal and chain do not agree.
-#[derive(Debug, Default, Serialize)]
+/// How journal and chain stand to each other.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
 struct Checked {
 	/// Leases of which both say the same.
 	agree: usize,
 	/// Of which the chain says more: the daemon will write it down.
 	behind: Vec<u64>,
-	/// Which the chain does not know any more: closed, and swept.
+	/// Which the chain does not know any more, and whose end stands in the journal.
 	swept: Vec<u64>,
+	/// Whose end nobody saw: what was paid at last is not in the journal.
+	unseen: Vec<u64>,
 	/// Of which the journal says more than the chain, or something else of what is over.
 	differ: Vec<u64>,
 }
 
-async fn check(folder: &Path, known: &BTreeMap<u64, Known>) -> anyhow::Result<Checked> {
-	let config = Config::read(folder)?;
-	let chain = Chain::connect(&config.node, None).await?;
-	let finalized = chain.connection().await?.finalized().await?;
+/// Holds the journal against all that the chain says.
+fn compare(known: &BTreeMap<u64, Known>, said: &[Said]) -> Checked {
 	let mut checked = Checked::default();
-	for (lease, known) in known {
-		let Some(said) = said(&finalized, *lease).await? else {
-			checked.swept.push(*lease);
-			continue;
-		};
+	let said: BTreeMap<u64, &Said> = said.iter().map(|said| (said.lease, said)).collect();
+	for (lease, said) in &said {
+		let had = known.get(lease).cloned().unwrap_or_default();
 		let ours = Sums {
 			energy_joules: 0,
-			..known.sums
+			..had.sums
 		};
-		if ours == said.sums {
+		if ours == said.sums && had.closed == said.closed.is_some() {
 			checked.agree = checked.agree.saturating_add(1);
-		} else if ours.beyond(said.sums) == Sums::default() && !known.closed {
+		} else if ours.beyond(said.sums) == Sums::default() && !had.closed {
 			checked.behind.push(*lease);
 		} else {
 			checked.differ.push(*lease);
 		}
 	}
-	Ok(checked)
+	for (lease, known) in known.iter().filter(|(lease, _)| !said.contains_key(lease)) {
+		match known.closed && !known.unseen {
+			true => checked.swept.push(*lease),
+			false => checked.unseen.push(*lease),
+		}
+	}
+	checked
+}
+
+async fn check(folder: &Path, known: &BTreeMap<u64, Known>) -> anyhow::Result<Checked> {
+	let config = Config::read(folder)?;
+	let operator = keystore::account(&operator_key(folder)?);
+	let chain = Chain::connect(&config.node, None).await?;
+	let connection = chain.connection().await?;
+	let own = std::fs::read_to_string(folder.join("GENESIS")).unwrap_or_default();
+	if own.trim() != hex::encode(connection.genesis.0) {
+		bail!(
+			"the node at {} is of another chain than this folder",
+			config.node
+		);
+	}
+	let finalized = connection.finalized().await?;
+	let provider = finalized.operated_by(&operator).await?;
+	let provider = provider.context("no provider is registered with this operator any more")?;
+	Ok(compare(known, &all_said(&finalized, provider).await?))
 }
 
 impl Command {
@@ -161,7 +183,12 @@ impl Command {
 			.fold(Sums::default(), |sum, row| sum.plus(row.sums));
 		let checked = match self.offline {
 			true => None,
-			false => Some(check(folder, &known(&entries)).await?),
+			false => Some(check(folder, &known(&entries)).await),
+		};
+		let (checked, unchecked) = match checked {
+			Some(Ok(checked)) => (Some(checked), None),
+			Some(Err(error)) => (None, Some(error)),
+			None => (None, None),
 		};
 		match self.output {
 			Output::Json => {
@@ -177,6 +204,9 @@ impl Command {
 				}
 				in_words(&rows, &total);
 			}
+		}
+		if let Some(error) = unchecked {
+			return Err(error.context("the journal was not held against the chain"));
 		}
 		let Some(checked) = checked else {
 			return Ok(());
@@ -197,6 +227,13 @@ impl Command {
 					println!("{what} {}", list(leases));
 				}
 			}
+		}
+		if !checked.unseen.is_empty() {
+			bail!(
+				"what was paid at last for leases {} is not known: they were closed and swept while this daemon was \
+				 away; an archive node still knows it",
+				list(&checked.unseen)
+			);
 		}
 		if !checked.differ.is_empty() {
 			bail!(
@@ -316,6 +353,46 @@ mod tests {
 		);
 		assert_eq!(by(By::Entry).len(), 3);
 		assert!(by(By::Entry)[0].0.starts_with("2026-02-10T00:00:00Z"));
+	}
+
+	#[test]
+	fn whatever_does_not_agree_is_named() {
+		let said = |lease, gross, closed: bool| Said {
+			lease,
+			order: 0,
+			tenant: String::new(),
+			sums: Sums {
+				gross,
+				fees: gross / 50,
+				served_blocks: 10,
+				..Default::default()
+			},
+			closed: closed.then(|| "done".into()),
+		};
+		let journal = [
+			entry(0, 1, 100, None),
+			entry(0, 2, 100, None),
+			entry(0, 3, 100, Some("done")),
+			entry(0, 4, 100, Some("done")),
+			entry(0, 5, 100, None),
+			entry(0, 6, 100, Some(super::super::UNSEEN)),
+			entry(0, 7, 100, None),
+		];
+		let chain = [
+			said(1, 100, false),
+			said(2, 150, false),
+			said(3, 150, true),
+			said(7, 50, false),
+			said(8, 100, true),
+		];
+		let wanted = Checked {
+			agree: 1,
+			behind: vec![2, 8],
+			swept: vec![4],
+			unseen: vec![5, 6],
+			differ: vec![3, 7],
+		};
+		assert_eq!(compare(&known(&journal), &chain), wanted);
 	}
 
 	#[test]

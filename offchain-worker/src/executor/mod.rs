@@ -6,6 +6,7 @@ mod health;
 pub mod measure;
 pub mod wasm;
 
+use crate::usage::Process;
 use container::Container;
 use leasehold_client::FailureCode;
 use leasehold_manifest::{FileEntry, Kind, Program, Protocol, Service};
@@ -221,10 +222,12 @@ pub struct Executors {
 
 impl Executors {
 	/// The first process of an attempt that runs.
-	pub fn process(&self, attempt: &Attempt) -> Option<i32> {
+	pub fn process(&self, attempt: &Attempt) -> Option<Process> {
 		match (&attempt.service.program, &self.container) {
 			(Program::Module(_), _) => wasm::process(attempt),
-			(Program::Image { .. }, Some(container)) => container.process(attempt),
+			(Program::Image { .. }, Some(container)) => {
+				Process::of(container.process(attempt)?, true)
+			}
 			(Program::Image { .. }, None) => None,
 		}
 	}

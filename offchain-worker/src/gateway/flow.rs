@@ -344,6 +344,10 @@ pub async fn logs(
 			};
 			// One segment after the other, for as long as there is a next one.
 			while let Some((start, path, is_last)) = log::segment_at(&folder, at) {
+				let row = gateway.shared.store.lease(lease).ok().flatten();
+				if lasting.holds(row.as_ref()).is_err() {
+					return;
+				}
 				let before = at;
 				if at < start {
 					let gap = start.saturating_sub(at);

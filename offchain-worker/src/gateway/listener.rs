@@ -4,7 +4,7 @@ use super::{
 	proxy::{plain, Asked, Proxy},
 	Refused, API,
 };
-use crate::daemon::Shared;
+use crate::{daemon::Shared, identity::ACME_TLS};
 use anyhow::Context as _;
 use axum::{
 	http::{HeaderValue, StatusCode},
@@ -268,6 +268,10 @@ async fn connection(
 		Ok(Err(error)) => return tracing::debug!(%address, %error, "no handshake"),
 		Err(_) => return tracing::debug!(%address, "a handshake that takes too long"),
 	};
+	// It has seen what it wanted to see.
+	if stream.get_ref().1.alpn_protocol() == Some(ACME_TLS) {
+		return;
+	}
 	let service = service_fn(|request: Request<Incoming>| {
 		let (door, seat) = (door.clone(), seat.clone());
 		async move { Ok::<_, Infallible>(door.answer(peer, seat, request).await) }

@@ -15,26 +15,15 @@ use jsonrpsee::{
 	RpcModule,
 };
 use leasehold_client::{
-	access::{RequestProof, Scope, SignedGrant},
+	access::{Call, Scope},
 	primitives::receipt,
 	seal::Place,
 	storage_class, WorkloadKind,
 };
 use leasehold_manifest::{result::Output, Manifest, MAX_REPLICAS};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 use std::sync::Arc;
-
-/// What every call about a lease carries.
-#[derive(Debug, Deserialize)]
-struct Signed {
-	lease: u64,
-	grant: SignedGrant,
-	proof: RequestProof,
-	/// Hexadecimal; for the calls that take one.
-	#[serde(default)]
-	body: String,
-}
 
 /// The gateway's answer to the hand-in of a manifest, signed by the operator.
 #[derive(Debug, Clone, Serialize)]
@@ -116,7 +105,7 @@ async fn checked(
 	gateway: &Gateway,
 	method: &str,
 	scope: Scope,
-	signed: &Signed,
+	signed: &Call,
 ) -> Result<LeaseRow, Refused> {
 	let digest = hex::encode(Sha256::digest(signed.body.as_bytes()));
 	let facts = ("RPC", method, digest.as_str());
@@ -157,7 +146,7 @@ fn paths(files: Vec<&leasehold_manifest::FileEntry>) -> Vec<String> {
 }
 
 async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receipt, Refused> {
-	let signed: Signed = params.one().map_err(bad)?;
+	let signed: Call = params.one().map_err(bad)?;
 	checked(&gateway, "lease_submitManifest", Scope::Deploy, &signed).await?;
 	let shared = &gateway.shared;
 	if !shared.is_on_duty() {
@@ -298,7 +287,7 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 }
 
 async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status, Refused> {
-	let signed: Signed = params.one().map_err(bad)?;
+	let signed: Call = params.one().map_err(bad)?;
 	let row = checked(&gateway, "lease_status", Scope::Status, &signed).await?;
 	let shared = &gateway.shared;
 	let folder = shared.store.lease_folder(row.lease);

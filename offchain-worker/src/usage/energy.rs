@@ -38,6 +38,11 @@ fn packages(powercap: &Path) -> Vec<Package> {
 		// `intel-rapl:0` is a package, `intel-rapl:0:1` a part of it. AMD's have the same name.
 		let number_of_it = name.to_str()?.strip_prefix("intel-rapl:")?;
 		number_of_it.parse::<u32>().ok()?;
+		// Of some machines all of it is counted, too, in a zone beside its packages.
+		let zone = std::fs::read_to_string(entry.path().join("name")).ok()?;
+		if !zone.starts_with("package") {
+			return None;
+		}
 		let counter = entry.path().join("energy_uj");
 		Some(Package {
 			last: number(&counter)?,
@@ -173,9 +178,15 @@ mod tests {
 			std::fs::create_dir_all(&at).unwrap();
 			std::fs::write(at.join(name), format!("{n}\n")).unwrap();
 		};
-		for package in ["intel-rapl:0", "intel-rapl:1", "intel-rapl:0:0"] {
-			write(package, "max_energy_range_uj", 1_000);
-			write(package, "energy_uj", 900);
+		for (zone, name) in [
+			("intel-rapl:0", "package-0"),
+			("intel-rapl:1", "package-1"),
+			("intel-rapl:2", "psys"),
+			("intel-rapl:0:0", "core"),
+		] {
+			write(zone, "max_energy_range_uj", 1_000);
+			write(zone, "energy_uj", 900);
+			std::fs::write(folder.path().join(zone).join("name"), format!("{name}\n")).unwrap();
 		}
 		std::fs::create_dir_all(folder.path().join("intel-rapl")).unwrap();
 		let mut energy = Energy::with(folder.path(), 7_500);

@@ -3,9 +3,11 @@
 mod energy;
 mod process;
 
+pub use process::Process;
+
 use crate::{daemon::Shared, reconcile::unix_now, store::write_whole};
 use energy::Energy;
-use process::{Counters, Process};
+use process::{Counters, Read};
 use serde::{Deserialize, Serialize};
 use std::{
 	collections::{BTreeMap, HashMap, VecDeque},
@@ -71,13 +73,32 @@ pub struct Member {
 /// What is known of something that runs.
 struct Meter {
 	attempt: u32,
-	process: Process,
+	process: Arc<Process>,
 	last: (Instant, Counters),
 	now: Point,
 	/// Where the next point of the history begins.
 	since: (Instant, Counters),
 	looks: u32,
 	history: VecDeque<Point>,
+}
+
+impl Meter {
+	/// Takes note of what has been used up to now; microseconds since the last time.
+	fn take(&mut self, counters: Counters, at: Instant) -> u64 {
+		let more = counters.cpu_micros.saturating_sub(self.last.1.cpu_micros);
+		self.now = point(&self.last, &counters, at);
+		self.last = (at, counters);
+		self.looks = self.looks.saturating_add(1);
+		if self.looks >= LOOKS {
+			self.looks = 0;
+			self.history.push_back(point(&self.since, &counters, at));
+			self.since = (at, counters);
+			while self.history.len() > POINTS {
+				self.history.pop_front();
+			}
+		}
+		more
+	}
 }
 
 /// Lease, service, replica.
@@ -113,8 +134,16 @@ impl Usage {
 	/// As it was left in a daemon's folder. Without it what was used before is forgotten.
 	pub fn open(folder: &Path, milliwatts_per_core: u64) -> Self {
 		let file = folder.join(FILE);
-		let read = std::fs::read(&file).ok();
-		let totals = read.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+		let read = match std::fs::read(&file) {
+			Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeMap::new()),
+			Err(error) => Err(error),
+			Ok(bytes) => serde_json::from_slice(&bytes).map_err(std::io::Error::other),
+		};
+		let totals = read.map_err(|error| {
+			let aside = file.with_extension("json.damaged");
+			tracing::warn!(%error, aside = %aside.display(), "what leases have used is forgotten");
+			let _ = std::fs::rename(&file, &aside);
+		});
 		let energy = Energy::new(milliwatts_per_core);
 		Self {
 			file,
@@ -126,20 +155,14 @@ impl Usage {
 	}
 
 	/// Takes note of an attempt that runs, by its first process.
-	pub fn meet(&self, key: Key, attempt: u32, process: impl FnOnce() -> Option<i32>) {
-		let Ok(mut meters) = self.meters.lock() else {
-			return;
-		};
-		if meters
-			.get(&key)
-			.is_some_and(|known| known.attempt == attempt)
-		{
+	pub fn meet(&self, key: Key, attempt: u32, process: impl FnOnce() -> Option<Process>) {
+		let is_known = |known: &Meter| known.attempt == attempt;
+		let met = self.meters.lock();
+		if met.map_or(true, |meters| meters.get(&key).is_some_and(is_known)) {
 			return;
 		}
-		let Some(process) = process().and_then(Process::of) else {
-			return;
-		};
-		let Some(counters) = process.counters() else {
+		let Some(process) = process() else { return };
+		let Read::Counters(counters) = process.read() else {
 			return;
 		};
 		// What an old one has used was counted, or was not, by an earlier life of the daemon.
@@ -151,10 +174,13 @@ impl Usage {
 			},
 			false => counters,
 		};
+		let Ok(mut meters) = self.meters.lock() else {
+			return;
+		};
 		let history = meters.remove(&key).map(|former| former.history);
 		let meter = Meter {
 			attempt,
-			process,
+			process: Arc::new(process),
 			last: (at, begin),
 			now: Point {
 				time: unix_now(),
@@ -168,33 +194,46 @@ impl Usage {
 		meters.insert(key, meter);
 	}
 
-	/// Looks once at all that runs.
+	/// Looks once at all that runs. Nobody waits while files are read.
 	fn look(&self) {
+		let Ok(meters) = self.meters.lock() else {
+			return;
+		};
+		let all = meters.iter();
+		let all = all.map(|(key, meter)| (key.clone(), meter.attempt, meter.process.clone()));
+		let all: Vec<_> = all.collect();
+		drop(meters);
+		let read = all.into_iter().map(|(key, attempt, process)| {
+			let read = process.read();
+			(key, attempt, Instant::now(), read)
+		});
+		let read: Vec<_> = read.collect();
 		let Ok(mut meters) = self.meters.lock() else {
 			return;
 		};
 		let mut computed = BTreeMap::<u64, u64>::new();
-		meters.retain(|(lease, ..), meter| {
-			let Some(counters) = meter.process.counters() else {
-				return false;
-			};
-			let at = Instant::now();
-			let more = counters.cpu_micros.saturating_sub(meter.last.1.cpu_micros);
-			let sum = computed.entry(*lease).or_default();
-			*sum = sum.saturating_add(more);
-			meter.now = point(&meter.last, &counters, at);
-			meter.last = (at, counters);
-			meter.looks = meter.looks.saturating_add(1);
-			if meter.looks >= LOOKS {
-				meter.looks = 0;
-				meter.history.push_back(point(&meter.since, &counters, at));
-				meter.since = (at, counters);
-				while meter.history.len() > POINTS {
-					meter.history.pop_front();
+		for (key, attempt, at, read) in read {
+			let counters = match read {
+				Read::Counters(counters) => counters,
+				Read::Unknown => continue,
+				Read::Gone => {
+					if meters
+						.get(&key)
+						.is_some_and(|meter| meter.attempt == attempt)
+					{
+						meters.remove(&key);
+					}
+					continue;
 				}
+			};
+			let meter = meters
+				.get_mut(&key)
+				.filter(|meter| meter.attempt == attempt);
+			if let Some(meter) = meter {
+				let sum = computed.entry(key.0).or_default();
+				*sum = sum.saturating_add(meter.take(counters, at));
 			}
-			true
-		});
+		}
 		drop(meters);
 		let (Ok(mut totals), Ok(mut energy)) = (self.totals.lock(), self.energy.lock()) else {
 			return;
@@ -315,7 +354,7 @@ mod tests {
 			.unwrap();
 		let pid = i32::try_from(child.id()).unwrap();
 		let key = || (7, "web".to_owned(), 0);
-		usage.meet(key(), 1, || Some(pid));
+		usage.meet(key(), 1, || Process::of(pid, false));
 		usage.meet(key(), 1, || panic!("it is known"));
 		std::thread::sleep(Duration::from_millis(400));
 		usage.look();

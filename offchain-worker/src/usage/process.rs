@@ -18,6 +18,15 @@ pub struct Counters {
 	pub sent: Option<u64>,
 }
 
+/// What came of a look.
+pub enum Read {
+	Counters(Counters),
+	/// It cannot be told at present.
+	Unknown,
+	/// The process has ended.
+	Gone,
+}
+
 /// The first process of a workload.
 pub struct Process {
 	folder: PathBuf,
@@ -138,12 +147,13 @@ fn has_network(folder: &Path) -> bool {
 }
 
 impl Process {
-	/// The process of a number, if there is one.
-	pub fn of(pid: i32) -> Option<Self> {
+	/// The process of a number, if there is one; of a container, whose control group counts, or alone.
+	pub fn of(pid: i32, of_container: bool) -> Option<Self> {
 		let folder = Path::new(PROC).join(pid.to_string());
+		let group = || Group::of(&folder, Path::new(GROUPS));
 		Some(Self {
 			begun: stat(&folder)?.get(19).copied()?,
-			group: Group::of(&folder, Path::new(GROUPS)),
+			group: of_container.then(group).flatten(),
 			has_network: has_network(&folder),
 			folder,
 		})
@@ -155,28 +165,34 @@ impl Process {
 		uptime().saturating_sub(self.begun.checked_div(hertz).unwrap_or(0))
 	}
 
-	/// What it has used up to now; `None` once it has ended.
-	pub fn counters(&self) -> Option<Counters> {
-		let stat = stat(&self.folder)?;
+	/// What it has used up to now.
+	pub fn read(&self) -> Read {
+		let Some(stat) = stat(&self.folder) else {
+			return Read::Gone;
+		};
 		let field = |n: usize| stat.get(n).copied().unwrap_or(0);
 		if field(19) != self.begun {
-			return None;
+			return Read::Gone;
 		}
-		let ticks = field(11).saturating_add(field(12));
-		let hertz = rustix::param::clock_ticks_per_second().max(1);
-		let own = ticks
-			.saturating_mul(1_000_000)
-			.checked_div(hertz)
-			.unwrap_or(0);
-		let pages = u64::try_from(rustix::param::page_size()).unwrap_or(4_096);
-		let resident = field(21).saturating_mul(pages);
-		let group = self.group.as_ref();
+		let used = match &self.group {
+			Some(group) => group.cpu_micros().zip(group.memory_bytes()),
+			None => {
+				let ticks = field(11).saturating_add(field(12));
+				let hertz = rustix::param::clock_ticks_per_second().max(1);
+				let micros = ticks.saturating_mul(1_000_000).checked_div(hertz);
+				let page = u64::try_from(rustix::param::page_size()).unwrap_or(4_096);
+				micros.map(|micros| (micros, field(21).saturating_mul(page)))
+			}
+		};
+		let Some((cpu_micros, memory_bytes)) = used else {
+			return Read::Unknown;
+		};
 		let net = || std::fs::read_to_string(self.folder.join("net/dev")).ok();
 		let flows = self.has_network.then(net).flatten();
 		let flows = flows.map(|text| network(&text));
-		Some(Counters {
-			cpu_micros: group.and_then(Group::cpu_micros).unwrap_or(own),
-			memory_bytes: group.and_then(Group::memory_bytes).unwrap_or(resident),
+		Read::Counters(Counters {
+			cpu_micros,
+			memory_bytes,
 			received: flows.map(|(received, _)| received),
 			sent: flows.map(|(_, sent)| sent),
 		})
@@ -240,11 +256,11 @@ mod tests {
 	#[test]
 	fn a_number_that_another_process_has_is_not_followed() {
 		let pid = i32::try_from(std::process::id()).unwrap();
-		let mut ours = Process::of(pid).unwrap();
-		assert!(ours.counters().unwrap().memory_bytes > 0);
+		let mut ours = Process::of(pid, false).unwrap();
+		assert!(matches!(ours.read(), Read::Counters(now) if now.memory_bytes > 0));
 		assert!(ours.age() < 3_600);
 		ours.begun = ours.begun.saturating_add(1);
-		assert_eq!(ours.counters(), None);
-		assert!(Process::of(-1).is_none());
+		assert!(matches!(ours.read(), Read::Gone));
+		assert!(Process::of(-1, true).is_none());
 	}
 }

@@ -94,6 +94,8 @@ fn signed_by(mut command: Command, sign: &Sign) -> (Value, i32) {
 	let signature = sign(format!("<Bytes>{text}</Bytes>").as_bytes());
 	let mut stdin = child.stdin.take().unwrap();
 	writeln!(stdin, "0x{}", hex::encode(signature)).unwrap();
+	// Nothing more comes.
+	drop(stdin);
 	let output = child.wait_with_output().unwrap();
 	(last_json(&output).unwrap(), output.status.code().unwrap())
 }

@@ -25,6 +25,10 @@ pub const CASES: &[Case] = &[
 		"a_key_that_changes_or_is_lost_is_known_again",
 		crate::gateway::keys,
 	),
+	(
+		"a_certificate_is_had_and_renewed_for_the_same_key",
+		crate::acme::certificate,
+	),
 	("what_the_daemon_does_is_told_in_numbers", metrics),
 	("a_second_daemon_with_the_same_key_waits", second_daemon),
 	("an_owner_who_is_back_has_the_machine", owner_is_back),

@@ -1,7 +1,7 @@
 //! What operators and tenants look after: what leases use and bring, what is offered, what is wrong.
 
 use crate::{
-	services::{close, ready, start, write, Service, SMALL},
+	services::{close, log, ready, start, write, Service, SMALL},
 	setting::{closed, sleeper, status, text, File},
 	Case,
 };
@@ -9,6 +9,8 @@ use leasehold_tests::devnet::{last_json, program, wait_until, Devnet, Owned};
 use serde_json::{json, Value};
 use std::{
 	io::Write as _,
+	os::unix::fs::PermissionsExt as _,
+	path::{Path, PathBuf},
 	process::{Command, Stdio},
 	time::Duration,
 };
@@ -358,5 +360,98 @@ pub fn service(devnet: &Devnet) {
 		member["received"].is_u64() && member["sent"].is_u64(),
 		"{member}"
 	);
+	close(devnet, lease);
+}
+
+/// What a tenant hands in that nobody else is to see. In letters, for it is looked for in hexadecimal, too.
+const SECRET: &str = "planted-and-to-be-found-nowhere";
+
+/// Files below a folder that hold something, as it is or in hexadecimal; with whether others may read them.
+fn holding(folder: &Path, what: &str, closed: bool, found: &mut Vec<(PathBuf, bool)>) {
+	let (plain, hexadecimal) = (what.as_bytes(), hex::encode(what));
+	let has = |bytes: &[u8], part: &[u8]| bytes.windows(part.len()).any(|window| window == part);
+	for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+		let path = entry.path();
+		let Ok(meta) = std::fs::symlink_metadata(&path) else {
+			continue;
+		};
+		let closed = closed || meta.permissions().mode() & 0o077 == 0;
+		if meta.is_dir() {
+			holding(&path, what, closed, found);
+		} else if meta.is_file() {
+			let bytes = std::fs::read(&path).unwrap_or_default();
+			if has(&bytes, plain) || has(&bytes, hexadecimal.as_bytes()) {
+				found.push((path, !closed));
+			}
+		}
+	}
+}
+
+/// A secret in a service's environment and a registry's password, through a whole life.
+pub fn secrets(devnet: &Devnet) {
+	ready(devnet);
+	let env = format!("    env:\n      - TOKEN={SECRET}\n");
+	// It uses its secret, and does not tell it.
+	let script = "test ${#TOKEN} = 31 && echo it is here; exec sleep 1000";
+	let path = write(devnet, &[Service("web", script, &env)], SMALL);
+	let (lease, _) = start(devnet, &path);
+	wait_until(Duration::from_secs(30), "it has its secret", || {
+		log(devnet, lease, "web").contains("it is here")
+	})
+	.unwrap();
+	let mut said = status(devnet, lease).to_string();
+	let run = |arguments: &[&str]| {
+		let output = devnet.tenant(arguments).unwrap().output().unwrap();
+		[output.stdout, output.stderr].concat()
+	};
+	let (number, more) = (lease.to_string(), ["update", "validate", "price"]);
+	for arguments in [
+		vec!["events", &number],
+		vec!["leases", "--verbose"],
+		vec!["exec", &number, "--verbose", "--", "true"],
+		vec![more[0], &number, &path, "--verbose"],
+		vec![more[1], &path],
+		vec![more[2], &path],
+	] {
+		said += &String::from_utf8_lossy(&run(&arguments));
+	}
+	// Faults beside it are told without it.
+	let faulty = devnet.folder().join("faulty.yaml");
+	let text = std::fs::read_to_string(&path).unwrap();
+	std::fs::write(&faulty, text.replace("size: 32Mi", "size: 32Mib")).unwrap();
+	let told = String::from_utf8(run(&["validate", faulty.to_str().unwrap()])).unwrap();
+	assert!(told.contains("size"), "{told}");
+	said += &told;
+	std::fs::remove_file(&faulty).unwrap();
+	said += &provider(devnet, 0, &["status", "--output", "json"])
+		.0
+		.to_string();
+	for process in std::fs::read_dir("/proc").unwrap().flatten() {
+		let line = std::fs::read(process.path().join("cmdline"));
+		said += &String::from_utf8_lossy(&line.unwrap_or_default());
+	}
+	assert!(said.contains("running"), "{said}");
+	for secret in [SECRET, leasehold_tests::engine::PASSWORD] {
+		assert!(!said.contains(secret), "{secret} is told");
+		let mut found = Vec::new();
+		holding(devnet.folder(), secret, false, &mut found);
+		let own = |path: &Path| {
+			let name = path.file_name().and_then(|name| name.to_str());
+			path.parent() == Some(devnet.folder()) && name.unwrap().starts_with("services-")
+		};
+		found.retain(|(path, _)| !own(path));
+		let (tenant, runs) = (
+			devnet.folder().join("tenant"),
+			devnet.provider_folder(0).join("leases"),
+		);
+		assert!(
+			found.iter().any(|(path, _)| path.starts_with(&tenant)),
+			"it was handed in"
+		);
+		for (path, open) in &found {
+			let may = path.starts_with(&tenant) || path.starts_with(&runs);
+			assert!(may && !open, "{secret} stands in {}", path.display());
+		}
+	}
 	close(devnet, lease);
 }

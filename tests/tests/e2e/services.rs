@@ -44,6 +44,7 @@ const CASES: &[Case] = &[
 		"a_computing_service_is_accounted_for",
 		crate::operate::service,
 	),
+	("secrets_stay_where_they_belong", crate::operate::secrets),
 	("a_service_goes_by_its_name", crate::names::names),
 	("a_command_runs_beside_a_service", crate::sessions::commands),
 	(

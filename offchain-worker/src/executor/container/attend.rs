@@ -140,6 +140,7 @@ impl Attendant<'_> {
 	/// Takes the next step, from wherever the attempt stands.
 	async fn step(&mut self) -> Result<Step, ExecutorError> {
 		let internal = |why: &str| Ok(Step::End(End::Internal { why: why.into() }));
+		self.life.is_looked_at();
 		let started = noted(&self.attempt, "started")?;
 		let state = self.common.engine.state(&self.labels).await?;
 		let Some(state) = state else {

@@ -120,6 +120,11 @@ impl Life {
 		self.runs.store(true, Ordering::SeqCst);
 	}
 
+	/// It is looked whether it runs still: until that is known, no process is its first.
+	pub fn is_looked_at(&self) {
+		self.process.store(0, Ordering::SeqCst);
+	}
+
 	/// Whether the tenant's program has been started.
 	pub fn runs(&self) -> bool {
 		self.runs.load(Ordering::SeqCst)

@@ -16,7 +16,7 @@ pub use peers::connect;
 pub use runner::run;
 
 use super::{fault, other, uptime, Attempt, End, Executor, ExecutorError, Observed};
-use crate::store::write_whole;
+use crate::{store::write_whole, usage::Process};
 use runner::Task;
 use rustix::{
 	fs::{flock, FlockOperation},
@@ -123,10 +123,14 @@ pub fn end_all(lease: &Path) -> Result<(), ExecutorError> {
 	Ok(())
 }
 
-/// The runner of an attempt.
-pub fn process(attempt: &Attempt) -> Option<i32> {
-	let lock = std::fs::read_to_string(attempt.file("lock")).ok()?;
-	lock.trim().parse().ok().filter(|pid| *pid > 1)
+/// The runner of an attempt, if it lives.
+pub fn process(attempt: &Attempt) -> Option<Process> {
+	let lock = attempt.file("lock");
+	let pid = std::fs::read_to_string(&lock).ok()?.trim().parse().ok()?;
+	let process = Process::of(pid, false);
+	// As long as it holds the lock the number in the file is its own.
+	let lives = is_locked(&lock).is_ok_and(|locked| locked == Some(true));
+	process.filter(|_| lives)
 }
 
 /// Sends a signal to the runner that holds a lock; whether there still was one.

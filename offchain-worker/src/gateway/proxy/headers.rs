@@ -23,12 +23,6 @@ const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto")
 /// What a connection may be made to, besides what it is.
 const WEBSOCKET: &str = "websocket";
 
-/// A host without port, in small letters and without the last dot. No address is meant.
-pub fn without_port(host: &str) -> String {
-	let host = host.split_once(':').map_or(host, |(host, _)| host);
-	host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
-}
-
 /// The host that a request names, as it stands there; `Err`: none that could be told.
 pub fn host_of<B>(request: &Request<B>) -> Result<Option<HeaderValue>, ()> {
 	let mut named = request.headers().get_all(HOST).iter();
@@ -199,10 +193,10 @@ mod tests {
 				request = request.header(HOST, *host);
 			}
 			let host = host_of(&request.body(()).unwrap())?;
-			Ok(host.map(|host| without_port(host.to_str().unwrap())))
+			Ok(host.map(|host| host.to_str().unwrap().to_owned()))
 		};
-		assert_eq!(request(&["A.b.:80"], "/"), Ok(Some("a.b".into())));
-		assert_eq!(request(&["a.b"], "http://c.d:1/"), Ok(Some("c.d".into())));
+		assert_eq!(request(&["A.b.:80"], "/"), Ok(Some("A.b.:80".into())));
+		assert_eq!(request(&["a.b"], "http://c.d:1/"), Ok(Some("c.d:1".into())));
 		assert_eq!(request(&["a.b", "c.d"], "/"), Err(()));
 		assert_eq!(request(&[], "/"), Ok(None));
 	}

@@ -14,9 +14,7 @@ use axum::{
 	body::Body,
 	http::{header, uri::PathAndQuery, HeaderValue, Request, Response, StatusCode, Uri},
 };
-use headers::{
-	drop_shared_cookies, forwarded, host_of, is_websocket, strip, to_websocket, without_port,
-};
+use headers::{drop_shared_cookies, forwarded, host_of, is_websocket, strip, to_websocket};
 use http_body_util::Limited;
 use hyper::{
 	body::{Body as HttpBody, Frame, Incoming, SizeHint},
@@ -26,7 +24,8 @@ use hyper_util::{
 	client::legacy::{Client, Error},
 	rt::{TokioExecutor, TokioIo, TokioTimer},
 };
-use route::{authority, Connector, Name, Route, Routes};
+use leasehold_manifest::hostname::{without_port, Name};
+use route::{authority, Connector, Route, Routes};
 use std::{
 	future::Future,
 	net::IpAddr,

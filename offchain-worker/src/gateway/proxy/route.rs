@@ -13,7 +13,7 @@ use hyper_util::{
 	client::legacy::connect::{Connected, Connection},
 	rt::TokioIo,
 };
-use leasehold_manifest::{Expose, Service};
+use leasehold_manifest::{hostname::Name, Expose, Service};
 use std::{
 	collections::HashMap,
 	io,
@@ -36,33 +36,6 @@ pub struct Route {
 impl Route {
 	pub fn lease(&self) -> u64 {
 		self.row.lease
-	}
-}
-
-/// What a host name says, below the provider's domain.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Name {
-	service: String,
-	lease: u64,
-}
-
-impl Name {
-	/// Reads a host name, in small letters, below a domain.
-	pub fn read(host: &str, domain: &str) -> Option<Self> {
-		let label = host.strip_suffix(domain)?.strip_suffix('.')?;
-		let (service, lease) = label.rsplit_once('-')?;
-		let number: u64 = lease.parse().ok()?;
-		// One name each.
-		(lease == number.to_string() && leasehold_manifest::is_label(service)).then(|| Self {
-			service: service.to_owned(),
-			lease: number,
-		})
-	}
-
-	/// The host name below a domain; `None` if that is longer than names may be.
-	fn host(service: &str, lease: u64, domain: &str) -> Option<String> {
-		let label = format!("{service}-{lease}");
-		(label.len() <= 63).then(|| format!("{label}.{domain}"))
 	}
 }
 
@@ -251,43 +224,5 @@ impl Write for Link {
 		parts: &[io::IoSlice<'_>],
 	) -> Poll<io::Result<usize>> {
 		Pin::new(&mut self.0).poll_write_vectored(context, parts)
-	}
-}
-
-#[cfg(test)]
-mod tests {
-	use super::*;
-
-	#[test]
-	fn a_name_is_read_back_and_has_one_form() {
-		let read = |host: &str| Name::read(host, "leases.example.org");
-		let name = |service: &str, lease| {
-			Some(Name {
-				service: service.into(),
-				lease,
-			})
-		};
-		assert_eq!(read("web-7.leases.example.org"), name("web", 7));
-		assert_eq!(read("my-web-7.leases.example.org"), name("my-web", 7));
-		for none in [
-			"web.leases.example.org",
-			"web-07.leases.example.org",
-			"web-+7.leases.example.org",
-			"web-.leases.example.org",
-			"-7.leases.example.org",
-			"a.web-7.leases.example.org",
-			"leases.example.org",
-			".leases.example.org",
-			"web-7.leases.example.com",
-			"web-7evil.leases.example.org",
-			"web-7xleases.example.org",
-			"web-99999999999999999999.leases.example.org",
-			"",
-		] {
-			assert_eq!(read(none), None, "{none}");
-		}
-		let host = Name::host("my-web", 7, "leases.example.org").unwrap();
-		assert_eq!(read(&host), name("my-web", 7));
-		assert_eq!(Name::host(&"w".repeat(62), 7, "x"), None);
 	}
 }

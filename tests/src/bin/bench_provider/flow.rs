@@ -10,7 +10,7 @@ use hyper_util::{
 };
 use leasehold_client::{keystore, Chain};
 use leasehold_tests::{
-	devnet::Devnet,
+	devnet::{resident, Devnet},
 	figures::{median, Figure},
 	gateway::{self, Gateway, EMPTY},
 };
@@ -237,7 +237,9 @@ fn flows(bench: &mut Bench, devnet: &Devnet, runtime: &Runtime) -> anyhow::Resul
 	.write(devnet, &module)?;
 	let lines = std::fs::read_to_string(&path)?;
 	std::fs::write(&path, lines.replace("size: 16Mi }", "size: 2Gi }"))?;
+	let begun = Instant::now();
 	let json = deploy(devnet, &path, &["--wait"])?;
+	let alone = begun.elapsed().as_secs_f64();
 	let lease = json["lease"].as_u64().context("no lease")?;
 	let to = devnet.folder().join("fetched");
 	let id = lease.to_string();
@@ -271,7 +273,63 @@ fn flows(bench: &mut Bench, devnet: &Devnet, runtime: &Runtime) -> anyhow::Resul
 		goal: Some(100.0),
 		rising: true,
 	});
+	let pid = devnet.provider_pid(0).context("no daemon")?;
+	let before = resident(pid)?;
+	let slow = runtime.block_on(stalled(devnet, lease))?;
+	let grown = resident(pid)?.saturating_sub(before);
+	bench.figures.push(Figure {
+		figure: format!("memory of the daemon for each of {SLOW} readers of a log who stopped"),
+		value: grown as f64 / (1 << 20) as f64 / SLOW as f64,
+		unit: "MiB",
+		baseline: None,
+		goal: Some(1.0),
+		rising: false,
+	});
+	let begun = Instant::now();
+	deploy(devnet, &path, &["--wait"])?;
+	bench.figures.push(Figure {
+		figure: format!("the job that writes all that, beside {SLOW} readers who stopped"),
+		value: begun.elapsed().as_secs_f64(),
+		unit: "s",
+		baseline: Some(alone),
+		goal: Some(1.25),
+		rising: false,
+	});
+	// Whoever goes on misses nothing.
+	let rest = runtime.block_on(async {
+		let mut rest = 0u64;
+		let mut one = slow.into_iter().next().context("nobody reads")?;
+		while let Some(chunk) = one.1.chunk().await? {
+			rest += chunk.len() as u64;
+		}
+		Ok::<_, anyhow::Error>(rest + one.0)
+	})?;
+	ensure!(rest == bytes, "{rest} of {bytes} bytes came");
 	Ok(())
+}
+
+/// Readers who stop.
+const SLOW: usize = 200;
+
+/// Begins to read a log many times over, and stops: the bytes that each has read.
+async fn stalled(devnet: &Devnet, lease: u64) -> anyhow::Result<Vec<(u64, reqwest::Response)>> {
+	let chain = Chain::connect(&devnet.node(), None).await?;
+	let connection = chain.connection().await?;
+	let provider = connection.best().await?.provider(0).await?;
+	let provider = provider.context("no provider")?;
+	let client = gateway::client(&provider.tls_keys)?;
+	let pair = keystore::from_uri("//Tenant")?;
+	let gateway = Gateway::open(&provider, client, connection.genesis, &pair, (lease, 0))?;
+	let path = format!("/v1/leases/{lease}/logs?from=0&follow=false");
+	let mut all = Vec::new();
+	for _ in 0..SLOW {
+		let proof = gateway.sign("GET", &path, EMPTY)?;
+		let asked = gateway.request(Method::GET, &path, EMPTY, &proof)?;
+		let mut answer = asked.send().await?.error_for_status()?;
+		let read = answer.chunk().await?.context("nothing came")?.len();
+		all.push((read as u64, answer));
+	}
+	Ok(all)
 }
 
 /// Reads a whole log: its bytes, and how long that took. Each record must be there.

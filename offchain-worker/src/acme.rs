@@ -1,0 +1,230 @@
+//! A certificate for the gateway's own host name, by ACME (RFC 8555), so that browsers go by the name. The key is the
+//! gateway's and stays: whoever goes by that notices nothing. That the name leads here is shown over TLS (RFC 8737), on
+//! the gateway's own port.
+
+use crate::{
+	config::Acme, daemon::Shared, identity::Identity, reconcile::unix_now, store::write_whole,
+};
+use anyhow::{bail, Context as _};
+use http_body_util::BodyExt as _;
+use hyper::Request;
+use instant_acme::{
+	Account, AccountCredentials, AuthorizationStatus, BodyWrapper, BytesResponse, ChallengeType,
+	Error, HttpClient, Identifier, NewAccount, NewOrder, OrderStatus, RetryPolicy,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+	future::Future,
+	path::{Path, PathBuf},
+	pin::Pin,
+	sync::Arc,
+	time::Duration,
+};
+use tokio::time::timeout;
+
+/// How often it is looked whether the certificate is due.
+const LOOK: Duration = Duration::from_secs(3_600);
+/// How long to wait after a failure, at first and at most: servers count them.
+const RETRY: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(6 * 3_600));
+/// How long all of it may take, and one request.
+const PATIENCE: Duration = Duration::from_secs(300);
+const REQUEST: Duration = Duration::from_secs(30);
+/// Bytes of an answer.
+const ANSWER: usize = 1 << 20;
+/// The account at the server, in the folder of keys.
+const ACCOUNT: &str = "acme.json";
+
+/// What is asked by.
+struct Http(reqwest::Client);
+
+impl Http {
+	fn new(roots: Option<&Path>) -> anyhow::Result<Self> {
+		let mut client = reqwest::Client::builder().timeout(REQUEST).https_only(true);
+		let trusted = match roots {
+			Some(path) => {
+				let pem = std::fs::read(path).with_context(|| path.display().to_string())?;
+				let all = reqwest::Certificate::from_pem_bundle(&pem);
+				all.with_context(|| path.display().to_string())?
+			}
+			None => rustls_native_certs::load_native_certs()
+				.certs
+				.iter()
+				.filter_map(|der| reqwest::Certificate::from_der(der).ok())
+				.collect(),
+		};
+		if trusted.is_empty() {
+			bail!("this machine trusts no certificates: install its package `ca-certificates`, or name `roots`");
+		}
+		for root in trusted {
+			client = client.add_root_certificate(root);
+		}
+		Ok(Self(client.build()?))
+	}
+}
+
+fn other(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+	Error::Other(error.into())
+}
+
+impl HttpClient for Http {
+	fn request(
+		&self,
+		request: Request<BodyWrapper<axum::body::Bytes>>,
+	) -> Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>> {
+		let client = self.0.clone();
+		Box::pin(async move {
+			let (parts, body) = request.into_parts();
+			let body = body.collect().await.map_err(other)?.to_bytes();
+			let sent = client
+				.request(parts.method, parts.uri.to_string())
+				.headers(parts.headers)
+				.body(body)
+				.send();
+			let answer = hyper::Response::from(sent.await.map_err(other)?);
+			let (parts, body) = answer.into_parts();
+			let limited = http_body_util::Limited::new(body, ANSWER);
+			let body = limited.collect().await.map_err(other)?.to_bytes();
+			let body = http_body_util::Full::new(body);
+			Ok(hyper::Response::from_parts(parts, body).into())
+		})
+	}
+}
+
+/// What is kept of an account.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+	directory: String,
+	credentials: AccountCredentials,
+}
+
+/// The account at the server, made if there is none yet.
+async fn account(keys: &Path, config: &Acme) -> anyhow::Result<Account> {
+	let path = keys.join(ACCOUNT);
+	let builder = || -> anyhow::Result<_> {
+		let http = Http::new(config.roots.as_deref())?;
+		Ok(Account::builder_with_http(Box::new(http)))
+	};
+	let kept = std::fs::read(&path).ok();
+	let kept: Option<Kept> = kept.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+	if let Some(kept) = kept.filter(|kept| kept.directory == config.directory) {
+		return Ok(builder()?.from_credentials(kept.credentials).await?);
+	}
+	let contact: Vec<_> = config.contact.iter().map(String::as_str).collect();
+	let new = NewAccount {
+		contact: &contact,
+		terms_of_service_agreed: config.terms_agreed,
+		only_return_existing: false,
+	};
+	let directory = config.directory.clone();
+	let (account, credentials) = builder()?.create(&new, directory.clone(), None).await?;
+	let kept = Kept {
+		directory,
+		credentials,
+	};
+	write_secret(&path, &serde_json::to_vec(&kept)?)?;
+	Ok(account)
+}
+
+/// Writes a file that nobody else may read, in place of another.
+fn write_secret(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+	use std::os::unix::fs::PermissionsExt as _;
+	let named = || path.display().to_string();
+	// The folder is closed to others, whatever a new file is open for until the next line.
+	write_whole(path, bytes).with_context(named)?;
+	let own = std::fs::Permissions::from_mode(0o600);
+	std::fs::set_permissions(path, own).with_context(named)
+}
+
+/// Takes the answer to the server's question away again.
+struct Asked<'a>(&'a Identity);
+
+impl Drop for Asked<'_> {
+	fn drop(&mut self) {
+		self.0.no_challenge();
+	}
+}
+
+/// Gets a certificate for the key that the gateway has.
+async fn obtain(identity: &Identity, keys: PathBuf, config: &Acme) -> anyhow::Result<()> {
+	let (host, csr, key) = identity.request()?;
+	let account = account(&keys, config).await?;
+	let names = [Identifier::Dns(host)];
+	let mut order = account.new_order(&NewOrder::new(&names)).await?;
+	let asked = Asked(identity);
+	let mut all = order.authorizations();
+	while let Some(authorization) = all.next().await {
+		let mut authorization = authorization?;
+		match authorization.status {
+			AuthorizationStatus::Valid => continue,
+			AuthorizationStatus::Pending => {}
+			status => bail!("the server says of the name: {status:?}"),
+		}
+		let challenge = authorization.challenge(ChallengeType::TlsAlpn01);
+		let mut challenge = challenge.context("the server does not ask over TLS (tls-alpn-01)")?;
+		identity.challenged(challenge.key_authorization().digest().as_ref())?;
+		challenge.set_ready().await?;
+	}
+	let retry = RetryPolicy::default();
+	match order.poll_ready(&retry).await? {
+		OrderStatus::Ready => {}
+		status => {
+			let mut why = Vec::new();
+			let mut all = order.authorizations();
+			while let Some(Ok(authorization)) = all.next().await {
+				let errors = authorization.challenges.iter();
+				let errors = errors.filter_map(|challenge| challenge.error.as_ref());
+				why.extend(errors.filter_map(|problem| problem.detail.clone()));
+			}
+			bail!(
+				"the server has not found the name to lead here ({status:?}): {}",
+				why.join("; ")
+			);
+		}
+	}
+	drop(asked);
+	order.finalize_csr(&csr).await?;
+	let chain = order.poll_certificate(&retry).await?;
+	identity.certify(&chain, key)
+}
+
+/// Keeps a certificate, if the operator wants one.
+pub async fn keep(shared: Arc<Shared>) {
+	let Some(config) = &shared.config.gateway.acme else {
+		return;
+	};
+	let identity = &shared.identity;
+	let keys = shared.store.folder().join("keys");
+	let mut wait = RETRY.0;
+	loop {
+		let due = identity.certificate_due();
+		let left = Duration::from_secs(due.saturating_sub(unix_now()));
+		let pause = match left.is_zero() {
+			false => left.min(LOOK),
+			true => {
+				tracing::info!(server = config.directory, "a certificate is asked for");
+				let obtained = timeout(PATIENCE, obtain(identity, keys.clone(), config)).await;
+				match obtained.unwrap_or_else(|_| Err(anyhow::anyhow!("it takes too long"))) {
+					Ok(()) => {
+						tracing::info!("the gateway has another certificate");
+						shared.note(|s| s.no_certificate = None);
+						wait = RETRY.0;
+						continue;
+					}
+					Err(error) => {
+						let why = format!("{error:#}");
+						tracing::warn!(wait = wait.as_secs(), "no certificate: {why}");
+						shared.note(|s| s.no_certificate = Some(why));
+						let now = wait;
+						wait = wait.saturating_mul(2).min(RETRY.1);
+						now
+					}
+				}
+			}
+		};
+		tokio::select! {
+			() = tokio::time::sleep(pause) => {},
+			// The key is another one.
+			() = identity.changed.notified() => wait = RETRY.0,
+		}
+	}
+}
