@@ -1,12 +1,16 @@
 //! Talking to a provider's gateway.
 
+mod door;
+
+pub use door::answers;
+
 use crate::{output::Failure, Context};
+use door::{away, reason, Door, PATIENCE};
 use futures::StreamExt as _;
 use leasehold_client::{
 	access::{Call, Grant, RequestFacts, Session, EMPTY},
 	exec::MAX_MESSAGE,
 	seal::{self, Place},
-	tls,
 	view::Provider,
 	AccountId32, Chain, Keypair, H256,
 };
@@ -21,11 +25,7 @@ use std::{
 	time::{Duration, SystemTime, UNIX_EPOCH},
 };
 use tokio::{io::AsyncWriteExt as _, net::TcpStream};
-use tokio_rustls::{
-	client::TlsStream,
-	rustls::{pki_types::ServerName, ClientConfig},
-	TlsConnector,
-};
+use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::{
 	client_async_with_config,
 	tungstenite::{client::ClientRequestBuilder, protocol::WebSocketConfig, Error},
@@ -34,13 +34,9 @@ use tokio_tungstenite::{
 
 /// Bytes of a file that are sent at a time.
 const CHUNK: usize = 128 << 10;
-/// How long a gateway may take to say whose it is.
-const PATIENCE: Duration = Duration::from_secs(3);
-/// How long it may take to be reached.
-const CONNECT: Duration = Duration::from_secs(5);
 /// Seconds after which a session is opened anew: its grant is for a day.
 const RENEW: u64 = 12 * 3_600;
-/// And until a WebSocket is open.
+/// How long it may take to open a WebSocket.
 const OPEN: Duration = Duration::from_secs(15);
 
 /// What messages go over.
@@ -102,16 +98,6 @@ pub struct Gateway {
 	pub lease: u64,
 }
 
-/// How a provider's gateway is reached, by what stands on chain.
-struct Door {
-	url: String,
-	tls_keys: Vec<[u8; 32]>,
-	/// What manifests are sealed to.
-	sealing_key: [u8; 32],
-	client: reqwest::Client,
-	tls: Arc<ClientConfig>,
-}
-
 /// By what a session is had.
 pub enum Entry {
 	/// The access account opens it.
@@ -141,10 +127,15 @@ pub fn kept(context: &Context, lease: u64) -> Result<(Session, Grant), Failure> 
 	Ok((session, grant))
 }
 
-/// Takes out what a terminal would not show but do: it is the provider's text.
+/// A provider's text without what a terminal would not show but do.
+fn shown(text: &str) -> String {
+	text.chars().filter(|c| !c.is_control()).collect()
+}
+
+/// The same of all texts in a value.
 fn without_controls(value: &mut Value) {
 	match value {
-		Value::String(text) => text.retain(|c| !c.is_control()),
+		Value::String(text) => *text = shown(text),
 		Value::Array(all) => all.iter_mut().for_each(without_controls),
 		Value::Object(all) => all.values_mut().for_each(without_controls),
 		_ => {}
@@ -159,88 +150,13 @@ pub fn now() -> u64 {
 		.as_secs()
 }
 
-/// The innermost reason of an error.
-fn reason(error: &reqwest::Error) -> String {
-	let mut reason: &dyn std::error::Error = error;
-	while let Some(source) = reason.source() {
-		reason = source;
-	}
-	reason.to_string()
-}
-
-/// Why nobody was reached at an address.
-fn away(url: &str, reason: &str) -> Failure {
-	if reason.contains(tls::WRONG_KEY) {
-		let what = format!("at {url} is not the provider's gateway: {reason}");
-		let advice = "Nothing was sent. Somebody may stand in between, or the provider has lost its key: it must run \
-		              `leasehold-provider update` then.";
-		return Failure::new(5, what, advice);
-	}
-	let what = format!("the provider's gateway at {url} does not answer: {reason}");
-	Failure::new(6, what, "Try again; the provider may be restarting.")
-}
-
-impl Door {
-	fn to(provider: &Provider, limit: Option<Duration>) -> Result<Self, Failure> {
-		let id = provider.id;
-		let lacks = |what: &str| {
-			let what = format!("provider {id} has no {what} on chain");
-			let advice = "It must run `leasehold-provider update`; until then choose another.";
-			Failure::new(5, what, advice)
-		};
-		let url = provider.gateways.first().map(String::as_str);
-		let url = url.filter(|url| url.starts_with("https://"));
-		let url = url.ok_or_else(|| lacks("gateway with TLS"))?;
-		if provider.tls_keys.is_empty() {
-			return Err(lacks("TLS key"));
-		}
-		let sealing_key = provider.sealing_key;
-		let sealing_key = sealing_key.ok_or_else(|| lacks("key to seal manifests to"))?;
-		let internal = |error: String| Failure::new(1, error, "");
-		let tls = tls::pinned(&provider.tls_keys).map_err(|error| internal(error.to_string()))?;
-		let client = reqwest::Client::builder()
-			.use_preconfigured_tls(tls.clone())
-			// A grant is for this gateway, and nobody else.
-			.redirect(reqwest::redirect::Policy::none())
-			.https_only(true)
-			.connect_timeout(CONNECT);
-		let client = match limit {
-			Some(limit) => client.timeout(limit),
-			None => client,
-		};
-		Ok(Self {
-			url: url.trim_end_matches('/').to_owned(),
-			tls_keys: provider.tls_keys.clone(),
-			sealing_key,
-			client: client
-				.build()
-				.map_err(|error| internal(error.to_string()))?,
-			tls: Arc::new(tls),
-		})
-	}
-
-	/// A connection, once it is known to be with the provider.
-	async fn connect(&self) -> std::io::Result<TlsStream<TcpStream>> {
-		let wrong = |_| std::io::Error::from(std::io::ErrorKind::InvalidInput);
-		let url = reqwest::Url::parse(&self.url).map_err(wrong)?;
-		let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
-		let name = ServerName::try_from(host.to_owned())
-			.map_err(|_| std::io::Error::from(std::io::ErrorKind::InvalidInput))?;
-		let port = url.port_or_known_default().unwrap_or(443);
-		let stream = TcpStream::connect((host, port)).await?;
-		stream.set_nodelay(true)?;
-		TlsConnector::from(self.tls.clone())
-			.connect(name, stream)
-			.await
-	}
-}
-
 /// What a gateway's refusal means.
 fn refused(status: StatusCode, text: String) -> Failure {
 	let why = serde_json::from_str::<Value>(&text)
 		.ok()
 		.and_then(|value| value["error"].as_str().map(str::to_owned))
 		.unwrap_or(text);
+	let why = shown(&why);
 	let advice = match status {
 		StatusCode::TOO_MANY_REQUESTS => return Failure::new(6, why, "Try again in a moment."),
 		StatusCode::CONFLICT | StatusCode::BAD_GATEWAY => {
@@ -252,25 +168,6 @@ fn refused(status: StatusCode, text: String) -> Failure {
 		_ => "Correct what the message names.",
 	};
 	Failure::new(5, format!("{why} ({status})"), advice)
-}
-
-/// Whether a provider's gateway answers.
-pub async fn answers(provider: &Provider) -> bool {
-	let asked = async {
-		let Door { url, client, .. } = Door::to(provider, Some(PATIENCE)).ok()?;
-		let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "provider_info", "params": [] });
-		let answer: Value = client
-			.post(format!("{url}/rpc"))
-			.json(&request)
-			.send()
-			.await
-			.ok()?
-			.json()
-			.await
-			.ok()?;
-		Some(answer["result"]["provider"] == provider.id)
-	};
-	asked.await.unwrap_or(false)
 }
 
 impl Gateway {
@@ -407,9 +304,11 @@ impl Gateway {
 			return Err(refused(status, text));
 		}
 		let mut answer: Value = serde_json::from_str(&text).map_err(|_| {
-			let what = format!("the provider's gateway says what is no answer: {text:.200}");
+			let said = shown(&text);
+			let what = format!("the provider's gateway says what is no answer: {said:.200}");
 			Failure::new(6, what, "Try again in a moment.")
 		})?;
+		without_controls(&mut answer);
 		if let Some(error) = answer.get("error").filter(|error| !error.is_null()) {
 			let what = error["message"]
 				.as_str()
@@ -421,9 +320,7 @@ impl Gateway {
 				false => Failure::new(5, what, "Check the account, or the grant, and the lease."),
 			});
 		}
-		let mut result = answer["result"].take();
-		without_controls(&mut result);
-		Ok(result)
+		Ok(answer["result"].take())
 	}
 
 	async fn request(
@@ -653,139 +550,4 @@ impl Gateway {
 }
 
 #[cfg(test)]
-mod tests {
-	use super::*;
-	use leasehold_client::keystore;
-	use tokio::{io::AsyncReadExt as _, net::TcpListener};
-
-	/// A provider's gateway that answers every request with `body`, without TLS.
-	async fn provider(body: String) -> String {
-		let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-		let url = format!("http://{}", listener.local_addr().unwrap());
-		tokio::spawn(async move {
-			while let Ok((mut stream, _)) = listener.accept().await {
-				let mut request = [0; 8_192];
-				let _ = stream.read(&mut request).await;
-				let head = format!(
-					"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-					body.len()
-				);
-				let _ = stream.write_all(head.as_bytes()).await;
-				let _ = stream.write_all(body.as_bytes()).await;
-			}
-		});
-		url
-	}
-
-	fn gateway(url: &str) -> Gateway {
-		let tenant = keystore::from_uri("//Tenant").unwrap();
-		let genesis = H256([1; 32]);
-		Gateway {
-			// No chain is asked.
-			chain: Chain::new("ws://127.0.0.1:1", None),
-			door: RwLock::new(Arc::new(Door {
-				url: url.to_owned(),
-				tls_keys: Vec::new(),
-				sealing_key: [0; 32],
-				client: reqwest::Client::new(),
-				tls: Arc::new(tls::pinned(&[]).unwrap()),
-			})),
-			session: RwLock::new((
-				now(),
-				Arc::new(Session::open(&tenant, genesis, 0, (7, 0), now()).unwrap()),
-			)),
-			operator: keystore::account(&tenant),
-			account: Some((tenant, 0)),
-			place: Place {
-				genesis,
-				provider: 0,
-				lease: 7,
-			},
-			lease: 7,
-		}
-	}
-
-	#[tokio::test]
-	async fn a_provider_does_not_choose_where_files_go() {
-		for path in [
-			"../escaped",
-			"/etc/escaped",
-			"a/../../escaped",
-			"",
-			"a\\b",
-			"a\nb",
-		] {
-			let output = Output {
-				path: path.into(),
-				size: 1,
-				sha256: [0; 32],
-			};
-			let body = serde_json::to_string(&[output]).unwrap();
-			let gateway = gateway(&provider(body).await);
-			let failure = gateway.outputs().await.unwrap_err();
-			assert_eq!(failure.code, 5, "{path:?}: {}", failure.what);
-			assert!(
-				failure.what.contains("outside the folder"),
-				"{}",
-				failure.what
-			);
-		}
-	}
-
-	#[tokio::test]
-	async fn what_a_provider_says_does_nothing_to_a_terminal() {
-		let said = r#"{"jsonrpc":"2.0","id":1,"result":{"why":"a\u001b[2Jb","all":["\u0007c"]}}"#;
-		let gateway = gateway(&provider(said.into()).await);
-		let said = gateway.call("lease_status", String::new()).await.unwrap();
-		assert_eq!(said, json!({ "why": "a[2Jb", "all": ["c"] }));
-	}
-
-	#[tokio::test]
-	async fn what_was_not_announced_is_not_kept() {
-		let folder = tempfile::tempdir().unwrap();
-		let to = folder.path().join("out.bin");
-		let digest = Sha256::digest(b"four").into();
-		for (sent, announced) in [
-			(
-				"five!",
-				Output {
-					path: "out.bin".into(),
-					size: 4,
-					sha256: digest,
-				},
-			),
-			(
-				"fore",
-				Output {
-					path: "out.bin".into(),
-					size: 4,
-					sha256: digest,
-				},
-			),
-			(
-				"fou",
-				Output {
-					path: "out.bin".into(),
-					size: 4,
-					sha256: digest,
-				},
-			),
-		] {
-			let gateway = gateway(&provider(sent.into()).await);
-			assert_eq!(gateway.fetch(&announced, &to).await.unwrap_err().code, 5);
-			assert_eq!(
-				std::fs::read_dir(folder.path()).unwrap().count(),
-				0,
-				"{sent}"
-			);
-		}
-		let gateway = gateway(&provider("four".into()).await);
-		let honest = Output {
-			path: "out.bin".into(),
-			size: 4,
-			sha256: digest,
-		};
-		gateway.fetch(&honest, &to).await.unwrap();
-		assert_eq!(std::fs::read(&to).unwrap(), b"four");
-	}
-}
+mod tests;

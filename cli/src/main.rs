@@ -110,7 +110,7 @@ enum Command {
 	/// Results of a job.
 	#[command(subcommand)]
 	Files(tenant::Files),
-	/// Tell in words what happened to a lease.
+	/// Tell in words what happened to a lease, on chain and on the provider's machine.
 	Events(tenant::Events),
 	/// Put more money into a lease, so that it lasts longer.
 	TopUp(tenant::TopUp),

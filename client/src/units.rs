@@ -71,6 +71,16 @@ pub fn parse_decimal(number: &str, decimals: u32) -> Option<u128> {
 		.checked_add(fraction.checked_mul(10u128.checked_pow(missing)?)?)
 }
 
+/// A Unix time as a date: `2026-03-01 12:00:00Z`.
+pub fn date(seconds: u64) -> String {
+	let time = i64::try_from(seconds).ok();
+	let time = time.and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0));
+	time.map_or_else(
+		|| format!("{seconds} s after 1970"),
+		|time| time.format("%Y-%m-%d %H:%M:%SZ").to_string(),
+	)
+}
+
 /// A number of blocks as a time: `about 2 h`.
 pub fn blocks_as_time(blocks: u32, slot_millis: u64) -> String {
 	let seconds = u64::from(blocks).saturating_mul(slot_millis) / 1_000;

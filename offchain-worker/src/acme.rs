@@ -12,6 +12,7 @@ use instant_acme::{
 	Account, AccountCredentials, AuthorizationStatus, BodyWrapper, BytesResponse, ChallengeType,
 	Error, HttpClient, Identifier, NewAccount, NewOrder, OrderStatus, RetryPolicy,
 };
+use leasehold_client::keystore;
 use serde::{Deserialize, Serialize};
 use std::{
 	future::Future,
@@ -26,11 +27,15 @@ use tokio::time::timeout;
 const LOOK: Duration = Duration::from_secs(3_600);
 /// How long to wait after a failure, at first and at most: servers count them.
 const RETRY: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(6 * 3_600));
+/// How long to wait after a success.
+const FLOOR: Duration = Duration::from_secs(10);
 /// How long all of it may take, and one request.
 const PATIENCE: Duration = Duration::from_secs(300);
 const REQUEST: Duration = Duration::from_secs(30);
 /// Bytes of an answer.
 const ANSWER: usize = 1 << 20;
+/// What a server says of an account that it does not have.
+const NO_ACCOUNT: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
 /// The account at the server, in the folder of keys.
 const ACCOUNT: &str = "acme.json";
 
@@ -104,11 +109,23 @@ async fn account(keys: &Path, config: &Acme) -> anyhow::Result<Account> {
 		let http = Http::new(config.roots.as_deref())?;
 		Ok(Account::builder_with_http(Box::new(http)))
 	};
-	let kept = std::fs::read(&path).ok();
-	let kept: Option<Kept> = kept.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+	let named = || path.display().to_string();
+	let kept: Option<Kept> = match std::fs::read(&path) {
+		Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
+		Err(error) => return Err(error).with_context(named),
+		Ok(bytes) => Some(
+			serde_json::from_slice(&bytes)
+				.with_context(|| format!("{}: remove it to have another account made", named()))?,
+		),
+	};
 	if let Some(kept) = kept.filter(|kept| kept.directory == config.directory) {
 		return Ok(builder()?.from_credentials(kept.credentials).await?);
 	}
+	// Servers count accounts: none is made that could not be kept.
+	let probe = keys.join("acme.probe");
+	write_whole(&probe, ACCOUNT.as_bytes())
+		.and_then(|()| std::fs::remove_file(&probe))
+		.with_context(named)?;
 	let contact: Vec<_> = config.contact.iter().map(String::as_str).collect();
 	let new = NewAccount {
 		contact: &contact,
@@ -127,12 +144,10 @@ async fn account(keys: &Path, config: &Acme) -> anyhow::Result<Account> {
 
 /// Writes a file that nobody else may read, in place of another.
 fn write_secret(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-	use std::os::unix::fs::PermissionsExt as _;
-	let named = || path.display().to_string();
-	// The folder is closed to others, whatever a new file is open for until the next line.
-	write_whole(path, bytes).with_context(named)?;
-	let own = std::fs::Permissions::from_mode(0o600);
-	std::fs::set_permissions(path, own).with_context(named)
+	let part = path.with_extension("part");
+	let _ = std::fs::remove_file(&part);
+	keystore::write_secret_file(&part, bytes)?;
+	std::fs::rename(&part, path).with_context(|| path.display().to_string())
 }
 
 /// Takes the answer to the server's question away again.
@@ -149,7 +164,14 @@ async fn obtain(identity: &Identity, keys: PathBuf, config: &Acme) -> anyhow::Re
 	let (host, csr, key) = identity.request()?;
 	let account = account(&keys, config).await?;
 	let names = [Identifier::Dns(host)];
-	let mut order = account.new_order(&NewOrder::new(&names)).await?;
+	let mut order = match account.new_order(&NewOrder::new(&names)).await {
+		Err(Error::Api(problem)) if problem.r#type.as_deref() == Some(NO_ACCOUNT) => {
+			let kept = keys.join(ACCOUNT);
+			std::fs::rename(&kept, kept.with_extension("json.former"))?;
+			bail!("the server does not know the account any more: another is made next time");
+		}
+		order => order?,
+	};
 	let asked = Asked(identity);
 	let mut all = order.authorizations();
 	while let Some(authorization) = all.next().await {
@@ -164,7 +186,7 @@ async fn obtain(identity: &Identity, keys: PathBuf, config: &Acme) -> anyhow::Re
 		identity.challenged(challenge.key_authorization().digest().as_ref())?;
 		challenge.set_ready().await?;
 	}
-	let retry = RetryPolicy::default();
+	let retry = RetryPolicy::new().timeout(PATIENCE);
 	match order.poll_ready(&retry).await? {
 		OrderStatus::Ready => {}
 		status => {
@@ -208,7 +230,8 @@ pub async fn keep(shared: Arc<Shared>) {
 						tracing::info!("the gateway has another certificate");
 						shared.note(|s| s.no_certificate = None);
 						wait = RETRY.0;
-						continue;
+						// However short its life is, it is not asked for all the time.
+						FLOOR
 					}
 					Err(error) => {
 						let why = format!("{error:#}");

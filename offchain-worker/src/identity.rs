@@ -11,7 +11,8 @@ use leasehold_client::{
 	tls,
 };
 use rcgen::{
-	CertificateParams, CustomExtension, KeyPair, PublicKeyData as _, PKCS_ECDSA_P256_SHA256,
+	CertificateParams, CustomExtension, DistinguishedName, KeyPair, PublicKeyData as _,
+	PKCS_ECDSA_P256_SHA256,
 };
 use rustls::{
 	crypto::ring,
@@ -291,7 +292,9 @@ impl Identity {
 	/// The host, what is asked of who signs certificates, and the hash of the key that it is for.
 	pub fn request(&self) -> anyhow::Result<(String, Vec<u8>, [u8; 32])> {
 		let pair = pair(&self.keys.join(CURRENT))?.context("the TLS key has gone")?;
-		let asked = CertificateParams::new(vec![self.host.clone()])?;
+		let mut asked = CertificateParams::new(vec![self.host.clone()])?;
+		// A name in it would be one more that the server is asked for.
+		asked.distinguished_name = DistinguishedName::new();
 		let csr = asked.serialize_request(&pair)?.der().to_vec();
 		Ok((self.host.clone(), csr, hash(&pair)))
 	}
@@ -451,134 +454,4 @@ pub fn is_url(url: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-	use super::*;
-	use leasehold_client::H256;
-
-	fn open(folder: &Path) -> anyhow::Result<Identity> {
-		Identity::open(folder, &config(None))
-	}
-
-	fn config(files: Option<(PathBuf, PathBuf)>) -> Gateway {
-		let (certificate, certificate_key) = files.unzip();
-		Gateway {
-			listen: "127.0.0.1:8443".parse().unwrap(),
-			url: "https://127.0.0.1:8443".into(),
-			domain: Some("leases.example.org".into()),
-			certificate,
-			certificate_key,
-			acme: None,
-			origins: Vec::new(),
-		}
-	}
-
-	fn folder() -> tempfile::TempDir {
-		let folder = tempfile::tempdir().unwrap();
-		std::fs::create_dir(folder.path().join("keys")).unwrap();
-		folder
-	}
-
-	#[test]
-	fn keys_outlive_a_restart_and_are_nobody_elses_to_read() {
-		use std::os::unix::fs::PermissionsExt as _;
-		let folder = folder();
-		let first = open(folder.path()).unwrap();
-		let again = open(folder.path()).unwrap();
-		assert_eq!(first.tls_keys().unwrap(), again.tls_keys().unwrap());
-		assert_eq!(first.sealing_key().unwrap(), again.sealing_key().unwrap());
-		for file in std::fs::read_dir(folder.path().join("keys")).unwrap() {
-			let file = file.unwrap();
-			let mode = file.metadata().unwrap().permissions().mode();
-			assert_eq!(mode & 0o777, 0o600, "{:?}", file.path());
-		}
-	}
-
-	#[test]
-	fn a_rotation_has_both_keys_known_before_the_next_is_used() {
-		let folder = folder();
-		let identity = open(folder.path()).unwrap();
-		let before = identity.tls_keys().unwrap();
-		identity.draw_next().unwrap();
-		let both = identity.tls_keys().unwrap();
-		assert_eq!((both.len(), both[0]), (2, before[0]));
-		// Drawn once, however often it is asked for.
-		identity.draw_next().unwrap();
-		assert_eq!(identity.tls_keys().unwrap(), both);
-		let served = || identity.served.read().unwrap().key.cert[0].to_vec();
-		let certificate = served();
-		assert!(identity.advance([0; 32]).is_err());
-		assert_eq!(served(), certificate);
-		identity.advance(both[1]).unwrap();
-		assert_ne!(served(), certificate);
-		assert_eq!(identity.tls_keys().unwrap(), [both[1]]);
-		assert!(identity.advance(both[1]).is_err());
-		// What is served counts, whatever becomes of the file.
-		std::fs::remove_file(folder.path().join("keys").join(CURRENT)).unwrap();
-		assert_eq!(identity.tls_keys().unwrap(), [both[1]]);
-	}
-
-	#[test]
-	fn damaged_keys_are_named() {
-		let folder = folder();
-		open(folder.path()).unwrap();
-		for name in [CURRENT, SEALING] {
-			let path = folder.path().join("keys").join(name);
-			let good = std::fs::read(&path).unwrap();
-			std::fs::write(&path, &good[..good.len() / 2]).unwrap();
-			let error = open(folder.path()).unwrap_err();
-			assert!(format!("{error:#}").contains(name), "{error:#}");
-			std::fs::write(&path, &good).unwrap();
-		}
-	}
-
-	#[test]
-	fn a_manifest_sealed_to_the_key_opens() {
-		let folder = folder();
-		let identity = open(folder.path()).unwrap();
-		let place = Place {
-			genesis: H256([1; 32]),
-			provider: 2,
-			lease: 3,
-		};
-		let key = identity.sealing_key().unwrap();
-		let sealed = seal::seal(&key, place, b"plain").unwrap();
-		assert_eq!(identity.unseal(place, &sealed).unwrap(), b"plain");
-	}
-
-	#[test]
-	fn a_certificate_for_names_is_read_anew_and_a_bad_one_is_not_taken() {
-		let folder = folder();
-		let place = |name: &str| folder.path().join(name);
-		let put = |name: &str| {
-			let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
-			let names = vec!["*.leases.example.org".to_owned()];
-			let made = CertificateParams::new(names).unwrap();
-			let made = made.self_signed(&pair).unwrap();
-			std::fs::write(place(name), made.pem()).unwrap();
-			std::fs::write(place("key"), pair.serialize_pem()).unwrap();
-			made.der().to_vec()
-		};
-		let first = put("chain");
-		let files = Some((place("chain"), place("key")));
-		let identity = Identity::open(folder.path(), &config(files)).unwrap();
-		let names = identity.names.as_ref().unwrap();
-		let served = || names.served.read().unwrap().1.cert[0].to_vec();
-		assert_eq!(served(), first);
-		let later = |seconds| {
-			let file = std::fs::File::options().write(true).open(place("chain"));
-			let time = SystemTime::now() + std::time::Duration::from_secs(seconds);
-			file.unwrap().set_modified(time).unwrap();
-		};
-		let second = put("chain");
-		later(10);
-		identity.renew_names();
-		assert_eq!(served(), second);
-		// A certificate whose key is not there yet.
-		put("other");
-		later(20);
-		identity.renew_names();
-		assert_eq!(served(), second);
-		assert!(names.has("web-1.leases.example.org"));
-		assert!(!names.has("leases.example.org") && !names.has("webleases.example.org"));
-	}
-}
+mod tests;

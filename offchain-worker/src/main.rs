@@ -7,6 +7,7 @@ mod bidding;
 mod closing;
 mod config;
 mod daemon;
+mod diary;
 mod doctor;
 mod duty;
 mod earnings;
@@ -16,6 +17,7 @@ mod firewall;
 mod gateway;
 mod gpus;
 mod identity;
+mod init;
 mod log;
 mod members;
 mod metrics;
@@ -65,7 +67,7 @@ enum LogFormat {
 #[derive(Debug, Subcommand)]
 enum Command {
 	/// Detect this machine, write a commented configuration and create the operator's key.
-	Init(operate::Init),
+	Init(init::Init),
 	/// Register the provider on chain, with its bond. Signed by the owner.
 	Register(operate::Register),
 	/// Leave the chain: unbond, take no new leases. Signed by the owner.

@@ -3,6 +3,7 @@
 use crate::{
 	closing,
 	daemon::Shared,
+	diary,
 	executor::{module_path, wasm, Attempt, End, Executor as _, Observed},
 	members,
 	results::kept,
@@ -365,6 +366,11 @@ async fn suspend(shared: &Shared, row: &LeaseRow) -> anyhow::Result<()> {
 		began
 	})?;
 	if suspended.is_some() {
+		let folder = shared.store.lease_folder(row.lease);
+		diary::note(
+			&folder,
+			"the workload is stopped while the lease is suspended; its data stays",
+		);
 		tracing::info!(
 			lease = row.lease,
 			"the lease is suspended: the workload is stopped"
@@ -472,6 +478,8 @@ async fn begin(
 		attempt = row.attempts,
 		"starting the workload"
 	);
+	let what = format!("the job is started, attempt {}", row.attempts);
+	diary::note(&attempt.folder, what);
 	shared.executors.start(&attempt).await?;
 	Ok(())
 }
@@ -493,6 +501,9 @@ async fn ended(
 		"the workload ended: {}",
 		end.why()
 	);
+	let folder = shared.store.lease_folder(row.lease);
+	let what = format!("attempt {} ended: {}", row.attempts, end.why());
+	diary::note(&folder, what);
 	if end.is_worth_another_attempt() && row.attempts < service.attempts {
 		let begun = begin(shared, &mut row, service, devices).await;
 		shared.end_work(&name);

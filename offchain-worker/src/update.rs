@@ -3,7 +3,7 @@
 
 use crate::{
 	daemon::Shared,
-	members,
+	diary, members,
 	reconcile::{manifest, missing, stop},
 	store::{LeaseRow, Phase},
 };
@@ -118,6 +118,9 @@ pub async fn renewed(
 	};
 	let hash = hex::encode(hash);
 	tracing::info!(lease = row.lease, hash, "the lease has another manifest");
+	let what =
+		"another manifest takes the place of the one before: what it changes is started anew";
+	diary::note(&folder, what);
 	Ok(renewed)
 }
 

@@ -132,7 +132,11 @@ impl Deploy {
 		})
 		.await?;
 		let genesis = connection.genesis;
-		let entry = tenant::to_hand_in(context, genesis, &lease, &pair)?;
+		let entry = tenant::to_hand_in(context, genesis, &lease, &pair).map_err(|failure| {
+			let advice =
+				format!("The lease waits: `leasehold deploy --resume {order}` asks again.");
+			Failure { advice, ..failure }
+		})?;
 		let place = (lease.id, lease.epoch);
 		let gateway = tenant::gateway(&chain, genesis, provider, lease.provider, entry, place)?;
 		// Again, if need be: the provider may have lost it.

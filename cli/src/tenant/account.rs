@@ -1,13 +1,20 @@
 //! The account, the providers, and what happened.
 
-use super::{connect, ensure_funds, submit, swept, unknown};
+use super::{connect, ensure_funds, session, submit, swept, unknown};
 use crate::{
 	keys,
 	output::{table, Failure},
 	Context,
 };
 use clap::Args;
-use leasehold_client::{keystore, signer::Wait, story, units, view::LeaseRecordNow, Call};
+use leasehold_client::{
+	keystore,
+	signer::Wait,
+	story::{self, Told},
+	units,
+	view::LeaseRecordNow,
+	Call, Chain, Connection,
+};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -51,6 +58,9 @@ impl Transfer {
 #[derive(Debug, Args)]
 pub struct Events {
 	lease: u64,
+	/// Only what the chain says: for that nobody's key is needed.
+	#[arg(long)]
+	chain: bool,
 }
 
 /// How far back events are looked for, blocks.
@@ -58,7 +68,7 @@ const LOOK_BACK: u32 = 5_000;
 
 impl Events {
 	pub async fn run(self, context: &Context) -> Result<(), Failure> {
-		let (_, connection) = connect(context).await?;
+		let (chain, connection) = connect(context).await?;
 		let newest = connection.best().await?;
 		let order = match newest.lease(self.lease).await? {
 			LeaseRecordNow::Open(lease) => lease.order,
@@ -71,22 +81,65 @@ impl Events {
 		for number in (oldest..=newest.number()).rev() {
 			context.out.waiting(format!("reading block {number}"));
 			let view = connection.at_number(number).await?;
-			let mut here = story::told(&view, order, Some(self.lease)).await?;
+			let here = story::told(&view, order, Some(self.lease)).await?;
+			if here.is_empty() {
+				continue;
+			}
+			let time = view.time().await?;
 			let placed = here.iter().any(|event| event.event == "OrderPlaced");
-			here.append(&mut told);
-			told = here;
+			// The newest block comes first, and what is in it in its order.
+			told.extend(
+				here.into_iter()
+					.rev()
+					.map(|event| (time, Some(event), String::new())),
+			);
 			if placed {
 				break;
 			}
 		}
-		context.out.result(json!(told), || {
-			let lines: Vec<_> = told
-				.iter()
-				.map(|t| format!("block {:>6}  {}", t.block, t.text))
-				.collect();
-			lines.join("\n")
+		told.reverse();
+		if !self.chain {
+			match self.workload(context, &chain, &connection).await {
+				Ok(notes) => told.extend(notes.into_iter().map(|(time, text)| (time, None, text))),
+				Err(failure) => context.out.stage(format!(
+					"what happened on the provider's machine is not told: {}",
+					failure.what
+				)),
+			}
+		}
+		told.sort_by_key(|(time, ..)| *time);
+		let json = told.iter().map(|(time, event, text)| match event {
+			Some(Told { block, event, text }) => json!({
+				"time": time, "source": "chain", "block": block, "event": event, "text": text,
+			}),
+			None => json!({ "time": time, "source": "workload", "text": text }),
+		});
+		context.out.result(json.collect(), || {
+			let lines = told.iter().map(|(time, event, text)| {
+				let when = units::date(time / 1_000);
+				match event {
+					Some(event) => format!("{when}  block {:<8} {}", event.block, event.text),
+					None => format!("{when}  {:<14} {text}", "workload"),
+				}
+			});
+			lines.collect::<Vec<_>>().join("\n")
 		});
 		Ok(())
+	}
+
+	/// (Unix milliseconds, text) of what the provider has noted.
+	async fn workload(
+		&self,
+		context: &Context,
+		chain: &Chain,
+		connection: &Connection,
+	) -> Result<Vec<(u64, String)>, Failure> {
+		let (gateway, _) = session(context, chain, connection, self.lease).await?;
+		let said = gateway.call("lease_events", String::new()).await?;
+		let notes = said["events"].as_array().into_iter().flatten();
+		let notes = notes
+			.filter_map(|note| Some((note["time"].as_u64()?, note["text"].as_str()?.to_owned())));
+		Ok(notes.collect())
 	}
 }
 

@@ -146,11 +146,7 @@ impl Grant {
 pub fn by_wallet(genesis: H256, lease: &OpenLease) -> Result<Session, Failure> {
 	let place = (genesis, lease.provider, lease.id, lease.epoch);
 	let asked = Asked::new(place, &Scope::ALL, now(), MAX_LIFE)?;
-	signed_by_wallet(&asked, lease.access).map_err(|failure| {
-		let order = lease.order;
-		let advice = format!("The lease waits: `leasehold deploy --resume {order}` asks again.");
-		Failure { advice, ..failure }
-	})
+	signed_by_wallet(&asked, lease.access)
 }
 
 /// Shows what is to be signed, and takes the signature from standard input; again, until it is right.

@@ -163,9 +163,9 @@ fn lacks(order: &OpenOrder, provider: Option<&Provider>, rate: u128, terms: &Ter
 		return vec!["it is not registered any more".into()];
 	};
 	let slice = terms.slice(rate, order.max_rate);
-	// A bid stands although its provider takes no others.
+	// A bid stands although its provider takes no others, unless it leaves.
 	let standing = Provider {
-		accepting: true,
+		accepting: provider.unbonding_until.is_none(),
 		..provider.clone()
 	};
 	standing.lacks_in_words(&order.resources, &order.attributes, slice, terms)
@@ -230,7 +230,7 @@ impl Bids {
 			});
 			let header = ["PROVIDER", "A BLOCK", "AN HOUR", ""];
 			let aside =
-				"attestations and a least score that the order may ask for are not looked at here";
+				"attestations, a least score and whom a provider serves are not looked at here";
 			format!("{}\n{ends}; {aside}", table(&header, rows.collect()))
 		});
 		Ok(())

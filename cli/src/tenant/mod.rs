@@ -221,12 +221,14 @@ pub fn to_hand_in(
 ) -> Result<Entry, Failure> {
 	if context.grant.is_some() {
 		let (session, grant) = kept(context, lease.id)?;
-		if !grant.scopes.contains(&Scope::Deploy) {
-			let what = "the grant does not allow `deploy`";
+		// How it goes is looked at, too.
+		let needed = [Scope::Deploy, Scope::Status];
+		if !needed.iter().all(|scope| grant.scopes.contains(scope)) {
+			let what = "the grant does not allow `deploy` and `status`";
 			return Err(Failure::new(
 				2,
 				what,
-				"Ask for one that does: `leasehold grant --scopes deploy,…`.",
+				"Ask for one that does: `leasehold grant --scopes deploy,status`.",
 			));
 		}
 		return Ok(Entry::Grant(session));

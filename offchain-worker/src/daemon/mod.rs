@@ -341,9 +341,9 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 	tokio::spawn(room::watch(shared.clone()));
 	tokio::spawn(usage::watch(shared.clone()));
 	tokio::spawn(earnings::keep(shared.clone()));
-	tokio::spawn(acme::keep(shared.clone()));
 	let (stop, stopped) = tokio::sync::watch::channel(false);
 	let gateway = gateway::serve(shared.clone(), stopped.clone()).await?;
+	tokio::spawn(acme::keep(shared.clone()));
 	metrics::serve(shared.clone(), stopped.clone()).await?;
 	let socket = crate::socket::serve(shared.clone(), stopped)?;
 	tracing::info!(provider, operator = %operator, "serving");

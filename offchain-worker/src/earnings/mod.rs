@@ -9,12 +9,12 @@ mod report;
 
 pub use report::Command;
 
-use crate::daemon::Shared;
+use crate::{daemon::Shared, store::LeaseRow};
 use anyhow::{bail, Context as _};
 use leasehold_client::{
 	story, units,
 	view::{Closed, LeaseRecordNow, OpenLease, View},
-	ChainError,
+	AccountId32, ChainError,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -27,9 +27,6 @@ use std::{
 };
 
 const FILE: &str = "earnings.jsonl";
-/// What stands for the reason of a close that nobody was there to see.
-const UNSEEN: &str =
-	"its record was swept while this daemon was away: what was paid at last is not known";
 /// Until the chain has been looked at for the first time.
 const SOON: Duration = Duration::from_secs(1);
 
@@ -49,6 +46,9 @@ pub struct Entry {
 	/// Why the lease was closed, once it is.
 	#[serde(default, skip_serializing_if = "Option::is_none")]
 	pub closed: Option<String>,
+	/// Nobody was there to see its end, and the chain does not know it any more.
+	#[serde(default, skip_serializing_if = "std::ops::Not::not")]
+	pub unseen: bool,
 }
 
 /// Amounts in planck; text in JSON, whose numbers have no room for them.
@@ -130,7 +130,7 @@ impl Known {
 	fn add(&mut self, entry: &Entry) {
 		self.sums = self.sums.plus(entry.sums);
 		self.closed |= entry.closed.is_some();
-		self.unseen |= entry.closed.as_deref() == Some(UNSEEN);
+		self.unseen |= entry.unseen;
 	}
 }
 
@@ -252,6 +252,27 @@ async fn all_said(view: &View, provider: u32) -> Result<Vec<Said>, ChainError> {
 		.collect())
 }
 
+/// What is written down of a lease whose end nobody saw.
+fn unseen(lease: u64, row: Option<&LeaseRow>, (time, block): (u64, u32)) -> Entry {
+	let tenant = row.map(|row| AccountId32(row.tenant).to_string());
+	Entry {
+		version: 1,
+		time,
+		block,
+		lease,
+		order: row.and_then(|row| row.order).unwrap_or(0),
+		tenant: tenant.unwrap_or_default(),
+		sums: Sums::default(),
+		closed: Some("its record was swept before: what was paid at last is not known".into()),
+		unseen: true,
+	}
+}
+
+/// Joules that a lease has used, as far as is known.
+fn joules(shared: &Shared, lease: u64) -> u64 {
+	shared.usage.total(lease).energy_microjoules / 1_000_000
+}
+
 /// What is to be written down of a lease, if anything is.
 fn entry(said: Said, had: &Known, energy_joules: u64, (time, block): (u64, u32)) -> Option<Entry> {
 	let more = Sums {
@@ -268,6 +289,7 @@ fn entry(said: Said, had: &Known, energy_joules: u64, (time, block): (u64, u32))
 		tenant: said.tenant,
 		sums: more,
 		closed: said.closed,
+		unseen: false,
 	})
 }
 
@@ -277,7 +299,7 @@ struct Journal {
 	known: BTreeMap<u64, Known>,
 	/// Bytes of the file that are whole; what stands behind them is written over.
 	whole: u64,
-	/// Joules of each lease that are written down, or were used before this life of the daemon.
+	/// Joules of each lease that are written down, as the daemon counts them.
 	energy: BTreeMap<u64, u64>,
 }
 
@@ -319,17 +341,11 @@ impl Journal {
 		Ok(())
 	}
 
-	/// Joules of a lease since the last line, of so many in all.
-	fn more_energy(&mut self, lease: u64, all: u64) -> u64 {
-		let known = self
-			.known
-			.get(&lease)
-			.map_or(0, |known| known.sums.energy_joules);
-		// What was used may have been forgotten since: then it begins anew.
-		let seen = self.energy.entry(lease).or_insert(known.min(all));
-		let more = all.saturating_sub(*seen);
-		*seen = all;
-		more
+	/// Takes note of what was used before: what is written down of it, or what is known of it still.
+	fn begin_energy(&mut self, all: impl Fn(u64) -> u64) {
+		let known = self.known.iter();
+		let begin = known.map(|(lease, known)| (*lease, known.sums.energy_joules.min(all(*lease))));
+		self.energy = begin.collect();
 	}
 
 	/// One look at what is final. `every`: also at leases that this daemon may never have met.
@@ -346,8 +362,8 @@ impl Journal {
 		.map(|said| (said.lease, said))
 		.collect();
 		let rows = shared.store.leases()?;
-		let rows = rows.iter().map(|row| row.lease);
-		let ours: BTreeSet<u64> = rows.chain(self.known.keys().copied()).collect();
+		let rows: BTreeMap<u64, LeaseRow> = rows.into_iter().map(|row| (row.lease, row)).collect();
+		let ours: BTreeSet<u64> = rows.keys().chain(self.known.keys()).copied().collect();
 		let at = (finalized.time().await? / 1_000, finalized.number());
 		let mut entries = Vec::new();
 		for lease in ours {
@@ -357,33 +373,27 @@ impl Journal {
 			}
 			match find(finalized, provider, lease).await? {
 				Found::Said(said) => drop(all.insert(lease, said)),
-				Found::Swept if self.known.contains_key(&lease) => entries.push(Entry {
-					version: 1,
-					time: at.0,
-					block: at.1,
-					lease,
-					order: 0,
-					tenant: String::new(),
-					sums: Sums::default(),
-					closed: Some(UNSEEN.to_owned()),
-				}),
-				Found::Swept | Found::NotOurs => {}
+				Found::Swept => entries.push(unseen(lease, rows.get(&lease), at)),
+				Found::NotOurs => {}
 			}
 		}
+		let mut energy = Vec::new();
 		for (lease, said) in all {
 			let had = self.known.get(&lease).cloned().unwrap_or_default();
 			let news = said.sums.beyond(had.sums).has_moved() || said.closed.is_some();
 			if had.closed || !news {
 				continue;
 			}
-			let joules = shared.usage.total(lease).energy_microjoules / 1_000_000;
-			let energy = self.more_energy(lease, joules);
-			entries.extend(entry(said, &had, energy, at));
+			let joules = joules(shared, lease);
+			let more = joules.saturating_sub(self.energy.get(&lease).copied().unwrap_or(0));
+			energy.push((lease, joules));
+			entries.extend(entry(said, &had, more, at));
 		}
-		match entries.is_empty() {
-			true => Ok(()),
-			false => self.write(&entries),
+		if !entries.is_empty() {
+			self.write(&entries)?;
+			self.energy.extend(energy);
 		}
+		Ok(())
 	}
 }
 
@@ -400,6 +410,7 @@ pub async fn keep(shared: Arc<Shared>) {
 			return tracing::error!("no earnings are written down: {error:#}; {next}");
 		}
 	};
+	journal.begin_energy(|lease| joules(&shared, lease));
 	let (mut looks, mut seen) = (0u32, 0);
 	loop {
 		let now = shared.status.lock();
@@ -424,131 +435,4 @@ pub async fn keep(shared: Arc<Shared>) {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-	use super::*;
-
-	/// A payment of 2026-02-10 and some days.
-	pub fn entry(days: u64, lease: u64, gross: u128, closed: Option<&str>) -> Entry {
-		Entry {
-			version: 1,
-			time: 1_770_681_600 + days * 86_400,
-			block: 100 + u32::try_from(days).unwrap(),
-			lease,
-			order: lease + 1,
-			tenant: "5x".into(),
-			sums: Sums {
-				gross,
-				fees: gross / 50,
-				compensation: 0,
-				served_blocks: 10,
-				energy_joules: 36,
-			},
-			closed: closed.map(str::to_owned),
-		}
-	}
-
-	fn lines(entries: &[Entry]) -> String {
-		let lines = entries
-			.iter()
-			.map(|one| serde_json::to_string(one).unwrap() + "\n");
-		lines.collect()
-	}
-
-	#[test]
-	fn what_is_written_reads_back_and_a_torn_line_is_written_again() {
-		let folder = tempfile::tempdir().unwrap();
-		let open = || Journal::open(folder.path()).unwrap();
-		let large = u128::MAX / 2;
-		let all = [entry(0, 1, large, None), entry(1, 2, 500, Some("done"))];
-		open().write(&all).unwrap();
-		assert_eq!(read(folder.path()).unwrap().0, all);
-		let path = folder.path().join(FILE);
-		let whole = std::fs::read_to_string(&path).unwrap();
-		for cut in 1..lines(&all[1..]).len() {
-			std::fs::write(&path, &whole[..whole.len() - cut]).unwrap();
-			let mut journal = open();
-			assert_eq!(journal.known.len(), 1, "{cut}");
-			journal.write(&all[1..]).unwrap();
-			assert_eq!(std::fs::read_to_string(&path).unwrap(), whole, "{cut}");
-		}
-		// What was written and not known to be is written once.
-		let mut journal = open();
-		std::fs::write(&path, whole.clone() + &lines(&all[..1])).unwrap();
-		journal.write(&all[..1]).unwrap();
-		assert_eq!(read(folder.path()).unwrap().0.len(), 3);
-	}
-
-	#[test]
-	fn a_damaged_journal_is_neither_read_nor_written() {
-		let folder = tempfile::tempdir().unwrap();
-		let path = folder.path().join(FILE);
-		let good = entry(0, 1, 5, None);
-		let newer = Entry {
-			version: 2,
-			..good.clone()
-		};
-		for text in [
-			format!("rubbish\n{}", lines(std::slice::from_ref(&good))),
-			lines(&[newer, good.clone()]),
-			lines(std::slice::from_ref(&good)).replace("\"5\"", "\"-5\""),
-		] {
-			std::fs::write(&path, &text).unwrap();
-			let error = format!("{:#}", Journal::open(folder.path()).err().unwrap());
-			assert!(error.contains("line 1"), "{error}");
-			assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
-		}
-	}
-
-	#[test]
-	fn a_line_says_what_has_been_added() {
-		let said = |gross, closed: Option<&str>| Said {
-			lease: 1,
-			order: 2,
-			tenant: "5x".into(),
-			sums: Sums {
-				gross,
-				fees: gross / 50,
-				..Default::default()
-			},
-			closed: closed.map(str::to_owned),
-		};
-		let mut had = Known::default();
-		let mut add = |said: Said| {
-			let line = super::entry(said, &had, 7, (5, 6));
-			if let Some(line) = &line {
-				had.add(line);
-			}
-			line.map(|line| (line.sums.gross, line.sums.fees, line.closed.is_some()))
-		};
-		assert_eq!(add(said(0, None)), None, "nothing was paid");
-		assert_eq!(add(said(100, None)), Some((100, 2, false)));
-		assert_eq!(add(said(100, None)), None, "nothing more was");
-		assert_eq!(add(said(150, None)), Some((50, 1, false)));
-		assert_eq!(add(said(150, Some("done"))), Some((0, 0, true)));
-		assert_eq!(add(said(900, Some("done"))), None, "it is over");
-	}
-
-	#[test]
-	fn energy_is_counted_once_and_goes_on_where_it_was_forgotten() {
-		let folder = tempfile::tempdir().unwrap();
-		let mut journal = Journal::open(folder.path()).unwrap();
-		assert_eq!(journal.more_energy(1, 40), 40);
-		assert_eq!(journal.more_energy(1, 50), 10);
-		journal.write(&[entry(0, 1, 5, None)]).unwrap();
-		let mut again = Journal::open(folder.path()).unwrap();
-		assert_eq!(again.more_energy(1, 50), 14, "36 stand in the journal");
-		let mut forgotten = Journal::open(folder.path()).unwrap();
-		assert_eq!(forgotten.more_energy(1, 10), 0);
-		assert_eq!(forgotten.more_energy(1, 25), 15);
-	}
-
-	#[test]
-	fn compensation_may_be_more_than_what_was_earned() {
-		let mut sums = entry(0, 1, 50 * units::LEASE, None).sums;
-		assert_eq!(sums.net(), "49");
-		sums.compensation = 60 * units::LEASE;
-		assert_eq!(sums.net(), "-11");
-		assert_eq!(sums.plus(sums).beyond(sums), sums);
-		assert_eq!(sums.beyond(sums.plus(sums)), Sums::default());
-	}
-}
+pub(super) mod tests;

@@ -375,7 +375,7 @@ mod tests {
 			entry(0, 3, 100, Some("done")),
 			entry(0, 4, 100, Some("done")),
 			entry(0, 5, 100, None),
-			entry(0, 6, 100, Some(super::super::UNSEEN)),
+			super::super::unseen(6, None, (0, 0)),
 			entry(0, 7, 100, None),
 		];
 		let chain = [

@@ -2,7 +2,7 @@
 
 use super::{access, internal, path_of, refused, Gateway, Refused};
 use crate::{
-	log, members,
+	diary, log, members,
 	reconcile::{input_path, manifest},
 	results::kept,
 	store::{LeaseRow, Phase},
@@ -130,6 +130,7 @@ pub async fn put_file(
 				return Ok(StatusCode::NO_CONTENT);
 			}
 			tokio::fs::rename(&part, &target).await.map_err(internal)?;
+			diary::note(&folder, format!("`{}` was handed in", entry.path));
 			gateway.shared.wake.notify_one();
 			Ok(StatusCode::NO_CONTENT)
 		}

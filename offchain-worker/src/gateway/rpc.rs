@@ -2,6 +2,7 @@
 
 use super::{access, internal, proxy, Gateway, Refused, API};
 use crate::{
+	diary,
 	executor::{container::Image, measure::measure},
 	members::{self, Replicas},
 	reconcile::{self, missing},
@@ -80,6 +81,12 @@ struct Pulling {
 }
 
 #[derive(Debug, Clone, Serialize)]
+struct Events {
+	api: &'static str,
+	events: Vec<diary::Note>,
+}
+
+#[derive(Debug, Clone, Serialize)]
 struct Url {
 	service: String,
 	url: String,
@@ -137,6 +144,9 @@ pub fn module(gateway: Gateway) -> anyhow::Result<RpcModule<Gateway>> {
 	})?;
 	module.register_async_method("lease_status", |params, gateway, _| async move {
 		status(params, gateway).await.map_err(error)
+	})?;
+	module.register_async_method("lease_events", |params, gateway, _| async move {
+		events(params, gateway).await.map_err(error)
 	})?;
 	Ok(module)
 }
@@ -263,6 +273,7 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 		update::sweep(shared, row.lease).map_err(internal)?;
 		shared.wake.notify_one();
 		tracing::info!(lease = row.lease, "the manifest is handed in");
+		diary::note(&folder, "the manifest was handed in");
 	}
 	let block = shared
 		.status
@@ -283,6 +294,18 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 			.map(|entry| hex::encode(entry.sha256))
 			.collect(),
 		missing: paths(missing),
+	})
+}
+
+/// What happened to a lease's workload.
+async fn events(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Events, Refused> {
+	let signed: Call = params.one().map_err(bad)?;
+	let row = checked(&gateway, "lease_events", Scope::Status, &signed).await?;
+	let folder = gateway.shared.store.lease_folder(row.lease);
+	let events = tokio::task::spawn_blocking(move || diary::read(&folder));
+	Ok(Events {
+		api: API,
+		events: events.await.map_err(internal)?,
 	})
 }
 

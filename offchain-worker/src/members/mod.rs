@@ -12,6 +12,7 @@ pub use replace::{adopt, clear_others, has_room, keep_modules, made_of};
 
 use crate::{
 	daemon::Shared,
+	diary,
 	executor::{container::Isolation, uptime, Attempt, End, Executor as _, Observed, Port},
 	reconcile::{note_running, tell_running, unix_now},
 	store::{LeaseRow, Phase},
@@ -108,6 +109,13 @@ pub async fn serve(
 		})?;
 		let Some(begun) = begun else { return Ok(()) };
 		tracing::info!(lease = row.lease, "starting the services");
+		let word = if row.phase == Phase::Suspended {
+			"started again"
+		} else {
+			"started"
+		};
+		let folder = shared.store.lease_folder(row.lease);
+		diary::note(&folder, format!("the services are {word}"));
 		row = begun;
 	}
 	// Modules have no network that could be open.
@@ -296,6 +304,12 @@ async fn turn(
 				let wait = record.not_before.saturating_sub(now);
 				let why = end.why();
 				tracing::info!(lease, service, replica, wait, "a replica ended: {why}");
+				let next = match wait {
+					0 => String::new(),
+					wait => format!("; it is started again in {wait} s"),
+				};
+				let what = format!("{service}.{replica} ended: {why}{next}");
+				diary::note(tried.lease_folder(), what);
 			}
 			// What runs is not stopped for what it depends on.
 			None if may_start && !waits && record.may_start(now) => {
@@ -340,8 +354,21 @@ async fn turn(
 			not_before: (record.not_before > now).then_some(record.not_before),
 		});
 	}
-	if let Ok(mut all) = shared.replicas.lock() {
-		all.insert(row.lease, seen);
+	let runs = |seen: &Replicas| {
+		let runs = seen.replicas.iter().filter(|one| one.state == "running");
+		runs.map(|one| (one.service.clone(), one.replica))
+			.collect::<BTreeSet<_>>()
+	};
+	let now = runs(&seen);
+	let before = match shared.replicas.lock() {
+		Ok(mut all) => all.insert(row.lease, seen),
+		Err(_) => None,
+	};
+	// What ran under an earlier life of the daemon is no news.
+	if let Some(before) = before {
+		for (service, replica) in now.difference(&runs(&before)) {
+			diary::note(&lease, format!("{service}.{replica} runs"));
+		}
 	}
 	Ok(standing)
 }

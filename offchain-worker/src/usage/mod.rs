@@ -167,13 +167,17 @@ impl Usage {
 		};
 		// What an old one has used was counted, or was not, by an earlier life of the daemon.
 		let at = Instant::now();
-		let begin = match process.age() < YOUNG {
-			true => Counters {
-				cpu_micros: 0,
-				..counters
-			},
-			false => counters,
+		let (begin, age) = match process.age() {
+			age @ 0..YOUNG => (
+				Counters {
+					cpu_micros: 0,
+					..counters
+				},
+				Duration::from_secs(age),
+			),
+			_ => (counters, Duration::ZERO),
 		};
+		let at = at.checked_sub(age).unwrap_or(at);
 		let Ok(mut meters) = self.meters.lock() else {
 			return;
 		};

@@ -125,11 +125,11 @@ async fn demo(arguments: &Arguments) -> anyhow::Result<()> {
 		.into_iter()
 		.flatten()
 		.map(|t| {
-			format!(
-				"block {}: {}\n",
-				t["block"],
-				t["text"].as_str().unwrap_or_default()
-			)
+			let text = t["text"].as_str().unwrap_or_default();
+			match t["block"].as_u64() {
+				Some(block) => format!("block {block}: {text}\n"),
+				None => format!("the provider: {text}\n"),
+			}
 		})
 		.collect();
 	print!("{words}");

@@ -57,12 +57,23 @@ fn goes_well(devnet: &Devnet) {
 	let log = devnet.tenant(&["logs", &lease]).unwrap().output().unwrap();
 	assert_eq!(log.stdout, b"hello\n");
 	let (told, _) = devnet.json("//Tenant", &["events", &lease]).unwrap();
-	let names: Vec<_> = told
-		.as_array()
-		.unwrap()
-		.iter()
-		.map(|t| &t["event"])
-		.collect();
+	let all = told.as_array().unwrap();
+	let names: Vec<_> = all.iter().map(|t| &t["event"]).collect();
+	// One time line of both: what happened here, too.
+	let times = all.iter().map(|t| t["time"].as_u64().unwrap());
+	assert!(times.is_sorted(), "{told}");
+	let here = all.iter().filter(|t| t["source"] == "workload");
+	let here: Vec<_> = here.map(|t| t["text"].as_str().unwrap()).collect();
+	assert_eq!(here.first(), Some(&"the manifest was handed in"), "{told}");
+	assert!(here.contains(&"the job is started, attempt 1"), "{told}");
+	assert!(
+		here.contains(&"attempt 1 ended: it exited with code 0"),
+		"{told}"
+	);
+	let (chain, _) = devnet.json("//Stranger", &["events", &lease]).unwrap();
+	let chain = chain.as_array().unwrap();
+	assert!(chain.iter().all(|t| t["source"] == "chain"), "{chain:?}");
+	assert!(chain.len() < all.len());
 	assert_eq!(names.first().unwrap().as_str(), Some("OrderPlaced"));
 	assert_eq!(names.last().unwrap().as_str(), Some("LeaseClosed"));
 }

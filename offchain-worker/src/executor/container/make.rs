@@ -7,6 +7,7 @@ use super::{
 	spec::body,
 	Image,
 };
+use crate::diary;
 use crate::executor::{folders, other, End, ExecutorError};
 use std::time::Duration;
 
@@ -158,6 +159,9 @@ impl Attendant<'_> {
 			digests = found.digests,
 			"pulled"
 		);
+		let digest = found.digests.split(' ').next().unwrap_or_default();
+		let what = format!("pulled {} ({digest})", image.name);
+		diary::note(self.attempt.lease_folder(), what);
 		Ok(Ok(found))
 	}
 
@@ -170,6 +174,8 @@ impl Attendant<'_> {
 				Err(why) => return Err(PullError::Refused(why.to_string())),
 			}
 			tracing::info!(lease, image = image.name, "pulling");
+			let what = format!("pulling {}", image.name);
+			diary::note(self.attempt.lease_folder(), what);
 			let say = |status: &str| tracing::debug!(lease, "{}", status.trim());
 			let (largest, pull) = (self.common.largest_image, self.life.begin_pull());
 			let at = |here, all| pull.is_at(here, all);

@@ -18,7 +18,12 @@ use rcgen::{CertificateParams, KeyPair};
 use reqwest::Method;
 use serde_json::Value;
 use std::{
-	future::Future, net::SocketAddr, path::Path, process::Command, sync::Arc, time::Instant,
+	future::Future,
+	net::SocketAddr,
+	path::Path,
+	process::Command,
+	sync::Arc,
+	time::{Duration, Instant},
 };
 use tokio::{net::TcpListener, runtime::Runtime};
 use tokio_rustls::{
@@ -275,7 +280,9 @@ fn flows(bench: &mut Bench, devnet: &Devnet, runtime: &Runtime) -> anyhow::Resul
 	});
 	let pid = devnet.provider_pid(0).context("no daemon")?;
 	let before = resident(pid)?;
-	let slow = runtime.block_on(stalled(devnet, lease))?;
+	let mut slow = runtime.block_on(stalled(devnet, lease))?;
+	// Until all that is passed on without being read has been.
+	std::thread::sleep(Duration::from_secs(5));
 	let grown = resident(pid)?.saturating_sub(before);
 	bench.figures.push(Figure {
 		figure: format!("memory of the daemon for each of {SLOW} readers of a log who stopped"),
@@ -285,6 +292,16 @@ fn flows(bench: &mut Bench, devnet: &Devnet, runtime: &Runtime) -> anyhow::Resul
 		goal: Some(1.0),
 		rising: false,
 	});
+	// Whoever goes on misses nothing.
+	let rest = runtime.block_on(async {
+		let mut rest = 0u64;
+		let mut one = slow.pop().context("nobody reads")?;
+		while let Some(chunk) = one.1.chunk().await? {
+			rest += chunk.len() as u64;
+		}
+		Ok::<_, anyhow::Error>(rest + one.0)
+	})?;
+	ensure!(rest == bytes, "{rest} of {bytes} bytes came");
 	let begun = Instant::now();
 	deploy(devnet, &path, &["--wait"])?;
 	bench.figures.push(Figure {
@@ -295,16 +312,7 @@ fn flows(bench: &mut Bench, devnet: &Devnet, runtime: &Runtime) -> anyhow::Resul
 		goal: Some(1.25),
 		rising: false,
 	});
-	// Whoever goes on misses nothing.
-	let rest = runtime.block_on(async {
-		let mut rest = 0u64;
-		let mut one = slow.into_iter().next().context("nobody reads")?;
-		while let Some(chunk) = one.1.chunk().await? {
-			rest += chunk.len() as u64;
-		}
-		Ok::<_, anyhow::Error>(rest + one.0)
-	})?;
-	ensure!(rest == bytes, "{rest} of {bytes} bytes came");
+	drop(slow);
 	Ok(())
 }
 

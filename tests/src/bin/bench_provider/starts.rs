@@ -17,7 +17,7 @@ use std::{
 fn started(devnet: &Devnet, lease: u64) -> anyhow::Result<u32> {
 	let begun = Instant::now();
 	loop {
-		let (told, _) = devnet.json("//Tenant", &["events", &lease.to_string()])?;
+		let (told, _) = devnet.json("//Tenant", &["events", &lease.to_string(), "--chain"])?;
 		let mut told = told.as_array().into_iter().flatten();
 		let found = told.find(|one: &&Value| one["event"] == "LeaseStarted");
 		if let Some(block) = found.and_then(|one| one["block"].as_u64()) {
