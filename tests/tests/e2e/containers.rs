@@ -2,16 +2,17 @@
 
 use crate::{
 	chosen,
-	faults::{kill_daemon, start_daemon, DAEMON},
+	faults::{daemon_pid, kill_daemon, start_daemon, DAEMON},
 	jobs::{fails, fetch},
 	rare, services,
 	setting::{closed, status, File},
 	suite, sum, Case, ONE,
 };
 use leasehold_tests::{
-	devnet::{program, wait_until, Devnet},
+	devnet::{program, signal, wait_until, Devnet},
 	engine::{output_of, Engine, PASSWORD},
 };
+use rustix::process::Signal;
 use serde_json::Value;
 use std::{process::Command, sync::OnceLock, time::Duration};
 
@@ -395,13 +396,17 @@ fn untold(devnet: &Devnet) {
 fn removed(devnet: &Devnet) {
 	let lease = counter(12, 2).start(devnet);
 	let name = &setting().container_of(&lease.to_string()).unwrap();
-	// The engine may be at it for the container's end at the same time.
-	wait_until(Duration::from_secs(20), "the container is removed", || {
+	// The daemon sees nothing of the moment between the container's end and its removal, in which the engine may be at
+	// it, too.
+	let daemon = daemon_pid(devnet);
+	signal(daemon, Signal::STOP);
+	let removed = wait_until(Duration::from_secs(20), "the container is removed", || {
 		let mut remove = setting().podman();
 		let removed = remove.args(["rm", "-f", "-t", "0", name]).output();
 		removed.unwrap().status.success()
-	})
-	.unwrap();
+	});
+	signal(daemon, Signal::CONT);
+	removed.unwrap();
 	let record = closed(devnet, lease, 60);
 	assert_eq!(record["close_reason"], "Completed", "{record}");
 	assert_eq!(status(devnet, lease)["workload"]["attempts"], 2);

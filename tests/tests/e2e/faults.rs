@@ -51,6 +51,14 @@ pub fn start_daemon(devnet: &Devnet) {
 	*DAEMON.lock().unwrap() = Some(devnet.start_provider(0).unwrap());
 }
 
+/// The process of the daemon, whoever has started it.
+pub fn daemon_pid(devnet: &Devnet) -> i32 {
+	match DAEMON.lock().unwrap().as_ref() {
+		Some(daemon) => i32::try_from(daemon.0.id()).unwrap(),
+		None => devnet.provider_pid(0).unwrap(),
+	}
+}
+
 pub fn kill_daemon(devnet: &Devnet) {
 	match DAEMON.lock().unwrap().take() {
 		Some(mut daemon) => daemon.kill(),
