@@ -113,11 +113,25 @@ impl Command {
 					let what = format!("`{name}` is no name for a context");
 					return Err(Failure::new(2, what, "Choose a word."));
 				}
+				let is_url =
+					|node: &String| node.starts_with("ws://") || node.starts_with("wss://");
+				if let Some(node) = named.node.as_ref().filter(|node| !is_url(node)) {
+					let what = format!("`{node}` is no node");
+					return Err(Failure::new(
+						2,
+						what,
+						"Write it as wss://HOST:PORT or ws://HOST:PORT.",
+					));
+				}
 				let had = all.contexts.remove(&name).unwrap_or_default();
 				let one = One {
 					node: named.node.or(had.node),
 					account: named.account.or(had.account),
-					password_file: named.password_file.or(had.password_file),
+					// It is found from everywhere.
+					password_file: match named.password_file {
+						Some(file) => Some(std::path::absolute(&file).unwrap_or(file)),
+						None => had.password_file,
+					},
 				};
 				all.contexts.insert(name.clone(), one);
 				// The first one counts at once.
@@ -141,8 +155,8 @@ impl Command {
 		let current = all.current.as_deref();
 		let json = json!({ "context": name, "current": current });
 		out.result(json, || match current {
-			Some(current) => format!("`{current}` counts where no --context is named"),
-			None => "no context counts; `leasehold context use NAME` names one".into(),
+			Some(current) => format!("done; where no --context is named `{current}` counts"),
+			None => "done; no context counts: `leasehold context use NAME` names one".into(),
 		});
 		Ok(())
 	}

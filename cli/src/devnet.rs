@@ -157,8 +157,9 @@ impl Devnet {
 			(None, None) => return Err(failed("no folder")),
 		};
 		std::fs::create_dir_all(&folder).map_err(failed)?;
-		if folder.join("chain.json").exists() {
-			let what = format!("{} holds a devnet already", folder.display());
+		// Nothing of anybody's is written over.
+		if std::fs::read_dir(&folder).map_err(failed)?.next().is_some() {
+			let what = format!("{} is not empty", folder.display());
 			return Err(Failure::new(2, what, "Name a new folder with --at."));
 		}
 		let mut parts = Parts {

@@ -58,6 +58,17 @@ pub fn account(context: &Context) -> Result<Keypair, Failure> {
 	if context.account.starts_with("//") {
 		return Ok(keystore::from_uri(&context.account)?);
 	}
+	if context.account.parse::<AccountId32>().is_ok() {
+		let what = format!(
+			"{} is an address, and for this its key is needed",
+			context.account
+		);
+		return Err(Failure::new(
+			2,
+			what,
+			"Name the key: `leasehold keys list` shows those that are here.",
+		));
+	}
 	let named = folder(context).join(format!("{}.json", context.account));
 	let path = if named.exists() {
 		named
@@ -181,7 +192,11 @@ fn import(context: &Context, name: &str) -> Result<(), Failure> {
 			text
 		}
 	};
-	keep(context, name, &path, keystore::seed_of(&text)?)
+	let seed = keystore::seed_of(&text).map_err(|error| {
+		let advice = "A phrase has 12 to 24 words of the list, with one space between two; a secret is 0x and 64 digits.";
+		Failure::new(2, error.to_string(), advice)
+	})?;
+	keep(context, name, &path, seed)
 }
 
 /// Keeps a wallet's file, once it opens.

@@ -258,6 +258,25 @@ fn main() -> ExitCode {
 		dir,
 		out,
 	};
+	let signs = matches!(
+		arguments.command,
+		Command::TopUp(_)
+			| Command::Withdraw(_)
+			| Command::Refill(_)
+			| Command::Revoke(_)
+			| Command::Close(_)
+			| Command::Transfer(_)
+	);
+	if signs && is_from("grant", ValueSource::CommandLine) {
+		let what = "a grant is for what the provider does; this the account itself must sign";
+		let failure = Failure::new(
+			2,
+			what,
+			"Name the account (--account), and leave out --grant.",
+		);
+		context.out.failure(&failure);
+		return ExitCode::from(failure.code);
+	}
 	let runtime = match tokio::runtime::Builder::new_multi_thread()
 		.enable_all()
 		.build()

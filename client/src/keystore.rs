@@ -61,7 +61,17 @@ pub fn seed_of(text: &str) -> Result<[u8; 32], ChainError> {
 			"a path behind the phrase cannot be kept; export the account as a file from its wallet";
 		return Err(wrong(why.into()));
 	}
-	let phrase = bip39::Mnemonic::parse(text).map_err(|error| wrong(error.to_string()))?;
+	let phrase = bip39::Mnemonic::parse(text).map_err(|error| {
+		wrong(match error {
+			bip39::Error::UnknownWord(n) => {
+				format!(
+					"word {} of the phrase is none of the list",
+					n.saturating_add(1)
+				)
+			}
+			other => other.to_string(),
+		})
+	})?;
 	let mut bytes = [0; 64];
 	pbkdf2::pbkdf2_hmac::<sha2::Sha512>(&phrase.to_entropy(), b"mnemonic", 2_048, &mut bytes);
 	let (seed, _) = bytes.split_at(32);

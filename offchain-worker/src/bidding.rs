@@ -206,7 +206,7 @@ async fn stand(shared: &Shared, order: u64) -> anyhow::Result<Value> {
 	let place = open.bid_of(shared.provider).map(|(place, _)| place);
 	Ok(json!({
 		"now": best.number(),
-		"biddingEnds": open.bidding_ends,
+		"bidding_ends": open.bidding_ends,
 		"bids": open.bids.len(),
 		"place": place.map(|place| place.saturating_add(1)),
 	}))

@@ -152,7 +152,14 @@ async fn look(folder: &Path, found: &mut Findings) {
 		),
 	}
 	// Nothing is drawn here: whoever has lost keys may have a copy.
+	let genesis = std::fs::read_to_string(folder.join("GENESIS")).ok();
+	let registered = folder.join(crate::store::OWNER).exists() || genesis.is_some();
 	let identity = match Identity::missing(folder) {
+		Some(_) if !registered => {
+			let says = "not drawn yet: `register` and `run` do that";
+			found.add("gateway keys", State::Unused, says, "");
+			None
+		}
 		Some(key) => {
 			let mend = "Put it back from your copy; `run` draws another, which `update` must put on chain then.";
 			found.bad(
@@ -177,7 +184,6 @@ async fn look(folder: &Path, found: &mut Findings) {
 	let info = identity
 		.as_ref()
 		.and_then(|identity| config.info(identity).ok());
-	let genesis = std::fs::read_to_string(folder.join("GENESIS")).ok();
 	match chain(&config, genesis.as_deref(), found).await {
 		Some(view) => {
 			if let Err(error) = registration(&view, operator, info, found).await {

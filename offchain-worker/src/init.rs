@@ -1,7 +1,7 @@
 //! `init`: detects the machine, asks for what nobody can detect, and writes a commented configuration.
 
 use crate::{
-	config::{Template, FILE},
+	config::{Config, Template, FILE},
 	gpus,
 };
 use anyhow::{bail, Context as _};
@@ -113,15 +113,27 @@ fn detect_engine() -> Option<String> {
 		.map(|path| format!("unix://{path}"))
 }
 
-/// Asks one thing; an empty answer is the usual one.
-fn asked(question: &str, usual: &str) -> anyhow::Result<String> {
-	eprint!("{question} [{usual}] ");
-	let mut answer = String::new();
-	std::io::stdin().read_line(&mut answer)?;
-	Ok(match answer.trim() {
-		"" => usual.to_owned(),
-		answer => answer.to_owned(),
-	})
+/// Asks one thing, until the answer will do; an empty one is the usual.
+fn asked(
+	question: &str,
+	usual: &str,
+	will_do: impl Fn(&str) -> Result<(), String>,
+) -> anyhow::Result<String> {
+	loop {
+		eprint!("{question} [{usual}] ");
+		let mut line = String::new();
+		if std::io::stdin().read_line(&mut line)? == 0 {
+			bail!("nothing was answered; --yes asks nothing");
+		}
+		let answer = match line.trim() {
+			"" => usual,
+			answer => answer,
+		};
+		match will_do(answer) {
+			Ok(()) => return Ok(answer.to_owned()),
+			Err(why) => eprintln!("{why}"),
+		}
+	}
 }
 
 /// (where to listen, URL) for `HOST` or `HOST:PORT` by which tenants reach this machine; with `https://` before it the
@@ -164,15 +176,20 @@ impl Init {
 		}
 		if self.url.is_none() && self.listen.is_none() {
 			let question = "By which host do tenants reach this machine? HOST or HOST:PORT";
-			self.url = Some(asked(question, "127.0.0.1:8443")?);
+			let is_host = |text: &str| {
+				let read = reached_by(text, PORT);
+				read.map(drop).map_err(|error| error.to_string())
+			};
+			self.url = Some(asked(question, "127.0.0.1:8443", is_host)?);
 		}
 		if self.price.is_none() {
-			let price = asked("What does a core cost, LEASE an hour?", PRICE)?;
-			units::parse_amount(&price).map_err(anyhow::Error::msg)?;
-			self.price = Some(price);
+			let is_price = |text: &str| units::parse_amount(text).map(drop);
+			let question = "What does a core cost, LEASE an hour?";
+			self.price = Some(asked(question, PRICE, is_price)?);
 		}
 		if self.attributes.is_empty() {
-			let region = asked("In which region is it, as orders may ask for?", "none")?;
+			let question = "In which region is it, as orders may ask for?";
+			let region = asked(question, "none", |_| Ok(()))?;
 			if region != "none" {
 				self.attributes.push(format!("region={region}"));
 			}
@@ -242,6 +259,8 @@ impl Init {
 			gpus: &usable,
 		}
 		.render();
+		// What the daemon would refuse is not written.
+		Config::parse(&text).map_err(anyhow::Error::msg)?;
 		let seed = match &self.operator_seed {
 			Some(hex_seed) => <[u8; 32]>::try_from(hex::decode(hex_seed)?)
 				.map_err(|_| anyhow::anyhow!("the operator's seed must have 32 bytes"))?,

@@ -323,11 +323,11 @@ fn in_words(answer: &serde_json::Value) -> String {
 		(true, _) => "it is not open any more".to_owned(),
 		(false, Some(place)) => format!(
 			"our bid is number {place} of {}; bidding ends in block {}, now is {}",
-			open["bids"], open["biddingEnds"], open["now"]
+			open["bids"], open["bidding_ends"], open["now"]
 		),
 		(false, None) => format!(
 			"it has {} bids, none of them ours; bidding ends in block {}, now is {}",
-			open["bids"], open["biddingEnds"], open["now"]
+			open["bids"], open["bidding_ends"], open["now"]
 		),
 	};
 	format!("{decision}\n{stand}")

@@ -76,7 +76,7 @@ pub(super) async fn matched(
 					return Err(Failure::new(
 						4,
 						format!("order {order} ended without a lease"),
-						"Its deposit is back. Those that fit (`leasehold providers --for FILE`) ask for more \
+						"Its deposit is back. It was taken back, or nobody bid: those that fit (`leasehold providers --for FILE`) ask for more \
 						 than your ceiling, or their daemons are away: raise --max-price, or try again.",
 					));
 				}

@@ -310,16 +310,21 @@ impl Config {
 				"{error}; run `leasehold-provider init` first, or name another --dir"
 			))
 		})?;
-		let config: Self = toml::from_str(&text).map_err(|error| wrong(error.to_string()))?;
+		Self::parse(&text).map_err(wrong)
+	}
+
+	/// What stands in a text.
+	pub fn parse(text: &str) -> Result<Self, String> {
+		let config: Self = toml::from_str(text).map_err(|error| error.to_string())?;
 		if config.version != 1 {
-			return Err(wrong(format!(
+			return Err(format!(
 				"version {} is not known, only 1 is",
 				config.version
-			)));
+			));
 		}
-		config.sound().map_err(wrong)?;
-		config.prices().map_err(wrong)?;
-		config.attribute_list().map_err(wrong)?;
+		config.sound()?;
+		config.prices()?;
+		config.attribute_list()?;
 		Ok(config)
 	}
 

@@ -2,7 +2,7 @@
 
 use super::{all_said, known, read, Entry, Known, Said, Sums, FILE};
 use crate::{config::Config, daemon::operator_key};
-use anyhow::{bail, Context as _};
+use anyhow::{bail, ensure, Context as _};
 use chrono::{DateTime, NaiveDate, Utc};
 use clap::Args;
 use leasehold_client::{keystore, units, Chain};
@@ -156,7 +156,8 @@ async fn check(folder: &Path, known: &BTreeMap<u64, Known>) -> anyhow::Result<Ch
 	let chain = Chain::connect(&config.node, None).await?;
 	let connection = chain.connection().await?;
 	let own = std::fs::read_to_string(folder.join("GENESIS")).unwrap_or_default();
-	if own.trim() != hex::encode(connection.genesis.0) {
+	// A folder that has not been run in belongs to no chain yet.
+	if !own.is_empty() && own.trim() != hex::encode(connection.genesis.0) {
 		bail!(
 			"the node at {} is of another chain than this folder",
 			config.node
@@ -164,12 +165,21 @@ async fn check(folder: &Path, known: &BTreeMap<u64, Known>) -> anyhow::Result<Ch
 	}
 	let finalized = connection.finalized().await?;
 	let provider = finalized.operated_by(&operator).await?;
-	let provider = provider.context("no provider is registered with this operator any more")?;
+	let Some(provider) = provider else {
+		ensure!(
+			known.is_empty(),
+			"no provider is registered with this operator any more"
+		);
+		return Ok(Checked::default());
+	};
 	Ok(compare(known, &all_said(&finalized, provider).await?))
 }
 
 impl Command {
 	pub async fn run(self, folder: &Path) -> anyhow::Result<()> {
+		if self.from.zip(self.to).is_some_and(|(from, to)| from > to) {
+			bail!("--from is after --to");
+		}
 		let (entries, _) = read(folder)?;
 		let within = |entry: &&Entry| {
 			let day = date(entry.time)
@@ -201,6 +211,8 @@ impl Command {
 			Output::Text => {
 				if entries.is_empty() {
 					println!("nothing has been paid yet");
+				} else if rows.is_empty() {
+					println!("nothing was paid in this time");
 				}
 				in_words(&rows, &total);
 			}
@@ -312,7 +324,7 @@ fn in_words(rows: &[Row], total: &Sums) {
 	);
 	for row in rows {
 		let leases = match row.leases.len() {
-			1 => list(&row.leases),
+			1 => format!("lease {}", list(&row.leases)),
 			n => format!("{n} leases"),
 		};
 		let blocks = format!("{}-{}", row.first_block, row.last_block);

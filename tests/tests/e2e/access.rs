@@ -182,6 +182,9 @@ fn wallets(devnet: &Devnet) {
 		assert_eq!(code, 2, "{said}");
 		let (said, code) = by(&second, &["grant", &lease, "--to", &second]);
 		assert_eq!(code, 2, "a file is never replaced: {said}");
+		// What the account itself must sign is not done by a grant.
+		let (said, code) = by(&first, &["close", &lease]);
+		assert_eq!(code, 2, "{said}");
 		// One extrinsic voids them all.
 		let (json, code) = devnet.json("//Tenant", &["revoke", &lease]).unwrap();
 		assert_eq!(code, 0, "{json}");

@@ -135,6 +135,47 @@ fn doctor(devnet: &Devnet) {
 		"unusable"
 	);
 
+	// A fresh folder: what the daemon would refuse is not written, and nothing is amiss before it has run.
+	let fresh = tempfile::tempdir().unwrap();
+	let at_fresh = |arguments: &[&str]| {
+		let mut command = Command::new(program("leasehold-provider").unwrap());
+		let command = command.arg("--dir").arg(fresh.path().join("new"));
+		command
+			.args(arguments)
+			.stdin(Stdio::null())
+			.output()
+			.unwrap()
+	};
+	let node = devnet.node();
+	for wrong in [
+		["--ports", "5-1"],
+		["--cpu-millis", "0"],
+		["--url", "http://x"],
+		["--price", "x"],
+	] {
+		let init = at_fresh(&[&["init", "--node", &node][..], &wrong].concat());
+		assert_eq!(init.status.code(), Some(1), "{init:?}");
+		assert!(
+			!fresh.path().join("new/provider.toml").exists(),
+			"{wrong:?}"
+		);
+	}
+	let init = at_fresh(&["init", "--node", &node, "--engine", "none"]);
+	assert!(init.status.success(), "{init:?}");
+	let report = last_json(&at_fresh(&look)).unwrap();
+	assert_eq!(
+		finding(&report, "gateway keys")["state"],
+		"unused",
+		"{report}"
+	);
+	assert_eq!(
+		finding(&report, "registration")["state"],
+		"unusable",
+		"{report}"
+	);
+	let earnings = at_fresh(&["earnings"]);
+	assert!(earnings.status.success(), "{earnings:?}");
+
 	let (report, code) = devnet.json("//Tenant", &["doctor"]).unwrap();
 	assert_eq!(code, 0, "{report}");
 	assert_eq!(finding(&report, "node")["ok"], true);

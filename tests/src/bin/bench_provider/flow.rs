@@ -8,7 +8,7 @@ use hyper_util::{
 	client::legacy::{connect::HttpConnector, Client},
 	rt::{TokioExecutor, TokioIo},
 };
-use leasehold_client::{keystore, Chain};
+use leasehold_client::{keystore, view::Provider, Chain, H256};
 use leasehold_tests::{
 	devnet::{resident, Devnet},
 	figures::{median, Figure},
@@ -319,15 +319,20 @@ fn flows(bench: &mut Bench, devnet: &Devnet, runtime: &Runtime) -> anyhow::Resul
 /// Readers who stop.
 const SLOW: usize = 200;
 
-/// Begins to read a log many times over, and stops: the bytes that each has read.
-async fn stalled(devnet: &Devnet, lease: u64) -> anyhow::Result<Vec<(u64, reqwest::Response)>> {
+/// The chain's genesis, and the provider as the chain has it.
+async fn provider(devnet: &Devnet) -> anyhow::Result<(H256, Provider)> {
 	let chain = Chain::connect(&devnet.node(), None).await?;
 	let connection = chain.connection().await?;
 	let provider = connection.best().await?.provider(0).await?;
-	let provider = provider.context("no provider")?;
+	Ok((connection.genesis, provider.context("no provider")?))
+}
+
+/// Begins to read a log many times over, and stops: the bytes that each has read.
+async fn stalled(devnet: &Devnet, lease: u64) -> anyhow::Result<Vec<(u64, reqwest::Response)>> {
+	let (genesis, provider) = provider(devnet).await?;
 	let client = gateway::client(&provider.tls_keys)?;
 	let pair = keystore::from_uri("//Tenant")?;
-	let gateway = Gateway::open(&provider, client, connection.genesis, &pair, (lease, 0))?;
+	let gateway = Gateway::open(&provider, client, genesis, &pair, (lease, 0))?;
 	let path = format!("/v1/leases/{lease}/logs?from=0&follow=false");
 	let mut all = Vec::new();
 	for _ in 0..SLOW {
@@ -342,14 +347,11 @@ async fn stalled(devnet: &Devnet, lease: u64) -> anyhow::Result<Vec<(u64, reqwes
 
 /// Reads a whole log: its bytes, and how long that took. Each record must be there.
 async fn log(devnet: &Devnet, lease: u64) -> anyhow::Result<(u64, f64)> {
-	let chain = Chain::connect(&devnet.node(), None).await?;
-	let connection = chain.connection().await?;
-	let provider = connection.best().await?.provider(0).await?;
-	let provider = provider.context("no provider")?;
+	let (genesis, provider) = provider(devnet).await?;
 	let client = gateway::client(&provider.tls_keys)?;
 	let pair = keystore::from_uri("//Tenant")?;
 	let place = (lease, 0);
-	let gateway = Gateway::open(&provider, client, connection.genesis, &pair, place)?;
+	let gateway = Gateway::open(&provider, client, genesis, &pair, place)?;
 	let path = format!("/v1/leases/{lease}/logs?from=0&follow=false");
 	let proof = gateway.sign("GET", &path, EMPTY)?;
 	let begun = Instant::now();
