@@ -230,7 +230,7 @@ fn reach(devnet: &Devnet) {
 		"grep CapEff /proc/self/status
 wget -q -O - http://web:8080/page
 for at in $(ip route | grep default | cut -d' ' -f3):{0} 169.254.169.254:80; do
-nc -w 2 ${{at%:*}} ${{at#*:}} < /dev/null && echo through to $at; done
+nc -w 2 ${{at%:*}} ${{at#*:}} < /dev/null 2> /dev/null && echo through to $at; done
 ip -o addr | grep inet6 && echo IPv6
 echo looked; sleep 1000",
 		here.local_addr().unwrap().port()
