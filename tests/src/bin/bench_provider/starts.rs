@@ -53,12 +53,12 @@ fn first_line(devnet: &Devnet, best: impl Fn() -> anyhow::Result<u32>) -> anyhow
 	let deploy = ["deploy", text(&path)?, "--instant", "--yes", "--wait"];
 	let before = best()?;
 	let mut command = devnet.tenant(&deploy)?;
-	let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+	let child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn();
 	let mut child = Owned(child?);
 	let (mut said, mut byte) = (Vec::new(), [0]);
-	let stderr = child.0.stderr.as_mut().context("no output")?;
-	while !said.ends_with(b"here it is\n") && !said.ends_with(br#"here it is\n""#) {
-		let read = stderr.read(&mut byte)?;
+	let stdout = child.0.stdout.as_mut().context("no output")?;
+	while !said.ends_with(b"here it is\n") {
+		let read = stdout.read(&mut byte)?;
 		anyhow::ensure!(read > 0, "no line: {}", String::from_utf8_lossy(&said));
 		said.extend(byte);
 	}
