@@ -6,7 +6,7 @@ use crate::{
 	output::Failure,
 	Context,
 };
-use leasehold_client::{units, Chain};
+use leasehold_client::{units, Standing};
 use serde::Serialize;
 use serde_json::json;
 use std::{path::Path, time::Duration};
@@ -129,32 +129,19 @@ async fn chain(
 	account: Option<leasehold_client::AccountId32>,
 	found: &mut Findings,
 ) -> Result<(), Failure> {
-	let asked = async {
-		let chain = Chain::connect(&context.node, None).await?;
-		let connection = chain.connection().await?;
-		let heads = connection.heads().await?;
-		let health = connection.rpc.system_health().await?;
-		let best = connection.best().await?;
-		let time = best.time().await? / 1_000;
-		Ok::<_, leasehold_client::ChainError>((connection, heads, health, best, time))
-	};
 	let late = |_| {
 		let what = format!("the node at {} gives no answer", context.node);
 		Failure::new(6, what, "Start it, or name another: --node.")
 	};
-	let (connection, heads, health, best, time) =
-		timeout(PATIENCE, asked).await.map_err(late)??;
-	let says = format!(
-		"{}: best {}, finalized {}, {}, chain {:?}",
-		context.node,
-		heads.best.0,
-		heads.finalized.0,
-		units::count(health.peers, "peer"),
-		connection.genesis,
-	);
+	let stands = timeout(PATIENCE, Standing::of(&context.node))
+		.await
+		.map_err(late)??;
+	let genesis = stands.connection.genesis;
+	let says = format!("{}: {}, chain {genesis:?}", context.node, stands.in_words());
+	let best = &stands.best;
 	let behind = "It is not in step yet: wait, or name another: --node.";
-	found.add("node", says, if health.is_syncing { behind } else { "" });
-	let away = now().abs_diff(time);
+	found.add("node", says, if stands.heads.syncing { behind } else { "" });
+	let away = now().abs_diff(stands.time);
 	let mend = match away > SKEW {
 		true => "Either this clock is wrong (`timedatectl` tells), and grants are refused, or the chain stands.",
 		false => "",

@@ -1,6 +1,6 @@
 //! Connecting to a node, and connecting again.
 
-use crate::{error::ChainError, view::View, Config};
+use crate::{error::ChainError, units, view::View, Config};
 use std::{sync::Arc, time::Duration};
 use subxt::{
 	backend::LegacyBackend,
@@ -120,6 +120,39 @@ impl Connection {
 			finalized: (finalized_number, finalized),
 			syncing: health.is_syncing,
 		})
+	}
+}
+
+/// How a node stands, for who looks whether it can be used.
+pub struct Standing {
+	pub connection: Connection,
+	pub heads: Heads,
+	pub peers: usize,
+	pub best: View,
+	/// Unix seconds of the best block.
+	pub time: u64,
+}
+
+impl Standing {
+	/// Asks the node at an address.
+	pub async fn of(url: &str) -> Result<Self, ChainError> {
+		let connection = Chain::connect(url, None).await?.connection().await?;
+		let heads = connection.heads().await?;
+		let best = View::from(connection.at(heads.best.1).await?);
+		Ok(Self {
+			time: best.time().await? / 1_000,
+			peers: connection.rpc.system_health().await?.peers,
+			heads,
+			best,
+			connection,
+		})
+	}
+
+	/// Its blocks and peers, in words.
+	pub fn in_words(&self) -> String {
+		let (best, finalized) = (self.heads.best.0, self.heads.finalized.0);
+		let peers = units::count(self.peers, "peer");
+		format!("best {best}, finalized {finalized}, {peers}")
 	}
 }
 

@@ -20,7 +20,7 @@ pub mod units;
 pub mod view;
 
 pub use call::{Call, OrderRequest, ProviderRequest, Selection};
-pub use chain::{Chain, Connection, Heads};
+pub use chain::{Chain, Connection, Heads, Standing};
 pub use error::ChainError;
 pub use leasehold_primitives::{
 	self as primitives, Attribute, CloseReason, FailureCode, Fault, PriceSheet, Requirement,

@@ -3,7 +3,11 @@
 //! the gateway's own port.
 
 use crate::{
-	config::Acme, daemon::Shared, identity::Identity, reconcile::unix_now, store::write_whole,
+	config::Acme,
+	daemon::Shared,
+	identity::Identity,
+	reconcile::unix_now,
+	store::{write_secret, write_whole},
 };
 use anyhow::{bail, Context as _};
 use http_body_util::BodyExt as _;
@@ -12,7 +16,6 @@ use instant_acme::{
 	Account, AccountCredentials, AuthorizationStatus, BodyWrapper, BytesResponse, ChallengeType,
 	Error, HttpClient, Identifier, NewAccount, NewOrder, OrderStatus, RetryPolicy,
 };
-use leasehold_client::keystore;
 use serde::{Deserialize, Serialize};
 use std::{
 	future::Future,
@@ -140,14 +143,6 @@ async fn account(keys: &Path, config: &Acme) -> anyhow::Result<Account> {
 	};
 	write_secret(&path, &serde_json::to_vec(&kept)?)?;
 	Ok(account)
-}
-
-/// Writes a file that nobody else may read, in place of another.
-fn write_secret(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-	let part = path.with_extension("part");
-	let _ = std::fs::remove_file(&part);
-	keystore::write_secret_file(&part, bytes)?;
-	std::fs::rename(&part, path).with_context(|| path.display().to_string())
 }
 
 /// Takes the answer to the server's question away again.

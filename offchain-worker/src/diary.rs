@@ -1,12 +1,12 @@
 //! What happened to a lease's workload on this machine, in words, for its tenant: `diary.jsonl` in the lease's folder, a
 //! line each, of which the newest are kept.
 
+use crate::log;
 use serde::{Deserialize, Serialize};
 use std::{
 	fs::File,
 	io::{Read as _, Seek as _, SeekFrom, Write as _},
 	path::{Path, PathBuf},
-	time::{SystemTime, UNIX_EPOCH},
 };
 
 /// Bytes of the file before it takes the place of the one before it.
@@ -34,9 +34,8 @@ fn place(lease: &Path, former: bool) -> PathBuf {
 }
 
 fn write(lease: &Path, text: &str) -> std::io::Result<()> {
-	let now = SystemTime::now().duration_since(UNIX_EPOCH);
 	let note = Note {
-		time: u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX),
+		time: log::now(),
 		text: text.chars().take(LONGEST).collect(),
 	};
 	let mut line = serde_json::to_vec(&note)?;

@@ -12,7 +12,7 @@ use crate::{
 };
 use anyhow::{bail, Context as _};
 use clap::Args;
-use leasehold_client::{keystore, tls, units, view::View, AccountId32, Chain, H256};
+use leasehold_client::{keystore, tls, units, view::View, AccountId32, Standing, H256};
 use leasehold_manifest::{FileEntry, Kind, Program, Service, Unit};
 use serde::Serialize;
 use serde_json::{json, Value};
@@ -248,19 +248,10 @@ fn said_by_daemon(status: &Value, found: &mut Findings) {
 
 /// The chain as of its best block, if it can be asked.
 async fn chain(config: &Config, genesis: Option<&str>, found: &mut Findings) -> Option<View> {
-	let asked = async {
-		let chain = Chain::connect(&config.node, None).await?;
-		let connection = chain.connection().await?;
-		let heads = connection.heads().await?;
-		let best = connection.best().await?;
-		let time = best.time().await? / 1_000;
-		let health = connection.rpc.system_health().await?;
-		Ok::<_, leasehold_client::ChainError>((connection.genesis, heads, best, time, health))
-	};
 	let node = &config.node;
 	let mend = "Start the node, or correct `node` in provider.toml.";
-	let (ours, heads, best, time, health) = match timeout(PATIENCE, asked).await {
-		Ok(Ok(said)) => said,
+	let stands = match timeout(PATIENCE, Standing::of(node)).await {
+		Ok(Ok(stands)) => stands,
 		Ok(Err(error)) => {
 			found.bad("chain", format!("{node}: {error}"), mend);
 			return None;
@@ -270,18 +261,14 @@ async fn chain(config: &Config, genesis: Option<&str>, found: &mut Findings) -> 
 			return None;
 		}
 	};
+	let (heads, ours, time) = (stands.heads, stands.connection.genesis, stands.time);
 	let lag = heads.best.0.saturating_sub(heads.finalized.0);
-	let says = format!(
-		"{node}: best {}, finalized {}, {}",
-		heads.best.0,
-		heads.finalized.0,
-		units::count(health.peers, "peer")
-	);
+	let says = format!("{node}: {}", stands.in_words());
 	if genesis.is_some_and(|text| text.trim() != hex::encode(ours.0)) {
 		let mend = "Name a node of the chain that this folder belongs to.";
 		found.bad("chain", format!("{says}; it is another chain"), mend);
 		return None;
-	} else if health.is_syncing || lag > LAG {
+	} else if heads.syncing || lag > LAG {
 		let mend =
 			"Wait until the node is in step; without finality nothing is wiped and nobody is paid.";
 		found.warn("chain", format!("{says}; it is behind"), mend);
@@ -304,7 +291,7 @@ async fn chain(config: &Config, genesis: Option<&str>, found: &mut Findings) -> 
 		}
 		_ => found.ok("clock", away),
 	}
-	Some(best)
+	Some(stands.best)
 }
 
 async fn registration(

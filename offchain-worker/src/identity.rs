@@ -3,7 +3,11 @@
 //! `keys/gateway.pem` is the TLS key, `keys/gateway.chain.pem` a certificate for it, `keys/gateway.next.pem` the one that takes its place during a rotation,
 //! `keys/sealing.key` the X25519 key. What is missing is drawn anew; `register` and `update` put it on chain.
 
-use crate::{config::Gateway, reconcile::unix_now, store::write_whole};
+use crate::{
+	config::Gateway,
+	reconcile::unix_now,
+	store::{sync, write_secret, write_whole},
+};
 use anyhow::{ensure, Context as _};
 use leasehold_client::{
 	keystore,
@@ -128,25 +132,9 @@ fn read_or_draw(
 		Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
 		read => return read.with_context(named),
 	}
-	let part = path.with_extension("part");
-	match std::fs::remove_file(&part) {
-		Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-			return Err(error).with_context(named)
-		}
-		_ => {}
-	}
 	tracing::info!(path = %path.display(), "a new key is drawn");
-	keystore::write_secret_file(&part, &draw()?)?;
-	let folder = path.parent().unwrap_or(path);
-	std::fs::rename(&part, path)
-		.and_then(|()| sync(folder))
-		.with_context(named)?;
+	write_secret(path, &draw()?)?;
 	std::fs::read(path).with_context(named)
-}
-
-/// Has a folder's names outlive a power cut.
-fn sync(folder: &Path) -> std::io::Result<()> {
-	std::fs::File::open(folder)?.sync_all()
 }
 
 fn draw_pair() -> anyhow::Result<Vec<u8>> {
@@ -163,6 +151,11 @@ fn pair(path: &Path) -> anyhow::Result<Option<KeyPair>> {
 	};
 	let why = || format!("{}: damaged; remove it to have another drawn", named());
 	KeyPair::from_pem(&text).map(Some).with_context(why)
+}
+
+/// The key pair that is served, of a folder of keys.
+fn current(keys: &Path) -> anyhow::Result<KeyPair> {
+	pair(&keys.join(CURRENT))?.context("the TLS key has gone")
 }
 
 fn hash(pair: &KeyPair) -> [u8; 32] {
@@ -197,7 +190,7 @@ impl Identity {
 			format!("{}: it is not 32 bytes long", keys.join(SEALING).display())
 		})?;
 		read_or_draw(&keys.join(CURRENT), draw_pair)?;
-		let pair = pair(&keys.join(CURRENT))?.context("the TLS key has gone")?;
+		let pair = current(&keys)?;
 		let acme = config.acme.is_some();
 		let chain = std::fs::read(keys.join(CHAIN)).ok().filter(|_| acme);
 		let served = chain.map(|chain| Served::with(&pair, &host, &chain));
@@ -291,7 +284,7 @@ impl Identity {
 
 	/// The host, what is asked of who signs certificates, and the hash of the key that it is for.
 	pub fn request(&self) -> anyhow::Result<(String, Vec<u8>, [u8; 32])> {
-		let pair = pair(&self.keys.join(CURRENT))?.context("the TLS key has gone")?;
+		let pair = current(&self.keys)?;
 		let mut asked = CertificateParams::new(vec![self.host.clone()])?;
 		// A name in it would be one more that the server is asked for.
 		asked.distinguished_name = DistinguishedName::new();
@@ -301,7 +294,7 @@ impl Identity {
 
 	/// Shows a certificate from now on, and keeps it.
 	pub fn certify(&self, chain: &str, key: [u8; 32]) -> anyhow::Result<()> {
-		let pair = pair(&self.keys.join(CURRENT))?.context("the TLS key has gone")?;
+		let pair = current(&self.keys)?;
 		ensure!(hash(&pair) == key, "the TLS key has changed meanwhile");
 		let served = Served::with(&pair, &self.host, chain.as_bytes())?;
 		let path = self.keys.join(CHAIN);

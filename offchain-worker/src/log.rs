@@ -239,7 +239,7 @@ pub struct LogWriter {
 }
 
 /// Now, in Unix milliseconds.
-fn now() -> u64 {
+pub fn now() -> u64 {
 	let now = SystemTime::now().duration_since(UNIX_EPOCH);
 	u64::try_from(now.unwrap_or_default().as_millis()).unwrap_or(u64::MAX)
 }

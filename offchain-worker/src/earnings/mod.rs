@@ -380,14 +380,12 @@ impl Journal {
 		let mut energy = Vec::new();
 		for (lease, said) in all {
 			let had = self.known.get(&lease).cloned().unwrap_or_default();
-			let news = said.sums.beyond(had.sums).has_moved() || said.closed.is_some();
-			if had.closed || !news {
-				continue;
-			}
 			let joules = joules(shared, lease);
 			let more = joules.saturating_sub(self.energy.get(&lease).copied().unwrap_or(0));
-			energy.push((lease, joules));
-			entries.extend(entry(said, &had, more, at));
+			if let Some(entry) = entry(said, &had, more, at) {
+				energy.push((lease, joules));
+				entries.push(entry);
+			}
 		}
 		if !entries.is_empty() {
 			self.write(&entries)?;

@@ -4,6 +4,7 @@
 //! the part of it that it had of all time that the machine computed. Elsewhere each second of a core counts for as many
 //! watts as the operator has named.
 
+use super::process::{micros, number};
 use std::{
 	collections::BTreeMap,
 	path::{Path, PathBuf},
@@ -24,10 +25,6 @@ pub struct Energy {
 	/// Microseconds that the machine had computed.
 	busy: u64,
 	milliwatts_per_core: u64,
-}
-
-fn number(path: &Path) -> Option<u64> {
-	std::fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
 /// The packages whose counters may be read.
@@ -65,11 +62,7 @@ fn busy(text: &str) -> u64 {
 	let ticks = [0, 1, 2, 5, 6, 7].iter().fold(0u64, |sum, n| {
 		sum.saturating_add(fields.get(*n).copied().unwrap_or(0))
 	});
-	let hertz = rustix::param::clock_ticks_per_second().max(1);
-	ticks
-		.saturating_mul(1_000_000)
-		.checked_div(hertz)
-		.unwrap_or(0)
+	micros(ticks)
 }
 
 fn busy_now() -> u64 {

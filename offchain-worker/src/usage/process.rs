@@ -61,8 +61,16 @@ fn value(text: &str, key: &str) -> Option<u64> {
 	})
 }
 
-fn number(path: &Path) -> Option<u64> {
+/// A file that is a number.
+pub fn number(path: &Path) -> Option<u64> {
 	std::fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// The kernel's ticks in microseconds.
+pub fn micros(ticks: u64) -> u64 {
+	let hertz = rustix::param::clock_ticks_per_second().max(1);
+	let micros = ticks.saturating_mul(1_000_000).checked_div(hertz);
+	micros.unwrap_or(0)
 }
 
 /// Where a process is among the control groups, of one version or the other.
@@ -161,8 +169,7 @@ impl Process {
 
 	/// Seconds since it began.
 	pub fn age(&self) -> u64 {
-		let hertz = rustix::param::clock_ticks_per_second().max(1);
-		uptime().saturating_sub(self.begun.checked_div(hertz).unwrap_or(0))
+		uptime().saturating_sub(micros(self.begun) / 1_000_000)
 	}
 
 	/// What it has used up to now.
@@ -178,10 +185,8 @@ impl Process {
 			Some(group) => group.cpu_micros().zip(group.memory_bytes()),
 			None => {
 				let ticks = field(11).saturating_add(field(12));
-				let hertz = rustix::param::clock_ticks_per_second().max(1);
-				let micros = ticks.saturating_mul(1_000_000).checked_div(hertz);
 				let page = u64::try_from(rustix::param::page_size()).unwrap_or(4_096);
-				micros.map(|micros| (micros, field(21).saturating_mul(page)))
+				Some((micros(ticks), field(21).saturating_mul(page)))
 			}
 		};
 		let Some((cpu_micros, memory_bytes)) = used else {
