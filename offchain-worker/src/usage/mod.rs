@@ -3,7 +3,7 @@
 mod energy;
 mod process;
 
-pub use process::Process;
+pub use process::{value, Process};
 
 use crate::{daemon::Shared, reconcile::unix_now, store::write_whole};
 use energy::Energy;

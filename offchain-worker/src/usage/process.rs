@@ -53,7 +53,7 @@ fn stat(folder: &Path) -> Option<Vec<u64>> {
 }
 
 /// A number behind a word at the begin of a line.
-fn value(text: &str, key: &str) -> Option<u64> {
+pub fn value(text: &str, key: &str) -> Option<u64> {
 	let mut lines = text.lines();
 	lines.find_map(|line| {
 		let (name, value) = line.split_once(' ')?;

@@ -54,6 +54,10 @@ const FAULTS: &[Case] = &[
 	("an_end_that_the_engine_does_not_tell_is_seen", untold),
 	("a_container_that_was_removed_is_run_anew", removed),
 	("a_closed_lease_leaves_no_container", stopped),
+	(
+		"what_is_killed_for_another_reason_has_not_lacked_memory",
+		killed,
+	),
 	("a_container_gets_the_gpu_that_was_leased", gpu),
 ];
 
@@ -410,6 +414,12 @@ fn removed(devnet: &Devnet) {
 	let record = closed(devnet, lease, 60);
 	assert_eq!(record["close_reason"], "Completed", "{record}");
 	assert_eq!(status(devnet, lease)["workload"]["attempts"], 2);
+}
+
+fn killed(devnet: &Devnet) {
+	let (json, code) = job("sh -c 'kill -9 $$'; exit $?").run(devnet);
+	assert_eq!(code, 7, "{json}");
+	assert_eq!(json["exit_code"], 137, "{json}");
 }
 
 fn stopped(devnet: &Devnet) {

@@ -182,7 +182,11 @@ pub fn show_logs(devnet: &Devnet) {
 		};
 		let lines: Vec<_> = text.lines().collect();
 		println!("--- {}", log.display());
-		for line in lines.iter().skip(lines.len().saturating_sub(60)) {
+		// What went wrong may have gone wrong long before the end.
+		let (before, last) = lines.split_at(lines.len().saturating_sub(60));
+		let bad = |line: &&&str| line.contains(" WARN ") || line.contains(" ERROR ");
+		let bad: Vec<_> = before.iter().filter(bad).collect();
+		for line in bad.into_iter().rev().take(60).rev().chain(last) {
 			println!("{line}");
 		}
 	}

@@ -17,11 +17,14 @@ use super::{
 	spec::Labels,
 	Common,
 };
-use crate::executor::{
-	folders::{self, SHRINK},
-	health::STEADY,
-	measure::{measure, MAX_FILES},
-	other, uptime, Attempt, End, ExecutorError,
+use crate::{
+	executor::{
+		folders::{self, SHRINK},
+		health::STEADY,
+		measure::{measure, MAX_FILES},
+		other, uptime, Attempt, End, ExecutorError,
+	},
+	usage::value,
 };
 use futures::StreamExt as _;
 use leasehold_manifest::Health;
@@ -71,12 +74,19 @@ pub struct Attendant<'a> {
 	pub born: Instant,
 	/// When its output could last not be followed any further.
 	pub followed: Instant,
+	/// How often the kernel had killed something for want of memory, at the last look but one and at the last.
+	oom_kills: [Option<u64>; 2],
 }
 
 /// What tells one boot of the machine from another.
 fn boot() -> String {
 	let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id");
 	id.unwrap_or_default().trim().to_owned()
+}
+
+/// How often the kernel has killed something on this machine for want of memory.
+fn oom_kills() -> Option<u64> {
+	value(&std::fs::read_to_string("/proc/vmstat").ok()?, "oom_kill")
 }
 
 /// Ends when this process has; never, if it cannot be watched: looks find its end then.
@@ -105,6 +115,7 @@ impl<'a> Attendant<'a> {
 			tries: 0,
 			born: Instant::now(),
 			followed: Instant::now(),
+			oom_kills: [None; 2],
 		}
 	}
 }
@@ -182,6 +193,7 @@ impl Attendant<'_> {
 	/// Starts what was made. It is noted first: an attempt never runs twice.
 	async fn start(&mut self) -> Result<Step, ExecutorError> {
 		note(&self.attempt, "started", &boot())?;
+		self.oom_kills = [oom_kills(); 2];
 		match self.common.engine.start(&self.name).await? {
 			Ok(()) => {
 				self.tries = 0;
@@ -247,6 +259,8 @@ impl Attendant<'_> {
 				() = self.life.stop.cancelled() => return Ok(Step::Again),
 				_ = look.tick() => {
 					looks = looks.wrapping_add(1);
+					let [_, last] = self.oom_kills;
+					self.oom_kills = [last, oom_kills()];
 					let fresh = uptime().saturating_sub(since) < SHRINK.as_secs();
 					let had = if fresh { begin.clone() } else { Vec::new() };
 					if self.has_ended(state.pid).await? {
@@ -387,12 +401,18 @@ impl Attendant<'_> {
 		Ok(match state.exit_code {
 			0 => End::Exited { code: 0 },
 			_ if state.out_of_memory => End::MemoryLimit,
-			// Not every engine tells why something was killed.
-			KILLED => End::MemoryLimit,
+			KILLED if self.may_have_lacked_memory() => End::MemoryLimit,
 			code => End::Exited {
 				code: i32::try_from(code).unwrap_or(-1),
 			},
 		})
+	}
+
+	/// Whether what was killed may have been killed for its memory, which not every engine tells: the kernel has killed
+	/// something for that lately, or nobody looked.
+	fn may_have_lacked_memory(&self) -> bool {
+		let [before, _] = self.oom_kills;
+		!matches!((before, oom_kills()), (Some(before), Some(now)) if before == now)
 	}
 
 	/// Ends what may still run, removes the container and what was pulled for it, and writes down how it ended.

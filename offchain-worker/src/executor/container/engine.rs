@@ -240,14 +240,21 @@ impl Engine {
 		Ok(found.size_rw.and_then(|n| n.try_into().ok()).unwrap_or(0))
 	}
 
-	/// All containers of a provider.
-	pub async fn ours(&self, genesis: H256, provider: u32) -> Result<Vec<Ours>, ExecutorError> {
+	/// All containers of a provider, or of one of its leases. The engine tells of a container once it has done with it
+	/// what it does: who asks for one lease does not wait for the others.
+	pub async fn ours(
+		&self,
+		genesis: H256,
+		provider: u32,
+		lease: Option<u64>,
+	) -> Result<Vec<Ours>, ExecutorError> {
 		let options = ListContainersOptions {
 			all: true,
-			filters: Some(filter(genesis, provider)),
+			filters: Some(filter(genesis, provider, lease)),
 			..Default::default()
 		};
-		let client = self.client(GLANCE).await?;
+		let patience = if lease.is_some() { PATIENCE } else { GLANCE };
+		let client = self.client(patience).await?;
 		let found = client.list_containers(Some(options)).await;
 		let found = found.map_err(failed("listing containers"))?;
 		let found = found.into_iter().filter_map(|one| {
@@ -458,11 +465,13 @@ impl Engine {
 }
 
 /// What is ours.
-fn filter(genesis: H256, provider: u32) -> HashMap<String, Vec<String>> {
-	let labels = vec![
+fn filter(genesis: H256, provider: u32, lease: Option<u64>) -> HashMap<String, Vec<String>> {
+	let labels = [
 		format!("{GENESIS}={}", hex::encode(genesis.0)),
 		format!("{PROVIDER}={provider}"),
 	];
+	let lease = lease.map(|lease| format!("{LEASE}={lease}"));
+	let labels = labels.into_iter().chain(lease).collect();
 	HashMap::from([("label".to_owned(), labels)])
 }
 

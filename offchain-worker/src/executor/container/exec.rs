@@ -139,10 +139,12 @@ impl Container {
 		start: &Start,
 	) -> Result<Result<Inside, String>, ExecutorError> {
 		const AWAY: &str = "it does not run at present";
-		let ours = self.common.engine.ours(self.genesis, self.provider).await?;
+		let engine = &self.common.engine;
+		let ours = engine
+			.ours(self.genesis, self.provider, Some(lease))
+			.await?;
 		let mut ours = ours.into_iter();
-		let Some(found) = ours.find(|one| one.lease == lease && one.member == member && one.runs)
-		else {
+		let Some(found) = ours.find(|one| one.member == member && one.runs) else {
 			return Ok(Err(AWAY.into()));
 		};
 		let terminal = start.terminal.as_ref();
@@ -156,7 +158,7 @@ impl Container {
 			env: terminal.map(|terminal| vec![format!("TERM={}", terminal.name)]),
 			..Default::default()
 		};
-		let client = self.common.engine.client(PATIENCE).await?;
+		let client = engine.client(PATIENCE).await?;
 		let first = client.inspect_container(&found.name, None).await;
 		let first = first.ok().and_then(|found| found.state?.pid);
 		let first = first.and_then(|pid| i32::try_from(pid).ok());

@@ -26,11 +26,11 @@ impl Attendant<'_> {
 		let engine = &self.common.engine;
 		let (job, lease) = (self.attempt.is_job(), self.attempt.lease);
 		let ours = engine
-			.ours(self.labels.genesis, self.labels.provider)
+			.ours(self.labels.genesis, self.labels.provider, Some(lease))
 			.await?;
 		let earlier = ours
 			.iter()
-			.filter(|one| one.lease == lease && one.name != self.name)
+			.filter(|one| one.name != self.name)
 			.filter(|one| job || one.member == self.labels.member());
 		for one in earlier {
 			engine.remove(&one.name).await?;

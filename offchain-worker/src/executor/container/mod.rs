@@ -134,7 +134,8 @@ impl Container {
 
 	/// Leases of which the engine has containers or networks.
 	pub async fn leases(&self) -> Result<BTreeSet<u64>, ExecutorError> {
-		let containers = self.common.engine.ours(self.genesis, self.provider).await?;
+		let engine = &self.common.engine;
+		let containers = engine.ours(self.genesis, self.provider, None).await?;
 		let all = containers.into_iter().map(|one| one.lease);
 		let networks = self.our_networks().await?.into_iter();
 		Ok(all.chain(networks.map(|(of, _)| of)).collect())
@@ -142,8 +143,11 @@ impl Container {
 
 	/// Whether a container of a lease runs.
 	pub async fn runs(&self, lease: u64) -> Result<bool, ExecutorError> {
-		let all = self.common.engine.ours(self.genesis, self.provider).await?;
-		Ok(all.iter().any(|one| one.lease == lease && one.runs))
+		let engine = &self.common.engine;
+		let all = engine
+			.ours(self.genesis, self.provider, Some(lease))
+			.await?;
+		Ok(all.iter().any(|one| one.runs))
 	}
 
 	/// Removes the images that were brought for replicas with these folders, but for those that a replica in the
@@ -190,10 +194,11 @@ impl Container {
 	/// Removes all that the engine has of a lease.
 	pub async fn remove(&self, lease: u64) -> Result<(), ExecutorError> {
 		let engine = &self.common.engine;
-		for one in engine.ours(self.genesis, self.provider).await? {
-			if one.lease == lease {
-				engine.remove(&one.name).await?;
-			}
+		for one in engine
+			.ours(self.genesis, self.provider, Some(lease))
+			.await?
+		{
+			engine.remove(&one.name).await?;
 		}
 		for (of, name) in self.our_networks().await? {
 			if of == lease {
