@@ -14,6 +14,8 @@ use std::{
 };
 use tokio::process::{Child, Command};
 
+/// How long providers may take to make their offers.
+const OFFERED: Duration = Duration::from_secs(10);
 /// How long a part may take to come up.
 const UP: Duration = Duration::from_secs(60);
 /// How long a part may take to end by itself.
@@ -256,6 +258,23 @@ impl Devnet {
 				"operator": operator_of(n)?.to_string(), "gateway": format!("https://127.0.0.1:{port}"),
 				"domain": domain(n), "pid": pid,
 			}));
+		}
+		context.out.waiting("waiting for the offers");
+		let begun = tokio::time::Instant::now();
+		for n in 0..self.providers {
+			// One whose containers cannot run yet makes its offer later.
+			while begun.elapsed() < OFFERED
+				&& chain
+					.connection()
+					.await?
+					.best()
+					.await?
+					.offer(n)
+					.await?
+					.is_none()
+			{
+				tokio::time::sleep(Duration::from_millis(200)).await;
+			}
 		}
 		Ok(json!({
 			"node": node, "rpc_port": rpc, "folder": folder, "before_block": before,

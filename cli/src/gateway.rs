@@ -1,8 +1,10 @@
 //! Talking to a provider's gateway.
 
 mod door;
+mod volumes;
 
 pub use door::answers;
+pub use volumes::Place as VolumePlace;
 
 use crate::{output::Failure, Context};
 use door::{away, reason, Door, PATIENCE};
@@ -15,16 +17,23 @@ use leasehold_client::{
 	AccountId32, Chain, Keypair, H256,
 };
 use leasehold_manifest::{files::is_safe_path, result::Output, FileEntry};
-use reqwest::{header::HeaderMap, Method, Response, StatusCode};
+use reqwest::{
+	header::{self, HeaderMap},
+	Method, Response, StatusCode,
+};
 use serde::Serialize;
 use serde_json::{json, Value};
 use sha2::{Digest as _, Sha256};
 use std::{
-	path::Path,
+	io::SeekFrom,
+	path::{Path, PathBuf},
 	sync::{Arc, PoisonError, RwLock},
 	time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tokio::{io::AsyncWriteExt as _, net::TcpStream};
+use tokio::{
+	io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _},
+	net::TcpStream,
+};
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::{
 	client_async_with_config,
@@ -57,7 +66,19 @@ pub enum From {
 #[serde(untagged)]
 pub enum Address {
 	/// By its host name.
-	Url { service: String, url: String },
+	Url {
+		service: String,
+		url: String,
+		/// Why browsers are not content with it.
+		#[serde(skip_serializing_if = "Option::is_none")]
+		no_certificate: Option<String>,
+	},
+	/// By a name of the tenant's own, once its owner says so.
+	Waiting {
+		service: String,
+		host: String,
+		why_not: String,
+	},
 	/// By a port of the provider.
 	Port {
 		service: String,
@@ -71,7 +92,22 @@ pub enum Address {
 impl std::fmt::Display for Address {
 	fn fmt(&self, f: &mut std::fmt::Formatter) -> std::fmt::Result {
 		match self {
-			Self::Url { service, url } => write!(f, "{service} is {url}"),
+			Self::Url {
+				service,
+				url,
+				no_certificate,
+			} => {
+				write!(f, "{service} is {url}")?;
+				match no_certificate {
+					Some(why) => write!(f, " (browsers are shown no certificate for it: {why})"),
+					None => Ok(()),
+				}
+			}
+			Self::Waiting {
+				service,
+				host,
+				why_not,
+			} => write!(f, "{service} is not https://{host}/ yet: {why_not}"),
 			Self::Port {
 				service,
 				port,
@@ -140,6 +176,12 @@ fn without_controls(value: &mut Value) {
 		Value::Object(all) => all.values_mut().for_each(without_controls),
 		_ => {}
 	}
+}
+
+/// Where what has come of a file so far is kept beside it.
+pub fn part_of(path: &Path, sha256: &str) -> PathBuf {
+	let start = sha256.get(..16).unwrap_or(sha256);
+	path.with_file_name(format!(".{start}.leasehold-part"))
 }
 
 /// Unix seconds.
@@ -449,12 +491,17 @@ impl Gateway {
 		Ok(outputs)
 	}
 
-	/// Fetches one result; it must be the one that was announced.
+	/// Fetches one result, or the rest of it; it must be the one that was announced.
 	pub async fn fetch(&self, output: &Output, to: &Path) -> Result<(), Failure> {
 		let path = self.path(&format!("files/out/{}", output.path));
-		let answer = self
-			.request(Method::GET, &path, EMPTY, HeaderMap::new(), None)
-			.await?;
+		let part = part_of(to, &hex::encode(output.sha256));
+		let had = tokio::fs::metadata(&part).await;
+		let had = had.map_or(0, |meta| meta.len()).min(output.size);
+		let mut more = HeaderMap::new();
+		if let Ok(range) = format!("bytes={had}-").parse() {
+			more.insert(header::RANGE, range);
+		}
+		let answer = self.request(Method::GET, &path, EMPTY, more, None).await?;
 		let broken = |error: std::io::Error| {
 			Failure::new(
 				1,
@@ -465,25 +512,34 @@ impl Gateway {
 		if let Some(folder) = to.parent() {
 			tokio::fs::create_dir_all(folder).await.map_err(broken)?;
 		}
-		let mark = hex::encode(&leasehold_client::keystore::random_seed()?[..8]);
-		let part = to.with_file_name(format!(".{mark}.leasehold-part"));
-		let received = self.receive(answer, output, &part, broken).await;
-		if received.is_err() {
-			let _ = tokio::fs::remove_file(&part).await;
-		}
-		received?;
+		let had = match answer.status() {
+			StatusCode::PARTIAL_CONTENT => had,
+			_ => 0,
+		};
+		self.receive(answer, (output, had), &part, broken).await?;
 		tokio::fs::rename(&part, to).await.map_err(broken)
 	}
 
 	async fn receive(
 		&self,
 		answer: Response,
-		output: &Output,
+		(output, had): (&Output, u64),
 		part: &Path,
 		broken: impl Fn(std::io::Error) -> Failure,
 	) -> Result<(), Failure> {
-		let mut file = tokio::fs::File::create(part).await.map_err(&broken)?;
-		let (mut size, mut hasher) = (0u64, Sha256::new());
+		let mut options = tokio::fs::OpenOptions::new();
+		options.read(true).write(true).create(true).truncate(false);
+		let mut file = options.open(part).await.map_err(&broken)?;
+		file.set_len(had).await.map_err(&broken)?;
+		let (mut size, mut hasher) = (had, Sha256::new());
+		let mut buffer = vec![0u8; CHUNK];
+		loop {
+			match file.read(&mut buffer).await.map_err(&broken)? {
+				0 => break,
+				n => hasher.update(buffer.get(..n).unwrap_or_default()),
+			}
+		}
+		file.seek(SeekFrom::Start(had)).await.map_err(&broken)?;
 		let mut stream = answer.bytes_stream();
 		while let Some(chunk) = stream.next().await {
 			let chunk = chunk.map_err(|error| away(&self.door().url, &reason(&error)))?;
@@ -497,6 +553,7 @@ impl Gateway {
 		file.sync_all().await.map_err(&broken)?;
 		let sha256: [u8; 32] = hasher.finalize().into();
 		if size != output.size || sha256 != output.sha256 {
+			let _ = tokio::fs::remove_file(part).await;
 			let what = format!(
 				"{} is not the file that the provider announced",
 				output.path
@@ -508,15 +565,35 @@ impl Gateway {
 
 	/// Where what a lease opens to the world is reached, as the provider's status says.
 	pub fn addresses(&self, said: &Value) -> Vec<Address> {
-		let host = reqwest::Url::parse(&self.door().url).ok();
-		let host = host.as_ref().and_then(reqwest::Url::host_str);
+		let url = reqwest::Url::parse(&self.door().url).ok();
+		let host = url.as_ref().and_then(reqwest::Url::host_str);
 		let host = host.unwrap_or("?");
+		let port = url.as_ref().and_then(reqwest::Url::port);
+		let port = port.map(|port| format!(":{port}")).unwrap_or_default();
 		let service = |one: &Value| one["service"].as_str().unwrap_or("?").to_owned();
 		let urls = said["urls"].as_array().into_iter().flatten();
 		let urls = urls.filter_map(|one| {
 			Some(Address::Url {
 				service: service(one),
 				url: one["url"].as_str()?.to_owned(),
+				no_certificate: None,
+			})
+		});
+		let text = |value: &Value| value.as_str().map(str::to_owned);
+		let names = said["names"].as_array().into_iter().flatten();
+		let names = names.filter_map(|one| {
+			let host = one["host"].as_str()?;
+			Some(match text(&one["why_not"]) {
+				Some(why_not) => Address::Waiting {
+					service: service(one),
+					host: host.to_owned(),
+					why_not,
+				},
+				None => Address::Url {
+					service: service(one),
+					url: format!("https://{host}{port}/"),
+					no_certificate: text(&one["no_certificate"]),
+				},
 			})
 		});
 		let ports = said["ports"].as_array().into_iter().flatten();
@@ -526,7 +603,7 @@ impl Gateway {
 			address: format!("{host}:{}", one["host"]),
 			udp: one["udp"] == true,
 		});
-		urls.chain(ports).collect()
+		urls.chain(names).chain(ports).collect()
 	}
 
 	/// A log from somewhere on, of a service's replica if one is named. With `follow` until the lease is over.
@@ -534,10 +611,12 @@ impl Gateway {
 		&self,
 		from: &From,
 		follow: bool,
-		replica: Option<&(String, u32)>,
+		(service, replica): &(Option<String>, u32),
 	) -> Result<Response, Failure> {
-		let which = replica.map(|(service, n)| format!("&service={service}&replica={n}"));
-		let which = which.unwrap_or_default();
+		let service = service
+			.as_ref()
+			.map(|service| format!("&service={service}"));
+		let which = format!("{}&replica={replica}", service.unwrap_or_default());
 		let from = match from {
 			From::Offset(bytes) => format!("from={bytes}"),
 			From::Last(records) => format!("tail={records}"),

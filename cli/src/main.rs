@@ -175,8 +175,19 @@ fn misused(error: &clap::Error) -> ExitCode {
 		});
 		output::print(&format!("{value:#}"));
 	}
-	// What cannot be written cannot be told either.
-	let _ = error.print();
+	if error.use_stderr() {
+		// The line with the usage takes what the environment says for given, and so for asked.
+		let text = error.render().to_string();
+		let lines = text.lines().filter(|line| !line.starts_with("Usage: "));
+		let text = lines
+			.collect::<Vec<_>>()
+			.join("\n")
+			.replace("\n\n\n", "\n\n");
+		eprintln!("{text}");
+	} else {
+		// What cannot be written cannot be told either.
+		let _ = error.print();
+	}
 	ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2))
 }
 

@@ -4,7 +4,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use leasehold_client::ChainError;
 use std::{
 	cell::{Cell, RefCell},
-	io::Write as _,
+	io::{IsTerminal as _, Write as _},
 	sync::{Arc, Mutex},
 	time::Duration,
 };
@@ -113,6 +113,16 @@ impl Out {
 				print(text.trim_end());
 			}
 		}
+	}
+
+	/// Shows how something stands now, in the place of how it stood before.
+	pub fn frame(&self, json: serde_json::Value, text: impl FnOnce() -> String) {
+		self.done();
+		if !self.is_json() && std::io::stdout().is_terminal() {
+			// The cursor goes home, and what was below is cleared.
+			print("\u{1b}[H\u{1b}[2J");
+		}
+		self.one_of_many(json, text);
 	}
 
 	/// A stage that has passed.

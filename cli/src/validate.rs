@@ -3,7 +3,7 @@
 use crate::{deploy, output::Failure, Context};
 use clap::Args;
 use leasehold_client::units;
-use leasehold_manifest::{sdl, totals, Fault, Level, Sums};
+use leasehold_manifest::{sdl, totals, Fault, Kind, Level, Sums};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -99,10 +99,22 @@ impl Price {
 			));
 			match (placement.max_rate, hour) {
 				(Some(rate), Some(hour)) => text.push_str(&format!(
-					"  at most {} a block, {} an hour, {} in 30 days (a block each {} ms: --slot)\n",
+					"  at most {} a block, {} an hour, {} (a block each {} ms: --slot)\n",
 					units::lease(rate),
 					units::lease(hour),
-					units::lease(hour.saturating_mul(720)),
+					match placement
+						.services
+						.first()
+						.filter(|one| one.kind == Kind::Job)
+					{
+						Some(job) => {
+							let seconds = job.max_duration.saturating_mul(job.attempts.into());
+							let blocks = seconds.saturating_mul(1_000).div_ceil(self.slot);
+							let whole = units::lease(rate.saturating_mul(blocks.into()));
+							format!("{whole} if it takes all of its time")
+						}
+						None => format!("{} in 30 days", units::lease(hour.saturating_mul(720))),
+					},
 					self.slot,
 				)),
 				_ => text.push_str("  the file sets no ceiling: `deploy` needs --max-price\n"),

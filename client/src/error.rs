@@ -20,7 +20,7 @@ pub enum ChainError {
 	#[error("the node refused: {0}")]
 	Refused(String),
 	/// The chain executed the call and refused it.
-	#[error("{pallet}: {name}: {docs}")]
+	#[error("the chain refuses it: {} ({pallet}.{name})", in_a_sentence(docs))]
 	Failed {
 		pallet: String,
 		name: String,
@@ -53,7 +53,20 @@ impl ChainError {
 			Self::ForeignChain { .. } => "Point --node at a node of the right chain.",
 			Self::Incompatible(_) => "Install the release that fits the chain's runtime.",
 			Self::Refused(_) => "Read the node's answer; a balance too low for the fee is common.",
-			Self::Failed { .. } => "Correct what the message names and try again.",
+			Self::Failed { name, .. } => match name.as_str() {
+				"NotTenant" => "Use the account that placed the order: --account.",
+				"UnknownLease" | "UnknownStream" | "UnknownOrder" => {
+					"`leasehold leases` and `leasehold orders` list yours."
+				}
+				"InsufficientFunds" => "`leasehold balance` shows what the account has free.",
+				"ManifestInUse" => {
+					"Close the lease that has it, or go on with its order: `leasehold deploy --resume ORDER`."
+				}
+				"OfferChanged" | "NoOffer" | "NotOnDuty" | "CapacityTaken" => {
+					"Try again: another provider may take it."
+				}
+				_ => "Correct what the message names and try again.",
+			},
 			Self::Expired(_) => {
 				"Try again later; if it recurs, look whether the node is in step with the chain."
 			}
@@ -68,6 +81,14 @@ impl ChainError {
 	pub fn is_transient(&self) -> bool {
 		matches!(self, Self::Unreachable { .. })
 	}
+}
+
+/// The documentation of an error as a part of a sentence.
+fn in_a_sentence(docs: &str) -> String {
+	let docs = docs.trim().trim_end_matches('.');
+	let mut letters = docs.chars();
+	let first = letters.next().map(char::to_lowercase);
+	first.into_iter().flatten().chain(letters).collect()
 }
 
 /// What the transport says when a connection is gone; subxt hides the cause behind many types.

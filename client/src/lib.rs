@@ -18,6 +18,7 @@ pub mod story;
 pub mod tls;
 pub mod units;
 pub mod view;
+pub mod volumes;
 
 pub use call::{Call, OrderRequest, ProviderRequest, Selection};
 pub use chain::{Chain, Connection, Heads, Standing};

@@ -1,5 +1,5 @@
-//! A certificate for the gateway's own host name, by ACME (RFC 8555), so that browsers go by the name. The key is the
-//! gateway's and stays: whoever goes by that notices nothing. That the name leads here is shown over TLS (RFC 8737), on
+//! Certificates for the gateway's own host name, and for those of tenants that lead here, by ACME (RFC 8555), so that
+//! browsers go by the name. The key is the gateway's and stays: whoever goes by that notices nothing. That the name leads here is shown over TLS (RFC 8737), on
 //! the gateway's own port.
 
 use crate::{
@@ -18,16 +18,17 @@ use instant_acme::{
 };
 use serde::{Deserialize, Serialize};
 use std::{
+	collections::HashMap,
 	future::Future,
 	path::{Path, PathBuf},
 	pin::Pin,
 	sync::Arc,
-	time::Duration,
+	time::{Duration, Instant},
 };
 use tokio::time::timeout;
 
-/// How often it is looked whether the certificate is due.
-const LOOK: Duration = Duration::from_secs(3_600);
+/// How often it is looked whether a certificate is due, and which names there are.
+const LOOK: Duration = Duration::from_secs(10);
 /// How long to wait after a failure, at first and at most: servers count them.
 const RETRY: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(6 * 3_600));
 /// How long to wait after a success.
@@ -155,10 +156,15 @@ impl Drop for Asked<'_> {
 }
 
 /// Gets a certificate for the key that the gateway has.
-async fn obtain(identity: &Identity, keys: PathBuf, config: &Acme) -> anyhow::Result<()> {
-	let (host, csr, key) = identity.request()?;
+async fn obtain(
+	identity: &Identity,
+	host: &str,
+	keys: PathBuf,
+	config: &Acme,
+) -> anyhow::Result<()> {
+	let (csr, key) = identity.request(host)?;
 	let account = account(&keys, config).await?;
-	let names = [Identifier::Dns(host)];
+	let names = [Identifier::Dns(host.to_owned())];
 	let mut order = match account.new_order(&NewOrder::new(&names)).await {
 		Err(Error::Api(problem)) if problem.r#type.as_deref() == Some(NO_ACCOUNT) => {
 			let kept = keys.join(ACCOUNT);
@@ -178,7 +184,7 @@ async fn obtain(identity: &Identity, keys: PathBuf, config: &Acme) -> anyhow::Re
 		}
 		let challenge = authorization.challenge(ChallengeType::TlsAlpn01);
 		let mut challenge = challenge.context("the server does not ask over TLS (tls-alpn-01)")?;
-		identity.challenged(challenge.key_authorization().digest().as_ref())?;
+		identity.challenged(host, challenge.key_authorization().digest().as_ref())?;
 		challenge.set_ready().await?;
 	}
 	let retry = RetryPolicy::new().timeout(PATIENCE);
@@ -201,48 +207,68 @@ async fn obtain(identity: &Identity, keys: PathBuf, config: &Acme) -> anyhow::Re
 	drop(asked);
 	order.finalize_csr(&csr).await?;
 	let chain = order.poll_certificate(&retry).await?;
-	identity.certify(&chain, key)
+	identity.certify(host, &chain, key)
 }
 
-/// Keeps a certificate, if the operator wants one.
+/// Keeps certificates, if the operator wants them.
 pub async fn keep(shared: Arc<Shared>) {
 	let Some(config) = &shared.config.gateway.acme else {
 		return;
 	};
 	let identity = &shared.identity;
+	let own = identity.host().to_owned();
 	let keys = shared.store.folder().join("keys");
-	let mut wait = RETRY.0;
+	// What failed is tried again then, and how much later after that.
+	let mut waits: HashMap<String, (Instant, Duration)> = HashMap::new();
 	loop {
-		let due = identity.certificate_due();
-		let left = Duration::from_secs(due.saturating_sub(unix_now()));
-		let pause = match left.is_zero() {
-			false => left.min(LOOK),
-			true => {
-				tracing::info!(server = config.directory, "a certificate is asked for");
-				let obtained = timeout(PATIENCE, obtain(identity, keys.clone(), config)).await;
-				match obtained.unwrap_or_else(|_| Err(anyhow::anyhow!("it takes too long"))) {
-					Ok(()) => {
-						tracing::info!("the gateway has another certificate");
-						shared.note(|s| s.no_certificate = None);
-						wait = RETRY.0;
-						// However short its life is, it is not asked for all the time.
-						FLOOR
-					}
-					Err(error) => {
-						let why = format!("{error:#}");
-						tracing::warn!(wait = wait.as_secs(), "no certificate: {why}");
-						shared.note(|s| s.no_certificate = Some(why));
-						let now = wait;
-						wait = wait.saturating_mul(2).min(RETRY.1);
-						now
-					}
-				}
+		let leading = shared.names.leading().into_iter().take(config.names);
+		let hosts: Vec<_> = [own.clone()].into_iter().chain(leading).collect();
+		waits.retain(|host, _| hosts.contains(host));
+		let now = Instant::now();
+		let waiting = |host: &String| {
+			let until = waits.get(host).map(|(until, _)| *until);
+			let left = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
+			let due = identity.certificate_due(host);
+			left.max(Duration::from_secs(due.saturating_sub(unix_now())))
+		};
+		let first = hosts.iter().min_by_key(|host| waiting(host));
+		let Some(host) = first.filter(|host| waiting(host).is_zero()) else {
+			let pause = first.map_or(LOOK, waiting).min(LOOK);
+			tokio::select! {
+				() = tokio::time::sleep(pause) => {},
+				// The key is another one.
+				() = identity.changed.notified() => waits.clear(),
+			}
+			continue;
+		};
+		tracing::info!(
+			server = config.directory,
+			host,
+			"a certificate is asked for"
+		);
+		let obtained = timeout(PATIENCE, obtain(identity, host, keys.clone(), config)).await;
+		let obtained = obtained.unwrap_or_else(|_| Err(anyhow::anyhow!("it takes too long")));
+		let wait = waits
+			.get(host)
+			.map(|(_, wait)| wait.saturating_mul(2).min(RETRY.1));
+		let (wait, why) = match obtained {
+			Ok(()) => {
+				tracing::info!(host, "there is another certificate");
+				// However short its life is, it is not asked for all the time.
+				(FLOOR, None)
+			}
+			Err(error) => {
+				let why = format!("{error:#}");
+				let wait = wait.unwrap_or(RETRY.0).max(RETRY.0);
+				tracing::warn!(host, wait = wait.as_secs(), "no certificate: {why}");
+				(wait, Some(why))
 			}
 		};
-		tokio::select! {
-			() = tokio::time::sleep(pause) => {},
-			// The key is another one.
-			() = identity.changed.notified() => wait = RETRY.0,
+		let now = Instant::now();
+		waits.insert(host.clone(), (now.checked_add(wait).unwrap_or(now), wait));
+		match *host == own {
+			true => shared.note(|s| s.no_certificate = why),
+			false => shared.names.certified(host, why),
 		}
 	}
 }

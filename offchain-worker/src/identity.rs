@@ -27,6 +27,7 @@ use rustls::{
 	ServerConfig,
 };
 use std::{
+	collections::HashMap,
 	path::{Path, PathBuf},
 	sync::{Arc, RwLock},
 	time::SystemTime,
@@ -39,6 +40,8 @@ const NEXT: &str = "gateway.next.pem";
 const SEALING: &str = "sealing.key";
 /// The certificate for the gateway's own host, if somebody else has signed one.
 const CHAIN: &str = "gateway.chain.pem";
+/// The folder of certificates for tenants' own host names.
+const OTHERS: &str = "names";
 /// What an ACME server speaks that asks whether a name leads here.
 pub const ACME_TLS: &[u8] = b"acme-tls/1";
 
@@ -53,8 +56,10 @@ pub struct Identity {
 	served: RwLock<Served>,
 	/// For names of services.
 	names: Option<Names>,
-	/// What proves to an ACME server that the gateway's name leads here, while it asks.
-	challenge: RwLock<Option<Arc<CertifiedKey>>>,
+	/// For host names of tenants' own, which somebody else has signed certificates for.
+	others: RwLock<HashMap<String, Served>>,
+	/// What proves to an ACME server that a name leads here, while it asks.
+	challenge: RwLock<Option<(String, Arc<CertifiedKey>)>>,
 	/// Whether such a server may ask.
 	acme: bool,
 	/// Woken when the TLS key has become another.
@@ -205,6 +210,7 @@ impl Identity {
 		};
 		Ok(Self {
 			served: RwLock::new(served),
+			others: RwLock::default(),
 			challenge: RwLock::default(),
 			acme,
 			changed: tokio::sync::Notify::new(),
@@ -269,6 +275,9 @@ impl Identity {
 		let mut had = self.served.write();
 		*had.as_deref_mut().ok().context("the TLS key is locked")? = served;
 		drop(had);
+		if let Ok(mut others) = self.others.write() {
+			others.clear();
+		}
 		self.changed.notify_one();
 		// What the gateway has signed itself for names of services was of the former key.
 		match &self.names {
@@ -277,28 +286,76 @@ impl Identity {
 		}
 	}
 
-	/// Unix seconds from which on another certificate is due for the gateway's own host.
-	pub fn certificate_due(&self) -> u64 {
-		self.served.read().map_or(u64::MAX, |served| served.due)
+	/// The gateway's own host.
+	pub fn host(&self) -> &str {
+		&self.host
 	}
 
-	/// The host, what is asked of who signs certificates, and the hash of the key that it is for.
-	pub fn request(&self) -> anyhow::Result<(String, Vec<u8>, [u8; 32])> {
+	/// Where the certificate for a host is kept.
+	fn chain_of(&self, host: &str) -> PathBuf {
+		match host == self.host {
+			true => self.keys.join(CHAIN),
+			false => self.keys.join(OTHERS).join(format!("{host}.pem")),
+		}
+	}
+
+	/// Unix seconds from which on another certificate is due for a host.
+	pub fn certificate_due(&self, host: &str) -> u64 {
+		if host == self.host {
+			return self.served.read().map_or(u64::MAX, |served| served.due);
+		}
+		let Ok(mut others) = self.others.write() else {
+			return u64::MAX;
+		};
+		if let Some(served) = others.get(host) {
+			return served.due;
+		}
+		// An earlier life may have had one.
+		let path = self.chain_of(host);
+		let Ok(chain) = std::fs::read(&path) else {
+			return 0;
+		};
+		let read = current(&self.keys).and_then(|pair| Served::with(&pair, host, &chain));
+		match read {
+			Ok(served) => {
+				let due = served.due;
+				others.insert(host.to_owned(), served);
+				due
+			}
+			Err(error) => {
+				tracing::info!(host, "a certificate is not used any more: {error:#}");
+				let _ = std::fs::remove_file(path);
+				0
+			}
+		}
+	}
+
+	/// What is asked of who signs certificates for a host, and the hash of the key that it is for.
+	pub fn request(&self, host: &str) -> anyhow::Result<(Vec<u8>, [u8; 32])> {
 		let pair = current(&self.keys)?;
-		let mut asked = CertificateParams::new(vec![self.host.clone()])?;
+		let mut asked = CertificateParams::new(vec![host.to_owned()])?;
 		// A name in it would be one more that the server is asked for.
 		asked.distinguished_name = DistinguishedName::new();
 		let csr = asked.serialize_request(&pair)?.der().to_vec();
-		Ok((self.host.clone(), csr, hash(&pair)))
+		Ok((csr, hash(&pair)))
 	}
 
-	/// Shows a certificate from now on, and keeps it.
-	pub fn certify(&self, chain: &str, key: [u8; 32]) -> anyhow::Result<()> {
+	/// Shows a certificate for a host from now on, and keeps it.
+	pub fn certify(&self, host: &str, chain: &str, key: [u8; 32]) -> anyhow::Result<()> {
 		let pair = current(&self.keys)?;
 		ensure!(hash(&pair) == key, "the TLS key has changed meanwhile");
-		let served = Served::with(&pair, &self.host, chain.as_bytes())?;
-		let path = self.keys.join(CHAIN);
+		let served = Served::with(&pair, host, chain.as_bytes())?;
+		let path = self.chain_of(host);
+		let folder = path.parent().unwrap_or(&self.keys);
+		std::fs::create_dir_all(folder).with_context(|| folder.display().to_string())?;
 		write_whole(&path, chain.as_bytes()).with_context(|| path.display().to_string())?;
+		if host != self.host {
+			let mut others = self.others.write();
+			let others = others.as_deref_mut().ok();
+			let others = others.context("the certificates are locked")?;
+			others.insert(host.to_owned(), served);
+			return Ok(());
+		}
 		let mut had = self.served.write();
 		let had = had.as_deref_mut().ok().context("the TLS key is locked")?;
 		ensure!(had.hash == key, "the TLS key has changed meanwhile");
@@ -306,18 +363,18 @@ impl Identity {
 		Ok(())
 	}
 
-	/// Proves to an ACME server from now on that the host leads here: the digest of what it has asked.
-	pub fn challenged(&self, digest: &[u8]) -> anyhow::Result<()> {
+	/// Proves to an ACME server from now on that a host leads here: the digest of what it has asked.
+	pub fn challenged(&self, host: &str, digest: &[u8]) -> anyhow::Result<()> {
 		ensure!(digest.len() == 32, "the server's question is malformed");
 		// A key of its own: what it signs is nobody else's to use.
 		let pair = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256)?;
-		let mut proof = CertificateParams::new(vec![self.host.clone()])?;
+		let mut proof = CertificateParams::new(vec![host.to_owned()])?;
 		proof.custom_extensions = vec![CustomExtension::new_acme_identifier(digest)];
 		let certificate = proof.self_signed(&pair)?.der().clone();
 		let mut challenge = self.challenge.write();
 		let challenge = challenge.as_deref_mut().ok();
-		*challenge.context("the challenge is locked")? =
-			Some(with_certificate(&pair, vec![certificate])?);
+		let proof = with_certificate(&pair, vec![certificate])?;
+		*challenge.context("the challenge is locked")? = Some((host.to_owned(), proof));
 		Ok(())
 	}
 
@@ -355,10 +412,18 @@ impl ResolvesServerCert for Identity {
 	fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
 		let mut protocols = hello.alpn().into_iter().flatten();
 		if self.acme && protocols.any(|protocol| protocol == ACME_TLS) {
-			let is_it = hello.server_name() == Some(&self.host);
-			return self.challenge.read().ok()?.clone().filter(|_| is_it);
+			let challenge = self.challenge.read().ok()?.clone();
+			let (_, proof) =
+				challenge.filter(|(host, _)| hello.server_name() == Some(host.as_str()))?;
+			return Some(proof);
 		}
 		let asked = hello.server_name().filter(|name| *name != self.host);
+		if let Some(asked) = asked {
+			let others = self.others.read().ok();
+			if let Some(served) = others.as_ref().and_then(|others| others.get(asked)) {
+				return Some(served.key.clone());
+			}
+		}
 		let names = self.names.as_ref().zip(asked);
 		if let Some((names, _)) = names.filter(|(names, asked)| names.has(asked)) {
 			return names.served.read().ok().map(|served| served.1.clone());

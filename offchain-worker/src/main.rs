@@ -21,6 +21,7 @@ mod init;
 mod log;
 mod members;
 mod metrics;
+mod names;
 mod offer;
 mod operate;
 mod pricing;

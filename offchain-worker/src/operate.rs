@@ -8,7 +8,11 @@ use leasehold_client::{
 	signer::{Journal, Signer, Wait},
 	units, Call, Chain, Keypair,
 };
-use std::path::{Path, PathBuf};
+use std::{
+	io::{IsTerminal as _, Write as _},
+	path::{Path, PathBuf},
+	time::Duration,
+};
 
 /// The owner's key, in whatever way it is named.
 #[derive(Debug, Args)]
@@ -175,87 +179,141 @@ pub struct Status {
 	/// `text` or `json`.
 	#[arg(long, default_value = "text", value_parser = ["text", "json"])]
 	output: String,
+	/// Show it anew every so many seconds, until Ctrl-C.
+	#[arg(long, short, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2")]
+	watch: Option<u64>,
 }
 
 impl Status {
 	pub async fn run(self, folder: &Path) -> anyhow::Result<()> {
-		let status = ask(folder, "status").await?;
-		if self.output == "json" {
-			println!("{status:#}");
-			return Ok(());
-		}
-		let text = |key: &str| match &status[key] {
-			serde_json::Value::String(text) => text.clone(),
-			serde_json::Value::Null => "-".into(),
-			other => other.to_string(),
-		};
-		println!("provider    {}", text("provider"));
-		println!("operator    {}", text("operator"));
-		println!("node        {}", text("node"));
-		println!(
-			"best        {}   finalized {}",
-			text("best"),
-			text("finalized")
-		);
-		let distrust = status["distrust"].as_str();
-		let chain = distrust.map_or_else(
-			|| "in step".to_owned(),
-			|why| format!("not believed at present: {why}"),
-		);
-		println!("chain       {chain}");
-		let duty = match (status["duty"].as_str(), distrust) {
-			(Some(why), _) => why,
-			(None, Some(_)) => "no heartbeats and no bids while the chain is not believed",
-			(None, None) => "on duty",
-		};
-		println!("duty        {duty}");
-		let free = status["free_planck"].as_str().and_then(|n| n.parse().ok());
-		let advice = match status["short"] == true {
-			true => "; too little for fees: send the operator some",
-			false => "",
-		};
-		println!("funds       {}{advice}", units::lease(free.unwrap_or(0)));
-		let containers = match (status["containers"].as_str(), &status["no_containers"]) {
-			(Some(engine), _) => format!("run on {engine}"),
-			(None, serde_json::Value::String(why)) => format!("cannot run at present: {why}"),
-			(None, _) => "none: no engine is configured".to_owned(),
-		};
-		println!("containers  {containers}");
-		let services = match (
-			status["networks"] == "closed",
-			status["no_services"].as_str(),
-		) {
-			(true, _) => Some("run: their networks are shut off".to_owned()),
-			(false, Some(why)) => Some(format!("cannot run at present: {why}")),
-			(false, None) => None,
-		};
-		if let Some(services) = services {
-			println!("services    {services}");
-		}
-		for (name, key) in [
-			("drained", "drained"),
-			("offer", "offer"),
-			("in use", "in_use"),
-			("certificate", "no_certificate"),
-			("refused", "refusal"),
-			("differs", "differs"),
-		] {
-			if let Some(what) = status[key].as_str() {
-				println!("{name:<11} {what}");
+		let Some(seconds) = self.watch else {
+			let status = ask(folder, "status").await?;
+			match self.output.as_str() {
+				"json" => println!("{status:#}"),
+				_ => print!("{}", standing(&status)),
 			}
+			return Ok(());
+		};
+		let at_terminal = std::io::stdout().is_terminal();
+		loop {
+			// A daemon that is away comes back.
+			let now = match (ask(folder, "status").await, self.output.as_str()) {
+				(Ok(status), "json") => format!("{status}\n"),
+				(Ok(status), _) => standing(&status),
+				(Err(error), "json") => {
+					format!("{}\n", serde_json::json!({ "error": format!("{error:#}") }))
+				}
+				(Err(error), _) => format!("{error:#}\n"),
+			};
+			// The cursor goes home, and what was below is cleared.
+			let home = if at_terminal { "\u{1b}[H\u{1b}[2J" } else { "" };
+			let mut out = std::io::stdout();
+			if write!(out, "{home}{now}")
+				.and_then(|()| out.flush())
+				.is_err()
+			{
+				// Nobody reads any more.
+				return Ok(());
+			}
+			tokio::time::sleep(Duration::from_secs(seconds.max(1))).await;
 		}
-		println!("heartbeats  {}   bids {}", text("heartbeats"), text("bids"));
-		for lease in status["leases"].as_array().into_iter().flatten() {
-			let why = lease["why"].as_str().unwrap_or_default();
-			let when = distrust.map_or("", |_| "(when the chain was last believed) ");
-			println!(
-				"lease {}: {} {when}{why}",
-				lease["lease"],
-				lease["phase"].as_str().unwrap_or("?")
-			);
-		}
-		Ok(())
 	}
+}
+
+/// How the daemon stands, in words.
+fn standing(status: &serde_json::Value) -> String {
+	let mut lines: Vec<String> = Vec::new();
+	let mut tell = |line: String| lines.push(line);
+	let text = |key: &str| match &status[key] {
+		serde_json::Value::String(text) => text.clone(),
+		serde_json::Value::Null => "-".into(),
+		other => other.to_string(),
+	};
+	tell(format!("provider    {}", text("provider")));
+	tell(format!("operator    {}", text("operator")));
+	tell(format!("node        {}", text("node")));
+	tell(format!(
+		"best        {}   finalized {}",
+		text("best"),
+		text("finalized")
+	));
+	let distrust = status["distrust"].as_str();
+	let chain = distrust.map_or_else(
+		|| "in step".to_owned(),
+		|why| format!("not believed at present: {why}"),
+	);
+	tell(format!("chain       {chain}"));
+	let duty = match (status["duty"].as_str(), distrust) {
+		(Some(why), _) => why,
+		(None, Some(_)) => "no heartbeats and no bids while the chain is not believed",
+		(None, None) => "on duty",
+	};
+	tell(format!("duty        {duty}"));
+	let free = status["free_planck"].as_str().and_then(|n| n.parse().ok());
+	let advice = match status["short"] == true {
+		true => "; too little for fees: send the operator some",
+		false => "",
+	};
+	tell(format!(
+		"funds       {}{advice}",
+		units::lease(free.unwrap_or(0))
+	));
+	let containers = match (status["containers"].as_str(), &status["no_containers"]) {
+		(Some(engine), _) => format!("run on {engine}"),
+		(None, serde_json::Value::String(why)) => format!("cannot run at present: {why}"),
+		(None, _) => "none: no engine is configured".to_owned(),
+	};
+	tell(format!("containers  {containers}"));
+	let services = match (
+		status["networks"] == "closed",
+		status["no_services"].as_str(),
+	) {
+		(true, _) => Some("run: their networks are shut off".to_owned()),
+		(false, Some(why)) => Some(format!("cannot run at present: {why}")),
+		(false, None) => None,
+	};
+	if let Some(services) = services {
+		tell(format!("services    {services}"));
+	}
+	for (name, key) in [
+		("drained", "drained"),
+		("offer", "offer"),
+		("in use", "in_use"),
+		("certificate", "no_certificate"),
+		("refused", "refusal"),
+		("differs", "differs"),
+	] {
+		if let Some(what) = status[key].as_str() {
+			tell(format!("{name:<11} {what}"));
+		}
+	}
+	tell(format!(
+		"heartbeats  {}   bids {}",
+		text("heartbeats"),
+		text("bids")
+	));
+	for lease in status["leases"].as_array().into_iter().flatten() {
+		let why = lease["why"].as_str().unwrap_or_default();
+		let when = distrust.map_or("", |_| "(when the chain was last believed) ");
+		let used = &lease["usage"];
+		let uses = match lease["phase"] == "running" {
+			true => format!(
+				"; {} milli-CPU and {} MiB now, {} s of a core and {} J so far",
+				used["cpu_millis"],
+				used["memory_bytes"].as_u64().unwrap_or(0) >> 20,
+				used["cpu_seconds"],
+				used["energy_joules"]
+			),
+			false => String::new(),
+		};
+		tell(format!(
+			"lease {}: {} {when}{why}{uses}",
+			lease["lease"],
+			lease["phase"].as_str().unwrap_or("?")
+		));
+	}
+	lines.push(String::new());
+	lines.join("\n")
 }
 
 /// What the daemon that runs in a folder answers.

@@ -63,13 +63,31 @@ async fn answer(shared: &Shared, word: &str) -> Value {
 		};
 	}
 	match word {
-		"status" => json!(shared.status.lock().map(|status| status.clone()).ok()),
+		"status" => status(shared),
 		"update" => block(shared.update().await),
 		"rotate-key" => block(shared.rotate_key().await),
 		"drain" => drain(shared, true).await,
 		"undrain" => drain(shared, false).await,
 		other => json!({ "error": format!("`{other}` is no command of this daemon") }),
 	}
+}
+
+/// How the daemon stands, with what each lease uses.
+fn status(shared: &Shared) -> Value {
+	let mut status = json!(shared.status.lock().map(|status| status.clone()).ok());
+	for lease in status["leases"].as_array_mut().into_iter().flatten() {
+		let used = lease["lease"].as_u64().map(|id| shared.usage.of(id));
+		let Some(used) = used else { continue };
+		let now = || used.members.iter().map(|member| &member.now);
+		let sum = |all: &mut dyn Iterator<Item = u64>| all.fold(0, u64::saturating_add);
+		lease["usage"] = json!({
+			"cpu_millis": sum(&mut now().map(|now| now.cpu_millis)),
+			"memory_bytes": sum(&mut now().map(|now| now.memory_bytes)),
+			"cpu_seconds": used.cpu_seconds, "energy_joules": used.energy_joules,
+			"energy_method": used.energy_method,
+		});
+	}
+	status
 }
 
 fn block(done: anyhow::Result<u32>) -> Value {

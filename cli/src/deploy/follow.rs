@@ -252,7 +252,7 @@ pub(super) async fn until_ended(
 	context.out.stage("the workload runs; its log follows");
 	// The log is a help; how the lease ends is the chain's word.
 	let log = tokio::select! {
-		log = tenant::show_log(context, gateway, From::Offset(0), true, None, std::io::stderr()) => log,
+		log = tenant::show_log(context, gateway, From::Offset(0), true, &(None, 0), std::io::stderr()) => log,
 		failure = tenant::node_lost(context, chain) => return Err(failure),
 	};
 	if let Err(failure) = log {

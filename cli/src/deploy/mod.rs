@@ -24,6 +24,8 @@ use std::{io::IsTerminal as _, path::PathBuf, time::Duration};
 
 /// How often the chain is looked at.
 const LOOK: Duration = Duration::from_millis(300);
+/// How long services may run, if it is not said.
+const LONGEST: Duration = Duration::from_secs(30 * 86_400);
 /// Kept free for transaction fees, planck.
 pub const FEES: u128 = units::LEASE / 10;
 
@@ -50,9 +52,9 @@ pub struct Deploy {
 	/// First deposit, LEASE; what is not spent comes back.
 	#[arg(long, value_name = "LEASE")]
 	deposit: Option<String>,
-	/// How long services may run at most, as `12h` or `30d`. A job runs as long as its file allows.
-	#[arg(long, value_name = "TIME", default_value = "30d", value_parser = duration)]
-	max_duration: Duration,
+	/// How long services may run at most, as `12h` or `30d`, which it is if left out. A job runs as long as its file allows.
+	#[arg(long, value_name = "TIME", value_parser = duration)]
+	max_duration: Option<Duration>,
 	/// Account whose grants the provider takes, if it is not the one that pays: its wallet is asked to sign one.
 	#[arg(long, value_name = "ADDRESS", conflicts_with = "resume")]
 	access: Option<String>,
@@ -206,8 +208,22 @@ impl Deploy {
 				slots(Duration::from_secs(first.max_duration)),
 				first.attempts,
 			),
-			Kind::Service => (slots(self.max_duration), 1),
+			Kind::Service => (slots(self.max_duration.unwrap_or(LONGEST)), 1),
 		};
+		if let (Kind::Job, Some(_)) = (first.kind, self.max_duration) {
+			let what = "--max-duration is for services: how long a job may take its file says";
+			return Err(Failure::new(
+				2,
+				what,
+				"Leave it out, or change `max_duration` in the file.",
+			));
+		}
+		if self.max_duration.is_some() && attempt > terms.max_duration {
+			context.out.stage(format!(
+				"the chain allows {} at most: that is how long it may run",
+				units::blocks_as_time(terms.max_duration, terms.slot_millis)
+			));
+		}
 		let max_duration = attempt
 			.saturating_mul(attempts)
 			.saturating_add(20)
@@ -277,10 +293,15 @@ impl Deploy {
 		tenant::ensure_funds(&view, &who, &parts).await?;
 		let hour = units::hourly(max_rate, terms.slot_millis);
 		context.out.stage(format!(
-			"at most {} an hour ({} in 30 days); deposit {}, of which the rest comes back; at the \
-			 ceiling it lasts {}",
+			"at most {} an hour ({}); deposit {}, of which the rest comes back; at the ceiling it lasts {}",
 			units::lease(hour),
-			units::lease(hour.saturating_mul(720)),
+			match first.kind {
+				Kind::Job => {
+					let whole = max_rate.saturating_mul(max_duration.into());
+					format!("{} if it takes all of its time", units::lease(whole))
+				}
+				Kind::Service => format!("{} in 30 days", units::lease(hour.saturating_mul(720))),
+			},
 			units::lease(deposit),
 			units::blocks_as_time(
 				leasehold_client::primitives::math::funded_blocks(
@@ -403,6 +424,18 @@ pub fn confirm(question: &str, refused: &str) -> Result<(), Failure> {
 			"Add --yes where nobody can be asked.",
 		));
 	}
+	ask(question, refused)
+}
+
+/// Asks before something is done that costs no more than what is there, where somebody can be asked.
+pub fn ask_at_terminal(question: &str, refused: &str) -> Result<(), Failure> {
+	match std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+		true => ask(question, refused),
+		false => Ok(()),
+	}
+}
+
+fn ask(question: &str, refused: &str) -> Result<(), Failure> {
 	eprint!("  {question} [y/N] ");
 	let mut answer = String::new();
 	let read = std::io::stdin().read_line(&mut answer);

@@ -1,6 +1,6 @@
 use super::*;
 use leasehold_client::{keystore, tls};
-use tokio::{io::AsyncReadExt as _, net::TcpListener};
+use tokio::net::TcpListener;
 
 /// A provider's gateway that answers every request with `body`, without TLS.
 async fn provider(body: String) -> String {

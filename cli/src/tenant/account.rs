@@ -2,6 +2,7 @@
 
 use super::{connect, ensure_funds, session, submit, swept, unknown};
 use crate::{
+	deploy::ask_at_terminal,
 	keys,
 	output::{table, Failure},
 	Context,
@@ -25,6 +26,9 @@ pub struct Transfer {
 	/// LEASE, as `12.5`.
 	#[arg(allow_negative_numbers = true)]
 	amount: String,
+	/// Do not ask at a terminal.
+	#[arg(long, short)]
+	yes: bool,
 }
 
 impl Transfer {
@@ -38,6 +42,10 @@ impl Transfer {
 		let (chain, connection) = connect(context).await?;
 		let who = keystore::account(&pair);
 		ensure_funds(&connection.best().await?, &who, &[(amount, "to send")]).await?;
+		if !self.yes {
+			let question = format!("send {} to {to}?", units::lease(amount));
+			ask_at_terminal(&question, "not sent")?;
+		}
 		context.out.waiting("sending");
 		let call = Call::Transfer { to, amount };
 		let receipt = submit(context, &chain, &pair, call, Wait::Finalized).await?;

@@ -38,7 +38,7 @@ pub struct Exec {
 	#[arg(long)]
 	service: Option<String>,
 	/// In which of a service's replicas, from 0.
-	#[arg(long, default_value_t = 0, requires = "service")]
+	#[arg(long, default_value_t = 0)]
 	replica: u32,
 	/// Without a terminal, even where there is one.
 	#[arg(long)]
@@ -120,11 +120,12 @@ impl Exec {
 		};
 		let start_text = serde_json::to_string(&start).map_err(internal)?;
 		let digest = hex::encode(Sha256::digest(&start_text));
-		let which = self.service.map(|service| {
-			let replica = self.replica;
-			format!("?service={service}&replica={replica}")
-		});
-		let path = format!("exec{}", which.unwrap_or_default());
+		let service = self.service.map(|service| format!("&service={service}"));
+		let path = format!(
+			"exec?replica={}{}",
+			self.replica,
+			service.unwrap_or_default()
+		);
 		let mut socket = gateway.socket(&path, &digest).await?;
 		let sent = socket.send(Message::Text(start_text.into())).await;
 		sent.map_err(|_| lost())?;
@@ -268,6 +269,17 @@ impl PortForward {
 			None => only_service(&gateway).await?,
 		};
 		let gateway = Arc::new(gateway);
+		for (_, port) in &self.ports {
+			// Whoever may not, or names what is not there, is told at once.
+			let path = format!("forward/{service}/{port}?replica={}", self.replica);
+			match gateway.socket(&path, EMPTY).await {
+				Ok(mut socket) => {
+					let _ = socket.close(None).await;
+				}
+				Err(failure) if failure.what.contains("502") => context.out.stage(failure.what),
+				Err(failure) => return Err(failure),
+			}
+		}
 		let mut listening = Vec::new();
 		let mut listeners = tokio::task::JoinSet::new();
 		for (local, port) in self.ports {

@@ -2,6 +2,7 @@
 
 use super::{connect, session, state, submit, swept, unknown};
 use crate::{
+	deploy::ask_at_terminal,
 	keys,
 	output::{table, Failure},
 	Context,
@@ -14,6 +15,7 @@ use leasehold_client::{
 	Call, CloseReason,
 };
 use serde_json::{json, Value};
+use std::time::Duration;
 
 #[derive(Debug, Args)]
 pub struct Leases {
@@ -120,10 +122,40 @@ pub fn closed_json(closed: &Closed) -> serde_json::Value {
 #[derive(Debug, Args)]
 pub struct Status {
 	lease: u64,
+	/// Show it anew every so many seconds, until the lease is closed.
+	#[arg(long, short, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2")]
+	watch: Option<u64>,
 }
 
 impl Status {
 	pub async fn run(self, context: &Context) -> Result<(), Failure> {
+		let Some(seconds) = self.watch else {
+			let (json, text, _) = self.look(context).await?;
+			context.out.result(json, || text);
+			return Ok(());
+		};
+		loop {
+			let over = match self.look(context).await {
+				Ok((json, text, over)) => {
+					context.out.frame(json, || text);
+					over
+				}
+				// A node that is away comes back.
+				Err(failure) if failure.code == 6 => {
+					context.out.stage(failure.what);
+					false
+				}
+				Err(failure) => return Err(failure),
+			};
+			if over {
+				return Ok(());
+			}
+			tokio::time::sleep(Duration::from_secs(seconds.max(1))).await;
+		}
+	}
+
+	/// How it stands, for programs and in words, and whether it is over.
+	async fn look(&self, context: &Context) -> Result<(Value, String, bool), Failure> {
 		let (chain, connection) = connect(context).await?;
 		let view = connection.best().await?;
 		let terms = view.terms().await?;
@@ -172,7 +204,7 @@ impl Status {
 			LeaseRecordNow::Closed(closed) => (
 				closed_json(closed),
 				format!(
-					"lease {} is closed: {}\n{} served, {} paid, {} returned",
+					"lease {} is closed: {}\n{} served, {} paid, {} returned in all",
 					closed.id,
 					story::reason(&closed.reason),
 					units::count(closed.served_blocks, "block"),
@@ -192,8 +224,12 @@ impl Status {
 		};
 		let addresses = gateway.addresses(&workload);
 		let json = json!({ "chain": said_on_chain, "workload": workload, "addresses": addresses });
-		context.out.result(json, || {
+		let over = matches!(record, LeaseRecordNow::Closed(_));
+		let words = || {
 			let says = match &said {
+				Ok(value) if over && value["phase"] != "closed" => {
+					"workload: the provider is about to hear that the lease is closed".to_owned()
+				}
 				Ok(value) => format!(
 					"workload: {} (attempt {}){}",
 					value["phase"].as_str().unwrap_or("?"),
@@ -231,8 +267,9 @@ impl Status {
 			[vec![text, says], replicas, used, addresses, next]
 				.concat()
 				.join("\n")
-		});
-		Ok(())
+		};
+		let text = words();
+		Ok((json, text, over))
 	}
 }
 
@@ -339,6 +376,9 @@ pub struct Close {
 	/// Number of an open order, to take it back. Costs the cancel fee if there are bids.
 	#[arg(long, conflicts_with = "lease")]
 	order: Option<u64>,
+	/// Do not ask at a terminal.
+	#[arg(long, short)]
+	yes: bool,
 }
 
 impl Close {
@@ -354,6 +394,9 @@ impl Close {
 				true => "",
 				false => ", but for the cancel fee: there were bids",
 			};
+			if !self.yes {
+				ask_at_terminal(&format!("take order {order} back{fee}?"), "not taken back")?;
+			}
 			context.out.waiting("taking the order back");
 			let call = Call::CancelOrder { order };
 			submit(context, &chain, &pair, call, Wait::Finalized).await?;
@@ -374,6 +417,10 @@ impl Close {
 			LeaseRecordNow::Swept => return Err(swept(id)),
 			LeaseRecordNow::Unknown => return Err(unknown(id)),
 		}
+		if !self.yes {
+			let question = format!("end lease {id} for good, with all the data it has?");
+			ask_at_terminal(&question, "not closed")?;
+		}
 		context.out.waiting("closing the lease");
 		let call = Call::CloseLease { lease: id };
 		submit(context, &chain, &pair, call, Wait::Finalized).await?;
@@ -383,7 +430,7 @@ impl Close {
 		};
 		context.out.result(closed_json(&closed), || {
 			format!(
-				"lease {} is closed: {} served, {} paid, {} returned",
+				"lease {} is closed: {} served, {} paid, {} returned in all",
 				closed.id,
 				units::count(closed.served_blocks, "block"),
 				units::lease(closed.paid),

@@ -2,19 +2,21 @@
 
 mod account;
 mod exec;
+mod files;
 mod grant;
 mod leases;
+mod logs;
 mod market;
 mod money;
-mod workload;
 
 pub use account::{balance, Events, Providers, Transfer};
 pub use exec::{Exec, PortForward};
+pub use files::Files;
 pub use grant::Grant;
 pub use leases::{closed_json, Close, Leases, Revoke, Status};
+pub use logs::{show_log, Logs};
 pub use market::{Bids, Orders};
 pub use money::{Refill, TopUp, Withdraw};
-pub use workload::{show_log, Files, Logs};
 
 use crate::{
 	gateway::{kept, Entry, Gateway},

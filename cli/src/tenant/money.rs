@@ -77,6 +77,14 @@ fn lacking(lease: &OpenLease, now: u32, blocks: u32, min_funded: u32) -> Option<
 	})
 }
 
+/// Planck of an amount that is more than nothing.
+fn amount_of(text: &str) -> Result<u128, Failure> {
+	match units::parse_amount(text) {
+		Ok(0) => Err(Failure::new(2, "nothing would be moved", "Name an amount.")),
+		amount => amount.map_err(|why| Failure::new(2, why, "")),
+	}
+}
+
 impl TopUp {
 	/// Planck, and what is to be said of it.
 	fn amount(
@@ -87,7 +95,7 @@ impl TopUp {
 	) -> Result<(u128, Option<String>), Failure> {
 		let lack = |blocks| lacking(lease, now, blocks, terms.min_funded_blocks);
 		if let Some(text) = &self.amount {
-			let amount = units::parse_amount(text).map_err(|why| Failure::new(2, why, ""))?;
+			let amount = amount_of(text)?;
 			let needed = match lease.state {
 				State::Suspended {
 					why: Suspension::Dry,
@@ -193,11 +201,23 @@ pub struct Withdraw {
 
 impl Withdraw {
 	pub async fn run(self, context: &Context) -> Result<(), Failure> {
-		let amount = units::parse_amount(&self.amount).map_err(|why| Failure::new(2, why, ""))?;
+		let amount = amount_of(&self.amount)?;
 		let (chain, connection) = connect(context).await?;
 		let pair = keys::account(context)?;
 		let id = self.lease;
-		open_lease(&connection.best().await?, id).await?;
+		let view = connection.best().await?;
+		let lease = open_lease(&view, id).await?;
+		let served = view.served(lease.provider).await?;
+		let free = lease.withdrawable(&keystore::account(&pair), served);
+		if amount > free {
+			let what = format!(
+				"{} of lease {id} can be taken out by this account at present, not {}",
+				units::lease(free),
+				units::lease(amount)
+			);
+			let advice = "The rest is owed, or kept for the reserve and the notice; it comes back when the lease is closed.";
+			return Err(Failure::new(5, what, advice));
+		}
 		context.out.waiting("taking it out");
 		let call = Call::Withdraw { lease: id, amount };
 		moved(context, &chain, &pair, call, (id, amount)).await

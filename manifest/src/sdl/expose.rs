@@ -261,8 +261,8 @@ impl Reader {
 					} else if !seen.hosts.insert(host.clone()) {
 						let reason = format!("the host name `{host}` is used twice");
 						self.error(*at, &key("accept"), reason);
-					} else {
-						let reason = "names of your own lead nowhere yet: a service goes by its name at the provider";
+					} else if !(*global && external == 80 && protocol == Protocol::Tcp) {
+						let reason = "only what is global as port 80 goes by host names";
 						self.warn(*at, &key("accept"), reason);
 					}
 				}

@@ -88,8 +88,15 @@ pub struct Acme {
 	/// Whether the operator agrees to the server's terms.
 	#[serde(default)]
 	pub terms_agreed: bool,
+	/// For how many host names of tenants' own certificates are fetched, too.
+	#[serde(default = "certified_names")]
+	pub names: usize,
 	/// File with the authorities that the server itself goes by; those that this machine trusts, if left out.
 	pub roots: Option<PathBuf>,
+}
+
+fn certified_names() -> usize {
+	50
 }
 
 fn directory() -> String {
@@ -186,6 +193,8 @@ pub struct Gateway {
 	/// A certificate for all names below it, with its chain, and the key of that: PEM files.
 	pub certificate: Option<PathBuf>,
 	pub certificate_key: Option<PathBuf>,
+	/// The DNS server that is asked who owns a tenant's own host name, as `127.0.0.1:53`; this machine's, if left out.
+	pub resolver: Option<SocketAddr>,
 	/// Origins of pages that a browser lets talk to it, as `https://HOST`.
 	#[serde(default)]
 	pub origins: Vec<String>,

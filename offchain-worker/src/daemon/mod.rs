@@ -17,6 +17,7 @@ use crate::{
 	identity::Identity,
 	members::Replicas,
 	metrics::{self, Counted},
+	names::{self, Names},
 	pricing::Pricing,
 	reconcile, room,
 	store::Store,
@@ -64,6 +65,8 @@ pub struct Shared {
 	/// Wakes the loop before the next block.
 	pub wake: Arc<Notify>,
 	pub status: Mutex<Status>,
+	/// Host names of tenants' own.
+	pub names: Names,
 	/// What leases use of this machine.
 	pub usage: Usage,
 	/// What the gateway counts.
@@ -313,6 +316,7 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 		wake,
 		status: Mutex::new(status),
 		counted: Counted::default(),
+		names: Names::default(),
 		usage: Usage::open(folder, config.energy.milliwatts()),
 		decisions: Decisions::default(),
 		manifest_deadline: Default::default(),
@@ -343,6 +347,7 @@ pub async fn run(folder: &Path) -> anyhow::Result<()> {
 	tokio::spawn(earnings::keep(shared.clone()));
 	let (stop, stopped) = tokio::sync::watch::channel(false);
 	let gateway = gateway::serve(shared.clone(), stopped.clone()).await?;
+	tokio::spawn(names::watch(shared.clone()));
 	tokio::spawn(acme::keep(shared.clone()));
 	metrics::serve(shared.clone(), stopped.clone()).await?;
 	let socket = crate::socket::serve(shared.clone(), stopped)?;

@@ -107,7 +107,7 @@ pub fn places(attempt: &Attempt, declared: &[String]) -> Result<Vec<Place>, Stri
 }
 
 /// Where a volume lies.
-fn folder_of(volume: &Volume) -> String {
+pub fn folder_of(volume: &Volume) -> String {
 	match volume.medium {
 		Medium::Persistent(_) => format!("{KEPT}/{}", volume.name),
 		_ => format!("{VOLUMES}/{}", volume.name),

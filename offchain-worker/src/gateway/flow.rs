@@ -29,7 +29,7 @@ const CHUNK: usize = 128 << 10;
 /// How often a live log is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 /// How long an upload may stand still.
-const STALL: Duration = Duration::from_secs(30);
+pub const STALL: Duration = Duration::from_secs(30);
 
 /// The results of a lease.
 pub async fn list(

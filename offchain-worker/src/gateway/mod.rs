@@ -7,6 +7,7 @@ mod flow;
 mod listener;
 mod proxy;
 mod rpc;
+mod volumes;
 
 use crate::daemon::Shared;
 use access::Nonces;
@@ -30,6 +31,8 @@ pub const API: &str = "1.0";
 const MAX_CALL: u32 = 3 << 20;
 /// Sessions at a time, of all tenants and of one.
 const SESSIONS: (usize, usize) = (1_024, 64);
+/// Transfers of volumes' files at a time, of all tenants and of one.
+const TRANSFERS: (usize, usize) = (64, 8);
 /// How long a call may take, with its body.
 const CALL: Duration = Duration::from_secs(20);
 
@@ -40,6 +43,8 @@ pub struct Gateway {
 	nonces: Arc<Nonces>,
 	/// Of tenants: commands and connections to ports.
 	sessions: Arc<Seats<[u8; 32]>>,
+	/// Of tenants: files of volumes that are on their way.
+	transfers: Arc<Seats<[u8; 32]>>,
 	stopped: watch::Receiver<bool>,
 }
 
@@ -97,6 +102,7 @@ pub async fn serve(
 		shared,
 		nonces: Arc::default(),
 		sessions: Seats::new(SESSIONS.0, SESSIONS.1),
+		transfers: Seats::new(TRANSFERS.0, TRANSFERS.1),
 		stopped: stopped.clone(),
 	};
 	let (stop, handle) = stop_channel();
@@ -120,6 +126,11 @@ pub async fn serve(
 		.route(
 			"/v1/leases/{lease}/files/{*path}",
 			put(flow::put_file).get(flow::get_file),
+		)
+		.route("/v1/leases/{lease}/volumes", get(volumes::all))
+		.route(
+			"/v1/leases/{lease}/volumes/{service}/{replica}/{*path}",
+			get(volumes::get).put(volumes::put),
 		)
 		.route("/v1/leases/{lease}/logs", get(flow::logs))
 		.route("/v1/leases/{lease}/exec", get(exec::exec))

@@ -5,6 +5,7 @@ use crate::{
 	diary,
 	executor::{container::Image, measure::measure},
 	members::{self, Replicas},
+	names::Own,
 	reconcile::{self, missing},
 	store::{LeaseRow, Phase},
 	update::{self, wanted},
@@ -63,6 +64,8 @@ struct Status {
 	outputs: Vec<Output>,
 	/// Of services that go by their host names.
 	urls: Vec<Url>,
+	/// Host names of the tenant's own.
+	names: Vec<Own>,
 	/// Of a lease of services.
 	#[serde(flatten)]
 	replicas: Replicas,
@@ -373,6 +376,11 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 		used,
 		outputs,
 		urls,
+		names: if over {
+			Vec::new()
+		} else {
+			shared.names.of(row.lease)
+		},
 		replicas,
 		pulling: pulls.collect(),
 		usage: shared.usage.of(row.lease),

@@ -14,6 +14,7 @@ fn config(files: Option<(PathBuf, PathBuf)>) -> Gateway {
 		certificate,
 		certificate_key,
 		acme: None,
+		resolver: None,
 		origins: Vec::new(),
 	}
 }
@@ -140,7 +141,8 @@ fn a_certificate_is_asked_for_one_name_and_taken_for_the_same_key_alone() {
 		..config(None)
 	};
 	let identity = Identity::open(folder.path(), &gateway).unwrap();
-	let (host, csr, key) = identity.request().unwrap();
+	let host = identity.host().to_owned();
+	let (csr, key) = identity.request(&host).unwrap();
 	let (_, asked) = X509CertificationRequest::from_der(&csr).unwrap();
 	let info = &asked.certification_request_info;
 	assert_eq!(info.subject.iter().count(), 0, "{}", info.subject);
@@ -166,27 +168,38 @@ fn a_certificate_is_asked_for_one_name_and_taken_for_the_same_key_alone() {
 		made.not_after = rcgen::date_time_ymd(year, 1, 1);
 		made.self_signed(pair).unwrap().pem()
 	};
-	assert_eq!(identity.certificate_due(), 0);
+	assert_eq!(identity.certificate_due(&host), 0);
 	for (why, chain) in [
 		("another key", made(&host, &other, 4000)),
 		("is not for", made("other.example.org", &own, 4000)),
 		("has run out", made(&host, &own, 2021)),
 		("no certificate", String::new()),
 	] {
-		let error = identity.certify(&chain, key).unwrap_err();
+		let error = identity.certify(&host, &chain, key).unwrap_err();
 		assert!(format!("{error:#}").contains(why), "{why}: {error:#}");
-		assert_eq!(identity.certificate_due(), 0);
+		assert_eq!(identity.certificate_due(&host), 0);
 	}
 	let good = made(&host, &own, 4000);
 	assert!(
-		identity.certify(&good, [0; 32]).is_err(),
+		identity.certify(&host, &good, [0; 32]).is_err(),
 		"the key has changed"
 	);
-	identity.certify(&good, key).unwrap();
-	let due = identity.certificate_due();
+	identity.certify(&host, &good, key).unwrap();
+	let due = identity.certificate_due(&host);
 	assert!(due > unix_now() && due < u64::MAX);
+	// Names of tenants' own have certificates of their own, which outlive the daemon.
+	let shop = "shop.example.com";
+	assert_eq!(identity.certificate_due(shop), 0);
+	assert!(identity.certify(shop, &good, key).is_err());
+	identity
+		.certify(shop, &made(shop, &own, 4000), key)
+		.unwrap();
+	let again = Identity::open(folder.path(), &gateway).unwrap();
+	assert_eq!(again.certificate_due(shop), identity.certificate_due(shop));
+	assert!(again.certificate_due(shop) > unix_now());
 	// Another key has another certificate.
 	let next = identity.draw_next().unwrap();
 	identity.advance(next).unwrap();
-	assert_eq!(identity.certificate_due(), 0);
+	assert_eq!(identity.certificate_due(&host), 0);
+	assert_eq!(identity.certificate_due(shop), 0);
 }

@@ -3,6 +3,8 @@
 use crate::{
 	faults::{daemon_status, job, kill_daemon, start_daemon},
 	gateway::provider,
+	modules::open_service,
+	services::close,
 	setting::{closed, status},
 };
 use leasehold_tests::{
@@ -12,10 +14,11 @@ use leasehold_tests::{
 use rcgen::{CertificateParams, KeyPair};
 use serde_json::json;
 use std::{
+	collections::HashMap,
 	net::{SocketAddr, TcpListener, UdpSocket},
 	path::{Path, PathBuf},
 	process::{Command, Stdio},
-	sync::Arc,
+	sync::{Arc, Mutex},
 	time::Duration,
 };
 use tokio_rustls::{
@@ -50,31 +53,85 @@ fn free_port() -> (u16, TcpListener) {
 	(tcp.local_addr().unwrap().port(), tcp)
 }
 
-/// A name server to which every name is this machine's: its address. It answers until the tests end.
-fn name_server() -> SocketAddr {
-	/// An address is asked for, in the class of the Internet.
-	const ADDRESS: &[u8] = &[0, 1, 0, 1];
-	let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-	let address = socket.local_addr().unwrap();
-	std::thread::spawn(move || {
-		let mut question = [0; 1_500];
-		while let Ok((n, peer)) = socket.recv_from(&mut question) {
-			// Twelve bytes of head, the name, a zero, type and class.
-			let Some(name) = question[12..n].iter().position(|byte| *byte == 0) else {
-				continue;
-			};
-			let asked = &question[12..(12 + name + 5).min(n)];
-			let found = asked.ends_with(ADDRESS);
-			let mut answer = question[..2].to_vec();
-			answer.extend([0x81, 0x80, 0, 1, 0, found.into(), 0, 0, 0, 0]);
-			answer.extend(asked);
-			if found {
-				answer.extend([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 1, 0, 4, 127, 0, 0, 1]);
-			}
-			let _ = socket.send_to(&answer, peer);
-		}
+/// A name server to which every name is this machine's, with records of other kinds beside. It answers until the tests
+/// end.
+struct Zone {
+	address: SocketAddr,
+	records: Arc<Mutex<Records>>,
+}
+
+/// (name, kind) and what the record says.
+type Records = HashMap<(String, u16), Vec<u8>>;
+
+const ADDRESS: u16 = 1;
+const CNAME: u16 = 5;
+const TXT: u16 = 16;
+
+/// A name as it travels.
+fn labels(name: &str) -> Vec<u8> {
+	let labels = name.split('.').flat_map(|label| {
+		let length = u8::try_from(label.len()).unwrap();
+		[&[length], label.as_bytes()].concat()
 	});
-	address
+	labels.chain([0]).collect()
+}
+
+impl Zone {
+	fn serve() -> Self {
+		let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+		let zone = Self {
+			address: socket.local_addr().unwrap(),
+			records: Arc::default(),
+		};
+		let records = zone.records.clone();
+		std::thread::spawn(move || {
+			let mut question = [0; 1_500];
+			while let Ok((n, peer)) = socket.recv_from(&mut question) {
+				// Twelve bytes of head, the name, a zero, type and class.
+				let Some(name) = question[12..n].iter().position(|byte| *byte == 0) else {
+					continue;
+				};
+				let asked = &question[12..(12 + name + 5).min(n)];
+				let kind = u16::from_be_bytes([asked[name + 1], asked[name + 2]]);
+				let known = records.lock().unwrap();
+				let mut found = known.iter().filter(|((of, is), _)| {
+					*is == kind && labels(of).eq_ignore_ascii_case(&asked[..=name])
+				});
+				let record = match found.next() {
+					Some((_, record)) => Some(record.clone()),
+					None => (kind == ADDRESS).then(|| vec![127, 0, 0, 1]),
+				};
+				let mut answer = question[..2].to_vec();
+				answer.extend([0x81, 0x80, 0, 1, 0, record.is_some().into(), 0, 0, 0, 0]);
+				answer.extend(asked);
+				if let Some(record) = record {
+					answer.extend([0xc0, 12]);
+					answer.extend(kind.to_be_bytes());
+					answer.extend([0, 1, 0, 0, 0, 1]);
+					answer.extend(u16::try_from(record.len()).unwrap().to_be_bytes());
+					answer.extend(record);
+				}
+				let _ = socket.send_to(&answer, peer);
+			}
+		});
+		zone
+	}
+
+	fn cname(&self, name: &str, to: &str) {
+		let mut records = self.records.lock().unwrap();
+		records.insert((name.to_owned(), CNAME), labels(to));
+	}
+
+	fn txt(&self, name: &str, text: &str) {
+		let length = u8::try_from(text.len()).unwrap();
+		let record = [&[length], text.as_bytes()].concat();
+		let mut records = self.records.lock().unwrap();
+		records.insert((name.to_owned(), TXT), record);
+	}
+
+	fn clear(&self) {
+		self.records.lock().unwrap().clear();
+	}
 }
 
 /// Pebble.
@@ -88,7 +145,7 @@ struct Server {
 
 impl Server {
 	/// Certificates of so many seconds, for hosts that are asked at this port.
-	fn start(folder: &Path, tls_port: u16, seconds: u32) -> Self {
+	fn start(folder: &Path, zone: &Zone, tls_port: u16, seconds: u32) -> Self {
 		let ports = [(); 3].map(|()| free_port());
 		let [listen, management, http] = [0, 1, 2].map(|n: usize| ports[n].0);
 		let pair = KeyPair::generate().unwrap();
@@ -111,7 +168,7 @@ impl Server {
 		let pebble = Command::new(pebble())
 			.arg("-config")
 			.arg(at("pebble.json"))
-			.args(["-dnsserver", &name_server().to_string()])
+			.args(["-dnsserver", &zone.address.to_string()])
 			// No mischief: neither waits nor made-up errors.
 			.env("PEBBLE_VA_NOSLEEP", "1")
 			.env("PEBBLE_WFE_NONCEREJECT", "0")
@@ -145,8 +202,8 @@ impl Server {
 	}
 }
 
-/// The certificate that a browser is shown, if it is content with it.
-async fn shown(at: SocketAddr, authority: &[u8], protocol: &[u8]) -> Option<Vec<u8>> {
+/// The certificate that a browser is shown for a host, if it is content with it.
+async fn shown(at: SocketAddr, host: &str, authority: &[u8], protocol: &[u8]) -> Option<Vec<u8>> {
 	use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 	let mut roots = RootCertStore::empty();
 	roots
@@ -161,7 +218,7 @@ async fn shown(at: SocketAddr, authority: &[u8], protocol: &[u8]) -> Option<Vec<
 	let mut config = config.with_no_client_auth();
 	config.alpn_protocols = vec![protocol.to_vec()];
 	let stream = tokio::net::TcpStream::connect(at).await.ok()?;
-	let name = ServerName::try_from(HOST).unwrap();
+	let name = ServerName::try_from(host.to_owned()).unwrap();
 	let stream = TlsConnector::from(Arc::new(config))
 		.connect(name, stream)
 		.await
@@ -225,25 +282,29 @@ async fn answers(at: SocketAddr, protocol: &[u8]) -> bool {
 	connected.await.is_ok()
 }
 
-pub fn certificate(devnet: &Devnet) {
-	const BROWSER: &[u8] = b"http/1.1";
-	let folder = tempfile::tempdir().unwrap();
+/// What a browser speaks.
+const BROWSER: &[u8] = b"http/1.1";
+
+/// The daemon's file, and where its gateway listens.
+fn configured(devnet: &Devnet) -> (PathBuf, String, SocketAddr) {
 	let path = devnet.provider_folder(0).join("provider.toml");
 	let before = std::fs::read_to_string(&path).unwrap();
 	let listen = before
 		.lines()
 		.find_map(|line| line.strip_prefix("listen = "));
-	let listen: SocketAddr = listen.unwrap().trim_matches('"').parse().unwrap();
-	let server = Server::start(folder.path(), listen.port(), 75);
-	let runtime = tokio::runtime::Runtime::new().unwrap();
-	let authority = runtime.block_on(server.authority());
-	let see = |protocol: &[u8]| runtime.block_on(shown(listen, &authority, protocol));
-	assert_eq!(see(BROWSER), None, "no browser is content yet");
+	let listen = listen.unwrap().trim_matches('"').parse().unwrap();
+	(path, before, listen)
+}
 
+/// Starts the daemon anew, with certificates of a server, and a name server.
+fn with_certificates(devnet: &Devnet, server: &Server, zone: &Zone) {
+	let (path, before, listen) = configured(devnet);
 	kill_daemon(devnet);
-	let (own, named) = (
-		format!("https://{listen}"),
-		format!("https://{HOST}:{}", listen.port()),
+	let own = format!("url = \"https://{listen}\"");
+	let named = format!(
+		"url = \"https://{HOST}:{}\"\nresolver = \"{}\"",
+		listen.port(),
+		zone.address
 	);
 	let (directory, root) = (&server.directory, &server.root);
 	let acme = format!(
@@ -253,6 +314,103 @@ pub fn certificate(devnet: &Devnet) {
 	assert!(before.contains(&own), "{before}");
 	std::fs::write(&path, before.replace(&own, &named) + &acme).unwrap();
 	start_daemon(devnet);
+}
+
+pub fn names(devnet: &Devnet) {
+	const SHOP: &str = "shop.tenant.test";
+	const BARE: &str = "tenant.test";
+	let folder = tempfile::tempdir().unwrap();
+	let (path, before, listen) = configured(devnet);
+	let zone = Zone::serve();
+	let server = Server::start(folder.path(), &zone, listen.port(), 3_600);
+	let runtime = tokio::runtime::Runtime::new().unwrap();
+	let authority = runtime.block_on(server.authority());
+	with_certificates(devnet, &server, &zone);
+	let keys = runtime.block_on(provider(devnet)).tls_keys;
+	let first = open_service(devnet, "first", &[SHOP, BARE]);
+	let second = open_service(devnet, "second", &[SHOP]);
+	// What is said there by a service; none, if the name leads nowhere.
+	let said = |host: &str| {
+		let asked = async {
+			let client = gateway::client(&keys).unwrap();
+			let url = format!("https://{listen}/name");
+			// A daemon that has just begun listens in a moment.
+			let answer = client.get(url).header("host", host).send().await.ok()?;
+			let ok = answer.status().is_success();
+			let text = answer.text().await.unwrap();
+			ok.then_some(text)
+		};
+		runtime.block_on(asked)
+	};
+	let leads = |host: &str, to: Option<&str>| {
+		wait_until(
+			Duration::from_secs(90),
+			&format!("{host} leads to {to:?}"),
+			|| said(host).as_deref() == to,
+		)
+		.unwrap_or_else(|error| panic!("{error}: {}", status(devnet, first)["addresses"]));
+	};
+	let why = |lease: u64, host: &str| {
+		let said = status(devnet, lease);
+		let all = said["addresses"].as_array().unwrap();
+		let mut of = all.iter().filter(|one| one["host"] == host);
+		of.next()
+			.map(|one| one["why_not"].as_str().unwrap().to_owned())
+	};
+	let here = |lease: u64| format!("web-{lease}.provider-0.localhost");
+	wait_until(
+		Duration::from_secs(20),
+		"it is said what is to be done",
+		|| why(first, BARE).is_some_and(|why| why.contains(&format!("CNAME to {}", here(first)))),
+	)
+	.unwrap_or_else(|error| panic!("{error}: {:?}", why(first, BARE)));
+	assert_eq!(
+		[SHOP, BARE].map(said),
+		[None, None],
+		"nobody has said that they lead here"
+	);
+
+	// Each is led where its owner says, and nowhere else, whoever else wants it.
+	zone.cname(SHOP, &here(first));
+	zone.txt(&format!("_leasehold.{BARE}"), &here(first));
+	leads(SHOP, Some("first"));
+	leads(BARE, Some("first"));
+	assert_eq!(why(first, SHOP), None);
+	let other = why(second, SHOP).unwrap();
+	assert!(other.contains("another service"), "{other}");
+	wait_until(Duration::from_secs(60), "a browser is content", || {
+		let of = |host| runtime.block_on(shown(listen, host, &authority, BROWSER));
+		of(SHOP).is_some() && of(BARE).is_some() && of(HOST).is_some()
+	})
+	.unwrap_or_else(|error| panic!("{error}: {}", status(devnet, first)["addresses"]));
+	// They lead there over a restart of the daemon, and until the owner says otherwise.
+	kill_daemon(devnet);
+	start_daemon(devnet);
+	leads(SHOP, Some("first"));
+	zone.cname(SHOP, &here(second));
+	leads(SHOP, Some("second"));
+	zone.clear();
+	leads(SHOP, None);
+	for lease in [first, second] {
+		close(devnet, lease);
+	}
+	kill_daemon(devnet);
+	std::fs::write(&path, before).unwrap();
+	start_daemon(devnet);
+}
+
+pub fn certificate(devnet: &Devnet) {
+	let folder = tempfile::tempdir().unwrap();
+	let (path, before, listen) = configured(devnet);
+	let own = format!("https://{listen}");
+	let zone = Zone::serve();
+	let server = Server::start(folder.path(), &zone, listen.port(), 75);
+	let runtime = tokio::runtime::Runtime::new().unwrap();
+	let authority = runtime.block_on(server.authority());
+	let see = |protocol: &[u8]| runtime.block_on(shown(listen, HOST, &authority, protocol));
+	assert_eq!(see(BROWSER), None, "no browser is content yet");
+
+	with_certificates(devnet, &server, &zone);
 	let mut first = None;
 	wait_until(Duration::from_secs(150), "a browser is content", || {
 		first = see(BROWSER);

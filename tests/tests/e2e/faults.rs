@@ -29,6 +29,10 @@ pub const CASES: &[Case] = &[
 		"a_certificate_is_had_and_renewed_for_the_same_key",
 		crate::acme::certificate,
 	),
+	(
+		"a_name_of_ones_own_leads_where_its_owner_says",
+		crate::acme::names,
+	),
 	("what_the_daemon_does_is_told_in_numbers", metrics),
 	("a_second_daemon_with_the_same_key_waits", second_daemon),
 	("an_owner_who_is_back_has_the_machine", owner_is_back),

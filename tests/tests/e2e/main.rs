@@ -21,6 +21,7 @@ mod rare;
 mod services;
 mod sessions;
 mod setting;
+mod volumes;
 
 use leasehold_tests::{devnet::Devnet, state};
 use std::{

@@ -89,6 +89,17 @@ pub fn sleeping(devnet: &Devnet) -> String {
 	write(devnet, vec![Service("web", sleeper(1_000), "", "")])
 }
 
+/// Starts a service, `web`, that is to be had under host names of its own, and answers `/name` with a name.
+pub fn open_service(devnet: &Devnet, name: &str, hosts: &[&str]) -> u64 {
+	let hosts = hosts.join(", ");
+	let more = format!(
+		"    env: [NAME={name}]\n    expose:\n      - port: 8080\n        as: 80\n        accept: [{hosts}]\n        \
+		 to: [{{ global: true }}]\n"
+	);
+	let file = write(devnet, vec![Service("web", hostile(), &more, "")]);
+	start(devnet, &file).0
+}
+
 /// Where a service is to be had.
 fn address(json: &Value, service: &str) -> String {
 	let addresses = json["addresses"].as_array().unwrap();

@@ -46,6 +46,10 @@ const CASES: &[Case] = &[
 	),
 	("secrets_stay_where_they_belong", crate::operate::secrets),
 	("a_service_goes_by_its_name", crate::names::names),
+	(
+		"files_go_into_a_service_and_out_of_it",
+		crate::volumes::files,
+	),
 	("a_command_runs_beside_a_service", crate::sessions::commands),
 	(
 		"a_port_of_a_service_is_reached_from_here",

@@ -54,6 +54,7 @@ pub struct Proxy {
 	domain: String,
 	/// The gateway's own host, which may stand below the domain.
 	own: String,
+	shared: Arc<Shared>,
 	routes: Arc<Routes>,
 	client: Client<Connector, Body>,
 	requests: Arc<Seats<u64>>,
@@ -135,6 +136,7 @@ impl Proxy {
 		Ok(Some(Self {
 			domain,
 			own: identity::host(&gateway.url)?,
+			shared: shared.clone(),
 			routes,
 			client,
 			requests: Seats::new(REQUESTS.0, REQUESTS.1),
@@ -142,20 +144,22 @@ impl Proxy {
 		}))
 	}
 
-	/// What a request is for, if it is for a host below the domain.
+	/// What a request is for, if it is for a host below the domain, or for one that leads to a service.
 	pub fn asked<B>(&self, request: &Request<B>) -> Option<Asked> {
 		let Ok(host) = host_of(request) else {
 			return Some(Asked::Malformed);
 		};
 		let named = host?;
 		let host = without_port(named.to_str().ok()?);
-		let below = host
-			.strip_suffix(&self.domain)
-			.filter(|_| host != self.own)?;
-		if !below.ends_with('.') {
+		if host == self.own {
 			return None;
 		}
-		let route = Name::read(&host, &self.domain).and_then(|name| self.routes.find(&name));
+		let above = host.strip_suffix(&self.domain);
+		let name = match above.is_some_and(|above| above.ends_with('.')) {
+			true => Name::read(&host, &self.domain),
+			false => Some(self.shared.names.lead(&host)?),
+		};
+		let route = name.and_then(|name| self.routes.find(&name));
 		Some(route.map_or(Asked::Nothing, |route| Asked::Service(route, named)))
 	}
 

@@ -1,23 +1,15 @@
-//! What a workload writes: its log and its results.
+//! What a workload writes: its log.
 
 use super::{connect, session};
 use crate::{
 	gateway::{From, Gateway},
-	output::{table, Failure},
+	output::Failure,
 	Context,
 };
-use clap::{Args, Subcommand};
+use clap::Args;
 use futures::StreamExt as _;
-use leasehold_client::{
-	story,
-	view::{Closed, LeaseRecordNow},
-	CloseReason,
-};
-use leasehold_manifest::result::result_hash;
-use serde_json::json;
 use std::{
 	io::Write as _,
-	path::PathBuf,
 	time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
@@ -37,7 +29,7 @@ pub struct Logs {
 	#[arg(long)]
 	service: Option<String>,
 	/// Which of a service's replicas, from 0.
-	#[arg(long, default_value_t = 0, requires = "service")]
+	#[arg(long, default_value_t = 0)]
 	replica: u32,
 }
 
@@ -45,7 +37,7 @@ impl Logs {
 	pub async fn run(self, context: &Context) -> Result<(), Failure> {
 		let (chain, connection) = connect(context).await?;
 		let (gateway, _) = session(context, &chain, &connection, self.lease).await?;
-		let replica = self.service.map(|service| (service, self.replica));
+		let replica = (self.service, self.replica);
 		let now = SystemTime::now().duration_since(UNIX_EPOCH);
 		let millis = |since: Duration| {
 			let then = now.unwrap_or_default().saturating_sub(since);
@@ -57,7 +49,7 @@ impl Logs {
 			(None, None) => From::Offset(0),
 		};
 		let out = std::io::stdout();
-		show_log(context, &gateway, from, self.follow, replica.as_ref(), out).await
+		show_log(context, &gateway, from, self.follow, &replica, out).await
 	}
 }
 
@@ -68,7 +60,7 @@ pub async fn show_log(
 	gateway: &Gateway,
 	mut from: From,
 	follow: bool,
-	replica: Option<&(String, u32)>,
+	replica: &(Option<String>, u32),
 	mut records: impl std::io::Write,
 ) -> Result<(), Failure> {
 	let mut tries = 0u32;
@@ -150,77 +142,4 @@ fn show_record(context: &Context, line: &[u8], records: &mut impl std::io::Write
 			.and_then(|()| std::io::stdout().flush())
 	};
 	None
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Files {
-	/// List the results.
-	Ls { lease: u64 },
-	/// Fetch the results, and check them against the hash on chain.
-	Get {
-		lease: u64,
-		/// Where to.
-		#[arg(long, default_value = ".")]
-		to: PathBuf,
-	},
-}
-
-impl Files {
-	pub async fn run(self, context: &Context) -> Result<(), Failure> {
-		let (lease, to) = match self {
-			Self::Ls { lease } => (lease, None),
-			Self::Get { lease, to } => (lease, Some(to)),
-		};
-		let (chain, connection) = connect(context).await?;
-		let (gateway, record) = session(context, &chain, &connection, lease).await?;
-		let over = match &record {
-			LeaseRecordNow::Closed(closed) => Some(story::reason(&closed.reason)),
-			_ => None,
-		};
-		let outputs = gateway.outputs().await?;
-		let mut checked = None;
-		if let LeaseRecordNow::Closed(Closed {
-			reason: CloseReason::Completed {
-				exit_code,
-				result_hash: on_chain,
-			},
-			..
-		}) = record
-		{
-			if result_hash(&outputs, exit_code) != on_chain {
-				let what = "the results are not those whose hash the provider put on chain";
-				return Err(Failure::new(
-					5,
-					what,
-					"Do not trust them; ask the provider.",
-				));
-			}
-			checked = Some(true);
-		}
-		if let Some(to) = &to {
-			for output in &outputs {
-				context.out.waiting(format!("fetching {}", output.path));
-				gateway.fetch(output, &to.join(&output.path)).await?;
-			}
-		}
-		let json = json!({ "lease": lease, "files": outputs, "matches_chain": checked });
-		context.out.result(json, || {
-			let rows = outputs
-				.iter()
-				.map(|o| vec![o.path.clone(), o.size.to_string()])
-				.collect();
-			let word = match checked {
-				_ if outputs.is_empty() => "there are no results".to_owned(),
-				Some(_) => "the results match the hash on chain".to_owned(),
-				None => match &over {
-					Some(why) => format!("no hash is on chain to check them against: {why}"),
-					None => {
-						"the lease is not completed on chain yet: nothing to check against".into()
-					}
-				},
-			};
-			format!("{}\n{word}", table(&["FILE", "BYTES"], rows))
-		});
-		Ok(())
-	}
 }

@@ -1,0 +1,271 @@
+use super::{take, tree};
+use axum::http::StatusCode;
+use leasehold_client::volumes::{Coming, Entry, Kind, ANNOUNCED};
+use sha2::{Digest as _, Sha256};
+use std::{
+	io::{self, Read as _},
+	os::unix::fs::symlink,
+	path::Path,
+};
+
+fn hash(bytes: &[u8]) -> String {
+	hex::encode(Sha256::digest(bytes))
+}
+
+/// A file to be put, or a folder.
+fn coming(path: &str, bytes: Option<&[u8]>) -> Entry {
+	Entry {
+		path: path.into(),
+		kind: if bytes.is_some() {
+			Kind::File
+		} else {
+			Kind::Folder
+		},
+		size: bytes.map_or(0, |bytes| bytes.len() as u64),
+		mode: 0o4755,
+		modified: 0,
+		sha256: bytes.map(hash),
+	}
+}
+
+/// A stream: what is announced in it, and (name, bytes; `None`: a folder).
+fn stream(announced: &[Entry], sent: &[(&str, Option<&[u8]>)]) -> (Vec<u8>, String) {
+	let listed = serde_json::to_vec(announced).unwrap();
+	let mut archive = tar::Builder::new(Vec::new());
+	let mut add = |name: &str, bytes: Option<&[u8]>| {
+		let mut header = tar::Header::new_gnu();
+		header.set_size(bytes.map_or(0, |bytes| bytes.len() as u64));
+		if bytes.is_none() {
+			header.set_entry_type(tar::EntryType::Directory);
+		}
+		let bytes = bytes.unwrap_or_default();
+		archive.append_data(&mut header, name, bytes).unwrap();
+	};
+	add(ANNOUNCED, Some(&listed));
+	for (name, bytes) in sent {
+		add(name, *bytes);
+	}
+	(archive.into_inner().unwrap(), hash(&listed))
+}
+
+fn put(
+	root: &Path,
+	rest: &str,
+	announced: &[Entry],
+	sent: &[(&str, Option<&[u8]>)],
+) -> Result<u64, StatusCode> {
+	let (bytes, signed) = stream(announced, sent);
+	let dir = tree::open(root).unwrap();
+	let taken = take::take(dir, rest, &signed, &*bytes, 1 << 20);
+	taken.map(|put| put.files).map_err(|refused| refused.0)
+}
+
+fn names(root: &Path) -> Vec<String> {
+	let found = tree::find(tree::open(root).unwrap(), "").unwrap();
+	let mut out = Vec::new();
+	tree::list(&found, true, true, &mut out).unwrap();
+	let lines = out.split(|b| *b == b'\n').filter(|line| !line.is_empty());
+	let entries = lines.map(|line| serde_json::from_slice::<Entry>(line).unwrap());
+	entries
+		.map(|entry| format!("{:?} {}", entry.kind, entry.path))
+		.collect()
+}
+
+/// What comes from a place on: (name, bytes).
+fn got(root: &Path, rest: &str, at: &str, from: u64) -> Vec<(String, Vec<u8>)> {
+	let found = tree::find(tree::open(root).unwrap(), rest).unwrap();
+	let mut bytes = Vec::new();
+	tree::send(&found, at, from, &mut bytes).unwrap();
+	let mut archive = tar::Archive::new(&*bytes);
+	let mut coming = Coming::of(&mut archive).unwrap();
+	let mut all = Vec::new();
+	while let Some((name, mut entry)) = coming.next_one().unwrap() {
+		let mut text = Vec::new();
+		entry.read_to_end(&mut text).unwrap();
+		all.push((name, text));
+	}
+	all
+}
+
+#[test]
+fn what_is_put_is_there_whole_and_comes_back() {
+	use std::os::unix::fs::PermissionsExt as _;
+	let root = tempfile::tempdir().unwrap();
+	let root = root.path();
+	let announced = [
+		coming("site", None),
+		coming("site/a", Some(b"one")),
+		coming("site/empty", None),
+		coming("z", Some(b"")),
+	];
+	let sent: Vec<_> = [
+		("site", None),
+		("site/a", Some(&b"one"[..])),
+		("site/empty", None),
+		("z", Some(&b""[..])),
+	]
+	.into();
+	assert_eq!(put(root, "in/here", &announced, &sent), Ok(2));
+	let at = root.join("in/here/site/a");
+	assert_eq!(std::fs::read(&at).unwrap(), b"one");
+	let mode = std::fs::metadata(&at).unwrap().permissions().mode();
+	assert_eq!(mode & 0o7777, 0o755, "nothing gains rights on its way");
+	let all = got(root, "in/here", "", 0);
+	let names: Vec<_> = all.iter().map(|(name, _)| name.as_str()).collect();
+	assert_eq!(names, ["site", "site/a", "site/empty", "z"]);
+	let rest = got(root, "in/here", "site/a", 1);
+	assert_eq!(rest.first(), Some(&("site/a".to_owned(), b"ne".to_vec())));
+	assert_eq!(rest.len(), 3);
+	assert_eq!(
+		got(root, "in/here/site/a", "", 0),
+		[("a".to_owned(), b"one".to_vec())]
+	);
+	let plan = take::plan(tree::open(root).unwrap(), "in/here", &announced, 0).unwrap();
+	assert_eq!(plan.had, [Some(0), Some(3), Some(0), Some(0)]);
+}
+
+#[test]
+fn what_was_cut_off_goes_on_where_it_was() {
+	let root = tempfile::tempdir().unwrap();
+	let root = root.path();
+	let announced = [coming("big", Some(b"0123456789"))];
+	let plan = |room| take::plan(tree::open(root).unwrap(), "", &announced, room);
+	assert_eq!(plan(10).unwrap().had, [None]);
+	assert_eq!(plan(9).unwrap_err().0, StatusCode::PAYLOAD_TOO_LARGE);
+	let (bytes, signed) = stream(&announced, &[("big", Some(b"0123456789"))]);
+	// All but the end of the file's bytes.
+	let cut = bytes.windows(10).position(|w| w == b"0123456789").unwrap() + 4;
+	let dir = tree::open(root).unwrap();
+	let taken = take::take(dir, "", &signed, &bytes[..cut], 10);
+	assert_eq!(taken.unwrap_err().0, StatusCode::BAD_REQUEST);
+	assert!(!root.join("big").exists());
+	assert_eq!(plan(6).unwrap().had, [Some(4)]);
+	assert_eq!(
+		put(root, "", &announced, &[("big", Some(b"456789"))]),
+		Ok(1)
+	);
+	assert_eq!(std::fs::read(root.join("big")).unwrap(), b"0123456789");
+	assert_eq!(names(root), ["File big"]);
+	// Another end is not the announced file; nor is a part that is not there.
+	let other = [coming("other", Some(b"abc"))];
+	let bad = put(root, "", &other, &[("other", Some(b"abd"))]);
+	assert_eq!(bad, Err(StatusCode::BAD_REQUEST));
+	let gap = put(root, "", &other, &[("other", Some(b"c"))]);
+	assert_eq!(gap, Err(StatusCode::CONFLICT));
+	assert!(!root.join("other").exists());
+}
+
+#[test]
+fn links_of_a_service_lead_nowhere_else() {
+	let around = tempfile::tempdir().unwrap();
+	let root = around.path().join("volume");
+	std::fs::create_dir_all(root.join("own")).unwrap();
+	std::fs::write(around.path().join("secret"), "secret").unwrap();
+	std::fs::create_dir(around.path().join("outside")).unwrap();
+	symlink("../secret", root.join("file")).unwrap();
+	symlink("../outside", root.join("folder")).unwrap();
+	symlink("/etc", root.join("absolute")).unwrap();
+	symlink("own", root.join("inside")).unwrap();
+	let find = |rest: &str| tree::find(tree::open(&root).unwrap(), rest).map(|_| ());
+	for out in ["file", "folder", "folder/x", "absolute/passwd", "../secret"] {
+		let kind = find(out).unwrap_err().kind();
+		let shut = [io::ErrorKind::PermissionDenied, io::ErrorKind::NotFound];
+		assert!(shut.contains(&kind), "{out}: {kind:?}");
+		let refused = tree::wrong(out)(kind.into());
+		assert_eq!(refused.0, StatusCode::NOT_FOUND);
+	}
+	assert!(find("inside").is_ok());
+	let listed = names(&root);
+	let all = [
+		"Link absolute",
+		"Link file",
+		"Link folder",
+		"Link inside",
+		"Folder own",
+	];
+	assert_eq!(listed, all);
+	assert_eq!(got(&root, "", "", 0), [("own".to_owned(), Vec::new())]);
+	for path in ["folder/x", "absolute/x"] {
+		let announced = [coming(path, Some(b"x"))];
+		let into = put(&root, "", &announced, &[(path, Some(b"x"))]);
+		assert_eq!(into, Err(StatusCode::NOT_FOUND), "{path}");
+	}
+	// Over a link, not through it.
+	let announced = [coming("file", Some(b"new"))];
+	assert_eq!(put(&root, "", &announced, &[("file", Some(b"new"))]), Ok(1));
+	assert_eq!(
+		std::fs::read(around.path().join("secret")).unwrap(),
+		b"secret"
+	);
+	assert_eq!(std::fs::read(root.join("file")).unwrap(), b"new");
+	assert_eq!(
+		std::fs::read_dir(around.path().join("outside"))
+			.unwrap()
+			.count(),
+		0
+	);
+}
+
+#[test]
+fn what_is_no_file_is_not_waited_for() {
+	let root = tempfile::tempdir().unwrap();
+	let root = root.path();
+	rustix::fs::mknodat(
+		rustix::fs::CWD,
+		root.join("pipe"),
+		rustix::fs::FileType::Fifo,
+		0o666.into(),
+		0,
+	)
+	.unwrap();
+	assert_eq!(names(root), ["Other pipe"]);
+	assert_eq!(got(root, "", "", 0), []);
+	let announced = [coming("pipe", Some(b"x"))];
+	let plan = take::plan(tree::open(root).unwrap(), "", &announced, 9).unwrap();
+	assert_eq!(plan.had, [None]);
+	assert_eq!(put(root, "", &announced, &[("pipe", Some(b"x"))]), Ok(1));
+	assert_eq!(names(root), ["File pipe"]);
+}
+
+#[test]
+fn a_stream_that_lies_is_refused() {
+	let root = tempfile::tempdir().unwrap();
+	let root = root.path();
+	let one = [coming("a", Some(b"x"))];
+	let bad = Err(StatusCode::BAD_REQUEST);
+	assert_eq!(
+		put(root, "", &one, &[("b", Some(b"x"))]),
+		bad,
+		"not announced"
+	);
+	assert_eq!(put(root, "", &one, &[("a", Some(b"xy"))]), bad, "longer");
+	let twice = [("a", Some(&b"x"[..])), ("a", Some(&b"x"[..]))];
+	assert_eq!(put(root, "", &one, &twice), bad, "twice");
+	for path in ["/etc/x", "../x", "a//b", ""] {
+		assert_eq!(
+			put(root, "", &[coming(path, Some(b"x"))], &[]),
+			bad,
+			"{path}"
+		);
+	}
+	let mut link = coming("a", Some(b"x"));
+	link.kind = Kind::Link;
+	assert_eq!(put(root, "", &[link], &[]), bad, "a link");
+	let mut no_digest = coming("a", Some(b"x"));
+	no_digest.sha256 = Some("../../x".into());
+	assert_eq!(put(root, "", &[no_digest], &[("a", Some(b"x"))]), bad);
+	let (bytes, _) = stream(&one, &[]);
+	let take = |bytes: &[u8]| {
+		let dir = tree::open(root).unwrap();
+		take::take(dir, "", &hash(b"other"), bytes, 9)
+			.unwrap_err()
+			.0
+	};
+	assert_eq!(take(&bytes), StatusCode::BAD_REQUEST, "not what was signed");
+	assert_eq!(take(b"no tar at all"), StatusCode::BAD_REQUEST);
+	assert_eq!(take(b""), StatusCode::BAD_REQUEST);
+	let large = vec![1u8; 2 << 20];
+	let announced = [coming("large", Some(&large))];
+	let full = put(root, "", &announced, &[("large", Some(&large))]);
+	assert_eq!(full, Err(StatusCode::PAYLOAD_TOO_LARGE));
+}

@@ -1,0 +1,414 @@
+//! Host names of tenants' own. A name leads to a service once whoever owns the name says so, in its DNS: by a `CNAME`
+//! to the service's name here, or a `TXT` with that below `_leasehold`. So nobody takes a name that is another's, and
+//! the number of a lease, which is in the service's name, never comes back.
+
+use crate::{daemon::Shared, reconcile::manifest, store::LeaseRow};
+use futures::{stream, StreamExt as _};
+use hickory_resolver::{
+	config::{ConnectionConfig, NameServerConfig, ResolverConfig},
+	net::runtime::TokioRuntimeProvider,
+	proto::rr::{RData, RecordType},
+	TokioResolver,
+};
+use leasehold_manifest::hostname::{without_port, Name};
+use serde::Serialize;
+use std::{
+	collections::{BTreeMap, BTreeSet, HashMap},
+	net::SocketAddr,
+	sync::{Arc, RwLock},
+	time::{Duration, Instant},
+};
+
+/// How often it is looked which names there are.
+const LOOK: Duration = Duration::from_secs(5);
+/// How often DNS is asked about a name that leads nowhere yet, and about one that leads here.
+const AGAIN: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(30));
+/// How long one question may take, and how many are asked at a time.
+const PATIENCE: Duration = Duration::from_secs(5);
+const AT_A_TIME: usize = 8;
+/// Most names of one lease, and of all.
+const MOST: (usize, usize) = (16, 2_048);
+
+/// A name of a service, and how it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Own {
+	pub service: String,
+	pub host: String,
+	/// Why it does not lead here, as long as it does not.
+	pub why_not: Option<String>,
+	/// Why browsers are shown no certificate for it, where one is wanted.
+	pub no_certificate: Option<String>,
+}
+
+/// What is known of a name.
+#[derive(Debug)]
+struct Known {
+	/// The services that want it.
+	wanted: BTreeSet<(u64, String)>,
+	/// The one that it leads to.
+	leads: Option<(u64, String)>,
+	why_not: String,
+	no_certificate: Option<String>,
+	due: Instant,
+}
+
+/// The names of all tenants.
+#[derive(Debug, Default)]
+pub struct Names(RwLock<BTreeMap<String, Known>>);
+
+/// What DNS says of a name.
+#[derive(Debug, PartialEq, Eq)]
+enum Said {
+	/// The services here that it names.
+	Services(BTreeSet<(u64, String)>),
+	/// It gives no answer.
+	Nothing(String),
+}
+
+impl Known {
+	/// Takes in what DNS has said.
+	fn heard(&mut self, said: Said, host: &str, domain: &str) {
+		match said {
+			// What is not known does not change what was.
+			Said::Nothing(why) => {
+				if self.leads.is_none() {
+					self.why_not = format!("DNS does not tell where `{host}` leads: {why}");
+				}
+			}
+			Said::Services(named) => {
+				let mut all = named.iter();
+				let one = match (all.next(), all.next()) {
+					(Some(one), None) => Some(one),
+					_ => None,
+				};
+				self.leads = one.filter(|one| self.wanted.contains(one)).cloned();
+				self.why_not = match named.len() {
+					0 => self.advice(host, domain),
+					1 => format!("the DNS of `{host}` names another service"),
+					_ => format!("the DNS of `{host}` names several services"),
+				};
+			}
+		}
+		let again = if self.leads.is_some() {
+			AGAIN.1
+		} else {
+			AGAIN.0
+		};
+		let now = Instant::now();
+		self.due = now.checked_add(again).unwrap_or(now);
+	}
+
+	/// What its owner has to do.
+	fn advice(&self, host: &str, domain: &str) -> String {
+		let mut wanted = self.wanted.iter();
+		let here = wanted.find_map(|(lease, service)| Name::host(service, *lease, domain));
+		let here = here.unwrap_or_else(|| domain.to_owned());
+		format!("its DNS needs a CNAME to {here}, or at _leasehold.{host} a TXT with that name")
+	}
+}
+
+impl Names {
+	/// The service that a host leads to.
+	pub fn lead(&self, host: &str) -> Option<Name> {
+		let known = self.0.read().ok()?;
+		let (lease, service) = known.get(host)?.leads.clone()?;
+		Some(Name { service, lease })
+	}
+
+	/// All hosts that lead to services.
+	pub fn leading(&self) -> Vec<String> {
+		let Ok(known) = self.0.read() else {
+			return Vec::new();
+		};
+		let leading = known.iter().filter(|(_, known)| known.leads.is_some());
+		leading.map(|(host, _)| host.clone()).collect()
+	}
+
+	/// The names of a lease.
+	pub fn of(&self, lease: u64) -> Vec<Own> {
+		let Ok(known) = self.0.read() else {
+			return Vec::new();
+		};
+		let of = known.iter().flat_map(|(host, known)| {
+			let wanted = known.wanted.iter().filter(move |(of, _)| *of == lease);
+			wanted.map(move |one| {
+				let leads = known.leads.as_ref() == Some(one);
+				Own {
+					service: one.1.clone(),
+					host: host.clone(),
+					why_not: (!leads).then(|| known.why_not.clone()),
+					no_certificate: known.no_certificate.clone().filter(|_| leads),
+				}
+			})
+		});
+		of.collect()
+	}
+
+	/// Notes why there is no certificate for a name, or that there is one.
+	pub fn certified(&self, host: &str, no_certificate: Option<String>) {
+		if let Ok(mut all) = self.0.write() {
+			if let Some(known) = all.get_mut(host) {
+				known.no_certificate = no_certificate;
+			}
+		}
+	}
+
+	/// Takes in which names are wanted, and says which of them DNS is to be asked about.
+	fn want(&self, wanted: BTreeMap<String, BTreeSet<(u64, String)>>) -> Vec<String> {
+		let Ok(mut all) = self.0.write() else {
+			return Vec::new();
+		};
+		all.retain(|host, _| wanted.contains_key(host));
+		let now = Instant::now();
+		for (host, services) in wanted {
+			let known = all.entry(host).or_insert_with(|| Known {
+				wanted: BTreeSet::new(),
+				leads: None,
+				why_not: "its DNS has not been asked yet".into(),
+				no_certificate: None,
+				due: now,
+			});
+			if known.wanted != services {
+				known.leads = known.leads.take().filter(|one| services.contains(one));
+				known.wanted = services;
+				known.due = now;
+			}
+		}
+		let due = all.iter().filter(|(_, known)| known.due <= now);
+		due.map(|(host, _)| host.clone()).collect()
+	}
+
+	fn heard(&self, host: &str, said: Said, domain: &str) {
+		let Ok(mut all) = self.0.write() else { return };
+		let Some(known) = all.get_mut(host) else {
+			return;
+		};
+		let before = known.leads.clone();
+		known.heard(said, host, domain);
+		if known.leads != before {
+			match &known.leads {
+				Some((lease, service)) => {
+					tracing::info!(host, lease, service, "a name leads to a service");
+				}
+				None => tracing::info!(host, why = known.why_not, "a name leads nowhere any more"),
+			}
+		}
+	}
+}
+
+/// Who is asked about names.
+fn resolver(server: Option<SocketAddr>) -> anyhow::Result<TokioResolver> {
+	let mut builder = match server {
+		None => TokioResolver::builder_tokio()?,
+		Some(server) => {
+			let (mut udp, mut tcp) = (ConnectionConfig::udp(), ConnectionConfig::tcp());
+			(udp.port, tcp.port) = (server.port(), server.port());
+			let server = NameServerConfig::new(server.ip(), true, vec![udp, tcp]);
+			let config = ResolverConfig::from_parts(None, Vec::new(), vec![server]);
+			TokioResolver::builder_with_config(config, TokioRuntimeProvider::default())
+		}
+	};
+	let options = builder.options_mut();
+	options.timeout = PATIENCE;
+	// An owner who takes a name away is heard.
+	options.cache_size = 0;
+	Ok(builder.build()?)
+}
+
+/// What a record names here.
+fn named(record: &RData, domain: &str) -> Option<(u64, String)> {
+	let text = match record {
+		RData::CNAME(name) => name.0.to_ascii(),
+		RData::TXT(text) => {
+			let bytes: Vec<u8> = text
+				.txt_data
+				.iter()
+				.flat_map(|part| part.iter().copied())
+				.collect();
+			String::from_utf8(bytes).ok()?
+		}
+		_ => return None,
+	};
+	let Name { service, lease } = Name::read(&without_port(text.trim()), domain)?;
+	Some((lease, service))
+}
+
+/// Asks DNS which service here a host is to lead to.
+async fn ask(resolver: &TokioResolver, host: &str, domain: &str) -> Said {
+	let questions = [
+		(format!("{host}."), RecordType::CNAME),
+		(format!("_leasehold.{host}."), RecordType::TXT),
+	];
+	let mut services = BTreeSet::new();
+	for (name, kind) in questions {
+		match resolver.lookup(name, kind).await {
+			Ok(answer) => {
+				let records = answer.answers().iter();
+				services.extend(records.filter_map(|record| named(&record.data, domain)));
+			}
+			Err(error) if error.is_no_records_found() => {}
+			Err(error) => return Said::Nothing(error.to_string()),
+		}
+	}
+	Said::Services(services)
+}
+
+/// (host, service)
+type Pairs = Vec<(String, String)>;
+
+/// The names that a lease's services want.
+fn wanted(shared: &Shared, row: &LeaseRow, domain: &str) -> Pairs {
+	let manifest = manifest(shared, row).ok().flatten();
+	let services = manifest.into_iter().flat_map(|manifest| manifest.services);
+	let own = shared.identity.host();
+	let all = services.flat_map(|service| {
+		let by_name = service
+			.expose
+			.into_iter()
+			.filter(leasehold_manifest::Expose::is_http);
+		let hosts = by_name.flat_map(|expose| expose.hosts);
+		let name = service.name;
+		hosts.map(move |host| (host.to_ascii_lowercase(), name.clone()))
+	});
+	// What is the provider's is no tenant's.
+	let ours = |host: &str| host == own || host == domain || host.ends_with(&format!(".{domain}"));
+	let all = all.filter(|(host, _)| !ours(host) && host.contains('.'));
+	all.take(MOST.0).collect()
+}
+
+/// Finds out where names lead, as long as the daemon runs.
+pub async fn watch(shared: Arc<Shared>) {
+	let Some(domain) = shared.config.gateway.domain.clone() else {
+		return;
+	};
+	let resolver = match resolver(shared.config.gateway.resolver) {
+		Ok(resolver) => resolver,
+		Err(error) => {
+			tracing::warn!("host names of tenants' own lead nowhere: {error:#}");
+			return;
+		}
+	};
+	// Manifests are not opened each time.
+	let mut read: HashMap<(u64, [u8; 32]), Pairs> = HashMap::new();
+	loop {
+		match shared.store.leases() {
+			Ok(rows) => {
+				let mut all: BTreeMap<String, BTreeSet<(u64, String)>> = BTreeMap::new();
+				let mut met = HashMap::new();
+				for row in rows.iter().filter(|row| row.phase.runs()) {
+					let key = (row.lease, row.manifest_hash);
+					let names = read.remove(&key);
+					let names = names.unwrap_or_else(|| wanted(&shared, row, &domain));
+					for (host, service) in &names {
+						if all.len() < MOST.1 || all.contains_key(host) {
+							let services = all.entry(host.clone()).or_default();
+							services.insert((row.lease, service.clone()));
+						}
+					}
+					met.insert(key, names);
+				}
+				read = met;
+				let due = shared.names.want(all);
+				let (resolver, shared, domain) = (&resolver, &shared, &domain);
+				let asked = stream::iter(due).for_each_concurrent(AT_A_TIME, async |host| {
+					let said = ask(resolver, &host, domain).await;
+					shared.names.heard(&host, said, domain);
+				});
+				asked.await;
+			}
+			Err(error) => tracing::warn!(%error, "the names that are wanted are not known"),
+		}
+		tokio::time::sleep(LOOK).await;
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	const DOMAIN: &str = "leases.example.org";
+	const HOST: &str = "shop.example.com";
+
+	fn services(all: &[(u64, &str)]) -> BTreeSet<(u64, String)> {
+		all.iter()
+			.map(|(lease, service)| (*lease, (*service).to_owned()))
+			.collect()
+	}
+
+	fn names(wanted: &[(u64, &str)]) -> Names {
+		let names = Names::default();
+		let due = names.want(BTreeMap::from([(HOST.to_owned(), services(wanted))]));
+		assert_eq!(due, [HOST]);
+		names
+	}
+
+	fn leads(names: &Names) -> Option<u64> {
+		names.lead(HOST).map(|name| name.lease)
+	}
+
+	#[test]
+	fn a_name_leads_to_the_service_that_its_owner_names_and_to_no_other() {
+		let names = names(&[(7, "web"), (8, "web")]);
+		let hear = |said: Said| {
+			names.heard(HOST, said, DOMAIN);
+			leads(&names)
+		};
+		assert_eq!(leads(&names), None, "it is asked first");
+		assert_eq!(hear(Said::Services(services(&[]))), None);
+		let why = names.of(7).remove(0).why_not.unwrap();
+		assert!(why.contains("CNAME to web-7.leases.example.org"), "{why}");
+		assert_eq!(hear(Said::Services(services(&[(7, "web")]))), Some(7));
+		let [seven, eight] = [7, 8].map(|lease| names.of(lease).remove(0).why_not);
+		assert_eq!(seven, None);
+		assert!(eight.unwrap().contains("another service"));
+		// What cannot be found out changes nothing; what is found out does.
+		assert_eq!(hear(Said::Nothing("timeout".into())), Some(7));
+		let both = services(&[(7, "web"), (8, "web")]);
+		assert_eq!(hear(Said::Services(both)), None);
+		assert_eq!(hear(Said::Services(services(&[(9, "web")]))), None);
+		assert_eq!(hear(Said::Services(services(&[(7, "other")]))), None);
+		assert_eq!(hear(Said::Nothing("timeout".into())), None);
+		assert_eq!(hear(Said::Services(services(&[(8, "web")]))), Some(8));
+	}
+
+	#[test]
+	fn a_lease_that_is_gone_takes_its_names_with_it() {
+		let names = names(&[(7, "web")]);
+		names.heard(HOST, Said::Services(services(&[(7, "web")])), DOMAIN);
+		assert_eq!(names.leading(), [HOST]);
+		// Another one wants it now; it is its owner's turn to say so.
+		let due = names.want(BTreeMap::from([(HOST.to_owned(), services(&[(8, "web")]))]));
+		assert_eq!(due, [HOST]);
+		assert_eq!(names.leading(), [""; 0]);
+		assert!(names.want(BTreeMap::new()).is_empty());
+		assert_eq!(names.of(8), []);
+	}
+
+	#[test]
+	fn records_name_services_in_one_way() {
+		use hickory_resolver::proto::rr::{rdata, Name as DnsName};
+		let cname = |text: &str| {
+			let name = DnsName::from_ascii(text).unwrap();
+			named(&RData::CNAME(rdata::CNAME(name)), DOMAIN)
+		};
+		let txt = |text: &str| named(&RData::TXT(rdata::TXT::new(vec![text.into()])), DOMAIN);
+		let web = Some((7, "web".to_owned()));
+		assert_eq!(cname("Web-7.Leases.example.org."), web);
+		assert_eq!(txt("web-7.leases.example.org"), web);
+		for other in [
+			"web-7.leases.example.com.",
+			"x.web-7.leases.example.org.",
+			"web-07.leases.example.org.",
+		] {
+			assert_eq!(cname(other), None, "{other}");
+		}
+		for other in [
+			"",
+			"web-7",
+			"v=spf1 -all",
+			"web-7.leases.example.org web-8.leases.example.org",
+		] {
+			assert_eq!(txt(other), None, "{other}");
+		}
+	}
+}
