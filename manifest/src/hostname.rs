@@ -38,6 +38,19 @@ pub fn without_port(host: &str) -> String {
 	host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
 }
 
+/// Whether a name can be a host's.
+pub fn is_host(name: &str) -> bool {
+	let label = |label: &str| {
+		!label.is_empty()
+			&& label
+				.bytes()
+				.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+			&& !label.starts_with('-')
+			&& !label.ends_with('-')
+	};
+	name.len() <= 253 && name.split('.').all(label)
+}
+
 #[cfg(test)]
 mod tests {
 	use super::*;

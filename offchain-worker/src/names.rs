@@ -10,7 +10,7 @@ use hickory_resolver::{
 	proto::rr::{RData, RecordType},
 	TokioResolver,
 };
-use leasehold_manifest::hostname::{without_port, Name};
+use leasehold_manifest::hostname::{is_host, without_port, Name};
 use serde::Serialize;
 use std::{
 	collections::{BTreeMap, BTreeSet, HashMap},
@@ -26,6 +26,8 @@ const AGAIN: (Duration, Duration) = (Duration::from_secs(10), Duration::from_sec
 /// How long one question may take, and how many are asked at a time.
 const PATIENCE: Duration = Duration::from_secs(5);
 const AT_A_TIME: usize = 8;
+/// Longest name, bytes: a file is called by it.
+const LONGEST: usize = 240;
 /// Most names of one lease, and of all.
 const MOST: (usize, usize) = (16, 2_048);
 
@@ -272,7 +274,9 @@ fn wanted(shared: &Shared, row: &LeaseRow, domain: &str) -> Pairs {
 	});
 	// What is the provider's is no tenant's.
 	let ours = |host: &str| host == own || host == domain || host.ends_with(&format!(".{domain}"));
-	let all = all.filter(|(host, _)| !ours(host) && host.contains('.'));
+	// A manifest is a stranger's: its names are looked at again before one becomes that of a file.
+	let sound = |host: &str| is_host(host) && host.contains('.') && host.len() <= LONGEST;
+	let all = all.filter(|(host, _)| !ours(host) && sound(host));
 	all.take(MOST.0).collect()
 }
 

@@ -1,7 +1,10 @@
 //! `services.*.expose`: which ports are opened to whom.
 
 use super::*;
-use crate::manifest::{Expose, HttpOptions, Protocol};
+use crate::{
+	hostname::is_host,
+	manifest::{Expose, HttpOptions, Protocol},
+};
 
 /// Largest body that the proxy lets through, bytes.
 const MAX_BODY: u32 = 100 << 20;
@@ -47,19 +50,6 @@ pub(super) struct Seen {
 	pub addresses: std::collections::BTreeSet<String>,
 	/// (address, port, protocol), by whom it is used.
 	ports: std::collections::BTreeMap<(String, u32, String), String>,
-}
-
-/// Whether a name can be a host's.
-fn is_host(name: &str) -> bool {
-	let label = |label: &str| {
-		!label.is_empty()
-			&& label
-				.bytes()
-				.all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-			&& !label.starts_with('-')
-			&& !label.ends_with('-')
-	};
-	name.len() <= 253 && name.split('.').all(label)
 }
 
 impl Reader {

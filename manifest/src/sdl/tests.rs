@@ -187,7 +187,6 @@ fn all_that_can_be_said_is_understood() {
 		"profiles.placement.west.pricing.web.denom",
 		"profiles.placement.vault.signedBy.anyOf",
 		"services.gpu.depends_on",
-		"services.web.expose.accept",
 		"services.web.expose.http_options.next_cases",
 	] {
 		let here = key == "services.gpu.depends_on" || warned.contains(&key);

@@ -78,11 +78,10 @@ impl Attendant<'_> {
 		}
 	}
 
-	/// Which number of this machine root of this job has, if not root's: the same for as long as its volumes stay.
+	/// Which number of this machine root of this job or replica has, if not root's: the same for as long as its volumes stay.
 	async fn root(&self) -> Result<Option<u32>, ExecutorError> {
-		// Podman 4 leaves a bridge behind where a container with a network has users of its own. The files of devices
-		// belong to groups of this machine.
-		let may = self.attempt.is_job() && self.attempt.devices.is_empty();
+		// The files of devices belong to groups of this machine.
+		let may = self.attempt.devices.is_empty();
 		if !may || !self.common.engine.maps_users().await? {
 			return Ok(None);
 		}

@@ -14,6 +14,9 @@ use leasehold_manifest::{Program, Service};
 use std::collections::HashMap;
 
 const MIB: i64 = 1 << 20;
+/// Where programs share memory, and the domain in which Podman has the names of services.
+const SHARED: &str = "/dev/shm";
+const SEARCH: &str = "dns.podman";
 /// Most processes and threads of a container.
 const PIDS: i64 = 1_024;
 /// What ordinary images need as they drop root's rights: no more of root's powers than these.
@@ -194,6 +197,11 @@ pub fn body(
 			.saturating_mul(1_024),
 		Some(bytes) => bytes >> 10,
 	};
+	// With users of its own and a network, a container is told no domain to look for its neighbours in, and Podman's mount
+	// of `/dev/shm` may be busy when it is removed: it is given both in another way.
+	let apart = !job && root.is_some();
+	let has_own = places.iter().any(|place| place.mount == SHARED);
+	let shared = (apart && !has_own).then(|| (SHARED.to_owned(), "size=64m,mode=1777".to_owned()));
 	let users = root.map(|root| (USERS.to_owned(), root.to_string()));
 	let (entrypoint, cmd) = command_of(service);
 	let (paths, named): (Vec<_>, Vec<_>) = attempt
@@ -222,13 +230,15 @@ pub fn body(
 		networking_config: (!job).then(|| in_network(labels)),
 		host_config: Some(HostConfig {
 			binds: Some(binds.collect()),
-			tmpfs: (!job).then(|| in_memory.collect()),
+			tmpfs: (!job).then(|| in_memory.chain(shared).collect()),
 			readonly_rootfs: Some(job),
 			network_mode: Some(match job {
 				true => "none".into(),
 				false => labels.network(),
 			}),
 			sysctls: (!job).then(sysctls),
+			dns_search: apart.then(|| vec![SEARCH.to_owned()]),
+			ipc_mode: apart.then(|| "none".to_owned()),
 			port_bindings: (!job).then(|| bindings(attempt)),
 			restart_policy: Some(RestartPolicy {
 				name: Some(RestartPolicyNameEnum::NO),
