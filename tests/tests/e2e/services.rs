@@ -232,12 +232,14 @@ fn reach(devnet: &Devnet) {
 	let here = TcpListener::bind("0.0.0.0:0").unwrap();
 	let script = format!(
 		"grep CapEff /proc/self/status
+set -- $(cat /proc/self/uid_map); [ $2 -ge {1} ] && echo root is nobody; busybox df /dev/shm | grep -o 65536 | head -n 1
 wget -q -O - http://web:8080/page
 for at in $(ip route | grep default | cut -d' ' -f3):{0} 169.254.169.254:80; do
 nc -w 2 ${{at%:*}} ${{at#*:}} < /dev/null 2> /dev/null && echo through to $at; done
 ip -o addr | grep inet6 && echo IPv6
 echo looked; sleep 1000",
-		here.local_addr().unwrap().port()
+		here.local_addr().unwrap().port(),
+		0x7000_0000
 	);
 	let client = Service("client", &script, "    depends_on: [web]\n");
 	let path = write(devnet, &[client, web], SMALL);
@@ -259,7 +261,7 @@ echo looked; sleep 1000",
 	let said = log(devnet, lease, "client");
 	assert_eq!(part(&["--since", "1h"]), said);
 	assert_eq!(
-		said, "CapEff:\t00000000000005fb\nit is me\nlooked\n",
+		said, "CapEff:\t00000000000005fb\nroot is nobody\n65536\nit is me\nlooked\n",
 		"it reaches its neighbour and nothing else"
 	);
 	close(devnet, lease);

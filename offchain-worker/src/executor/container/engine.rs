@@ -171,7 +171,7 @@ impl Engine {
 			}
 		}
 		let users = match self.maps_users().await? {
-			true => ", users of its own for each job",
+			true => ", users of its own for each lease",
 			false => "",
 		};
 		Ok(format!("{name} {version}{users}"))
