@@ -21,6 +21,7 @@ use reqwest::{
 	header::{self, HeaderMap},
 	Method, Response, StatusCode,
 };
+use rustix::fs::{flock, FlockOperation};
 use serde::Serialize;
 use serde_json::{json, Value};
 use sha2::{Digest as _, Sha256};
@@ -530,6 +531,10 @@ impl Gateway {
 		let mut options = tokio::fs::OpenOptions::new();
 		options.read(true).write(true).create(true).truncate(false);
 		let mut file = options.open(part).await.map_err(&broken)?;
+		if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+			let what = format!("{} is being fetched already", part.display());
+			return Err(Failure::new(1, what, "Let the other command end."));
+		}
 		file.set_len(had).await.map_err(&broken)?;
 		let (mut size, mut hasher) = (had, Sha256::new());
 		let mut buffer = vec![0u8; CHUNK];

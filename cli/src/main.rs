@@ -12,7 +12,10 @@ mod output;
 mod tenant;
 mod validate;
 
-use clap::{parser::ValueSource, CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use clap::{
+	error::ErrorKind, parser::ValueSource, CommandFactory as _, FromArgMatches as _, Parser,
+	Subcommand,
+};
 use contexts::{Contexts, One};
 use output::{Failure, Format, Out};
 use std::{io::IsTerminal as _, path::PathBuf, process::ExitCode};
@@ -175,7 +178,7 @@ fn misused(error: &clap::Error) -> ExitCode {
 		});
 		output::print(&format!("{value:#}"));
 	}
-	if error.use_stderr() {
+	if error.kind() == ErrorKind::MissingRequiredArgument {
 		// The line with the usage takes what the environment says for given, and so for asked.
 		let text = error.render().to_string();
 		let lines = text.lines().filter(|line| !line.starts_with("Usage: "));

@@ -12,12 +12,14 @@ use std::{
 
 /// The name of a stream's first file: what comes in it.
 pub const ANNOUNCED: &str = ".leasehold-announced";
-/// Most bytes of what is announced.
-pub const MAX_ANNOUNCED: usize = 32 << 20;
+/// Most bytes of what is announced. What is more goes in several streams.
+pub const MAX_ANNOUNCED: usize = 4 << 20;
 /// Longest name in a stream, bytes.
 const MAX_NAME: u64 = 4_096;
-/// Most entries of a volume, or of what is put at a time.
-pub const MAX_ENTRIES: usize = 100_000;
+/// Most entries that are told of.
+pub const MAX_LISTED: usize = 100_000;
+/// The field of an answer's head that says whether a `folder` or a `file` was asked for.
+pub const ASKED_FOR: &str = "leasehold-kind";
 /// Deepest nesting of folders.
 pub const MAX_DEPTH: usize = 64;
 

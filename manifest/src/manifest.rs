@@ -2,6 +2,7 @@
 
 use crate::{
 	files::{is_safe_path, MAX_PATTERN, MAX_PATTERNS},
+	hostname::is_host,
 	result::blake2_256,
 	Kind,
 };
@@ -537,6 +538,10 @@ impl Service {
 			.any(|port| port.port == 0 || port.external == 0)
 		{
 			return malformed("a port is 0");
+		}
+		let mut hosts = self.expose.iter().flat_map(|port| &port.hosts);
+		if !hosts.all(|host| is_host(host)) {
+			return malformed("a host name is none");
 		}
 		Ok(())
 	}

@@ -29,6 +29,10 @@ use tokio::time::timeout;
 
 /// How often it is looked whether a certificate is due, and which names there are.
 const LOOK: Duration = Duration::from_secs(10);
+/// For how many names of a lease certificates are fetched, and how many are asked for in an hour.
+const OF_A_LEASE: usize = 4;
+const ORDERS: usize = 60;
+const HOUR: Duration = Duration::from_secs(3_600);
 /// How long to wait after a failure, at first and at most: servers count them.
 const RETRY: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(6 * 3_600));
 /// How long to wait after a success.
@@ -220,16 +224,37 @@ pub async fn keep(shared: Arc<Shared>) {
 	let keys = shared.store.folder().join("keys");
 	// What failed is tried again then, and how much later after that.
 	let mut waits: HashMap<String, (Instant, Duration)> = HashMap::new();
+	let mut orders = Vec::new();
 	loop {
-		let leading = shared.names.leading().into_iter().take(config.names);
-		let hosts: Vec<_> = [own.clone()].into_iter().chain(leading).collect();
+		let mut of: HashMap<u64, usize> = HashMap::new();
+		let mut hosts = vec![own.clone()];
+		for (lease, host) in shared.names.leading() {
+			let theirs = of.entry(lease).or_default();
+			if *theirs < OF_A_LEASE && hosts.len() <= config.names {
+				*theirs = theirs.saturating_add(1);
+				hosts.push(host);
+				continue;
+			}
+			let why = format!(
+				"it is fetched for {} names, those that led here first, and for {OF_A_LEASE} of a lease",
+				config.names
+			);
+			shared.names.certified(&host, Some(why));
+		}
+		identity.forget(|host| shared.names.is_forgotten(host));
 		waits.retain(|host, _| hosts.contains(host));
+		orders.retain(|since: &Instant| since.elapsed() < HOUR);
 		let now = Instant::now();
 		let waiting = |host: &String| {
 			let until = waits.get(host).map(|(until, _)| *until);
 			let left = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));
 			let due = identity.certificate_due(host);
-			left.max(Duration::from_secs(due.saturating_sub(unix_now())))
+			let left = left.max(Duration::from_secs(due.saturating_sub(unix_now())));
+			// Servers count orders, and one is left for the gateway's own.
+			match *host != own && orders.len() >= ORDERS {
+				true => left.max(LOOK),
+				false => left,
+			}
 		};
 		let first = hosts.iter().min_by_key(|host| waiting(host));
 		let Some(host) = first.filter(|host| waiting(host).is_zero()) else {
@@ -246,6 +271,7 @@ pub async fn keep(shared: Arc<Shared>) {
 			host,
 			"a certificate is asked for"
 		);
+		orders.push(now);
 		let obtained = timeout(PATIENCE, obtain(identity, host, keys.clone(), config)).await;
 		let obtained = obtained.unwrap_or_else(|_| Err(anyhow::anyhow!("it takes too long")));
 		let wait = waits

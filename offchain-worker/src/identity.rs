@@ -304,12 +304,11 @@ impl Identity {
 		if host == self.host {
 			return self.served.read().map_or(u64::MAX, |served| served.due);
 		}
-		let Ok(mut others) = self.others.write() else {
-			return u64::MAX;
-		};
-		if let Some(served) = others.get(host) {
+		let known = self.others.read();
+		if let Ok(Some(served)) = known.as_ref().map(|others| others.get(host)) {
 			return served.due;
 		}
+		drop(known);
 		// An earlier life may have had one.
 		let path = self.chain_of(host);
 		let Ok(chain) = std::fs::read(&path) else {
@@ -319,13 +318,29 @@ impl Identity {
 		match read {
 			Ok(served) => {
 				let due = served.due;
-				others.insert(host.to_owned(), served);
+				if let Ok(mut others) = self.others.write() {
+					others.insert(host.to_owned(), served);
+				}
 				due
 			}
 			Err(error) => {
 				tracing::info!(host, "a certificate is not used any more: {error:#}");
 				let _ = std::fs::remove_file(path);
 				0
+			}
+		}
+	}
+
+	/// Forgets the certificates of names that nobody wants any more.
+	pub fn forget(&self, is_forgotten: impl Fn(&str) -> bool) {
+		if let Ok(mut others) = self.others.write() {
+			others.retain(|host, _| !is_forgotten(host));
+		}
+		let kept = std::fs::read_dir(self.keys.join(OTHERS));
+		for path in kept.into_iter().flatten().flatten().map(|one| one.path()) {
+			let host = path.file_stem().and_then(|host| host.to_str());
+			if host.is_some_and(&is_forgotten) {
+				let _ = std::fs::remove_file(path);
 			}
 		}
 	}

@@ -15,7 +15,10 @@ use serde::Serialize;
 use std::{
 	collections::{BTreeMap, BTreeSet, HashMap},
 	net::SocketAddr,
-	sync::{Arc, RwLock},
+	sync::{
+		atomic::{AtomicBool, AtomicU64, Ordering},
+		Arc, RwLock,
+	},
 	time::{Duration, Instant},
 };
 
@@ -23,9 +26,11 @@ use std::{
 const LOOK: Duration = Duration::from_secs(5);
 /// How often DNS is asked about a name that leads nowhere yet, and about one that leads here.
 const AGAIN: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(30));
-/// How long one question may take, and how many are asked at a time.
+/// How long DNS may take about a name, after how long at most one is asked about again of which it told nothing, and
+/// about how many it is asked at a time.
 const PATIENCE: Duration = Duration::from_secs(5);
-const AT_A_TIME: usize = 8;
+const LONGEST_WAIT: Duration = Duration::from_secs(600);
+const AT_A_TIME: usize = 64;
 /// Longest name, bytes: a file is called by it.
 const LONGEST: usize = 240;
 /// Most names of one lease, and of all.
@@ -52,11 +57,21 @@ struct Known {
 	why_not: String,
 	no_certificate: Option<String>,
 	due: Instant,
+	/// How often DNS has told nothing, one after the other.
+	silent: u32,
+	/// The how many-th name it was that came to lead here.
+	nth: u64,
 }
 
 /// The names of all tenants.
 #[derive(Debug, Default)]
-pub struct Names(RwLock<BTreeMap<String, Known>>);
+pub struct Names {
+	all: RwLock<BTreeMap<String, Known>>,
+	/// How many have come to lead here so far.
+	led: AtomicU64,
+	/// Whether it is known which names there are.
+	looked: AtomicBool,
+}
 
 /// What DNS says of a name.
 #[derive(Debug, PartialEq, Eq)]
@@ -73,11 +88,13 @@ impl Known {
 		match said {
 			// What is not known does not change what was.
 			Said::Nothing(why) => {
+				self.silent = self.silent.saturating_add(1);
 				if self.leads.is_none() {
 					self.why_not = format!("DNS does not tell where `{host}` leads: {why}");
 				}
 			}
 			Said::Services(named) => {
+				self.silent = 0;
 				let mut all = named.iter();
 				let one = match (all.next(), all.next()) {
 					(Some(one), None) => Some(one),
@@ -96,6 +113,9 @@ impl Known {
 		} else {
 			AGAIN.0
 		};
+		// One whose servers are silent does not hold the others up.
+		let slower = 1u32.checked_shl(self.silent.min(10)).unwrap_or(1);
+		let again = again.saturating_mul(slower).min(LONGEST_WAIT);
 		let now = Instant::now();
 		self.due = now.checked_add(again).unwrap_or(now);
 	}
@@ -112,23 +132,37 @@ impl Known {
 impl Names {
 	/// The service that a host leads to.
 	pub fn lead(&self, host: &str) -> Option<Name> {
-		let known = self.0.read().ok()?;
+		let known = self.all.read().ok()?;
 		let (lease, service) = known.get(host)?.leads.clone()?;
 		Some(Name { service, lease })
 	}
 
-	/// All hosts that lead to services.
-	pub fn leading(&self) -> Vec<String> {
-		let Ok(known) = self.0.read() else {
+	/// (lease, host) of all hosts that lead to services, the first to do so first.
+	pub fn leading(&self) -> Vec<(u64, String)> {
+		let Ok(known) = self.all.read() else {
 			return Vec::new();
 		};
-		let leading = known.iter().filter(|(_, known)| known.leads.is_some());
-		leading.map(|(host, _)| host.clone()).collect()
+		let leading = known.iter().filter_map(|(host, known)| {
+			let (lease, _) = known.leads.as_ref()?;
+			Some((known.nth, *lease, host))
+		});
+		let mut leading: Vec<_> = leading.collect();
+		leading.sort_unstable();
+		let leading = leading.into_iter();
+		leading
+			.map(|(_, lease, host)| (lease, host.clone()))
+			.collect()
+	}
+
+	/// Whether no lease wants a name any more.
+	pub fn is_forgotten(&self, host: &str) -> bool {
+		let wanted = self.all.read().map_or(true, |all| all.contains_key(host));
+		self.looked.load(Ordering::Acquire) && !wanted
 	}
 
 	/// The names of a lease.
 	pub fn of(&self, lease: u64) -> Vec<Own> {
-		let Ok(known) = self.0.read() else {
+		let Ok(known) = self.all.read() else {
 			return Vec::new();
 		};
 		let of = known.iter().flat_map(|(host, known)| {
@@ -148,7 +182,7 @@ impl Names {
 
 	/// Notes why there is no certificate for a name, or that there is one.
 	pub fn certified(&self, host: &str, no_certificate: Option<String>) {
-		if let Ok(mut all) = self.0.write() {
+		if let Ok(mut all) = self.all.write() {
 			if let Some(known) = all.get_mut(host) {
 				known.no_certificate = no_certificate;
 			}
@@ -157,7 +191,7 @@ impl Names {
 
 	/// Takes in which names are wanted, and says which of them DNS is to be asked about.
 	fn want(&self, wanted: BTreeMap<String, BTreeSet<(u64, String)>>) -> Vec<String> {
-		let Ok(mut all) = self.0.write() else {
+		let Ok(mut all) = self.all.write() else {
 			return Vec::new();
 		};
 		all.retain(|host, _| wanted.contains_key(host));
@@ -169,25 +203,37 @@ impl Names {
 				why_not: "its DNS has not been asked yet".into(),
 				no_certificate: None,
 				due: now,
+				silent: 0,
+				nth: 0,
 			});
 			if known.wanted != services {
 				known.leads = known.leads.take().filter(|one| services.contains(one));
 				known.wanted = services;
 				known.due = now;
+				known.silent = 0;
 			}
 		}
+		self.looked.store(true, Ordering::Release);
 		let due = all.iter().filter(|(_, known)| known.due <= now);
-		due.map(|(host, _)| host.clone()).collect()
+		let mut due: Vec<_> = due.collect();
+		// Those first that could lead to whom they are no longer meant for, and those last of which nothing is told.
+		due.sort_by_key(|(_, known)| (known.leads.is_none(), known.silent));
+		due.into_iter().map(|(host, _)| host.clone()).collect()
 	}
 
 	fn heard(&self, host: &str, said: Said, domain: &str) {
-		let Ok(mut all) = self.0.write() else { return };
+		let Ok(mut all) = self.all.write() else {
+			return;
+		};
 		let Some(known) = all.get_mut(host) else {
 			return;
 		};
 		let before = known.leads.clone();
 		known.heard(said, host, domain);
 		if known.leads != before {
+			if before.is_none() {
+				known.nth = self.led.fetch_add(1, Ordering::Relaxed);
+			}
 			match &known.leads {
 				Some((lease, service)) => {
 					tracing::info!(host, lease, service, "a name leads to a service");
@@ -243,10 +289,12 @@ async fn ask(resolver: &TokioResolver, host: &str, domain: &str) -> Said {
 	];
 	let mut services = BTreeSet::new();
 	for (name, kind) in questions {
-		match resolver.lookup(name, kind).await {
+		match resolver.lookup(name.as_str(), kind).await {
 			Ok(answer) => {
-				let records = answer.answers().iter();
-				services.extend(records.filter_map(|record| named(&record.data, domain)));
+				// What stands elsewhere, where an alias leads, its owner has not said.
+				let own = answer.answers().iter();
+				let own = own.filter(|one| one.name.to_ascii().eq_ignore_ascii_case(&name));
+				services.extend(own.filter_map(|record| named(&record.data, domain)));
 			}
 			Err(error) if error.is_no_records_found() => {}
 			Err(error) => return Said::Nothing(error.to_string()),
@@ -259,8 +307,8 @@ async fn ask(resolver: &TokioResolver, host: &str, domain: &str) -> Said {
 type Pairs = Vec<(String, String)>;
 
 /// The names that a lease's services want.
-fn wanted(shared: &Shared, row: &LeaseRow, domain: &str) -> Pairs {
-	let manifest = manifest(shared, row).ok().flatten();
+fn wanted(shared: &Shared, row: &LeaseRow, domain: &str) -> anyhow::Result<Pairs> {
+	let manifest = manifest(shared, row)?;
 	let services = manifest.into_iter().flat_map(|manifest| manifest.services);
 	let own = shared.identity.host();
 	let all = services.flat_map(|service| {
@@ -277,7 +325,7 @@ fn wanted(shared: &Shared, row: &LeaseRow, domain: &str) -> Pairs {
 	// A manifest is a stranger's: its names are looked at again before one becomes that of a file.
 	let sound = |host: &str| is_host(host) && host.contains('.') && host.len() <= LONGEST;
 	let all = all.filter(|(host, _)| !ours(host) && sound(host));
-	all.take(MOST.0).collect()
+	Ok(all.take(MOST.0).collect())
 }
 
 /// Finds out where names lead, as long as the daemon runs.
@@ -301,8 +349,16 @@ pub async fn watch(shared: Arc<Shared>) {
 				let mut met = HashMap::new();
 				for row in rows.iter().filter(|row| row.phase.runs()) {
 					let key = (row.lease, row.manifest_hash);
-					let names = read.remove(&key);
-					let names = names.unwrap_or_else(|| wanted(&shared, row, &domain));
+					let names = match read.remove(&key) {
+						Some(names) => names,
+						None => match wanted(&shared, row, &domain) {
+							Ok(names) => names,
+							Err(error) => {
+								tracing::debug!(lease = row.lease, %error, "its names are not known");
+								continue;
+							}
+						},
+					};
 					for (host, service) in &names {
 						if all.len() < MOST.1 || all.contains_key(host) {
 							let services = all.entry(host.clone()).or_default();
@@ -315,7 +371,8 @@ pub async fn watch(shared: Arc<Shared>) {
 				let due = shared.names.want(all);
 				let (resolver, shared, domain) = (&resolver, &shared, &domain);
 				let asked = stream::iter(due).for_each_concurrent(AT_A_TIME, async |host| {
-					let said = ask(resolver, &host, domain).await;
+					let asked = tokio::time::timeout(PATIENCE, ask(resolver, &host, domain)).await;
+					let said = asked.unwrap_or_else(|_| Said::Nothing("it takes too long".into()));
 					shared.names.heard(&host, said, domain);
 				});
 				asked.await;
@@ -379,12 +436,14 @@ mod tests {
 	fn a_lease_that_is_gone_takes_its_names_with_it() {
 		let names = names(&[(7, "web")]);
 		names.heard(HOST, Said::Services(services(&[(7, "web")])), DOMAIN);
-		assert_eq!(names.leading(), [HOST]);
+		assert_eq!(names.leading(), [(7, HOST.to_owned())]);
+		assert!(!names.is_forgotten(HOST) && names.is_forgotten("other.example.com"));
 		// Another one wants it now; it is its owner's turn to say so.
 		let due = names.want(BTreeMap::from([(HOST.to_owned(), services(&[(8, "web")]))]));
 		assert_eq!(due, [HOST]);
-		assert_eq!(names.leading(), [""; 0]);
+		assert_eq!(names.leading(), []);
 		assert!(names.want(BTreeMap::new()).is_empty());
+		assert!(names.is_forgotten(HOST));
 		assert_eq!(names.of(8), []);
 	}
 

@@ -180,7 +180,7 @@ pub struct Status {
 	#[arg(long, default_value = "text", value_parser = ["text", "json"])]
 	output: String,
 	/// Show it anew every so many seconds, until Ctrl-C.
-	#[arg(long, short, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2")]
+	#[arg(long, short, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "2")]
 	watch: Option<u64>,
 }
 

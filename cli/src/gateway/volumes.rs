@@ -1,19 +1,37 @@
 //! Files of services that run, as their provider's gateway has them.
 
-use super::{away, reason, Gateway};
+use super::{away, reason, shown, Gateway};
 use crate::output::Failure;
 use futures::StreamExt as _;
 use leasehold_client::{
 	access::EMPTY,
-	volumes::{Entry, Kind, Plan, Put, Volume, MAX_ENTRIES},
+	volumes::{Entry, Kind, Plan, Put, Volume, ASKED_FOR, MAX_LISTED},
 };
 use leasehold_manifest::files::is_safe_path;
 use reqwest::{header::HeaderMap, Body, Method, Response};
-use serde::de::DeserializeOwned;
+use serde::{de::DeserializeOwned, Deserialize};
 use sha2::{Digest as _, Sha256};
 
-/// Longest line about a file, bytes.
+/// Longest line about a file, all names in them, and a short answer, bytes.
 const MAX_LINE: usize = 16 << 10;
+const MAX_NAMES: usize = 64 << 20;
+const MAX_ANSWER: usize = 4 << 20;
+
+/// What stands in a line.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Line {
+	Entry(Entry),
+	Error { error: String },
+}
+
+fn strange(what: &str) -> Failure {
+	let what = format!(
+		"the provider tells of files what cannot be: {}",
+		shown(what)
+	);
+	Failure::new(5, what, "Do not trust this provider.")
+}
 
 /// A path in a replica.
 #[derive(Clone, Debug)]
@@ -48,9 +66,17 @@ impl Gateway {
 		format!("/v1/leases/{lease}/volumes/{service}/{replica}/{path}?{query}")
 	}
 
+	/// A short answer.
 	async fn read<T: DeserializeOwned>(&self, answer: Response) -> Result<T, Failure> {
-		let read = answer.json().await;
-		read.map_err(|error| away(&self.door().url, &reason(&error)))
+		let (mut stream, mut bytes) = (answer.bytes_stream(), Vec::new());
+		while let Some(chunk) = stream.next().await {
+			let chunk = chunk.map_err(|error| away(&self.door().url, &reason(&error)))?;
+			bytes.extend_from_slice(&chunk);
+			if bytes.len() > MAX_ANSWER {
+				return Err(strange("the answer is too long"));
+			}
+		}
+		serde_json::from_slice(&bytes).map_err(|error| strange(&error.to_string()))
 	}
 
 	/// The volumes of the lease's services.
@@ -61,23 +87,23 @@ impl Gateway {
 		self.read(answer).await
 	}
 
-	/// What there is at a path.
+	/// What there is at a path, and whether that is a folder.
 	pub async fn entries(
 		&self,
 		place: &Place,
 		is_deep: bool,
 		with_digests: bool,
-	) -> Result<Vec<Entry>, Failure> {
+	) -> Result<(Vec<Entry>, bool), Failure> {
 		let query = format!("list=true&recursive={is_deep}&digests={with_digests}");
 		let path = self.place(place, &query);
 		let none = HeaderMap::new();
 		let answer = self.request(Method::GET, &path, EMPTY, none, None).await?;
-		let strange = |what: &str| {
-			let what = format!("the provider tells of files what cannot be: {what}");
-			Failure::new(5, what, "Do not trust this provider.")
-		};
+		let of_folder = answer
+			.headers()
+			.get(ASKED_FOR)
+			.is_some_and(|kind| kind == "folder");
 		let mut stream = answer.bytes_stream();
-		let (mut rest, mut entries) = (Vec::new(), Vec::new());
+		let (mut rest, mut entries, mut bytes) = (Vec::new(), Vec::new(), 0usize);
 		while let Some(chunk) = stream.next().await {
 			let chunk = chunk.map_err(|error| away(&self.door().url, &reason(&error)))?;
 			for byte in chunk {
@@ -88,23 +114,31 @@ impl Gateway {
 					}
 					continue;
 				}
-				let entry: Entry =
+				let line: Line =
 					serde_json::from_slice(&rest).map_err(|error| strange(&error.to_string()))?;
+				let entry = match line {
+					Line::Entry(entry) => entry,
+					Line::Error { error } => {
+						let what = format!("{place}: {}", shown(&error));
+						return Err(Failure::new(5, what, "Name a part of it."));
+					}
+				};
 				let travels = matches!(entry.kind, Kind::File | Kind::Folder);
 				let is_known = !with_digests || entry.kind != Kind::File || entry.sha256.is_some();
 				// The provider is not trusted with where files go on this machine.
 				if (travels && !is_safe_path(&entry.path)) || !is_known {
 					return Err(strange(&format!("{:?}", entry.path)));
 				}
-				entries.push(entry);
-				if entries.len() > MAX_ENTRIES {
+				bytes = bytes.saturating_add(entry.path.len());
+				if entries.len() >= MAX_LISTED || bytes > MAX_NAMES {
 					return Err(strange("there are too many"));
 				}
+				entries.push(entry);
 				rest.clear();
 			}
 		}
 		match rest.is_empty() {
-			true => Ok(entries),
+			true => Ok((entries, of_folder)),
 			false => Err(away(&self.door().url, "the answer is cut off")),
 		}
 	}

@@ -276,7 +276,9 @@ impl PortForward {
 				Ok(mut socket) => {
 					let _ = socket.close(None).await;
 				}
-				Err(failure) if failure.what.contains("502") => context.out.stage(failure.what),
+				Err(failure) if failure.what.ends_with("(502 Bad Gateway)") => {
+					context.out.stage(failure.what)
+				}
 				Err(failure) => return Err(failure),
 			}
 		}

@@ -123,7 +123,7 @@ pub fn closed_json(closed: &Closed) -> serde_json::Value {
 pub struct Status {
 	lease: u64,
 	/// Show it anew every so many seconds, until the lease is closed.
-	#[arg(long, short, value_name = "SECONDS", num_args = 0..=1, default_missing_value = "2")]
+	#[arg(long, short, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "2")]
 	watch: Option<u64>,
 }
 

@@ -9,7 +9,7 @@ pub const MAX_FILES: u64 = 100_000;
 pub const MAX_DEPTH: usize = 64;
 
 /// Bytes that an entry counts for at least: a name takes room, too.
-const ENTRY: u64 = 4_096;
+pub const ENTRY: u64 = 4_096;
 
 /// Bytes that a file counts for: what it says, or what it takes if that is more.
 pub fn on_disk(meta: &std::fs::Metadata) -> u64 {

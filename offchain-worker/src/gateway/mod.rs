@@ -31,8 +31,9 @@ pub const API: &str = "1.0";
 const MAX_CALL: u32 = 3 << 20;
 /// Sessions at a time, of all tenants and of one.
 const SESSIONS: (usize, usize) = (1_024, 64);
-/// Transfers of volumes' files at a time, of all tenants and of one.
+/// Transfers out of volumes at a time, of all tenants and of one, and into volumes.
 const TRANSFERS: (usize, usize) = (64, 8);
+const PUTS: usize = 32;
 /// How long a call may take, with its body.
 const CALL: Duration = Duration::from_secs(20);
 
@@ -45,6 +46,8 @@ pub struct Gateway {
 	sessions: Arc<Seats<[u8; 32]>>,
 	/// Of tenants: files of volumes that are on their way.
 	transfers: Arc<Seats<[u8; 32]>>,
+	/// Files that are put into volumes of a lease: one after the other.
+	puts: Arc<Seats<u64>>,
 	stopped: watch::Receiver<bool>,
 }
 
@@ -103,6 +106,7 @@ pub async fn serve(
 		nonces: Arc::default(),
 		sessions: Seats::new(SESSIONS.0, SESSIONS.1),
 		transfers: Seats::new(TRANSFERS.0, TRANSFERS.1),
+		puts: Seats::new(PUTS, 1),
 		stopped: stopped.clone(),
 	};
 	let (stop, handle) = stop_channel();

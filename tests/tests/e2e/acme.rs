@@ -391,6 +391,11 @@ pub fn names(devnet: &Devnet) {
 	leads(SHOP, Some("second"));
 	zone.clear();
 	leads(SHOP, None);
+	assert_eq!(
+		said(&here(second)).as_deref(),
+		Some("second"),
+		"only the name is gone"
+	);
 	for lease in [first, second] {
 		close(devnet, lease);
 	}

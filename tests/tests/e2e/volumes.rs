@@ -50,7 +50,7 @@ fn site(folder: &Path) {
 
 pub fn files(devnet: &Devnet) {
 	ready(devnet);
-	let web = "echo begun > /data/begun; ln -s /etc/passwd /data/out; sleep 1000";
+	let web = "busybox chown 1000:1000 /data; echo begun > /data/begun; ln -s /etc/passwd /data/out; sleep 1000";
 	let services = [
 		Service("web", web, DATA),
 		Service("other", "sleep 1000", &DATA.replace("/data", "/more")),
@@ -84,22 +84,24 @@ pub fn files(devnet: &Devnet) {
 		"{json}"
 	);
 	// The service sees it, and it belongs to whom the volume belongs.
-	let arguments = [
-		"exec",
-		&number,
-		"--service",
-		"web",
-		"--no-terminal",
-		"--",
-		"/data/site/run.sh",
+	let run_there = |command: &[&str]| {
+		let arguments = ["exec", &number, "--service", "web", "--no-terminal", "--"];
+		let mut exec = devnet.tenant(&[]).unwrap();
+		let said = exec.args(arguments).args(command).output().unwrap();
+		String::from_utf8(said.stdout).unwrap()
+	};
+	assert_eq!(run_there(&["/data/site/run.sh"]), "it runs\n");
+	let modes = [
+		("", 755),
+		("/many/deep", 755),
+		("/run.sh", 755),
+		("/large", 644),
 	];
-	let mut exec = devnet.tenant(&[]).unwrap();
-	let said = exec.args(arguments).output().unwrap();
-	assert_eq!(
-		String::from_utf8_lossy(&said.stdout),
-		"it runs\n",
-		"{said:?}"
-	);
+	for (path, mode) in modes {
+		let path = format!("/data/site{path}");
+		let said = run_there(&["busybox", "stat", "-c", "%u %g %a", &path]);
+		assert_eq!(said, format!("1000 1000 {mode}\n"), "{path}");
+	}
 
 	let json = good("get", &["/data/site", "--to", &at("copy")]);
 	assert_eq!(json["files"], 303, "{json}");
@@ -174,11 +176,12 @@ pub fn files(devnet: &Devnet) {
 	close(devnet, lease);
 	// The daemon hears of it with the next block.
 	wait_until(Duration::from_secs(40), "its files are gone", || {
-		run(
+		let (json, code) = run(
 			"get",
 			&["/data/begun", "--service", "web", "--to", &at("late")],
-		)
-		.1 == 5
+		);
+		let why = json["error"].as_str().unwrap_or_default();
+		code == 5 && why.contains("the lease is closed")
 	})
 	.unwrap();
 }

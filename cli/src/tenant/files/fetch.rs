@@ -8,6 +8,7 @@ use crate::{
 };
 use futures::TryStreamExt as _;
 use leasehold_client::volumes::{Coming, Entry, Kind};
+use rustix::fs::{flock, FlockOperation};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -26,6 +27,8 @@ use tokio_util::io::{StreamReader, SyncIoBridge};
 
 /// How often a file may change while it is fetched.
 const CHANGES: u32 = 5;
+/// A file of more bytes that is here already is not waited for.
+const SKIPPED: u64 = 1 << 20;
 /// Bytes that are read at a time.
 const CHUNK: usize = 64 << 10;
 
@@ -33,6 +36,8 @@ const CHUNK: usize = 64 << 10;
 enum Came {
 	/// All that was wanted of it, or all there was.
 	End,
+	/// Much that is here already would come next.
+	Enough,
 	/// The connection broke off.
 	Broken(io::Error),
 	/// This machine failed.
@@ -124,7 +129,7 @@ async fn entries(
 	context: &Context,
 	gateway: &Gateway,
 	place: &VolumePlace,
-) -> Result<Vec<Entry>, Failure> {
+) -> Result<(Vec<Entry>, bool), Failure> {
 	let mut tries = 0u32;
 	loop {
 		context
@@ -152,10 +157,8 @@ async fn one(
 	let internal = |error: tokio::task::JoinError| Failure::new(1, error.to_string(), "");
 	let (mut changes, mut counted) = (0u32, false);
 	loop {
-		let entries = entries(context, gateway, place).await?;
-		let is_file =
-			matches!(entries.as_slice(), [one] if one.kind == Kind::File && one.path == name);
-		let base = match is_file || only_inside {
+		let (entries, of_folder) = entries(context, gateway, place).await?;
+		let base = match !of_folder || only_inside {
 			true => to.to_owned(),
 			false => to.join(&name),
 		};
@@ -193,13 +196,18 @@ async fn one(
 		let total = wanted.values().map(|(_, entry)| entry.size);
 		let total = total.fold(0, u64::saturating_add);
 		let passed = Arc::new(AtomicU64::new(0));
-		while let Some(first) = order.iter().find(|path| wanted.contains_key(*path)) {
-			let part = wanted.get(first).and_then(|(path, entry)| {
+		while let Some(first) = order
+			.iter()
+			.find(|path| wanted.contains_key(*path))
+			.cloned()
+		{
+			let part = wanted.get(&first).and_then(|(path, entry)| {
 				let part = part_of(path, entry.sha256.as_deref()?);
 				Some(fs::metadata(part).ok()?.len().min(entry.size))
 			});
 			let at = (first.clone(), part.unwrap_or(0));
-			let before = (passed.load(Ordering::Relaxed), files(&wanted));
+			let before = (passed.load(Ordering::Relaxed), wanted.len());
+			let files_before = files(&wanted);
 			let answer = gateway.files_from(place, (&at.0, at.1)).await;
 			let came = match answer {
 				Err(failure) if failure.code == 6 => Came::Broken(io::Error::other(failure.what)),
@@ -216,10 +224,8 @@ async fn one(
 					let what = format!("fetching {place}");
 					let went = shown(context, &what, (&passed, total), going).await;
 					let (rest, lost, came) = went.map_err(internal)?;
-					let took = before
-						.1
-						.saturating_sub(rest.len())
-						.saturating_sub(lost.len());
+					let left = files(&rest).saturating_add(lost.len());
+					let took = files_before.saturating_sub(left);
 					all.files = all.files.saturating_add(took);
 					wanted = rest;
 					changed.extend(lost);
@@ -228,13 +234,20 @@ async fn one(
 			};
 			match came {
 				Came::Failed(failure) => return Err(failure),
+				Came::Enough => {
+					if (passed.load(Ordering::Relaxed), wanted.len()) == before {
+						// What was to come first is there no more.
+						wanted.remove(&first);
+						changed.push(first);
+					}
+				}
 				Came::End => {
 					// It was there a moment ago.
 					changed.extend(wanted.keys().cloned());
 					break;
 				}
 				Came::Broken(error) => {
-					let gained = (passed.load(Ordering::Relaxed), files(&wanted)) != before;
+					let gained = (passed.load(Ordering::Relaxed), wanted.len()) != before;
 					tries = if gained { 0 } else { tries.saturating_add(1) };
 					if tries >= TRIES {
 						let what = format!("the transfer broke off: {error}");
@@ -277,7 +290,10 @@ fn receive(
 			Err(error) => return Came::Broken(error),
 		};
 		let Some((path, entry)) = wanted.get(&name) else {
-			continue;
+			match one.size() > SKIPPED {
+				true => return Came::Enough,
+				false => continue,
+			}
 		};
 		let done = match &entry.sha256 {
 			None => fs::create_dir_all(path)
@@ -318,6 +334,14 @@ fn file(
 	let mut options = OpenOptions::new();
 	options.read(true).write(true).create(true).truncate(false);
 	let mut out = options.open(&part).map_err(failed)?;
+	if flock(&out, FlockOperation::NonBlockingLockExclusive).is_err() {
+		let what = format!("{} is being fetched already", path.display());
+		return Err(Came::Failed(Failure::new(
+			1,
+			what,
+			"Let the other command end.",
+		)));
+	}
 	out.set_len(from).map_err(failed)?;
 	let (_, mut hasher) = digest(&part).map_err(failed)?;
 	out.seek(SeekFrom::Start(from)).map_err(failed)?;
@@ -342,8 +366,12 @@ fn file(
 		let _ = fs::remove_file(&part);
 		return Ok(false);
 	}
-	let mode = Permissions::from_mode(entry.mode & 0o777 | 0o200);
-	out.set_permissions(mode).map_err(failed)?;
+	if entry.mode & 0o111 > 0 {
+		// Whoever may read it may run it; what else it may is this machine's to say.
+		let mode = out.metadata().map_err(failed)?.permissions().mode();
+		let mode = Permissions::from_mode(mode | ((mode & 0o444) >> 2));
+		out.set_permissions(mode).map_err(failed)?;
+	}
 	out.sync_all().map_err(failed)?;
 	fs::rename(&part, path).map_err(failed)?;
 	Ok(true)

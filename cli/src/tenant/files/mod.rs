@@ -307,7 +307,7 @@ async fn list(
 ) -> Result<(), Failure> {
 	let places = places(gateway, vec![path], which).await?;
 	let (place, _) = places.into_iter().next().ok_or_else(nothing)?;
-	let entries = gateway.entries(&place, recursive, false).await?;
+	let (entries, _) = gateway.entries(&place, recursive, false).await?;
 	let json = json!({
 		"lease": gateway.lease, "service": place.service, "replica": place.replica, "path": place.path,
 		"files": entries,

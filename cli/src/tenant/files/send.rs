@@ -7,7 +7,7 @@ use crate::{
 	Context,
 };
 use leasehold_client::volumes::{
-	order, Entry, Kind, ANNOUNCED, MAX_ANNOUNCED, MAX_DEPTH, MAX_ENTRIES,
+	order, Entry, Kind, ANNOUNCED, MAX_ANNOUNCED, MAX_DEPTH, MAX_LISTED,
 };
 use leasehold_manifest::files::is_safe_path;
 use serde_json::json;
@@ -19,7 +19,7 @@ use std::{
 	path::{Path, PathBuf},
 	sync::{
 		atomic::{AtomicU64, Ordering},
-		Arc,
+		Arc, Mutex,
 	},
 };
 use tokio::{sync::mpsc, task::spawn_blocking};
@@ -126,8 +126,8 @@ impl Found {
 				return Err(Failure::new(2, what, "Put one of them elsewhere."));
 			}
 		}
-		if self.entries.len() > MAX_ENTRIES {
-			let what = format!("more than {MAX_ENTRIES} files");
+		if self.entries.len() > MAX_LISTED {
+			let what = format!("more than {MAX_LISTED} files");
 			return Err(Failure::new(
 				2,
 				what,
@@ -161,6 +161,31 @@ impl Found {
 	}
 }
 
+/// What has been put.
+#[derive(Default)]
+struct Sums {
+	files: usize,
+	there: usize,
+	bytes: u64,
+}
+
+/// As many as are announced at a time.
+fn batches(entries: Vec<(Entry, PathBuf)>) -> Vec<Vec<(Entry, PathBuf)>> {
+	let (mut all, mut batch, mut bytes) = (Vec::new(), Vec::new(), 2usize);
+	for (entry, path) in entries {
+		let length = serde_json::to_vec(&entry).map_or(0, |line| line.len());
+		let length = length.saturating_add(1);
+		if bytes.saturating_add(length) > MAX_ANNOUNCED {
+			all.push(std::mem::take(&mut batch));
+			bytes = 2;
+		}
+		bytes = bytes.saturating_add(length);
+		batch.push((entry, path));
+	}
+	all.push(batch);
+	all
+}
+
 /// Puts what was found at a place.
 pub async fn send(
 	context: &Context,
@@ -169,30 +194,44 @@ pub async fn send(
 	announced: Announced,
 ) -> Result<(), Failure> {
 	let Announced { entries, left_out } = announced;
+	let mut sums = Sums::default();
+	for batch in batches(entries) {
+		one(context, gateway, place, &batch, &mut sums).await?;
+	}
+	tell_left_out(context, &left_out);
+	let Sums {
+		files,
+		there,
+		bytes,
+	} = sums;
+	let json = json!({
+		"lease": gateway.lease, "service": place.service, "replica": place.replica, "path": place.path,
+		"files": files, "bytes": bytes, "already_there": there, "left_out": left_out,
+	});
+	context.out.result(json, || {
+		let had = match there {
+			0 => String::new(),
+			there => format!("; {there} were there already"),
+		};
+		format!("{files} files put into {place}, {bytes} bytes{had}")
+	});
+	Ok(())
+}
+
+/// Puts what is announced at once, and goes on where that breaks off.
+async fn one(
+	context: &Context,
+	gateway: &Gateway,
+	place: &VolumePlace,
+	entries: &[(Entry, PathBuf)],
+	sums: &mut Sums,
+) -> Result<(), Failure> {
 	let listed: Vec<_> = entries.iter().map(|(entry, _)| entry).collect();
 	let listed =
 		serde_json::to_vec(&listed).map_err(|error| Failure::new(1, error.to_string(), ""))?;
-	if listed.len() > MAX_ANNOUNCED {
-		let what = "there are too many files";
-		return Err(Failure::new(
-			2,
-			what,
-			"Put them in parts, or as an archive.",
-		));
-	}
-	let files = |had: &[Option<u64>]| {
-		let pairs = entries.iter().zip(had);
-		let whole = |(entry, had): &(&(Entry, PathBuf), &Option<u64>)| {
-			entry.0.kind == Kind::File && **had == Some(entry.0.size)
-		};
-		pairs.filter(whole).count()
-	};
-	let count = entries
-		.iter()
-		.filter(|(entry, _)| entry.kind == Kind::File)
-		.count();
+	let is_file = |entry: &Entry| entry.kind == Kind::File;
+	let count = entries.iter().filter(|(entry, _)| is_file(entry)).count();
 	let (mut tries, mut there, mut last) = (0u32, None, None);
-	let mut bytes = 0u64;
 	loop {
 		context
 			.out
@@ -203,20 +242,20 @@ pub async fn send(
 				let what = "the provider answers for other files than were named";
 				return Err(Failure::new(5, what, "Do not trust this provider."));
 			}
-			there.get_or_insert(files(&plan.had));
-			let gained = last
+			let pairs = || entries.iter().zip(&plan.had);
+			let whole =
+				pairs().filter(|((entry, _), had)| is_file(entry) && **had == Some(entry.size));
+			there.get_or_insert(whole.count());
+			if last
 				.replace(plan.had.clone())
-				.is_some_and(|last| last != plan.had);
-			if gained {
+				.is_some_and(|last| last != plan.had)
+			{
 				tries = 0;
 			}
-			let mut left = Vec::new();
-			for ((entry, path), had) in entries.iter().zip(&plan.had) {
-				let is_there = *had == Some(entry.size);
-				if !is_there {
-					left.push((entry.clone(), path.clone(), had.unwrap_or(0)));
-				}
-			}
+			let left = pairs().filter(|((entry, _), had)| **had != Some(entry.size));
+			let left: Vec<_> = left
+				.map(|((entry, path), had)| (entry.clone(), path.clone(), had.unwrap_or(0)))
+				.collect();
 			if left.is_empty() {
 				return Ok(());
 			}
@@ -224,13 +263,22 @@ pub async fn send(
 				.iter()
 				.map(|(entry, _, had)| entry.size.saturating_sub(*had));
 			let total = total.fold(0, u64::saturating_add);
+			let files = left.iter().filter(|(entry, ..)| is_file(entry)).count();
 			let passed = Arc::new(AtomicU64::new(0));
-			let body = stream(listed.clone(), left, passed.clone());
+			let failed = Arc::new(Mutex::new(None));
+			let body = stream(listed.clone(), left, passed.clone(), failed.clone());
 			let going = gateway.put_files(place, &listed, body);
 			let what = format!("putting into {place}");
 			let went = shown(context, &what, (&passed, total), going).await;
-			bytes = bytes.saturating_add(passed.load(Ordering::Relaxed));
-			went.map(|_| ())
+			sums.bytes = sums.bytes.saturating_add(passed.load(Ordering::Relaxed));
+			let failed = failed.lock().ok().and_then(|mut failed| failed.take());
+			if let Some(failed) = failed {
+				return Err(failed);
+			}
+			match usize::try_from(went?.files) {
+				Ok(n) if n == files => Ok(()),
+				_ => Err(Failure::new(6, "the provider has taken a part of it", "")),
+			}
 		};
 		match sent.await {
 			Ok(()) => break,
@@ -244,20 +292,9 @@ pub async fn send(
 			Err(failure) => return Err(failure),
 		}
 	}
-	tell_left_out(context, &left_out);
 	let there = there.unwrap_or(0);
-	let put = count.saturating_sub(there);
-	let json = json!({
-		"lease": gateway.lease, "service": place.service, "replica": place.replica, "path": place.path,
-		"files": put, "bytes": bytes, "already_there": there, "left_out": left_out,
-	});
-	context.out.result(json, || {
-		let had = match there {
-			0 => String::new(),
-			there => format!("; {there} were there already"),
-		};
-		format!("{put} files put into {place}, {bytes} bytes{had}")
-	});
+	sums.there = sums.there.saturating_add(there);
+	sums.files = sums.files.saturating_add(count.saturating_sub(there));
 	Ok(())
 }
 
@@ -283,14 +320,20 @@ fn stream(
 	announced: Vec<u8>,
 	left: Vec<(Entry, PathBuf, u64)>,
 	passed: Arc<AtomicU64>,
+	failed: Arc<Mutex<Option<Failure>>>,
 ) -> reqwest::Body {
 	let (sender, receiver) = mpsc::channel(WAITING);
 	spawn_blocking(move || {
-		let failed = sender.clone();
+		let end = sender.clone();
 		let out = io::BufWriter::with_capacity(CHUNK, Out { sender });
-		if let Err(error) = write(out, &announced, &left, &passed) {
+		let note = |failure: Failure| {
+			if let Ok(mut failed) = failed.lock() {
+				*failed = Some(failure);
+			}
+		};
+		if let Err(error) = write(out, &announced, &left, &passed, &note) {
 			// The gateway must not take it for the whole.
-			let _ = failed.blocking_send(Err(error));
+			let _ = end.blocking_send(Err(error));
 		}
 	});
 	reqwest::Body::wrap_stream(ReceiverStream::new(receiver))
@@ -301,6 +344,7 @@ fn write(
 	announced: &[u8],
 	left: &[(Entry, PathBuf, u64)],
 	passed: &AtomicU64,
+	note: &dyn Fn(Failure),
 ) -> io::Result<()> {
 	let mut archive = tar::Builder::new(out);
 	let mut header = tar::Header::new_gnu();
@@ -318,8 +362,17 @@ fn write(
 		}
 		let size = entry.size.saturating_sub(*skip);
 		header.set_size(size);
-		let mut file = File::open(path)?;
-		file.seek(SeekFrom::Start(*skip))?;
+		let opened = File::open(path).and_then(|mut file| {
+			file.seek(SeekFrom::Start(*skip))?;
+			Ok(file)
+		});
+		let file = match opened {
+			Ok(file) => file,
+			Err(error) => {
+				note(local(path)(io::Error::new(error.kind(), error.to_string())));
+				return Err(error);
+			}
+		};
 		// It may have become shorter since it was announced; the gateway sees that by its digest.
 		let bytes = file.chain(io::repeat(0)).take(size);
 		archive.append_data(&mut header, &entry.path, Counted(bytes, passed))?;

@@ -12,10 +12,7 @@ use super::{
 };
 use crate::{
 	diary,
-	executor::{
-		folders::folder_of,
-		measure::{measure, MAX_FILES},
-	},
+	executor::{folders::folder_of, measure::measure},
 	members,
 	reconcile::manifest,
 	store::{LeaseRow, Phase},
@@ -23,24 +20,29 @@ use crate::{
 use axum::{
 	body::{Body, Bytes},
 	extract::{Path, Query, Request, State},
-	http::{header, HeaderMap, StatusCode},
+	http::{header, HeaderMap, HeaderName, StatusCode},
 	response::{IntoResponse as _, Response},
 	Json,
 };
 use futures::{stream, Stream, StreamExt as _};
 use leasehold_client::{
 	access::{Scope, EMPTY},
-	volumes::{Volume, MAX_ANNOUNCED},
+	volumes::{Volume, ASKED_FOR, MAX_ANNOUNCED},
 };
 use leasehold_manifest::{self as manifests, Kind, Medium, Service};
 use serde::Deserialize;
 use std::{
+	cell::RefCell,
 	io::{self, Write},
 	path::PathBuf,
 	time::{Duration, Instant},
 };
+use take::Room;
 use tokio::sync::mpsc;
-use tokio_util::io::{StreamReader, SyncIoBridge};
+use tokio_util::{
+	io::{StreamReader, SyncIoBridge},
+	sync::CancellationToken,
+};
 use tree::Found;
 
 /// Bytes that are sent at a time.
@@ -210,43 +212,62 @@ fn seat(gateway: &Gateway, row: &LeaseRow) -> Result<Seat<[u8; 32]>, Refused> {
 	})
 }
 
-/// Whether what was granted holds still, looked at now and then.
+/// Whether something may go on, looked at now and then: what was granted holds, and the lease has its data.
 struct Granted {
 	gateway: Gateway,
 	lasting: Lasting,
+	/// Whether its workload must run.
+	while_it_runs: bool,
 	looked: Instant,
 }
 
 impl Granted {
-	fn of(gateway: &Gateway, row: &LeaseRow, headers: &HeaderMap) -> Result<Self, Refused> {
+	fn of(
+		gateway: &Gateway,
+		row: &LeaseRow,
+		headers: &HeaderMap,
+		while_it_runs: bool,
+	) -> Result<Self, Refused> {
 		Ok(Self {
 			gateway: gateway.clone(),
 			lasting: Lasting::of(row, headers)?,
+			while_it_runs,
 			looked: Instant::now(),
 		})
 	}
 
-	fn holds(&mut self) -> io::Result<()> {
+	fn goes_on(&mut self) -> io::Result<()> {
+		let over = |why: String| Err(io::Error::new(io::ErrorKind::Interrupted, why));
+		if *self.gateway.stopped.borrow() {
+			return over("the gateway ends".into());
+		}
 		if self.looked.elapsed() < LOOK {
 			return Ok(());
 		}
 		self.looked = Instant::now();
-		let row = self.gateway.shared.store.lease(self.lasting.lease);
-		let held = self.lasting.holds(row.ok().flatten().as_ref());
-		held.map_err(|why| io::Error::new(io::ErrorKind::PermissionDenied, why.to_string()))
+		let Ok(row) = self.gateway.shared.store.lease(self.lasting.lease) else {
+			return Ok(());
+		};
+		match &row {
+			Some(row) if row.phase.runs() => {}
+			Some(row) if !self.while_it_runs && !matches!(row.phase, Phase::Closed { .. }) => {}
+			_ => return over("the lease does not run any more".into()),
+		}
+		match self.lasting.holds(row.as_ref()) {
+			Ok(()) => Ok(()),
+			Err(why) => over(why.to_string()),
+		}
 	}
 }
 
 /// What is written for a client.
 struct Out {
 	sender: mpsc::Sender<io::Result<Bytes>>,
-	granted: Granted,
 	_seat: Seat<[u8; 32]>,
 }
 
 impl Write for Out {
 	fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-		self.granted.holds()?;
 		let sent = self.sender.blocking_send(Ok(Bytes::copy_from_slice(bytes)));
 		sent.map_err(|_| io::ErrorKind::BrokenPipe)?;
 		Ok(bytes.len())
@@ -254,6 +275,20 @@ impl Write for Out {
 
 	fn flush(&mut self) -> io::Result<()> {
 		Ok(())
+	}
+}
+
+/// A writer that goes on for as long as it may.
+struct While<W, F>(W, F);
+
+impl<W: Write, F: FnMut() -> io::Result<()>> Write for While<W, F> {
+	fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+		(self.1)()?;
+		self.0.write(bytes)
+	}
+
+	fn flush(&mut self) -> io::Result<()> {
+		self.0.flush()
 	}
 }
 
@@ -268,7 +303,7 @@ pub async fn get(
 	let headers = request.headers();
 	let facts = ("GET", signed.as_str(), EMPTY);
 	let row = access::check_headers(&gateway, lease, Scope::Files, headers, facts).await?;
-	let granted = Granted::of(&gateway, &row, headers)?;
+	let mut granted = Granted::of(&gateway, &row, headers, false)?;
 	let seat = seat(&gateway, &row)?;
 	let lies = find(&gateway, &row, (&service, replica, &path))?;
 	let found = tokio::task::spawn_blocking(move || {
@@ -276,6 +311,10 @@ pub async fn get(
 		tree::find(root, &lies.rest).map_err(tree::wrong(&path))
 	});
 	let found: Found = found.await.map_err(internal)??;
+	let asked_for = match &found {
+		Found::Folder(_) => "folder",
+		Found::File(..) => "file",
+	};
 	let (sender, receiver) = mpsc::channel(WAITING);
 	let kind = match want.list {
 		true => "application/x-ndjson",
@@ -283,15 +322,29 @@ pub async fn get(
 	};
 	tokio::task::spawn_blocking(move || {
 		let failed = sender.clone();
+		let client = sender.clone();
+		let mut goes_on = move || match client.is_closed() {
+			true => Err(io::ErrorKind::BrokenPipe.into()),
+			false => granted.goes_on(),
+		};
 		let out = Out {
 			sender,
-			granted,
 			_seat: seat,
 		};
 		let mut out = io::BufWriter::with_capacity(CHUNK, out);
 		let sent = match want.list {
-			true => tree::list(&found, want.recursive, want.digests, &mut out),
-			false => tree::send(&found, &want.at, want.from, &mut out),
+			true => {
+				let listed =
+					tree::list(&found, want.recursive, want.digests, &mut out, &mut goes_on);
+				match listed {
+					Err(error) if error.kind() == io::ErrorKind::Other => {
+						let line = serde_json::json!({ "error": error.to_string() });
+						writeln!(out, "{line}")
+					}
+					listed => listed,
+				}
+			}
+			false => tree::send(&found, &want.at, want.from, While(&mut out, goes_on)),
 		};
 		if let Err(error) = sent.and_then(|()| out.flush()) {
 			tracing::debug!(lease, %error, "files are sent in part");
@@ -300,18 +353,21 @@ pub async fn get(
 		}
 	});
 	let body = Body::from_stream(tokio_stream::wrappers::ReceiverStream::new(receiver));
-	Ok(([(header::CONTENT_TYPE, kind)], body).into_response())
+	let headers = [
+		(header::CONTENT_TYPE, kind),
+		(HeaderName::from_static(ASKED_FOR), asked_for),
+	];
+	Ok((headers, body).into_response())
 }
 
-/// What a client sends, until it stands still for too long, may not go on, or the gateway ends.
+/// What a client sends, until it stands still for too long, or the gateway ends.
 fn patiently(
 	body: Body,
 	gateway: &Gateway,
-	granted: Granted,
 ) -> impl Stream<Item = io::Result<Bytes>> + Send + use<> {
-	let begin = (body.into_data_stream(), gateway.stopped.clone(), granted);
+	let begin = (body.into_data_stream(), gateway.stopped.clone());
 	stream::unfold(Some(begin), |going| async move {
-		let (mut body, mut stopped, mut granted) = going?;
+		let (mut body, mut stopped) = going?;
 		let next = tokio::select! {
 			next = tokio::time::timeout(STALL, body.next()) => next,
 			_ = stopped.wait_for(|stop| *stop) => {
@@ -322,11 +378,21 @@ fn patiently(
 			Err(_) => Err(io::Error::other("it stood still for too long")),
 			Ok(None) => return None,
 			Ok(Some(Err(error))) => Err(io::Error::other(error)),
-			Ok(Some(Ok(chunk))) => granted.holds().map(|()| chunk),
+			Ok(Some(Ok(chunk))) => Ok(chunk),
 		};
 		let more = chunk.is_ok();
-		Some((chunk, more.then_some((body, stopped, granted))))
+		Some((chunk, more.then_some((body, stopped))))
 	})
+}
+
+/// What is read for as long as it may go on.
+struct Whole<R, F>(R, F);
+
+impl<R: io::Read, F: FnMut() -> io::Result<()>> io::Read for Whole<R, F> {
+	fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+		(self.1)()?;
+		self.0.read(buffer)
+	}
 }
 
 /// Takes files, or says what of them is there.
@@ -340,28 +406,37 @@ pub async fn put(
 	let headers = request.headers().clone();
 	let digest = header_text(&headers, "leasehold-digest").unwrap_or_default();
 	let facts = ("PUT", signed.as_str(), digest.as_str());
-	let row = access::check_headers(&gateway, lease, Scope::Files, &headers, facts).await?;
-	let granted = Granted::of(&gateway, &row, &headers)?;
-	let seat = seat(&gateway, &row)?;
+	// What is put may be run.
+	let row = access::check_headers(&gateway, lease, Scope::Deploy, &headers, facts).await?;
+	let granted = Granted::of(&gateway, &row, &headers, true)?;
+	let busy = || {
+		let why = "files are being put into the lease already, or into too many others";
+		refused(StatusCode::TOO_MANY_REQUESTS, why)
+	};
+	let seat = gateway.puts.take(lease).ok_or_else(busy)?;
 	if !row.phase.runs() {
 		let why = format!("nothing can be put now: {}", row.phase.name());
 		return Err(refused(StatusCode::CONFLICT, why));
 	}
 	let lies = find(&gateway, &row, (&service, replica, &path))?;
-	let stream = patiently(request.into_body(), &gateway, granted);
+	let stream = patiently(request.into_body(), &gateway);
 	let reader = StreamReader::new(Box::pin(stream));
-	let mut reader = SyncIoBridge::new(reader);
+	let reader = SyncIoBridge::new(reader);
 	let folder = gateway.shared.store.lease_folder(lease);
+	// Who asked may be gone before there is an answer.
+	let gone = CancellationToken::new();
+	let _here = gone.clone().drop_guard();
 	let done = tokio::task::spawn_blocking(move || {
 		let _seat = seat;
+		let granted = RefCell::new(granted);
+		let goes_on = || match gone.is_cancelled() {
+			true => Err(io::ErrorKind::Interrupted.into()),
+			false => granted.borrow_mut().goes_on(),
+		};
+		let mut reader = Whole(reader, &goes_on);
 		let root = lies.open()?;
-		let (bytes, files) = measure(&lies.root());
 		let size = u64::from(lies.volume.size).saturating_mul(1 << 20);
-		let room = size.saturating_sub(bytes);
-		if files >= MAX_FILES {
-			let why = format!("the volume has {MAX_FILES} files");
-			return Err(refused(StatusCode::PAYLOAD_TOO_LARGE, why));
-		}
+		let room = Room::of(size, measure(&lies.root()));
 		if how.plan {
 			let mut announced = Vec::new();
 			let most = u64::try_from(MAX_ANNOUNCED).unwrap_or(u64::MAX);
@@ -373,10 +448,11 @@ pub async fn put(
 				return Err(refused(StatusCode::PAYLOAD_TOO_LARGE, why));
 			}
 			let entries = take::announced(&announced, &digest)?;
-			let plan = take::plan(root, &lies.rest, &entries, room)?;
+			drop(announced);
+			let plan = take::plan(&root, &lies.rest, &entries, room, &mut &goes_on)?;
 			return Ok(Json(plan).into_response());
 		}
-		let put = take::take(root, &lies.rest, &digest, reader, room)?;
+		let put = take::take(&root, &lies.rest, &digest, reader, room, &mut &goes_on)?;
 		if put.files > 0 {
 			let (n, bytes) = (put.files, put.bytes);
 			let what = if n == 1 { "file was" } else { "files were" };

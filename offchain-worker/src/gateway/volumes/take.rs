@@ -1,24 +1,65 @@
 //! What is put into a volume.
 
 use super::{
-	super::{internal, refused, Refused},
-	tree::{digest, find, open_file, wrong, Found, MODE},
+	super::{refused, Refused},
+	tree::{digest, find, open_file, wrong, Found, GoesOn, MODE},
 };
+use crate::executor::measure::{ENTRY, MAX_DEPTH, MAX_FILES};
 use axum::http::StatusCode;
-use cap_std::fs::{Dir, File, MetadataExt as _, OpenOptions, Permissions, PermissionsExt as _};
-use leasehold_client::volumes::{
-	Coming, Entry, Kind, Plan, Put, ANNOUNCED, MAX_ANNOUNCED, MAX_ENTRIES,
-};
+use cap_std::fs::{Dir, File, MetadataExt as _};
+use leasehold_client::volumes::{Coming, Entry, Kind, Plan, Put, ANNOUNCED, MAX_ANNOUNCED};
 use leasehold_manifest::files::is_safe_path;
-use rustix::fs::{chownat, AtFlags, Gid, Uid};
+use rustix::{
+	fs::{fchmod, fchown, openat, Gid, Mode, OFlags, Uid},
+	io::Errno,
+};
 use sha2::{Digest as _, Sha256};
 use std::{
 	collections::BTreeMap,
 	io::{self, ErrorKind, Read, Seek as _, SeekFrom, Write as _},
+	os::fd::AsFd,
 };
 
 /// Bytes that are written at a time.
 const CHUNK: usize = 64 << 10;
+/// What a folder may that is not announced, but needed.
+const FOLDER: u32 = 0o755;
+
+/// What a volume has left.
+#[derive(Clone, Copy, Debug)]
+pub struct Room {
+	pub bytes: u64,
+	pub files: u64,
+}
+
+impl Room {
+	/// That of a volume of a size, of which so much is taken.
+	pub fn of(size: u64, (bytes, files): (u64, u64)) -> Self {
+		Self {
+			bytes: size.saturating_sub(bytes),
+			files: MAX_FILES.saturating_sub(files),
+		}
+	}
+
+	/// Takes what is measured of another file or folder, beside its bytes.
+	fn take_entry(&mut self) -> Result<(), Refused> {
+		self.files = self.files.checked_sub(1).ok_or_else(|| {
+			let why = format!("the volume would have more than {MAX_FILES} files and folders");
+			refused(StatusCode::PAYLOAD_TOO_LARGE, why)
+		})?;
+		self.take_bytes(ENTRY)
+	}
+
+	fn take_bytes(&mut self, bytes: u64) -> Result<(), Refused> {
+		self.bytes = self.bytes.checked_sub(bytes).ok_or_else(|| {
+			let why = format!(
+				"the volume has no room for it: each file and folder counts for {ENTRY} bytes at least"
+			);
+			refused(StatusCode::PAYLOAD_TOO_LARGE, why)
+		})?;
+		Ok(())
+	}
+}
 
 fn bad(why: impl Into<String>) -> Refused {
 	refused(StatusCode::BAD_REQUEST, why)
@@ -31,9 +72,6 @@ pub fn announced(bytes: &[u8], signed: &str) -> Result<Vec<Entry>, Refused> {
 	}
 	let entries: Vec<Entry> = serde_json::from_slice(bytes)
 		.map_err(|error| bad(format!("what is announced is malformed: {error}")))?;
-	if entries.len() > MAX_ENTRIES {
-		return Err(bad(format!("more than {MAX_ENTRIES} files at a time")));
-	}
 	let is_file = |entry: &Entry| entry.kind == Kind::File;
 	for entry in &entries {
 		let sound = is_file(entry) || entry.kind == Kind::Folder;
@@ -49,7 +87,7 @@ pub fn announced(bytes: &[u8], signed: &str) -> Result<Vec<Entry>, Refused> {
 fn part_name(sha256: &str) -> Result<String, Refused> {
 	let start = sha256
 		.get(..32)
-		.filter(|_| hex::decode(sha256).is_ok_and(|b| b.len() == 32));
+		.filter(|_| hex::decode(sha256).is_ok_and(|bytes| bytes.len() == 32));
 	let start = start.ok_or_else(|| bad("a digest is no SHA-256"))?;
 	Ok(format!(".leasehold-{start}.part"))
 }
@@ -63,49 +101,51 @@ fn length(file: &File) -> io::Result<u64> {
 	file.metadata().map(|meta| meta.len())
 }
 
+fn is_missing(error: &io::Error) -> bool {
+	[ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind())
+}
+
 /// What of a file is there: all of it, or a part.
-fn had(root: &Dir, entry: &Entry) -> Result<Option<u64>, Refused> {
+fn had(root: &Dir, entry: &Entry, goes_on: &mut GoesOn<'_>) -> Result<Option<u64>, Refused> {
 	let wrong = wrong(&entry.path);
-	let missing =
-		|error: &io::Error| [ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind());
 	let Some(sha256) = &entry.sha256 else {
 		return match root.metadata(&entry.path) {
 			Ok(meta) => Ok(meta.is_dir().then_some(0)),
-			Err(error) if missing(&error) => Ok(None),
+			Err(error) if is_missing(&error) => Ok(None),
 			Err(error) => Err(wrong(error)),
 		};
 	};
-	let (folder, name) = split(&entry.path);
-	let folder = match folder {
-		"" => root.try_clone(),
-		folder => root.open_dir(folder),
-	};
-	let folder = match folder {
-		Err(error) if missing(&error) => return Ok(None),
-		folder => folder.map_err(&wrong)?,
-	};
-	let open = |name: &str| match open_file(&folder, name, OpenOptions::new().read(true)) {
+	let open = |path: &str| match open_file(root, path) {
 		Ok(file) => Ok(Some(file)),
-		Err(error) if missing(&error) => Ok(None),
+		Err(error) if is_missing(&error) => Ok(None),
 		Err(error) => Err(wrong(error)),
 	};
-	if let Some(mut file) = open(name)? {
+	if let Some(mut file) = open(&entry.path)? {
 		if length(&file).map_err(&wrong)? == entry.size {
-			let found = digest(&mut file, entry.size).map_err(&wrong)?;
+			let found = digest(&mut file, entry.size, goes_on).map_err(&wrong)?;
 			if hex::encode(found.finalize()) == *sha256 {
 				return Ok(Some(entry.size));
 			}
 		}
 	}
-	match open(&part_name(sha256)?)? {
+	let part = part_name(sha256)?;
+	let part = match split(&entry.path).0 {
+		"" => part,
+		folder => format!("{folder}/{part}"),
+	};
+	match open(&part)? {
 		// All of it is here, and was not put in its place: it comes anew.
-		Some(part) => Ok(Some(length(&part).map_err(&wrong)?).filter(|had| *had < entry.size)),
+		Some(part) => {
+			let had = length(&part).map_err(&wrong)?;
+			Ok(Some(had).filter(|had| *had < entry.size))
+		}
 		None => Ok(None),
 	}
 }
 
 /// The folder that things are put into, which may not be there yet.
-fn target(root: Dir, rest: &str) -> Result<Option<Dir>, Refused> {
+fn target(root: &Dir, rest: &str) -> Result<Option<Dir>, Refused> {
+	let root = root.try_clone().map_err(wrong(rest))?;
 	match find(root, rest) {
 		Ok(Found::Folder(folder)) => Ok(Some(folder)),
 		Ok(Found::File(..)) => Err(refused(StatusCode::CONFLICT, format!("`{rest}` is a file"))),
@@ -114,87 +154,153 @@ fn target(root: Dir, rest: &str) -> Result<Option<Dir>, Refused> {
 	}
 }
 
-/// What of the announced is there already; `room` is what the volume has left.
-pub fn plan(root: Dir, rest: &str, entries: &[Entry], room: u64) -> Result<Plan, Refused> {
-	let had: Vec<_> = match target(root, rest)? {
-		Some(folder) => entries
-			.iter()
-			.map(|entry| had(&folder, entry))
-			.collect::<Result<_, _>>()?,
-		None => vec![None; entries.len()],
-	};
-	let coming = entries.iter().zip(&had);
-	let coming = coming.map(|(entry, had)| entry.size.saturating_sub(had.unwrap_or(0)));
-	let coming = coming.fold(0, u64::saturating_add);
-	if coming > room {
-		let why = format!("{coming} bytes are to come, and the volume has room for {room}");
-		return Err(refused(StatusCode::PAYLOAD_TOO_LARGE, why));
+/// How deep something lies.
+fn depth(path: &str) -> usize {
+	path.split('/').filter(|part| !part.is_empty()).count()
+}
+
+/// What of the announced is there already, if there is room for the rest.
+pub fn plan(
+	root: &Dir,
+	rest: &str,
+	entries: &[Entry],
+	mut room: Room,
+	goes_on: &mut GoesOn<'_>,
+) -> Result<Plan, Refused> {
+	let folder = target(root, rest)?;
+	let (before, mut coming, mut all) = (room, 0u64, Vec::new());
+	for entry in entries {
+		if depth(rest).saturating_add(depth(&entry.path)) > MAX_DEPTH {
+			let why = format!("`{}` is nested too deeply", entry.path);
+			return Err(refused(StatusCode::BAD_REQUEST, why));
+		}
+		let had = match &folder {
+			Some(folder) => had(folder, entry, goes_on)?,
+			None => None,
+		};
+		let left = entry.size.saturating_sub(had.unwrap_or(0));
+		coming = coming.saturating_add(left);
+		let fits = match had {
+			None => room.take_entry(),
+			Some(_) => Ok(()),
+		};
+		// What is less than an entry counts for is counted with it.
+		let more = match had {
+			None => left.saturating_sub(ENTRY),
+			Some(_) => left,
+		};
+		if fits.and_then(|()| room.take_bytes(more)).is_err() {
+			let why = format!(
+				"the volume has room for {} bytes and {} files more, and {} files are to come; each counts for {ENTRY} \
+				 bytes at least",
+				before.bytes,
+				before.files,
+				entries.len()
+			);
+			return Err(refused(StatusCode::PAYLOAD_TOO_LARGE, why));
+		}
+		all.push(had);
 	}
-	Ok(Plan { had })
+	Ok(Plan { had: all })
 }
 
 /// Gives what was made to whom the folder around it belongs. Who is not root keeps it.
-fn hand_over(around: &Dir, name: &str) -> io::Result<()> {
+fn hand_over(made: impl AsFd, around: &Dir) -> io::Result<()> {
 	let meta = around.dir_metadata()?;
 	let (user, group) = (Uid::from_raw(meta.uid()), Gid::from_raw(meta.gid()));
-	match chownat(
-		around,
-		name,
-		Some(user),
-		Some(group),
-		AtFlags::SYMLINK_NOFOLLOW,
-	) {
-		Err(rustix::io::Errno::PERM) => Ok(()),
+	match fchown(made, Some(user), Some(group)) {
+		Err(Errno::PERM) => Ok(()),
 		done => Ok(done?),
 	}
 }
 
-/// Opens a folder, and makes what of it is missing.
-fn make(root: Dir, path: &str) -> io::Result<Dir> {
-	let parts = path.split('/').filter(|part| !part.is_empty());
-	parts.into_iter().try_fold(root, |around, part| {
+/// Opens a folder, and makes what of it is missing: of the last this is the mode, whatever this program's mask is.
+fn make(root: &Dir, path: &str, mode: u32, room: &mut Room) -> Result<Dir, Refused> {
+	let wrong = wrong(path);
+	let mut around = root.try_clone().map_err(&wrong)?;
+	let parts: Vec<_> = path.split('/').filter(|part| !part.is_empty()).collect();
+	for (n, part) in parts.iter().enumerate() {
 		match around.open_dir(part) {
 			Err(error) if error.kind() == ErrorKind::NotFound => {}
-			opened => return opened,
+			opened => {
+				around = opened.map_err(&wrong)?;
+				continue;
+			}
 		}
+		room.take_entry()?;
 		match around.create_dir(part) {
-			Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(error),
+			Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(wrong(error)),
 			_ => {}
 		}
-		hand_over(&around, part)?;
-		around.open_dir(part)
-	})
+		// A link that has just taken its place is not followed.
+		let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+		let made = openat(&around, *part, flags, Mode::empty());
+		let made = made.map_err(|error| wrong(error.into()))?;
+		hand_over(&made, &around).map_err(&wrong)?;
+		let is_last = n.saturating_add(1) == parts.len();
+		let mode = if is_last { mode } else { FOLDER };
+		fchmod(&made, Mode::from_raw_mode(mode & MODE)).map_err(|error| wrong(error.into()))?;
+		around = Dir::from_std_file(made.into());
+	}
+	Ok(around)
+}
+
+/// Opens what has come of a file so far: nobody else's file, and no link to one.
+fn open_part(folder: &Dir, name: &str) -> io::Result<File> {
+	let flags =
+		OFlags::RDWR | OFlags::CREATE | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+	let open = || openat(folder, name, flags, Mode::from_raw_mode(0o600));
+	for _ in 0..2 {
+		match open() {
+			Ok(file) => {
+				let file = File::from_std(std::fs::File::from(file));
+				let meta = file.metadata()?;
+				if meta.is_file() && meta.nlink() == 1 {
+					return Ok(file);
+				}
+			}
+			Err(Errno::LOOP | Errno::NXIO) => {}
+			Err(error) => return Err(error.into()),
+		}
+		folder.remove_file(name)?;
+	}
+	Err(io::Error::other(
+		"it is made into something else all the time",
+	))
 }
 
 /// Takes one file: goes on with the part that is there, and puts it in its place once it is whole.
 fn file(
 	root: &Dir,
-	entry: &Entry,
-	sha256: &str,
+	(entry, sha256): (&Entry, &str),
 	coming: &mut tar::Entry<'_, impl Read>,
-	room: &mut u64,
+	room: &mut Room,
+	goes_on: &mut GoesOn<'_>,
 ) -> Result<u64, Refused> {
 	let wrong = wrong(&entry.path);
 	let size = coming.size();
 	let from = entry.size.checked_sub(size);
 	let from = from.ok_or_else(|| bad(format!("`{}` is longer than announced", entry.path)))?;
 	let (folder, name) = split(&entry.path);
-	let folder = make(root.try_clone().map_err(&wrong)?, folder).map_err(&wrong)?;
+	let folder = make(root, folder, FOLDER, room)?;
 	let part_name = part_name(sha256)?;
-	let mut options = OpenOptions::new();
-	options.read(true).write(true).create(true);
-	let mut part = open_file(&folder, &part_name, &mut options).map_err(&wrong)?;
+	let mut part = open_part(&folder, &part_name).map_err(&wrong)?;
 	let had = length(&part).map_err(&wrong)?;
 	if had < from {
 		let why = format!("of `{}` {had} bytes are here, not {from}", entry.path);
 		return Err(refused(StatusCode::CONFLICT, why));
 	}
+	if had == 0 {
+		room.take_entry()?;
+	}
 	part.set_len(from).map_err(&wrong)?;
-	hand_over(&folder, &part_name).map_err(&wrong)?;
-	let mut hasher = digest(&mut part, from).map_err(&wrong)?;
+	hand_over(&part, &folder).map_err(&wrong)?;
+	let mut hasher = digest(&mut part, from, goes_on).map_err(&wrong)?;
 	part.seek(SeekFrom::Start(from)).map_err(&wrong)?;
 	let mut buffer = vec![0u8; CHUNK];
 	let mut taken = 0u64;
+	// What an entry counts for at least is taken already.
+	let mut counted = if had == 0 { ENTRY } else { 0 };
 	loop {
 		let n = coming
 			.read(&mut buffer)
@@ -203,10 +309,9 @@ fn file(
 			break;
 		}
 		let bytes = u64::try_from(n).unwrap_or(u64::MAX);
-		*room = room.checked_sub(bytes).ok_or_else(|| {
-			let why = "the volume has no room for it";
-			refused(StatusCode::PAYLOAD_TOO_LARGE, why)
-		})?;
+		let free = counted.min(bytes);
+		counted = counted.saturating_sub(free);
+		room.take_bytes(bytes.saturating_sub(free))?;
 		taken = taken.saturating_add(bytes);
 		let chunk = buffer.get(..n).unwrap_or_default();
 		hasher.update(chunk);
@@ -219,49 +324,60 @@ fn file(
 		let _ = folder.remove_file(&part_name);
 		return Err(bad(format!("`{}` is not what was announced", entry.path)));
 	}
-	let mode = Permissions::from_mode(entry.mode & MODE);
-	part.set_permissions(mode).map_err(&wrong)?;
+	let mode = Mode::from_raw_mode(entry.mode & MODE);
+	fchmod(&part, mode).map_err(|error| wrong(error.into()))?;
+	if folder.symlink_metadata(name).is_ok() {
+		// What it takes the place of is there no more, whatever happens to the machine.
+		part.sync_all().map_err(&wrong)?;
+	}
 	folder.rename(&part_name, &folder, name).map_err(&wrong)?;
 	Ok(taken)
 }
 
 /// Takes a stream: what is announced in it, and nothing else.
 pub fn take(
-	root: Dir,
+	root: &Dir,
 	rest: &str,
 	signed: &str,
 	stream: impl Read,
-	mut room: u64,
+	mut room: Room,
+	goes_on: &mut GoesOn<'_>,
 ) -> Result<Put, Refused> {
 	let broken = |error: io::Error| bad(format!("the stream is malformed: {error}"));
 	let mut archive = tar::Archive::new(stream);
 	let mut coming = Coming::of(&mut archive).map_err(broken)?;
 	let first = coming.next_one().map_err(broken)?;
 	let (name, first) = first.ok_or_else(|| bad("the stream is empty"))?;
-	let mut bytes = Vec::new();
 	let most = u64::try_from(MAX_ANNOUNCED).unwrap_or(u64::MAX);
 	if name != ANNOUNCED || first.size() > most {
 		return Err(bad("the stream does not begin with what comes in it"));
 	}
+	let mut bytes = Vec::new();
 	first.take(most).read_to_end(&mut bytes).map_err(broken)?;
 	let entries = announced(&bytes, signed)?;
+	drop(bytes);
 	let mut left: BTreeMap<&str, &Entry> = entries
 		.iter()
 		.map(|entry| (entry.path.as_str(), entry))
 		.collect();
-	let root = make(root, rest).map_err(wrong(rest))?;
+	let folder = match target(root, rest)? {
+		Some(folder) => folder,
+		None => make(root, rest, FOLDER, &mut room)?,
+	};
 	let mut put = Put { files: 0, bytes: 0 };
 	while let Some((path, mut one)) = coming.next_one().map_err(broken)? {
 		let entry = left
 			.remove(path.as_str())
 			.ok_or_else(|| bad(format!("`{path}` was not announced, or comes twice")))?;
+		if depth(rest).saturating_add(depth(&path)) > MAX_DEPTH {
+			return Err(bad(format!("`{path}` is nested too deeply")));
+		}
 		match &entry.sha256 {
 			None => {
-				let root = root.try_clone().map_err(internal)?;
-				make(root, &path).map_err(wrong(&path))?;
+				make(&folder, &path, entry.mode, &mut room)?;
 			}
 			Some(sha256) => {
-				let taken = file(&root, entry, sha256, &mut one, &mut room)?;
+				let taken = file(&folder, (entry, sha256), &mut one, &mut room, goes_on)?;
 				put.bytes = put.bytes.saturating_add(taken);
 				put.files = put.files.saturating_add(1);
 			}

@@ -1,6 +1,6 @@
-use super::{take, tree};
+use super::{super::Refused, take, tree};
 use axum::http::StatusCode;
-use leasehold_client::volumes::{Coming, Entry, Kind, ANNOUNCED};
+use leasehold_client::volumes::{Coming, Entry, Kind, Plan, ANNOUNCED};
 use sha2::{Digest as _, Sha256};
 use std::{
 	io::{self, Read as _},
@@ -56,14 +56,24 @@ fn put(
 ) -> Result<u64, StatusCode> {
 	let (bytes, signed) = stream(announced, sent);
 	let dir = tree::open(root).unwrap();
-	let taken = take::take(dir, rest, &signed, &*bytes, 1 << 20);
+	let room = room(1 << 20);
+	let taken = take::take(&dir, rest, &signed, &*bytes, room, &mut || Ok(()));
 	taken.map(|put| put.files).map_err(|refused| refused.0)
+}
+
+fn room(bytes: u64) -> take::Room {
+	take::Room::of(bytes, (0, 0))
+}
+
+fn plan(root: &Path, rest: &str, announced: &[Entry], bytes: u64) -> Result<Plan, Refused> {
+	let dir = tree::open(root).unwrap();
+	take::plan(&dir, rest, announced, room(bytes), &mut || Ok(()))
 }
 
 fn names(root: &Path) -> Vec<String> {
 	let found = tree::find(tree::open(root).unwrap(), "").unwrap();
 	let mut out = Vec::new();
-	tree::list(&found, true, true, &mut out).unwrap();
+	tree::list(&found, true, true, &mut out, &mut || Ok(())).unwrap();
 	let lines = out.split(|b| *b == b'\n').filter(|line| !line.is_empty());
 	let entries = lines.map(|line| serde_json::from_slice::<Entry>(line).unwrap());
 	entries
@@ -120,8 +130,8 @@ fn what_is_put_is_there_whole_and_comes_back() {
 		got(root, "in/here/site/a", "", 0),
 		[("a".to_owned(), b"one".to_vec())]
 	);
-	let plan = take::plan(tree::open(root).unwrap(), "in/here", &announced, 0).unwrap();
-	assert_eq!(plan.had, [Some(0), Some(3), Some(0), Some(0)]);
+	let known = plan(root, "in/here", &announced, 0).unwrap();
+	assert_eq!(known.had, [Some(0), Some(3), Some(0), Some(0)]);
 }
 
 #[test]
@@ -129,17 +139,25 @@ fn what_was_cut_off_goes_on_where_it_was() {
 	let root = tempfile::tempdir().unwrap();
 	let root = root.path();
 	let announced = [coming("big", Some(b"0123456789"))];
-	let plan = |room| take::plan(tree::open(root).unwrap(), "", &announced, room);
-	assert_eq!(plan(10).unwrap().had, [None]);
-	assert_eq!(plan(9).unwrap_err().0, StatusCode::PAYLOAD_TOO_LARGE);
+	let plan = |room| plan(root, "", &announced, room).map(|plan| plan.had);
+	assert_eq!(plan(4_096).unwrap(), [None], "a file counts for so much");
+	assert_eq!(plan(4_095).unwrap_err().0, StatusCode::PAYLOAD_TOO_LARGE);
 	let (bytes, signed) = stream(&announced, &[("big", Some(b"0123456789"))]);
 	// All but the end of the file's bytes.
 	let cut = bytes.windows(10).position(|w| w == b"0123456789").unwrap() + 4;
 	let dir = tree::open(root).unwrap();
-	let taken = take::take(dir, "", &signed, &bytes[..cut], 10);
+	let taken = take::take(
+		&dir,
+		"",
+		&signed,
+		&bytes[..cut],
+		room(4_096),
+		&mut || Ok(()),
+	);
 	assert_eq!(taken.unwrap_err().0, StatusCode::BAD_REQUEST);
 	assert!(!root.join("big").exists());
-	assert_eq!(plan(6).unwrap().had, [Some(4)]);
+	assert_eq!(plan(6).unwrap(), [Some(4)]);
+	assert_eq!(plan(5).unwrap_err().0, StatusCode::PAYLOAD_TOO_LARGE);
 	assert_eq!(
 		put(root, "", &announced, &[("big", Some(b"456789"))]),
 		Ok(1)
@@ -221,8 +239,7 @@ fn what_is_no_file_is_not_waited_for() {
 	assert_eq!(names(root), ["Other pipe"]);
 	assert_eq!(got(root, "", "", 0), []);
 	let announced = [coming("pipe", Some(b"x"))];
-	let plan = take::plan(tree::open(root).unwrap(), "", &announced, 9).unwrap();
-	assert_eq!(plan.had, [None]);
+	assert_eq!(plan(root, "", &announced, 1 << 20).unwrap().had, [None]);
 	assert_eq!(put(root, "", &announced, &[("pipe", Some(b"x"))]), Ok(1));
 	assert_eq!(names(root), ["File pipe"]);
 }
@@ -257,7 +274,7 @@ fn a_stream_that_lies_is_refused() {
 	let (bytes, _) = stream(&one, &[]);
 	let take = |bytes: &[u8]| {
 		let dir = tree::open(root).unwrap();
-		take::take(dir, "", &hash(b"other"), bytes, 9)
+		take::take(&dir, "", &hash(b"other"), bytes, room(9), &mut || Ok(()))
 			.unwrap_err()
 			.0
 	};
@@ -268,4 +285,74 @@ fn a_stream_that_lies_is_refused() {
 	let announced = [coming("large", Some(&large))];
 	let full = put(root, "", &announced, &[("large", Some(&large))]);
 	assert_eq!(full, Err(StatusCode::PAYLOAD_TOO_LARGE));
+}
+
+#[test]
+fn what_stands_in_the_way_of_a_part_is_put_aside() {
+	let root = tempfile::tempdir().unwrap();
+	let root = root.path();
+	let announced = [coming("a", Some(b"x"))];
+	let part = root.join(format!(".leasehold-{}.part", &hash(b"x")[..32]));
+	std::fs::write(root.join("other"), "other").unwrap();
+	let put = || put(root, "", &announced, &[("a", Some(b"x"))]);
+	symlink("other", &part).unwrap();
+	assert_eq!(put(), Ok(1));
+	std::fs::hard_link(root.join("other"), &part).unwrap();
+	assert_eq!(put(), Ok(1));
+	rustix::fs::mknodat(
+		rustix::fs::CWD,
+		&part,
+		rustix::fs::FileType::Fifo,
+		0o666.into(),
+		0,
+	)
+	.unwrap();
+	assert_eq!(put(), Ok(1));
+	assert_eq!(std::fs::read(root.join("other")).unwrap(), b"other");
+	assert_eq!(names(root), ["File a", "File other"]);
+}
+
+#[test]
+fn what_counts_is_what_is_measured() {
+	let root = tempfile::tempdir().unwrap();
+	let root = root.path();
+	let many: Vec<_> = (0..100)
+		.map(|n| coming(&n.to_string(), Some(b"x")))
+		.collect();
+	assert!(plan(root, "", &many, 100 << 12).is_ok());
+	assert_eq!(
+		plan(root, "", &many, 99 << 12).unwrap_err().0,
+		StatusCode::PAYLOAD_TOO_LARGE
+	);
+	let few = take::Room::of(1 << 30, (0, crate::executor::measure::MAX_FILES - 99));
+	let dir = tree::open(root).unwrap();
+	let full = take::plan(&dir, "", &many, few, &mut || Ok(())).unwrap_err();
+	assert_eq!(full.0, StatusCode::PAYLOAD_TOO_LARGE);
+	let deep = [coming(&["d"; 60].join("/"), Some(b"x"))];
+	assert!(plan(root, "a/b", &deep, 1 << 20).is_ok());
+	assert_eq!(
+		plan(root, "a/b/c/d/e", &deep, 1 << 20).unwrap_err().0,
+		StatusCode::BAD_REQUEST
+	);
+}
+
+#[test]
+fn what_may_not_go_on_ends() {
+	let root = tempfile::tempdir().unwrap();
+	let root = root.path();
+	std::fs::File::create(root.join("endless"))
+		.unwrap()
+		.set_len(1 << 40)
+		.unwrap();
+	let mut asked = 0;
+	let mut goes_on = || {
+		asked += 1;
+		match asked > 10 {
+			true => Err(io::ErrorKind::Interrupted.into()),
+			false => Ok(()),
+		}
+	};
+	let found = tree::find(tree::open(root).unwrap(), "").unwrap();
+	let listed = tree::list(&found, true, true, &mut Vec::new(), &mut goes_on);
+	assert_eq!(listed.unwrap_err().kind(), io::ErrorKind::Interrupted);
 }

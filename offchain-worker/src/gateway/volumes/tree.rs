@@ -7,7 +7,7 @@ use cap_std::{
 	ambient_authority,
 	fs::{Dir, File, Metadata, MetadataExt as _, OpenOptions, OpenOptionsExt as _},
 };
-use leasehold_client::volumes::{order, Entry, Kind, MAX_DEPTH, MAX_ENTRIES};
+use leasehold_client::volumes::{order, Entry, Kind, MAX_DEPTH, MAX_LISTED};
 use leasehold_manifest::files::is_safe_path;
 use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
@@ -22,11 +22,15 @@ pub const MODE: u32 = 0o777;
 /// Bytes that are read at a time.
 const CHUNK: usize = 64 << 10;
 
+/// Whether it may go on; asked all the time, as a file may be endless.
+pub type GoesOn<'a> = dyn FnMut() -> io::Result<()> + 'a;
+
 /// What was asked for.
+#[derive(Debug)]
 pub enum Found {
 	Folder(Dir),
-	/// Its folder and its name there.
-	File(Dir, String),
+	/// With its name.
+	File(File, String),
 }
 
 /// Why a file or folder cannot be had.
@@ -34,7 +38,7 @@ pub fn wrong(path: &str) -> impl Fn(io::Error) -> Refused + '_ {
 	move |error| match error.kind() {
 		ErrorKind::NotFound => refused(StatusCode::NOT_FOUND, format!("there is no `{path}`")),
 		ErrorKind::PermissionDenied => {
-			let why = format!("`{path}` leads out of the volume");
+			let why = format!("`{path}` leads out of the volume, or may not be read");
 			refused(StatusCode::NOT_FOUND, why)
 		}
 		ErrorKind::NotADirectory => {
@@ -49,6 +53,7 @@ pub fn wrong(path: &str) -> impl Fn(io::Error) -> Refused + '_ {
 			let why = "the provider's disk is full";
 			refused(StatusCode::INSUFFICIENT_STORAGE, why)
 		}
+		ErrorKind::Interrupted => refused(StatusCode::CONFLICT, error.to_string()),
 		_ => internal(format!("{path}: {error}")),
 	}
 }
@@ -66,32 +71,27 @@ pub fn find(root: Dir, rest: &str) -> io::Result<Found> {
 	if root.metadata(rest)?.is_dir() {
 		return Ok(Found::Folder(root.open_dir(rest)?));
 	}
-	match rest.rsplit_once('/') {
-		Some((folder, name)) => Ok(Found::File(root.open_dir(folder)?, name.to_owned())),
-		None => Ok(Found::File(root, rest.to_owned())),
-	}
+	let name = rest.rsplit('/').next().unwrap_or(rest);
+	Ok(Found::File(open_file(&root, rest)?, name.to_owned()))
 }
 
-/// Opens a file, and nothing that one could wait at for ever.
-pub fn open_file(folder: &Dir, name: &str, options: &mut OpenOptions) -> io::Result<File> {
+/// Opens a file to read it, and nothing that one could wait at for ever.
+pub fn open_file(folder: &Dir, name: &str) -> io::Result<File> {
 	let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
-	let file = folder.open_with(name, options.custom_flags(flags))?;
+	let file = folder.open_with(name, OpenOptions::new().read(true).custom_flags(flags))?;
 	match file.metadata()?.is_file() {
 		true => Ok(file),
 		false => Err(ErrorKind::NotFound.into()),
 	}
 }
 
-fn read(folder: &Dir, name: &str) -> io::Result<File> {
-	open_file(folder, name, OpenOptions::new().read(true))
-}
-
 /// The digest of the first so many bytes of a file.
-pub fn digest(file: &mut File, bytes: u64) -> io::Result<Sha256> {
+pub fn digest(file: &mut File, bytes: u64, goes_on: &mut GoesOn<'_>) -> io::Result<Sha256> {
 	file.seek(SeekFrom::Start(0))?;
 	let mut hasher = Sha256::new();
 	let (mut part, mut buffer) = (file.take(bytes), vec![0u8; CHUNK]);
 	loop {
+		goes_on()?;
 		match part.read(&mut buffer)? {
 			0 => return Ok(hasher),
 			n => hasher.update(buffer.get(..n).unwrap_or_default()),
@@ -119,27 +119,31 @@ fn entry(path: String, meta: &Metadata) -> Entry {
 	}
 }
 
-/// What is done with each entry, which has this name in this folder.
-type Each<'a> = dyn FnMut(&Dir, &str, Entry) -> io::Result<()> + 'a;
+/// What is done with each entry; the second argument opens it.
+type Each<'a> = dyn FnMut(Entry, &dyn Fn() -> io::Result<File>) -> io::Result<()> + 'a;
 
 /// Goes through what was found.
 fn walk(found: &Found, is_deep: bool, each: &mut Each<'_>) -> io::Result<()> {
 	match found {
-		Found::File(folder, name) => {
-			let meta = folder.metadata(name)?;
-			each(folder, name, entry(name.clone(), &meta))
+		Found::File(file, name) => {
+			let entry = entry(name.clone(), &file.metadata()?);
+			each(entry, &|| file.try_clone())
 		}
 		Found::Folder(folder) => {
-			let mut left = MAX_ENTRIES;
-			below(
-				folder,
-				"",
-				if is_deep { MAX_DEPTH } else { 0 },
-				&mut left,
-				each,
-			)
+			let depth = if is_deep { MAX_DEPTH } else { 0 };
+			below(folder, "", depth, &mut { MAX_LISTED }, each)
 		}
 	}
+}
+
+/// Whether something is not there, or not to be had: it is left out.
+fn is_away(error: &io::Error) -> bool {
+	let away = [
+		ErrorKind::NotFound,
+		ErrorKind::NotADirectory,
+		ErrorKind::PermissionDenied,
+	];
+	away.contains(&error.kind())
 }
 
 fn below(
@@ -157,17 +161,17 @@ fn below(
 	}
 	names.sort();
 	for name in names {
-		// What has no name in letters cannot be told of, let alone fetched.
-		let text = name.to_string_lossy().into_owned();
+		let text = name.to_string_lossy();
 		let meta = match folder.symlink_metadata(&name) {
-			Err(error) if error.kind() == ErrorKind::NotFound => continue,
+			Err(error) if is_away(&error) => continue,
 			meta => meta?,
 		};
 		let path = match prefix {
-			"" => text.clone(),
+			"" => text.clone().into_owned(),
 			prefix => format!("{prefix}/{text}"),
 		};
 		let mut entry = entry(path.clone(), &meta);
+		// What has no name in letters cannot be told of, let alone fetched.
 		if name.to_str().is_none() {
 			entry.kind = Kind::Other;
 		}
@@ -175,18 +179,12 @@ fn below(
 			(Kind::Folder, Some(depth)) => Some(depth),
 			_ => None,
 		};
-		each(folder, &text, entry)?;
+		each(entry, &|| open_file(folder, &text))?;
 		let Some(depth) = inside else { continue };
 		match folder.open_dir(&name) {
 			Ok(inner) => below(&inner, &path, depth, left, each)?,
 			// It has just become something else.
-			Err(error)
-				if [
-					ErrorKind::NotFound,
-					ErrorKind::NotADirectory,
-					ErrorKind::PermissionDenied,
-				]
-				.contains(&error.kind()) => {}
+			Err(error) if is_away(&error) => {}
 			Err(error) => return Err(error),
 		}
 	}
@@ -199,12 +197,17 @@ pub fn list(
 	is_deep: bool,
 	with_digests: bool,
 	out: &mut impl Write,
+	goes_on: &mut GoesOn<'_>,
 ) -> io::Result<()> {
-	walk(found, is_deep, &mut |folder, name, mut entry| {
+	walk(found, is_deep, &mut |mut entry, open| {
+		goes_on()?;
 		if with_digests && entry.kind == Kind::File {
-			match read(folder, name).and_then(|mut file| digest(&mut file, entry.size)) {
-				Ok(hasher) => entry.sha256 = Some(hex::encode(hasher.finalize())),
-				Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+			match open() {
+				Ok(mut file) => {
+					let hasher = digest(&mut file, entry.size, goes_on)?;
+					entry.sha256 = Some(hex::encode(hasher.finalize()));
+				}
+				Err(error) if is_away(&error) => entry.kind = Kind::Other,
 				Err(error) => return Err(error),
 			}
 		}
@@ -217,7 +220,7 @@ pub fn list(
 /// Writes files and folders as tar, from an entry and a byte of it on.
 pub fn send(found: &Found, at: &str, from: u64, out: impl Write) -> io::Result<()> {
 	let mut archive = tar::Builder::new(out);
-	walk(found, true, &mut |folder, name, entry| {
+	walk(found, true, &mut |entry, open| {
 		let place = order(&entry.path, at);
 		if !at.is_empty() && place == Ordering::Less {
 			return Ok(());
@@ -232,8 +235,8 @@ pub fn send(found: &Found, at: &str, from: u64, out: impl Write) -> io::Result<(
 				archive.append_data(&mut header, &entry.path, io::empty())
 			}
 			Kind::File => {
-				let mut file = match read(folder, name) {
-					Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+				let mut file = match open() {
+					Err(error) if is_away(&error) => return Ok(()),
 					file => file?,
 				};
 				let skip = if place == Ordering::Equal { from } else { 0 };
