@@ -28,10 +28,17 @@ pub struct Failure {
 
 impl Failure {
 	pub fn new(code: u8, what: impl Into<String>, advice: impl Into<String>) -> Self {
+		let advice = match (advice.into(), code) {
+			(advice, _) if !advice.is_empty() => advice,
+			(_, 2) => "`--help` shows what is expected.".into(),
+			(_, 4 | 5) => "`leasehold leases` shows how yours stand.".into(),
+			(_, 6) => "Try again in a moment.".into(),
+			_ => "Try again; `--verbose` shows more.".into(),
+		};
 		Self {
 			code,
 			what: what.into(),
-			advice: advice.into(),
+			advice,
 		}
 	}
 }

@@ -7,11 +7,13 @@ use leasehold_client::{
 	},
 	exec::{Control, Outcome, Start},
 	seal::{self, Place},
+	volumes::{Coming, Entry, Plan, Put},
 	AccountId32, H256,
 };
 use leasehold_manifest::hostname::{without_port, Name};
 use serde::{de::DeserializeOwned, Serialize};
 use sha2::{Digest as _, Sha256};
+use std::io::Read as _;
 
 /// What JSON, grants and names are made of, and what breaks readers.
 const WORDS: &[&str] = &[
@@ -192,8 +194,34 @@ fn messages() {
 			reads::<Outcome>(input),
 			reads::<SignedGrant>(input),
 			reads::<RequestProof>(input),
+			reads::<Vec<Entry>>(input),
+			reads::<Plan>(input),
+			reads::<Put>(input),
 		];
 		kept || any.contains(&true)
+	});
+}
+
+/// Whatever a stream of files says of itself, no more is read than there is, and no name grows without bound.
+#[test]
+fn streams() {
+	fuzz("streams", WORDS, &corpus("corpus/streams"), |input| {
+		let mut archive = tar::Archive::new(input);
+		let mut coming = Coming::of(&mut archive).unwrap();
+		let (mut read, mut buffer) = (0, Vec::new());
+		loop {
+			match coming.next_one() {
+				Ok(Some((name, mut entry))) => {
+					assert!(name.len() <= 4_096, "{} bytes", name.len());
+					buffer.clear();
+					let _ = entry.read_to_end(&mut buffer);
+					read += buffer.len();
+					assert!(read <= input.len());
+				}
+				Ok(None) => return true,
+				Err(_) => return false,
+			}
+		}
 	});
 }
 
