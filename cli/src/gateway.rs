@@ -21,12 +21,16 @@ use reqwest::{
 	header::{self, HeaderMap},
 	Method, Response, StatusCode,
 };
-use rustix::fs::{flock, FlockOperation};
+use rustix::{
+	fs::{flock, fstat, stat, FlockOperation},
+	io::Errno,
+};
 use serde::Serialize;
 use serde_json::{json, Value};
 use sha2::{Digest as _, Sha256};
 use std::{
 	io::SeekFrom,
+	os::fd::AsFd,
 	path::{Path, PathBuf},
 	sync::{Arc, PoisonError, RwLock},
 	time::{Duration, SystemTime, UNIX_EPOCH},
@@ -183,6 +187,18 @@ fn without_controls(value: &mut Value) {
 pub fn part_of(path: &Path, sha256: &str) -> PathBuf {
 	let start = sha256.get(..16).unwrap_or(sha256);
 	path.with_file_name(format!(".{start}.leasehold-part"))
+}
+
+/// Takes a part for this command alone; whether no other has it, or has just put it in its place. Where the file system
+/// knows no locks it is so taken.
+pub fn is_ours(part: impl AsFd, path: &Path) -> std::io::Result<bool> {
+	match flock(&part, FlockOperation::NonBlockingLockExclusive) {
+		Err(Errno::WOULDBLOCK) => return Ok(false),
+		Err(error) => tracing::debug!(%error, "a part is not locked"),
+		Ok(()) => {}
+	}
+	let (here, there) = (fstat(&part)?, stat(path));
+	Ok(there.is_ok_and(|there| (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)))
 }
 
 /// Unix seconds.
@@ -531,7 +547,7 @@ impl Gateway {
 		let mut options = tokio::fs::OpenOptions::new();
 		options.read(true).write(true).create(true).truncate(false);
 		let mut file = options.open(part).await.map_err(&broken)?;
-		if flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+		if !is_ours(&file, part).map_err(&broken)? {
 			let what = format!("{} is being fetched already", part.display());
 			return Err(Failure::new(1, what, "Let the other command end."));
 		}

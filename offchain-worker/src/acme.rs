@@ -232,6 +232,9 @@ pub async fn keep(shared: Arc<Shared>) {
 			let theirs = of.entry(lease).or_default();
 			if *theirs < OF_A_LEASE && hosts.len() <= config.names {
 				*theirs = theirs.saturating_add(1);
+				if identity.certificate_due(&host) > unix_now() {
+					shared.names.certified(&host, None);
+				}
 				hosts.push(host);
 				continue;
 			}
@@ -242,9 +245,10 @@ pub async fn keep(shared: Arc<Shared>) {
 			shared.names.certified(&host, Some(why));
 		}
 		identity.forget(|host| shared.names.is_forgotten(host));
-		waits.retain(|host, _| hosts.contains(host));
-		orders.retain(|since: &Instant| since.elapsed() < HOUR);
 		let now = Instant::now();
+		// A name that comes and goes is not tried the more often for it.
+		waits.retain(|host, (until, _)| hosts.contains(host) || *until > now);
+		orders.retain(|since: &Instant| since.elapsed() < HOUR);
 		let waiting = |host: &String| {
 			let until = waits.get(host).map(|(until, _)| *until);
 			let left = until.map_or(Duration::ZERO, |until| until.saturating_duration_since(now));

@@ -2,7 +2,11 @@
 //! to the service's name here, or a `TXT` with that below `_leasehold`. So nobody takes a name that is another's, and
 //! the number of a lease, which is in the service's name, never comes back.
 
-use crate::{daemon::Shared, reconcile::manifest, store::LeaseRow};
+use crate::{
+	daemon::Shared,
+	reconcile::manifest,
+	store::{LeaseRow, Phase},
+};
 use futures::{stream, StreamExt as _};
 use hickory_resolver::{
 	config::{ConnectionConfig, NameServerConfig, ResolverConfig},
@@ -16,7 +20,7 @@ use std::{
 	collections::{BTreeMap, BTreeSet, HashMap},
 	net::SocketAddr,
 	sync::{
-		atomic::{AtomicBool, AtomicU64, Ordering},
+		atomic::{AtomicU64, Ordering},
 		Arc, RwLock,
 	},
 	time::{Duration, Instant},
@@ -69,8 +73,8 @@ pub struct Names {
 	all: RwLock<BTreeMap<String, Known>>,
 	/// How many have come to lead here so far.
 	led: AtomicU64,
-	/// Whether it is known which names there are.
-	looked: AtomicBool,
+	/// All that leases want that are not closed, once they are known.
+	held: RwLock<Option<BTreeSet<String>>>,
 }
 
 /// What DNS says of a name.
@@ -156,8 +160,8 @@ impl Names {
 
 	/// Whether no lease wants a name any more.
 	pub fn is_forgotten(&self, host: &str) -> bool {
-		let wanted = self.all.read().map_or(true, |all| all.contains_key(host));
-		self.looked.load(Ordering::Acquire) && !wanted
+		let held = self.held.read();
+		held.is_ok_and(|held| held.as_ref().is_some_and(|held| !held.contains(host)))
 	}
 
 	/// The names of a lease.
@@ -213,12 +217,18 @@ impl Names {
 				known.silent = 0;
 			}
 		}
-		self.looked.store(true, Ordering::Release);
 		let due = all.iter().filter(|(_, known)| known.due <= now);
 		let mut due: Vec<_> = due.collect();
 		// Those first that could lead to whom they are no longer meant for, and those last of which nothing is told.
 		due.sort_by_key(|(_, known)| (known.leads.is_none(), known.silent));
 		due.into_iter().map(|(host, _)| host.clone()).collect()
+	}
+
+	/// Takes in which names are wanted, whether their services run or not.
+	fn hold(&self, held: Option<BTreeSet<String>>) {
+		if let Ok(mut had) = self.held.write() {
+			*had = held;
+		}
 	}
 
 	fn heard(&self, host: &str, said: Said, domain: &str) {
@@ -346,8 +356,9 @@ pub async fn watch(shared: Arc<Shared>) {
 		match shared.store.leases() {
 			Ok(rows) => {
 				let mut all: BTreeMap<String, BTreeSet<(u64, String)>> = BTreeMap::new();
-				let mut met = HashMap::new();
-				for row in rows.iter().filter(|row| row.phase.runs()) {
+				let (mut met, mut held) = (HashMap::new(), Some(BTreeSet::new()));
+				let open = |row: &&LeaseRow| !matches!(row.phase, Phase::Closed { .. });
+				for row in rows.iter().filter(open) {
 					let key = (row.lease, row.manifest_hash);
 					let names = match read.remove(&key) {
 						Some(names) => names,
@@ -355,18 +366,23 @@ pub async fn watch(shared: Arc<Shared>) {
 							Ok(names) => names,
 							Err(error) => {
 								tracing::debug!(lease = row.lease, %error, "its names are not known");
+								held = None;
 								continue;
 							}
 						},
 					};
 					for (host, service) in &names {
-						if all.len() < MOST.1 || all.contains_key(host) {
+						if let Some(held) = &mut held {
+							held.insert(host.clone());
+						}
+						if row.phase.runs() && (all.len() < MOST.1 || all.contains_key(host)) {
 							let services = all.entry(host.clone()).or_default();
 							services.insert((row.lease, service.clone()));
 						}
 					}
 					met.insert(key, names);
 				}
+				shared.names.hold(held);
 				read = met;
 				let due = shared.names.want(all);
 				let (resolver, shared, domain) = (&resolver, &shared, &domain);
@@ -437,12 +453,15 @@ mod tests {
 		let names = names(&[(7, "web")]);
 		names.heard(HOST, Said::Services(services(&[(7, "web")])), DOMAIN);
 		assert_eq!(names.leading(), [(7, HOST.to_owned())]);
+		assert!(!names.is_forgotten(HOST), "it is not known yet");
+		names.hold(Some([HOST.to_owned()].into()));
 		assert!(!names.is_forgotten(HOST) && names.is_forgotten("other.example.com"));
 		// Another one wants it now; it is its owner's turn to say so.
 		let due = names.want(BTreeMap::from([(HOST.to_owned(), services(&[(8, "web")]))]));
 		assert_eq!(due, [HOST]);
 		assert_eq!(names.leading(), []);
 		assert!(names.want(BTreeMap::new()).is_empty());
+		names.hold(Some(BTreeSet::new()));
 		assert!(names.is_forgotten(HOST));
 		assert_eq!(names.of(8), []);
 	}

@@ -2,13 +2,12 @@
 
 use super::{shown, tell_left_out, PAUSE, TRIES};
 use crate::{
-	gateway::{part_of, Gateway, VolumePlace},
+	gateway::{is_ours, part_of, Gateway, VolumePlace},
 	output::Failure,
 	Context,
 };
 use futures::TryStreamExt as _;
 use leasehold_client::volumes::{Coming, Entry, Kind};
-use rustix::fs::{flock, FlockOperation};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use std::{
@@ -334,7 +333,7 @@ fn file(
 	let mut options = OpenOptions::new();
 	options.read(true).write(true).create(true).truncate(false);
 	let mut out = options.open(&part).map_err(failed)?;
-	if flock(&out, FlockOperation::NonBlockingLockExclusive).is_err() {
+	if !is_ours(&out, &part).map_err(failed)? {
 		let what = format!("{} is being fetched already", path.display());
 		return Err(Came::Failed(Failure::new(
 			1,

@@ -43,7 +43,7 @@ use tokio_util::{
 	io::{StreamReader, SyncIoBridge},
 	sync::CancellationToken,
 };
-use tree::Found;
+use tree::{Found, OVER};
 
 /// Bytes that are sent at a time.
 const CHUNK: usize = 128 << 10;
@@ -237,7 +237,7 @@ impl Granted {
 	}
 
 	fn goes_on(&mut self) -> io::Result<()> {
-		let over = |why: String| Err(io::Error::new(io::ErrorKind::Interrupted, why));
+		let over = |why: String| Err(io::Error::new(OVER, why));
 		if *self.gateway.stopped.borrow() {
 			return over("the gateway ends".into());
 		}
@@ -413,7 +413,7 @@ pub async fn put(
 		let why = "files are being put into the lease already, or into too many others";
 		refused(StatusCode::TOO_MANY_REQUESTS, why)
 	};
-	let seat = gateway.puts.take(lease).ok_or_else(busy)?;
+	let seat = (seat(&gateway, &row)?, gateway.puts.take(lease).ok_or_else(busy)?);
 	if !row.phase.runs() {
 		let why = format!("nothing can be put now: {}", row.phase.name());
 		return Err(refused(StatusCode::CONFLICT, why));
@@ -430,7 +430,7 @@ pub async fn put(
 		let _seat = seat;
 		let granted = RefCell::new(granted);
 		let goes_on = || match gone.is_cancelled() {
-			true => Err(io::ErrorKind::Interrupted.into()),
+			true => Err(OVER.into()),
 			false => granted.borrow_mut().goes_on(),
 		};
 		let mut reader = Whole(reader, &goes_on);

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::executor::measure::{ENTRY, MAX_DEPTH, MAX_FILES};
 use axum::http::StatusCode;
-use cap_std::fs::{Dir, File, MetadataExt as _};
+use cap_std::fs::{Dir, File, Metadata, MetadataExt as _};
 use leasehold_client::volumes::{Coming, Entry, Kind, Plan, Put, ANNOUNCED, MAX_ANNOUNCED};
 use leasehold_manifest::files::is_safe_path;
 use rustix::{
@@ -15,7 +15,7 @@ use rustix::{
 };
 use sha2::{Digest as _, Sha256};
 use std::{
-	collections::BTreeMap,
+	collections::{BTreeMap, BTreeSet},
 	io::{self, ErrorKind, Read, Seek as _, SeekFrom, Write as _},
 	os::fd::AsFd,
 };
@@ -32,6 +32,11 @@ pub struct Room {
 	pub files: u64,
 }
 
+/// Bytes that a file of a size is measured at: whole blocks.
+fn cost(size: u64) -> u64 {
+	size.div_ceil(ENTRY).max(1).saturating_mul(ENTRY)
+}
+
 impl Room {
 	/// That of a volume of a size, of which so much is taken.
 	pub fn of(size: u64, (bytes, files): (u64, u64)) -> Self {
@@ -41,24 +46,37 @@ impl Room {
 		}
 	}
 
-	/// Takes what is measured of another file or folder, beside its bytes.
-	fn take_entry(&mut self) -> Result<(), Refused> {
-		self.files = self.files.checked_sub(1).ok_or_else(|| {
-			let why = format!("the volume would have more than {MAX_FILES} files and folders");
-			refused(StatusCode::PAYLOAD_TOO_LARGE, why)
-		})?;
-		self.take_bytes(ENTRY)
-	}
-
-	fn take_bytes(&mut self, bytes: u64) -> Result<(), Refused> {
-		self.bytes = self.bytes.checked_sub(bytes).ok_or_else(|| {
+	/// Takes what another file or folder is measured at; of what is there a part, measured at so much, may be.
+	fn take(&mut self, bytes: u64, there: Option<u64>) -> Result<(), Refused> {
+		let entries = u64::from(there.is_none());
+		let left = self
+			.bytes
+			.saturating_add(there.unwrap_or(0))
+			.checked_sub(bytes)
+			.zip(self.files.checked_sub(entries));
+		let (bytes, files) = left.ok_or_else(|| {
 			let why = format!(
-				"the volume has no room for it: each file and folder counts for {ENTRY} bytes at least"
+				"the volume has room for {} bytes and {} files more, which is not enough: each file and folder counts \
+				 for {ENTRY} bytes at least, and what is replaced is there until the new one is",
+				self.bytes, self.files
 			);
 			refused(StatusCode::PAYLOAD_TOO_LARGE, why)
 		})?;
+		*self = Self { bytes, files };
 		Ok(())
 	}
+
+	/// Takes back what something was measured at that is there no more.
+	fn give(&mut self, bytes: u64) {
+		self.bytes = self.bytes.saturating_add(bytes);
+		self.files = self.files.saturating_add(1);
+	}
+}
+
+/// Bytes that something is measured at.
+fn measured(meta: &Metadata) -> u64 {
+	let blocks = meta.blocks().saturating_mul(512);
+	meta.len().max(blocks).max(ENTRY)
 }
 
 fn bad(why: impl Into<String>) -> Refused {
@@ -105,42 +123,67 @@ fn is_missing(error: &io::Error) -> bool {
 	[ErrorKind::NotFound, ErrorKind::NotADirectory].contains(&error.kind())
 }
 
-/// What of a file is there: all of it, or a part.
-fn had(root: &Dir, entry: &Entry, goes_on: &mut GoesOn<'_>) -> Result<Option<u64>, Refused> {
+/// What of something announced is there.
+#[derive(Debug, Default)]
+struct There {
+	/// Bytes of it; all of them: it is there as it was announced.
+	had: Option<u64>,
+	/// What the part that has come is measured at, and what it is to take the place of.
+	part: Option<u64>,
+	old: Option<u64>,
+}
+
+/// What is at a path, links followed but for the last: nothing, where one on the way leads nowhere.
+fn look(root: &Dir, path: &str) -> Result<Option<Metadata>, Refused> {
+	match root.symlink_metadata(path) {
+		Ok(meta) => Ok(Some(meta)),
+		Err(error) if is_missing(&error) => Ok(None),
+		Err(error) => Err(wrong(path)(error)),
+	}
+}
+
+fn there(root: &Dir, entry: &Entry, goes_on: &mut GoesOn<'_>) -> Result<There, Refused> {
 	let wrong = wrong(&entry.path);
+	let conflict = |why: &str| Err(refused(StatusCode::CONFLICT, format!("`{}` is {why}", entry.path)));
 	let Some(sha256) = &entry.sha256 else {
 		return match root.metadata(&entry.path) {
-			Ok(meta) => Ok(meta.is_dir().then_some(0)),
-			Err(error) if is_missing(&error) => Ok(None),
+			Ok(meta) if meta.is_dir() => Ok(There {
+				had: Some(0),
+				..There::default()
+			}),
+			Ok(_) => conflict("there already, and no folder"),
+			Err(error) if is_missing(&error) => Ok(There::default()),
 			Err(error) => Err(wrong(error)),
 		};
 	};
-	let open = |path: &str| match open_file(root, path) {
-		Ok(file) => Ok(Some(file)),
-		Err(error) if is_missing(&error) => Ok(None),
-		Err(error) => Err(wrong(error)),
-	};
-	if let Some(mut file) = open(&entry.path)? {
-		if length(&file).map_err(&wrong)? == entry.size {
+	let old = look(root, &entry.path)?;
+	match &old {
+		Some(meta) if meta.is_dir() => return conflict("a folder already"),
+		Some(meta) if meta.is_file() && meta.len() == entry.size => {
+			let mut file = open_file(root, &entry.path).map_err(&wrong)?;
 			let found = digest(&mut file, entry.size, goes_on).map_err(&wrong)?;
 			if hex::encode(found.finalize()) == *sha256 {
-				return Ok(Some(entry.size));
+				return Ok(There {
+					had: Some(entry.size),
+					..There::default()
+				});
 			}
 		}
+		_ => {}
 	}
 	let part = part_name(sha256)?;
 	let part = match split(&entry.path).0 {
 		"" => part,
 		folder => format!("{folder}/{part}"),
 	};
-	match open(&part)? {
-		// All of it is here, and was not put in its place: it comes anew.
-		Some(part) => {
-			let had = length(&part).map_err(&wrong)?;
-			Ok(Some(had).filter(|had| *had < entry.size))
-		}
-		None => Ok(None),
-	}
+	let part = look(root, &part)?.filter(|meta| meta.is_file());
+	// All of it is here, and was not put in its place: it comes anew.
+	let had = part.as_ref().map(Metadata::len);
+	Ok(There {
+		had: had.filter(|had| *had > 0 && *had < entry.size),
+		part: part.as_ref().map(measured),
+		old: old.as_ref().map(measured),
+	})
 }
 
 /// The folder that things are put into, which may not be there yet.
@@ -159,7 +202,7 @@ fn depth(path: &str) -> usize {
 	path.split('/').filter(|part| !part.is_empty()).count()
 }
 
-/// What of the announced is there already, if there is room for the rest.
+/// What of the announced is there already, if there is room for the rest, one after the other.
 pub fn plan(
 	root: &Dir,
 	rest: &str,
@@ -168,38 +211,29 @@ pub fn plan(
 	goes_on: &mut GoesOn<'_>,
 ) -> Result<Plan, Refused> {
 	let folder = target(root, rest)?;
-	let (before, mut coming, mut all) = (room, 0u64, Vec::new());
+	let (mut parts, mut all) = (BTreeSet::new(), Vec::new());
 	for entry in entries {
 		if depth(rest).saturating_add(depth(&entry.path)) > MAX_DEPTH {
 			let why = format!("`{}` is nested too deeply", entry.path);
 			return Err(refused(StatusCode::BAD_REQUEST, why));
 		}
-		let had = match &folder {
-			Some(folder) => had(folder, entry, goes_on)?,
-			None => None,
+		let mut there = match &folder {
+			Some(folder) => there(folder, entry, goes_on)?,
+			None => There::default(),
 		};
-		let left = entry.size.saturating_sub(had.unwrap_or(0));
-		coming = coming.saturating_add(left);
-		let fits = match had {
-			None => room.take_entry(),
-			Some(_) => Ok(()),
-		};
-		// What is less than an entry counts for is counted with it.
-		let more = match had {
-			None => left.saturating_sub(ENTRY),
-			Some(_) => left,
-		};
-		if fits.and_then(|()| room.take_bytes(more)).is_err() {
-			let why = format!(
-				"the volume has room for {} bytes and {} files more, and {} files are to come; each counts for {ENTRY} \
-				 bytes at least",
-				before.bytes,
-				before.files,
-				entries.len()
-			);
-			return Err(refused(StatusCode::PAYLOAD_TOO_LARGE, why));
+		if there.had == Some(entry.size) {
+			all.push(there.had);
+			continue;
 		}
-		all.push(had);
+		// Of two files that are the same one goes on with the part.
+		if there.part.is_some() && !parts.insert((split(&entry.path).0, &entry.sha256)) {
+			(there.had, there.part) = (None, None);
+		}
+		room.take(cost(entry.size), there.part)?;
+		if let Some(old) = there.old {
+			room.give(old);
+		}
+		all.push(there.had);
 	}
 	Ok(Plan { had: all })
 }
@@ -218,16 +252,22 @@ fn hand_over(made: impl AsFd, around: &Dir) -> io::Result<()> {
 fn make(root: &Dir, path: &str, mode: u32, room: &mut Room) -> Result<Dir, Refused> {
 	let wrong = wrong(path);
 	let mut around = root.try_clone().map_err(&wrong)?;
+	let mut here = String::new();
 	let parts: Vec<_> = path.split('/').filter(|part| !part.is_empty()).collect();
 	for (n, part) in parts.iter().enumerate() {
-		match around.open_dir(part) {
+		here = match here.as_str() {
+			"" => (*part).to_owned(),
+			here => format!("{here}/{part}"),
+		};
+		// From the volume's root on: a link may lead up.
+		match root.open_dir(&here) {
 			Err(error) if error.kind() == ErrorKind::NotFound => {}
 			opened => {
 				around = opened.map_err(&wrong)?;
 				continue;
 			}
 		}
-		room.take_entry()?;
+		room.take(cost(0), None)?;
 		match around.create_dir(part) {
 			Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(wrong(error)),
 			_ => {}
@@ -284,23 +324,25 @@ fn file(
 	let (folder, name) = split(&entry.path);
 	let folder = make(root, folder, FOLDER, room)?;
 	let part_name = part_name(sha256)?;
+	let old = look(&folder, name)?;
+	if old.as_ref().is_some_and(Metadata::is_dir) {
+		let why = format!("`{}` is a folder already", entry.path);
+		return Err(refused(StatusCode::CONFLICT, why));
+	}
+	let there = look(&folder, &part_name)?;
 	let mut part = open_part(&folder, &part_name).map_err(&wrong)?;
 	let had = length(&part).map_err(&wrong)?;
 	if had < from {
 		let why = format!("of `{}` {had} bytes are here, not {from}", entry.path);
 		return Err(refused(StatusCode::CONFLICT, why));
 	}
-	if had == 0 {
-		room.take_entry()?;
-	}
+	room.take(cost(entry.size), there.as_ref().map(measured))?;
 	part.set_len(from).map_err(&wrong)?;
 	hand_over(&part, &folder).map_err(&wrong)?;
 	let mut hasher = digest(&mut part, from, goes_on).map_err(&wrong)?;
 	part.seek(SeekFrom::Start(from)).map_err(&wrong)?;
 	let mut buffer = vec![0u8; CHUNK];
 	let mut taken = 0u64;
-	// What an entry counts for at least is taken already.
-	let mut counted = if had == 0 { ENTRY } else { 0 };
 	loop {
 		let n = coming
 			.read(&mut buffer)
@@ -308,11 +350,7 @@ fn file(
 		if n == 0 {
 			break;
 		}
-		let bytes = u64::try_from(n).unwrap_or(u64::MAX);
-		let free = counted.min(bytes);
-		counted = counted.saturating_sub(free);
-		room.take_bytes(bytes.saturating_sub(free))?;
-		taken = taken.saturating_add(bytes);
+		taken = taken.saturating_add(u64::try_from(n).unwrap_or(u64::MAX));
 		let chunk = buffer.get(..n).unwrap_or_default();
 		hasher.update(chunk);
 		part.write_all(chunk).map_err(&wrong)?;
@@ -326,11 +364,14 @@ fn file(
 	}
 	let mode = Mode::from_raw_mode(entry.mode & MODE);
 	fchmod(&part, mode).map_err(|error| wrong(error.into()))?;
-	if folder.symlink_metadata(name).is_ok() {
+	if old.is_some() {
 		// What it takes the place of is there no more, whatever happens to the machine.
 		part.sync_all().map_err(&wrong)?;
 	}
 	folder.rename(&part_name, &folder, name).map_err(&wrong)?;
+	if let Some(old) = old {
+		room.give(measured(&old));
+	}
 	Ok(taken)
 }
 

@@ -348,11 +348,57 @@ fn what_may_not_go_on_ends() {
 	let mut goes_on = || {
 		asked += 1;
 		match asked > 10 {
-			true => Err(io::ErrorKind::Interrupted.into()),
+			true => Err(tree::OVER.into()),
 			false => Ok(()),
 		}
 	};
 	let found = tree::find(tree::open(root).unwrap(), "").unwrap();
 	let listed = tree::list(&found, true, true, &mut Vec::new(), &mut goes_on);
-	assert_eq!(listed.unwrap_err().kind(), io::ErrorKind::Interrupted);
+	assert_eq!(listed.unwrap_err().kind(), tree::OVER);
+	let over = || Err(tree::OVER.into());
+	let sent = tree::send(&found, "", 0, super::While(io::sink(), over));
+	assert_eq!(sent.unwrap_err().kind(), tree::OVER);
+	let read = super::Whole(io::empty(), over).read_to_end(&mut Vec::new());
+	assert_eq!(read.unwrap_err().kind(), tree::OVER);
+}
+
+#[test]
+fn what_is_replaced_gives_its_room_back() {
+	let root = tempfile::tempdir().unwrap();
+	let root = root.path();
+	let (one, two) = (vec![1; 5_000], vec![2; 5_000]);
+	let names = ["a", "b", "c"];
+	let of = |bytes: &[u8]| names.map(|name| coming(name, Some(bytes)));
+	let send = |bytes: &[u8], room: u64| {
+		let sent = names.map(|name| (name, Some(bytes)));
+		let (stream, signed) = stream(&of(bytes), &sent);
+		let dir = tree::open(root).unwrap();
+		let room = take::Room::of(room, (0, 0));
+		let taken = take::take(&dir, "", &signed, &*stream, room, &mut || Ok(()));
+		taken.map(|put| put.files).map_err(|refused| refused.0)
+	};
+	let full = Err(StatusCode::PAYLOAD_TOO_LARGE);
+	assert!(plan(root, "", &of(&one), 3 << 13).is_ok(), "two blocks each");
+	assert!(plan(root, "", &of(&one), (3 << 13) - 1).is_err());
+	assert_eq!(send(&one, 3 << 13), Ok(3));
+	// One after the other they need room for one beside those that are there.
+	assert!(plan(root, "", &of(&two), 1 << 13).is_ok());
+	assert!(plan(root, "", &of(&two), (1 << 13) - 1).is_err());
+	assert_eq!(send(&two, (1 << 13) - 1), full);
+	assert_eq!(send(&two, 1 << 13), Ok(3));
+	// A file is no folder, and a folder no file.
+	std::fs::create_dir(root.join("d")).unwrap();
+	let folder = plan(root, "", &[coming("a", None)], 1 << 20);
+	assert_eq!(folder.unwrap_err().0, StatusCode::CONFLICT);
+	let file = plan(root, "", &[coming("d", Some(b"x"))], 1 << 20);
+	assert_eq!(file.unwrap_err().0, StatusCode::CONFLICT);
+	// A link is replaced, wherever it leads, and one within the volume is gone through.
+	symlink("/nowhere", root.join("link")).unwrap();
+	let entries = [coming("link", Some(b"x")), coming("d/up/y", Some(b"x"))];
+	symlink("..", root.join("d/up")).unwrap();
+	assert_eq!(plan(root, "", &entries, 1 << 20).unwrap().had, [None, None]);
+	let sent = [("link", Some(&b"x"[..])), ("d/up/y", Some(&b"x"[..]))];
+	assert_eq!(put(root, "", &entries, &sent), Ok(2));
+	assert_eq!(std::fs::read(root.join("y")).unwrap(), b"x");
+	assert_eq!(std::fs::read(root.join("link")).unwrap(), b"x");
 }

@@ -25,6 +25,9 @@ const CHUNK: usize = 64 << 10;
 /// Whether it may go on; asked all the time, as a file may be endless.
 pub type GoesOn<'a> = dyn FnMut() -> io::Result<()> + 'a;
 
+/// What tells that it may not. Readers and writers try again after an interruption, but not after this.
+pub const OVER: ErrorKind = ErrorKind::ConnectionAborted;
+
 /// What was asked for.
 #[derive(Debug)]
 pub enum Found {
@@ -53,7 +56,7 @@ pub fn wrong(path: &str) -> impl Fn(io::Error) -> Refused + '_ {
 			let why = "the provider's disk is full";
 			refused(StatusCode::INSUFFICIENT_STORAGE, why)
 		}
-		ErrorKind::Interrupted => refused(StatusCode::CONFLICT, error.to_string()),
+		OVER => refused(StatusCode::CONFLICT, error.to_string()),
 		_ => internal(format!("{path}: {error}")),
 	}
 }
