@@ -442,7 +442,11 @@ fn ask(question: &str, refused: &str) -> Result<(), Failure> {
 	if read.is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
 		return Ok(());
 	}
-	Err(Failure::new(1, refused, "Nothing has been done; the same command asks again."))
+	Err(Failure::new(
+		1,
+		refused,
+		"Nothing has been done; the same command asks again.",
+	))
 }
 
 /// (planck a block, provider, version) of the standing offers that could be taken now, the cheapest first, and how many

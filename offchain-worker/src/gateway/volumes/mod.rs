@@ -413,7 +413,10 @@ pub async fn put(
 		let why = "files are being put into the lease already, or into too many others";
 		refused(StatusCode::TOO_MANY_REQUESTS, why)
 	};
-	let seat = (seat(&gateway, &row)?, gateway.puts.take(lease).ok_or_else(busy)?);
+	let seat = (
+		seat(&gateway, &row)?,
+		gateway.puts.take(lease).ok_or_else(busy)?,
+	);
 	if !row.phase.runs() {
 		let why = format!("nothing can be put now: {}", row.phase.name());
 		return Err(refused(StatusCode::CONFLICT, why));

@@ -144,7 +144,12 @@ fn look(root: &Dir, path: &str) -> Result<Option<Metadata>, Refused> {
 
 fn there(root: &Dir, entry: &Entry, goes_on: &mut GoesOn<'_>) -> Result<There, Refused> {
 	let wrong = wrong(&entry.path);
-	let conflict = |why: &str| Err(refused(StatusCode::CONFLICT, format!("`{}` is {why}", entry.path)));
+	let conflict = |why: &str| {
+		Err(refused(
+			StatusCode::CONFLICT,
+			format!("`{}` is {why}", entry.path),
+		))
+	};
 	let Some(sha256) = &entry.sha256 else {
 		return match root.metadata(&entry.path) {
 			Ok(meta) if meta.is_dir() => Ok(There {
