@@ -215,8 +215,21 @@ fn refused(status: StatusCode, text: String) -> Failure {
 		.ok()
 		.and_then(|value| value["error"].as_str().map(str::to_owned))
 		.unwrap_or(text);
-	let why = shown(&why);
+	let why = match shown(&why) {
+		why if why.is_empty() => "the provider's gateway refuses it without a word".to_owned(),
+		why => why,
+	};
 	let advice = match status {
+		StatusCode::CONFLICT if why.ends_with("is a file") => {
+			"The last argument is the folder that files go into."
+		}
+		StatusCode::CONFLICT if why.contains("already") => "`leasehold files ls` shows what is there.",
+		StatusCode::PAYLOAD_TOO_LARGE => {
+			"`leasehold files ls` shows what is there and `files rm` removes it; `leasehold update` cannot make a volume larger \
+			 than the lease has."
+		}
+		StatusCode::GONE => "Results of jobs are kept for a while; volumes are not.",
+		StatusCode::NOT_IMPLEMENTED => "Only containers run commands.",
 		StatusCode::TOO_MANY_REQUESTS => return Failure::new(6, why, "Try again in a moment."),
 		StatusCode::CONFLICT | StatusCode::BAD_GATEWAY => {
 			"`leasehold status` shows how far the workload is."

@@ -110,7 +110,7 @@ enum Command {
 	Exec(tenant::Exec),
 	/// Have ports of this machine lead to ports of a lease's service.
 	PortForward(tenant::PortForward),
-	/// Results of a job.
+	/// Results of jobs, and files of running services.
 	#[command(subcommand)]
 	Files(tenant::Files),
 	/// Tell in words what happened to a lease, on chain and on the provider's machine.
@@ -352,7 +352,7 @@ fn main() -> ExitCode {
 		runtime.spawn(async move {
 			if tokio::signal::ctrl_c().await.is_ok() {
 				let advice = output::said(&interruption);
-				if json {
+				if json && !output::has_answered() {
 					let value = serde_json::json!({
 						"error": "interrupted", "advice": advice, "code": 130,
 					});

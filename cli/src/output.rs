@@ -3,9 +3,12 @@
 use indicatif::{ProgressBar, ProgressStyle};
 use leasehold_client::ChainError;
 use std::{
-	cell::{Cell, RefCell},
+	cell::RefCell,
 	io::{IsTerminal as _, Write as _},
-	sync::{Arc, Mutex},
+	sync::{
+		atomic::{AtomicBool, Ordering},
+		Arc, Mutex,
+	},
 	time::Duration,
 };
 
@@ -78,7 +81,6 @@ pub struct Out {
 	format: Format,
 	spinner: RefCell<Option<ProgressBar>>,
 	interrupted: Arc<Mutex<String>>,
-	answered: Cell<bool>,
 }
 
 impl Out {
@@ -87,7 +89,6 @@ impl Out {
 			format,
 			spinner: RefCell::new(None),
 			interrupted: Arc::default(),
-			answered: Cell::new(false),
 		}
 	}
 
@@ -98,7 +99,7 @@ impl Out {
 	/// Prints the result in the wanted form.
 	pub fn result(&self, json: serde_json::Value, table: impl FnOnce() -> String) {
 		self.done();
-		self.answered.set(true);
+		ANSWERED.store(true, Ordering::Relaxed);
 		if self.is_json() {
 			print(&format!("{json:#}"));
 		} else {
@@ -111,7 +112,7 @@ impl Out {
 
 	/// Prints one of several results: a JSON object on a line of its own, or text.
 	pub fn one_of_many(&self, json: serde_json::Value, text: impl FnOnce() -> String) {
-		self.answered.set(true);
+		ANSWERED.store(true, Ordering::Relaxed);
 		if self.is_json() {
 			print(&json.to_string());
 		} else {
@@ -175,7 +176,7 @@ impl Out {
 	pub fn failure(&self, failure: &Failure) {
 		self.done();
 		// One value on standard output: where there was a result, it tells.
-		if self.is_json() && !self.answered.get() {
+		if self.is_json() && !has_answered() {
 			let Failure { code, what, advice } = failure;
 			let json = serde_json::json!({ "error": what, "advice": advice, "code": code });
 			print(&format!("{json:#}"));
@@ -185,6 +186,13 @@ impl Out {
 			eprintln!("  next: {}", failure.advice);
 		}
 	}
+}
+
+/// Whether a result has been printed: no second JSON value follows it.
+static ANSWERED: AtomicBool = AtomicBool::new(false);
+
+pub fn has_answered() -> bool {
+	ANSWERED.load(Ordering::Relaxed)
 }
 
 /// The words of [`Out::interruption`] as they are now.

@@ -14,7 +14,10 @@ use hickory_resolver::{
 	proto::rr::{RData, RecordType},
 	TokioResolver,
 };
-use leasehold_manifest::hostname::{is_host, without_port, Name};
+use leasehold_manifest::{
+	hostname::{is_host, without_port, Name},
+	Service,
+};
 use serde::Serialize;
 use std::{
 	collections::{BTreeMap, BTreeSet, HashMap},
@@ -58,7 +61,7 @@ struct Known {
 	wanted: BTreeSet<(u64, String)>,
 	/// The one that it leads to.
 	leads: Option<(u64, String)>,
-	why_not: String,
+	said: Heard,
 	no_certificate: Option<String>,
 	due: Instant,
 	/// How often DNS has told nothing, one after the other.
@@ -77,6 +80,17 @@ pub struct Names {
 	held: RwLock<Option<BTreeSet<String>>>,
 }
 
+/// What DNS has said of a name last.
+#[derive(Debug, Default)]
+enum Heard {
+	/// It has not been asked.
+	#[default]
+	Unasked,
+	Nothing(String),
+	/// So many services here.
+	Services(usize),
+}
+
 /// What DNS says of a name.
 #[derive(Debug, PartialEq, Eq)]
 enum Said {
@@ -88,14 +102,12 @@ enum Said {
 
 impl Known {
 	/// Takes in what DNS has said.
-	fn heard(&mut self, said: Said, host: &str, domain: &str) {
+	fn heard(&mut self, said: Said) {
 		match said {
 			// What is not known does not change what was.
 			Said::Nothing(why) => {
 				self.silent = self.silent.saturating_add(1);
-				if self.leads.is_none() {
-					self.why_not = format!("DNS does not tell where `{host}` leads: {why}");
-				}
+				self.said = Heard::Nothing(why);
 			}
 			Said::Services(named) => {
 				self.silent = 0;
@@ -105,11 +117,7 @@ impl Known {
 					_ => None,
 				};
 				self.leads = one.filter(|one| self.wanted.contains(one)).cloned();
-				self.why_not = match named.len() {
-					0 => self.advice(host, domain),
-					1 => format!("the DNS of `{host}` names another service"),
-					_ => format!("the DNS of `{host}` names several services"),
-				};
+				self.said = Heard::Services(named.len());
 			}
 		}
 		let again = if self.leads.is_some() {
@@ -123,13 +131,18 @@ impl Known {
 		let now = Instant::now();
 		self.due = now.checked_add(again).unwrap_or(now);
 	}
+}
 
-	/// What its owner has to do.
-	fn advice(&self, host: &str, domain: &str) -> String {
-		let mut wanted = self.wanted.iter();
-		let here = wanted.find_map(|(lease, service)| Name::host(service, *lease, domain));
-		let here = here.unwrap_or_else(|| domain.to_owned());
-		format!("its DNS needs a CNAME to {here}, or at _leasehold.{host} a TXT with that name")
+/// Why a name does not lead to a service, and what its owner has to do.
+fn why_not(said: &Heard, (lease, service): (u64, &str), host: &str, domain: &str) -> String {
+	let here = Name::host(service, lease, domain).unwrap_or_else(|| domain.to_owned());
+	let needed = format!("a CNAME to {here}, or at _leasehold.{host} a TXT with that name");
+	match said {
+		Heard::Unasked => format!("its DNS has not been asked yet; it needs {needed}"),
+		Heard::Nothing(why) => format!("its DNS tells nothing: {why}; it needs {needed}"),
+		Heard::Services(0) => format!("its DNS needs {needed}"),
+		Heard::Services(1) => format!("its DNS names another service; it needs {needed}"),
+		Heard::Services(_) => format!("its DNS names several services; it needs {needed}"),
 	}
 }
 
@@ -164,24 +177,30 @@ impl Names {
 		held.is_ok_and(|held| held.as_ref().is_some_and(|held| !held.contains(host)))
 	}
 
-	/// The names of a lease.
-	pub fn of(&self, lease: u64) -> Vec<Own> {
+	/// The names of a lease's services.
+	pub fn of(&self, lease: u64, services: &[Service], domain: &str) -> Vec<Own> {
 		let Ok(known) = self.all.read() else {
 			return Vec::new();
 		};
-		let of = known.iter().flat_map(|(host, known)| {
-			let wanted = known.wanted.iter().filter(move |(of, _)| *of == lease);
-			wanted.map(move |one| {
-				let leads = known.leads.as_ref() == Some(one);
-				Own {
-					service: one.1.clone(),
-					host: host.clone(),
-					why_not: (!leads).then(|| known.why_not.clone()),
-					no_certificate: known.no_certificate.clone().filter(|_| leads),
-				}
-			})
+		let all = services.iter().flat_map(|service| {
+			let hosts = hosts(service);
+			hosts.map(move |host| (service.name.as_str(), host))
 		});
-		of.collect()
+		let each = all.map(|(service, host)| {
+			let known = known.get(&host);
+			let leads = known.and_then(|known| known.leads.as_ref());
+			let leads = leads.is_some_and(|(of, name)| *of == lease && name == service);
+			let said = known.map_or(&Heard::Unasked, |known| &known.said);
+			let why = why_not(said, (lease, service), &host, domain);
+			let no_certificate = known.and_then(|known| known.no_certificate.clone());
+			Own {
+				service: service.to_owned(),
+				host,
+				why_not: (!leads).then_some(why),
+				no_certificate: no_certificate.filter(|_| leads),
+			}
+		});
+		each.collect()
 	}
 
 	/// Notes why there is no certificate for a name, or that there is one.
@@ -204,7 +223,7 @@ impl Names {
 			let known = all.entry(host).or_insert_with(|| Known {
 				wanted: BTreeSet::new(),
 				leads: None,
-				why_not: "its DNS has not been asked yet".into(),
+				said: Heard::Unasked,
 				no_certificate: None,
 				due: now,
 				silent: 0,
@@ -231,7 +250,7 @@ impl Names {
 		}
 	}
 
-	fn heard(&self, host: &str, said: Said, domain: &str) {
+	fn heard(&self, host: &str, said: Said) {
 		let Ok(mut all) = self.all.write() else {
 			return;
 		};
@@ -239,7 +258,7 @@ impl Names {
 			return;
 		};
 		let before = known.leads.clone();
-		known.heard(said, host, domain);
+		known.heard(said);
 		if known.leads != before {
 			if before.is_none() {
 				known.nth = self.led.fetch_add(1, Ordering::Relaxed);
@@ -248,7 +267,7 @@ impl Names {
 				Some((lease, service)) => {
 					tracing::info!(host, lease, service, "a name leads to a service");
 				}
-				None => tracing::info!(host, why = known.why_not, "a name leads nowhere any more"),
+				None => tracing::info!(host, said = ?known.said, "a name leads nowhere any more"),
 			}
 		}
 	}
@@ -316,19 +335,22 @@ async fn ask(resolver: &TokioResolver, host: &str, domain: &str) -> Said {
 /// (host, service)
 type Pairs = Vec<(String, String)>;
 
+/// The names that a service wants.
+fn hosts(service: &Service) -> impl Iterator<Item = String> + use<'_> {
+	let by_name = service.expose.iter().filter(|expose| expose.is_http());
+	by_name.flat_map(|expose| expose.hosts.iter().map(|host| host.to_ascii_lowercase()))
+}
+
 /// The names that a lease's services want.
 fn wanted(shared: &Shared, row: &LeaseRow, domain: &str) -> anyhow::Result<Pairs> {
 	let manifest = manifest(shared, row)?;
 	let services = manifest.into_iter().flat_map(|manifest| manifest.services);
 	let own = shared.identity.host();
 	let all = services.flat_map(|service| {
-		let by_name = service
-			.expose
+		let hosts: Vec<_> = hosts(&service).collect();
+		hosts
 			.into_iter()
-			.filter(leasehold_manifest::Expose::is_http);
-		let hosts = by_name.flat_map(|expose| expose.hosts);
-		let name = service.name;
-		hosts.map(move |host| (host.to_ascii_lowercase(), name.clone()))
+			.map(move |host| (host, service.name.clone()))
 	});
 	// What is the provider's is no tenant's.
 	let ours = |host: &str| host == own || host == domain || host.ends_with(&format!(".{domain}"));
@@ -389,7 +411,7 @@ pub async fn watch(shared: Arc<Shared>) {
 				let asked = stream::iter(due).for_each_concurrent(AT_A_TIME, async |host| {
 					let asked = tokio::time::timeout(PATIENCE, ask(resolver, &host, domain)).await;
 					let said = asked.unwrap_or_else(|_| Said::Nothing("it takes too long".into()));
-					shared.names.heard(&host, said, domain);
+					shared.names.heard(&host, said);
 				});
 				asked.await;
 			}
@@ -427,17 +449,27 @@ mod tests {
 	fn a_name_leads_to_the_service_that_its_owner_names_and_to_no_other() {
 		let names = names(&[(7, "web"), (8, "web")]);
 		let hear = |said: Said| {
-			names.heard(HOST, said, DOMAIN);
+			names.heard(HOST, said);
 			leads(&names)
 		};
 		assert_eq!(leads(&names), None, "it is asked first");
 		assert_eq!(hear(Said::Services(services(&[]))), None);
-		let why = names.of(7).remove(0).why_not.unwrap();
-		assert!(why.contains("CNAME to web-7.leases.example.org"), "{why}");
+		let why = |lease| {
+			let known = names.all.read().unwrap();
+			why_not(&known[HOST].said, (lease, "web"), HOST, DOMAIN)
+		};
+		assert!(
+			why(7).contains("CNAME to web-7.leases.example.org"),
+			"{}",
+			why(7)
+		);
+		assert!(
+			why(8).contains("CNAME to web-8.leases.example.org"),
+			"{}",
+			why(8)
+		);
 		assert_eq!(hear(Said::Services(services(&[(7, "web")]))), Some(7));
-		let [seven, eight] = [7, 8].map(|lease| names.of(lease).remove(0).why_not);
-		assert_eq!(seven, None);
-		assert!(eight.unwrap().contains("another service"));
+		assert!(why(8).contains("another service"));
 		// What cannot be found out changes nothing; what is found out does.
 		assert_eq!(hear(Said::Nothing("timeout".into())), Some(7));
 		let both = services(&[(7, "web"), (8, "web")]);
@@ -451,7 +483,7 @@ mod tests {
 	#[test]
 	fn a_lease_that_is_gone_takes_its_names_with_it() {
 		let names = names(&[(7, "web")]);
-		names.heard(HOST, Said::Services(services(&[(7, "web")])), DOMAIN);
+		names.heard(HOST, Said::Services(services(&[(7, "web")])));
 		assert_eq!(names.leading(), [(7, HOST.to_owned())]);
 		assert!(!names.is_forgotten(HOST), "it is not known yet");
 		names.hold(Some([HOST.to_owned()].into()));
@@ -463,7 +495,6 @@ mod tests {
 		assert!(names.want(BTreeMap::new()).is_empty());
 		names.hold(Some(BTreeSet::new()));
 		assert!(names.is_forgotten(HOST));
-		assert_eq!(names.of(8), []);
 	}
 
 	#[test]

@@ -194,6 +194,8 @@ impl Status {
 			}
 			return Ok(());
 		};
+		// What was never there will not come back.
+		ask(folder, "status").await?;
 		let at_terminal = std::io::stdout().is_terminal();
 		loop {
 			// A daemon that is away comes back.
@@ -293,8 +295,9 @@ fn standing(status: &serde_json::Value) -> String {
 		text("bids")
 	));
 	for lease in status["leases"].as_array().into_iter().flatten() {
-		let why = lease["why"].as_str().unwrap_or_default();
-		let when = distrust.map_or("", |_| "(when the chain was last believed) ");
+		let why = lease["why"].as_str().map(|why| format!(": {why}"));
+		let why = why.unwrap_or_default();
+		let when = distrust.map_or("", |_| " (when the chain was last believed)");
 		let used = &lease["usage"];
 		let uses = match lease["phase"] == "running" {
 			true => format!(
@@ -307,9 +310,9 @@ fn standing(status: &serde_json::Value) -> String {
 			false => String::new(),
 		};
 		tell(format!(
-			"lease {}: {} {when}{why}{uses}",
+			"lease {}: {}{why}{uses}{when}",
 			lease["lease"],
-			lease["phase"].as_str().unwrap_or("?")
+			lease["phase"].as_str().unwrap_or("?").replace('_', " ")
 		));
 	}
 	lines.push(String::new());

@@ -180,4 +180,12 @@ impl Gateway {
 			.await?;
 		self.read(answer).await
 	}
+
+	/// Removes a file, or a folder with all that is in it.
+	pub async fn remove_files(&self, place: &Place) -> Result<(), Failure> {
+		let path = self.place(place, "all=true");
+		let none = HeaderMap::new();
+		let removed = self.request(Method::DELETE, &path, EMPTY, none, None).await;
+		removed.map(|_| ())
+	}
 }

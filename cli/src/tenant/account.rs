@@ -2,7 +2,7 @@
 
 use super::{connect, ensure_funds, session, submit, swept, unknown};
 use crate::{
-	deploy::ask_at_terminal,
+	deploy::{ask_at_terminal, FEES},
 	keys,
 	output::{table, Failure},
 	Context,
@@ -41,7 +41,8 @@ impl Transfer {
 		let pair = keys::account(context)?;
 		let (chain, connection) = connect(context).await?;
 		let who = keystore::account(&pair);
-		ensure_funds(&connection.best().await?, &who, &[(amount, "to send")]).await?;
+		let parts = [(amount, "to send"), (FEES, "for fees")];
+		ensure_funds(&connection.best().await?, &who, &parts).await?;
 		if !self.yes {
 			let question = format!("send {} to {to}?", units::lease(amount));
 			ask_at_terminal(&question, "not sent")?;

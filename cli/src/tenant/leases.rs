@@ -9,6 +9,7 @@ use crate::{
 };
 use clap::Args;
 use leasehold_client::{
+	keystore,
 	signer::Wait,
 	story, units,
 	view::{Closed, LeaseRecordNow, OrderNow},
@@ -222,7 +223,10 @@ impl Status {
 			Ok(value) => value.clone(),
 			Err(failure) => json!({ "error": failure.what }),
 		};
-		let addresses = gateway.addresses(&workload);
+		let addresses = match record {
+			LeaseRecordNow::Open(_) => gateway.addresses(&workload),
+			_ => Vec::new(),
+		};
 		let json = json!({ "chain": said_on_chain, "workload": workload, "addresses": addresses });
 		let over = matches!(record, LeaseRecordNow::Closed(_));
 		let words = || {
@@ -408,6 +412,10 @@ impl Close {
 		}
 		let id = self.lease.unwrap_or_default();
 		match connection.best().await?.lease(id).await? {
+			LeaseRecordNow::Open(open) if open.tenant != keystore::account(&pair) => {
+				let what = format!("lease {id} is another's: its tenant is {}", open.tenant);
+				return Err(Failure::new(5, what, "Use that account: --account."));
+			}
 			LeaseRecordNow::Open(_) => {}
 			LeaseRecordNow::Closed(closed) => {
 				let why = story::reason(&closed.reason);

@@ -209,6 +209,15 @@ impl Withdraw {
 		let lease = open_lease(&view, id).await?;
 		let served = view.served(lease.provider).await?;
 		let free = lease.withdrawable(&keystore::account(&pair), served);
+		let who = keystore::account(&pair);
+		if lease.funders.iter().all(|(funder, _)| *funder != who) {
+			let what = format!("{who} has put nothing into lease {id}");
+			return Err(Failure::new(
+				5,
+				what,
+				"Use the account that has: --account.",
+			));
+		}
 		if amount > free {
 			let what = format!(
 				"{} of lease {id} can be taken out by this account at present, not {}",

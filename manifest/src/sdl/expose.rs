@@ -246,7 +246,7 @@ impl Reader {
 				}
 				for (host, at) in &expose.accept {
 					if !is_host(host) {
-						let reason = format!("`{host}` is no host name");
+						let reason = format!("`{host}` is no host name in small letters");
 						self.error(*at, &key("accept"), reason);
 					} else if !seen.hosts.insert(host.clone()) {
 						let reason = format!("the host name `{host}` is used twice");

@@ -134,7 +134,7 @@ pub async fn serve(
 		.route("/v1/leases/{lease}/volumes", get(volumes::all))
 		.route(
 			"/v1/leases/{lease}/volumes/{service}/{replica}/{*path}",
-			get(volumes::get).put(volumes::put),
+			get(volumes::get).put(volumes::put).delete(volumes::remove),
 		)
 		.route("/v1/leases/{lease}/logs", get(flow::logs))
 		.route("/v1/leases/{lease}/exec", get(exec::exec))
@@ -161,7 +161,7 @@ fn cors(origins: &[String]) -> anyhow::Result<CorsLayer> {
 	let own = own.map(HeaderName::from_static);
 	Ok(CorsLayer::new()
 		.allow_origin(origins.collect::<Result<Vec<HeaderValue>, _>>()?)
-		.allow_methods([Method::GET, Method::PUT, Method::POST])
+		.allow_methods([Method::GET, Method::PUT, Method::POST, Method::DELETE])
 		.allow_headers([&own[..], &[header::CONTENT_TYPE, header::RANGE]].concat())
 		.expose_headers([
 			HeaderName::from_static("api"),

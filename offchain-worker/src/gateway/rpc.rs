@@ -340,6 +340,9 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 	});
 	let urls = urls.into_iter().flatten();
 	let urls = urls.map(|(service, url)| Url { service, url }).collect();
+	let names = domain
+		.filter(|_| !over)
+		.map(|domain| shared.names.of(row.lease, &services, domain));
 	let service = services.into_iter().next();
 	let container = shared.executors.container.as_ref().filter(|_| !over);
 	let pulls = container.map(|container| container.pulls(row.lease));
@@ -376,11 +379,7 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 		used,
 		outputs,
 		urls,
-		names: if over {
-			Vec::new()
-		} else {
-			shared.names.of(row.lease)
-		},
+		names: names.unwrap_or_default(),
 		replicas,
 		pulling: pulls.collect(),
 		usage: shared.usage.of(row.lease),

@@ -18,6 +18,8 @@ use std::{
 
 /// How often it is looked what is used.
 const LOOK: Duration = Duration::from_secs(5);
+/// The least time of which it is told how much was used in it.
+const MOMENT: Duration = Duration::from_millis(250);
 /// Looks that make a point of the history, and points that are kept: an hour.
 const LOOKS: u32 = 12;
 const POINTS: usize = 60;
@@ -85,6 +87,10 @@ struct Meter {
 impl Meter {
 	/// Takes note of what has been used up to now; microseconds since the last time.
 	fn take(&mut self, counters: Counters, at: Instant) -> u64 {
+		// Of too short a time no rate can be told.
+		if at.saturating_duration_since(self.last.0) < MOMENT {
+			return 0;
+		}
 		let more = counters.cpu_micros.saturating_sub(self.last.1.cpu_micros);
 		self.now = point(&self.last, &counters, at);
 		self.last = (at, counters);

@@ -169,6 +169,21 @@ pub fn files(devnet: &Devnet) {
 	bad("put", &[&at("site/large"), "/data/begun"], 5, "is a file");
 	std::fs::write(at("huge"), vec![1; 23 << 20]).unwrap();
 	bad("put", &[&at("huge"), "/data"], 5, "the volume has room for");
+	bad(
+		"put",
+		&[&at("site/large"), "/data/site/many/../many"],
+		2,
+		"no plain path",
+	);
+	std::fs::create_dir_all(at("clash/large/x")).unwrap();
+	std::fs::write(at("clash/large/x/y"), "y").unwrap();
+	bad("put", &[&at("clash/large"), "/data/site"], 5, "already");
+	good("rm", &["/data/site/many", "/data/out"]);
+	let listed = good("ls", &["/data", "--recursive"]);
+	let left = listed["files"].as_array().unwrap();
+	assert_eq!(left.len(), 1 + 1 + 4, "{listed}");
+	bad("rm", &["/data"], 5, "the volume itself");
+	bad("rm", &["/data/site/many"], 5, "there is no");
 	let mut stranger = devnet
 		.command("//Stranger", &["files", "ls", &number])
 		.unwrap();
@@ -181,7 +196,7 @@ pub fn files(devnet: &Devnet) {
 			&["/data/begun", "--service", "web", "--to", &at("late")],
 		);
 		let why = json["error"].as_str().unwrap_or_default();
-		code == 5 && why.contains("the lease is closed")
+		code == 5 && why.contains("volumes go with their lease")
 	})
 	.unwrap();
 }

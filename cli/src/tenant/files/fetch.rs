@@ -7,11 +7,14 @@ use crate::{
 	Context,
 };
 use futures::TryStreamExt as _;
-use leasehold_client::volumes::{Coming, Entry, Kind};
+use leasehold_client::{
+	units,
+	volumes::{Coming, Entry, Kind},
+};
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use std::{
-	collections::BTreeMap,
+	collections::{BTreeMap, BTreeSet},
 	fs::{self, File, OpenOptions, Permissions},
 	io::{self, Read, Seek as _, SeekFrom, Write as _},
 	os::unix::fs::PermissionsExt as _,
@@ -92,6 +95,14 @@ pub async fn fetch(
 	to: &Path,
 ) -> Result<(), Failure> {
 	let mut all = Fetched::default();
+	let mut names = BTreeSet::new();
+	for (place, only_inside) in &places {
+		let name = place.path.rsplit('/').next().unwrap_or_default();
+		if !only_inside && !names.insert(name) {
+			let what = format!("`{name}` is named twice, and both would go to the same place");
+			return Err(Failure::new(2, what, "Fetch one of them elsewhere: --to."));
+		}
+	}
 	for (place, only_inside) in places {
 		one(context, gateway, &place, only_inside, to, &mut all).await?;
 	}
@@ -110,7 +121,8 @@ pub async fn fetch(
 			0 => String::new(),
 			here => format!("; {here} were here already"),
 		};
-		format!("{files} files fetched, {bytes} bytes{had}")
+		let files = units::count(files, "file");
+		format!("{files} fetched into {}, {bytes} bytes{had}", to.display())
 	});
 	Ok(())
 }

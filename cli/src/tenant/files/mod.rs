@@ -16,7 +16,10 @@ use leasehold_client::{
 	volumes::{Kind, Volume},
 	CloseReason, WorkloadKind,
 };
-use leasehold_manifest::{files::is_safe_path, result::result_hash};
+use leasehold_manifest::{
+	files::is_safe_path,
+	result::{result_hash, Output},
+};
 use serde_json::json;
 use std::{
 	future::Future,
@@ -85,6 +88,15 @@ pub enum Files {
 		#[command(flatten)]
 		which: Which,
 	},
+	/// Remove files and folders, with all that is in them, from a volume of a service.
+	Rm {
+		lease: u64,
+		/// As the service sees them.
+		#[arg(required = true)]
+		paths: Vec<String>,
+		#[command(flatten)]
+		which: Which,
+	},
 }
 
 /// Which replica is meant.
@@ -98,10 +110,49 @@ pub struct Which {
 	replica: u32,
 }
 
+/// The results that are meant by paths, as they stand in `/out` or below it; all of them, if none is named.
+fn chosen(outputs: Vec<Output>, paths: &[String]) -> Result<Vec<Output>, Failure> {
+	if paths.is_empty() {
+		return Ok(outputs);
+	}
+	let bare = paths.iter().map(|path| {
+		let path = path.trim_matches('/');
+		path.strip_prefix("out/")
+			.unwrap_or(if path == "out" { "" } else { path })
+	});
+	let bare: Vec<_> = bare.collect();
+	let is_it = |output: &Output, path: &str| {
+		let rest = output.path.strip_prefix(path);
+		path.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+	};
+	if let Some(none) = bare
+		.iter()
+		.find(|path| !outputs.iter().any(|one| is_it(one, path)))
+	{
+		let all: Vec<_> = outputs.iter().map(|one| one.path.as_str()).collect();
+		let what = match all.is_empty() {
+			true => "there are no results, and volumes go with their lease".to_owned(),
+			false => format!("there is no result `{none}`; there are {}", all.join(", ")),
+		};
+		return Err(Failure::new(
+			5,
+			what,
+			"`leasehold files ls LEASE` lists them.",
+		));
+	}
+	let meant = outputs
+		.into_iter()
+		.filter(|one| bare.iter().any(|path| is_it(one, path)));
+	Ok(meant.collect())
+}
+
 impl Files {
 	pub async fn run(self, context: &Context) -> Result<(), Failure> {
 		let lease = match &self {
-			Self::Ls { lease, .. } | Self::Get { lease, .. } | Self::Put { lease, .. } => *lease,
+			Self::Ls { lease, .. }
+			| Self::Get { lease, .. }
+			| Self::Put { lease, .. }
+			| Self::Rm { lease, .. } => *lease,
 		};
 		let (chain, connection) = connect(context).await?;
 		let (gateway, record) = session(context, &chain, &connection, lease).await?;
@@ -109,30 +160,34 @@ impl Files {
 			LeaseRecordNow::Open(open) => open.kind == WorkloadKind::Service,
 			_ => false,
 		};
+		context.out.if_interrupted("The same command goes on.");
 		match self {
 			Self::Ls {
 				path,
 				which,
 				recursive,
 				..
-			} => match path {
-				Some(path) => list(context, &gateway, path, which, recursive).await,
+			} => match path.filter(|path| !serves || !path.trim_matches('/').is_empty()) {
+				Some(path) if serves => list(context, &gateway, path, which, recursive).await,
 				None if serves => volumes(context, &gateway).await,
-				None => results(context, &gateway, &record, None).await,
+				path => {
+					let paths: Vec<_> = path.into_iter().collect();
+					results(context, &gateway, &record, &paths, None).await
+				}
 			},
 			Self::Get {
 				paths, which, to, ..
-			} => match paths.is_empty() {
-				false => {
-					let places = places(&gateway, paths, which).await?;
-					fetch::fetch(context, &gateway, places, &to).await
-				}
-				true if serves => {
+			} => match serves {
+				true if paths.is_empty() => {
 					let what = "the lease is of services: name what is to be fetched";
 					let advice = format!("`leasehold files ls {lease}` shows their volumes.");
 					Err(Failure::new(2, what, advice))
 				}
-				true => results(context, &gateway, &record, Some(to)).await,
+				true => {
+					let places = places(&gateway, paths, which).await?;
+					fetch::fetch(context, &gateway, places, &to).await
+				}
+				false => results(context, &gateway, &record, &paths, Some(to)).await,
 			},
 			Self::Put {
 				mut files, which, ..
@@ -142,6 +197,19 @@ impl Files {
 				let places = places(&gateway, vec![to], which).await?;
 				let (place, _) = places.into_iter().next().ok_or_else(nothing)?;
 				send::send(context, &gateway, &place, announced).await
+			}
+			Self::Rm { paths, which, .. } => {
+				let places = places(&gateway, paths, which).await?;
+				for (place, _) in &places {
+					context.out.waiting(format!("removing {place}"));
+					gateway.remove_files(place).await?;
+				}
+				let paths: Vec<_> = places.iter().map(|(place, _)| place.to_string()).collect();
+				let json = json!({ "lease": lease, "removed": paths });
+				context
+					.out
+					.result(json, || format!("removed {}", paths.join(", ")));
+				Ok(())
 			}
 		}
 	}
@@ -336,6 +404,7 @@ async fn results(
 	context: &Context,
 	gateway: &Gateway,
 	record: &LeaseRecordNow,
+	paths: &[String],
 	to: Option<PathBuf>,
 ) -> Result<(), Failure> {
 	let over = match record {
@@ -362,6 +431,7 @@ async fn results(
 		}
 		checked = Some(true);
 	}
+	let outputs = chosen(outputs, paths)?;
 	if let Some(to) = &to {
 		for output in &outputs {
 			let path = to.join(&output.path);

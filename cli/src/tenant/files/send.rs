@@ -6,6 +6,7 @@ use crate::{
 	output::Failure,
 	Context,
 };
+use leasehold_client::units;
 use leasehold_client::volumes::{
 	order, Entry, Kind, ANNOUNCED, MAX_ANNOUNCED, MAX_DEPTH, MAX_LISTED,
 };
@@ -213,7 +214,8 @@ pub async fn send(
 			0 => String::new(),
 			there => format!("; {there} were there already"),
 		};
-		format!("{files} files put into {place}, {bytes} bytes{had}")
+		let files = units::count(files, "file");
+		format!("{files} put into {place}, {bytes} bytes{had}")
 	});
 	Ok(())
 }

@@ -170,6 +170,11 @@ impl Engine {
 				return Err(other("looking at Docker's settings", why));
 			}
 		}
+		let name = if name == DOCKER {
+			"Docker".to_owned()
+		} else {
+			name
+		};
 		let users = match self.maps_users().await? {
 			true => ", users of its own for each lease",
 			false => "",

@@ -308,7 +308,8 @@ pub async fn get(
 	let lies = find(&gateway, &row, (&service, replica, &path))?;
 	let found = tokio::task::spawn_blocking(move || {
 		let root = lies.open()?;
-		tree::find(root, &lies.rest).map_err(tree::wrong(&path))
+		let named = format!("/{}", path.trim_matches('/'));
+		tree::find(root, &lies.rest).map_err(tree::wrong(&named))
 	});
 	let found: Found = found.await.map_err(internal)??;
 	let asked_for = match &found {
@@ -463,6 +464,33 @@ pub async fn put(
 			diary::note(&folder, text);
 		}
 		Ok(Json(put).into_response())
+	});
+	done.await.map_err(internal)?
+}
+
+/// Removes a file, or a folder with all that is in it.
+pub async fn remove(
+	State(gateway): State<Gateway>,
+	Path((lease, service, replica, path)): Path<Place>,
+	request: Request,
+) -> Result<StatusCode, Refused> {
+	let signed = path_of(request.uri());
+	let facts = ("DELETE", signed.as_str(), EMPTY);
+	let row =
+		access::check_headers(&gateway, lease, Scope::Deploy, request.headers(), facts).await?;
+	let seat = seat(&gateway, &row)?;
+	let lies = find(&gateway, &row, (&service, replica, &path))?;
+	let folder = gateway.shared.store.lease_folder(lease);
+	let done = tokio::task::spawn_blocking(move || {
+		let _seat = seat;
+		let named = format!("/{}", path.trim_matches('/'));
+		if lies.rest.is_empty() {
+			let why = format!("`{named}` is the volume itself: name what is in it");
+			return Err(refused(StatusCode::CONFLICT, why));
+		}
+		take::remove(&lies.open()?, &lies.rest).map_err(tree::wrong(&named))?;
+		diary::note(&folder, format!("{named} of `{service}` was removed"));
+		Ok(StatusCode::NO_CONTENT)
 	});
 	done.await.map_err(internal)?
 }

@@ -431,3 +431,11 @@ pub fn take(
 	}
 	Ok(put)
 }
+
+/// Removes what is at a path, and all that is in it; of a link the link.
+pub fn remove(root: &Dir, path: &str) -> io::Result<()> {
+	match root.symlink_metadata(path)?.is_dir() {
+		true => root.remove_dir_all(path),
+		false => root.remove_file(path),
+	}
+}

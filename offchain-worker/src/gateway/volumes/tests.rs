@@ -405,3 +405,22 @@ fn what_is_replaced_gives_its_room_back() {
 	assert_eq!(std::fs::read(root.join("y")).unwrap(), b"x");
 	assert_eq!(std::fs::read(root.join("link")).unwrap(), b"x");
 }
+
+#[test]
+fn what_is_removed_is_in_the_volume() {
+	let around = tempfile::tempdir().unwrap();
+	let root = around.path().join("volume");
+	std::fs::create_dir_all(root.join("a/b")).unwrap();
+	std::fs::create_dir(around.path().join("outside")).unwrap();
+	std::fs::write(around.path().join("outside/x"), "x").unwrap();
+	std::fs::write(root.join("a/b/c"), "c").unwrap();
+	symlink("../outside", root.join("out")).unwrap();
+	symlink("../../../outside", root.join("a/b/out")).unwrap();
+	let remove = |path: &str| take::remove(&tree::open(&root).unwrap(), path);
+	assert!(remove("out/x").is_err());
+	assert!(remove("none").is_err());
+	remove("out").unwrap();
+	remove("a").unwrap();
+	assert_eq!(names(&root), [""; 0]);
+	assert!(around.path().join("outside/x").exists());
+}
