@@ -224,7 +224,7 @@ fn refused(status: StatusCode, text: String) -> Failure {
 			"The last argument is the folder that files go into."
 		}
 		StatusCode::CONFLICT if why.contains("already") => "`leasehold files ls` shows what is there.",
-		StatusCode::PAYLOAD_TOO_LARGE => {
+		StatusCode::PAYLOAD_TOO_LARGE if why.contains("the volume has room") => {
 			"`leasehold files ls` shows what is there and `files rm` removes it; `leasehold update` cannot make a volume larger \
 			 than the lease has."
 		}

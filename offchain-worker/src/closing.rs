@@ -2,7 +2,7 @@
 
 use crate::{
 	daemon::Shared,
-	executor::wasm,
+	executor::{clear::remove_all, wasm},
 	members,
 	reconcile::{stop, unix_now},
 	store::{LeaseRow, Phase},
@@ -115,7 +115,7 @@ pub fn empty_quarantine(shared: &Shared) {
 			.ok()
 			.and_then(|t| t.elapsed().ok());
 		if age.is_some_and(|age| age > QUARANTINE) {
-			let _ = std::fs::remove_dir_all(entry.path());
+			let _ = remove_all(&entry.path());
 		}
 	}
 }

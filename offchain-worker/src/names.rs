@@ -341,10 +341,12 @@ fn hosts(service: &Service) -> impl Iterator<Item = String> + use<'_> {
 	by_name.flat_map(|expose| expose.hosts.iter().map(|host| host.to_ascii_lowercase()))
 }
 
-/// The names that a lease's services want.
-fn wanted(shared: &Shared, row: &LeaseRow, domain: &str) -> anyhow::Result<Pairs> {
-	let manifest = manifest(shared, row)?;
-	let services = manifest.into_iter().flat_map(|manifest| manifest.services);
+/// The names that a lease's services want, once its manifest is here.
+fn wanted(shared: &Shared, row: &LeaseRow, domain: &str) -> anyhow::Result<Option<Pairs>> {
+	let Some(manifest) = manifest(shared, row)? else {
+		return Ok(None);
+	};
+	let services = manifest.services.into_iter();
 	let own = shared.identity.host();
 	let all = services.flat_map(|service| {
 		let hosts: Vec<_> = hosts(&service).collect();
@@ -357,7 +359,7 @@ fn wanted(shared: &Shared, row: &LeaseRow, domain: &str) -> anyhow::Result<Pairs
 	// A manifest is a stranger's: its names are looked at again before one becomes that of a file.
 	let sound = |host: &str| is_host(host) && host.contains('.') && host.len() <= LONGEST;
 	let all = all.filter(|(host, _)| !ours(host) && sound(host));
-	Ok(all.take(MOST.0).collect())
+	Ok(Some(all.take(MOST.0).collect()))
 }
 
 /// Finds out where names lead, as long as the daemon runs.
@@ -385,7 +387,9 @@ pub async fn watch(shared: Arc<Shared>) {
 					let names = match read.remove(&key) {
 						Some(names) => names,
 						None => match wanted(&shared, row, &domain) {
-							Ok(names) => names,
+							Ok(Some(names)) => names,
+							// It has not been handed in yet.
+							Ok(None) => continue,
 							Err(error) => {
 								tracing::debug!(lease = row.lease, %error, "its names are not known");
 								held = None;

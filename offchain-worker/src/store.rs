@@ -7,6 +7,7 @@ mod row;
 
 pub use row::{LeaseRow, Phase};
 
+use crate::executor::clear::remove_all;
 use anyhow::Context as _;
 use chacha20poly1305::{
 	aead::{Aead, KeyInit, Payload},
@@ -327,7 +328,7 @@ impl Store {
 		let name = format!("{}-{name}", row.lease);
 		let aside = self.folder.join("quarantine").join(name);
 		if folder.exists() {
-			let _ = std::fs::remove_dir_all(&aside);
+			let _ = remove_all(&aside);
 			std::fs::rename(&folder, &aside).map_err(|error| StoreError::File(folder, error))?;
 			// Its age counts from now on.
 			let mark = aside.join("SET_ASIDE");
@@ -349,8 +350,7 @@ impl Store {
 	pub fn wipe(&self, row: &LeaseRow) -> Result<(), StoreError> {
 		let folder = self.lease_folder(row.lease);
 		if folder.exists() {
-			std::fs::remove_dir_all(&folder)
-				.map_err(|error| StoreError::File(folder.clone(), error))?;
+			remove_all(&folder).map_err(|error| StoreError::File(folder.clone(), error))?;
 		}
 		self.keep_manifests(row.lease, &BTreeSet::new())?;
 		self.forget(row.lease)

@@ -1,6 +1,7 @@
 //! The folders that a workload sees.
 
 use super::{
+	clear::remove_all,
 	fault,
 	measure::{measure, MAX_FILES},
 	Attempt, ExecutorError,
@@ -45,7 +46,7 @@ const KEPT: &str = "kept";
 pub fn empty(attempt: &Attempt) -> Result<(), ExecutorError> {
 	let wrong = fault("emptying the lease's folders");
 	for name in FLEETING {
-		match std::fs::remove_dir_all(attempt.folder.join(name)) {
+		match remove_all(&attempt.folder.join(name)) {
 			Err(error) if error.kind() != NotFound => return Err(wrong(error)),
 			_ => {}
 		}
@@ -142,7 +143,7 @@ pub fn keep_only(folder: &Path, kept: &BTreeSet<PathBuf>) -> std::io::Result<()>
 		let path = entry.path();
 		match entry.file_type()?.is_dir() {
 			_ if kept.contains(&path) => {}
-			true => std::fs::remove_dir_all(path)?,
+			true => remove_all(&path)?,
 			false => std::fs::remove_file(path)?,
 		}
 	}

@@ -1,5 +1,6 @@
 //! What runs a workload. One trait, one folder an executor.
 
+pub mod clear;
 pub mod container;
 pub mod folders;
 mod health;

@@ -13,7 +13,10 @@ pub use replace::{adopt, clear_others, has_room, keep_modules, made_of};
 use crate::{
 	daemon::Shared,
 	diary,
-	executor::{container::Isolation, uptime, Attempt, End, Executor as _, Observed, Port},
+	executor::{
+		clear::remove_all, container::Isolation, uptime, Attempt, End, Executor as _, Observed,
+		Port,
+	},
 	reconcile::{note_running, tell_running, unix_now},
 	store::{LeaseRow, Phase},
 };
@@ -440,7 +443,7 @@ pub async fn clear(shared: &Shared, row: &LeaseRow) -> anyhow::Result<()> {
 			.iter()
 			.flat_map(|folder| data.map(|name| folder.join(name)))
 		{
-			match std::fs::remove_dir_all(&path) {
+			match remove_all(&path) {
 				Err(error) if error.kind() != NotFound => return Err(error),
 				_ => {}
 			}

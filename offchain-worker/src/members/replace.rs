@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
 	daemon::Shared,
-	executor::{folders as places, module_path, Executor as _},
+	executor::{clear::remove_all, folders as places, module_path, Executor as _},
 	log,
 	store::LeaseRow,
 };
@@ -151,7 +151,7 @@ pub async fn clear_others(
 	let services = manifest.services.clone();
 	tokio::task::spawn_blocking(move || {
 		for folder in gone {
-			match std::fs::remove_dir_all(folder) {
+			match remove_all(&folder) {
 				Err(error) if error.kind() != NotFound => return Err(error),
 				_ => {}
 			}

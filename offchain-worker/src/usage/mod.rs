@@ -18,7 +18,7 @@ use std::{
 
 /// How often it is looked what is used.
 const LOOK: Duration = Duration::from_secs(5);
-/// The least time of which it is told how much was used in it.
+/// A shorter time counts for so much: of less no rate can be told.
 const MOMENT: Duration = Duration::from_millis(250);
 /// Looks that make a point of the history, and points that are kept: an hour.
 const LOOKS: u32 = 12;
@@ -87,10 +87,6 @@ struct Meter {
 impl Meter {
 	/// Takes note of what has been used up to now; microseconds since the last time.
 	fn take(&mut self, counters: Counters, at: Instant) -> u64 {
-		// Of too short a time no rate can be told.
-		if at.saturating_duration_since(self.last.0) < MOMENT {
-			return 0;
-		}
 		let more = counters.cpu_micros.saturating_sub(self.last.1.cpu_micros);
 		self.now = point(&self.last, &counters, at);
 		self.last = (at, counters);
@@ -121,15 +117,17 @@ pub struct Usage {
 
 /// What happened between two looks, from `then` on.
 fn point(then: &(Instant, Counters), now: &Counters, at: Instant) -> Point {
-	let elapsed = at.saturating_duration_since(then.0).as_micros().max(1);
+	let elapsed = at.saturating_duration_since(then.0).max(MOMENT).as_micros();
 	let rate = |now: u64, then: u64, unit: u128| {
 		let more = u128::from(now.saturating_sub(then)).saturating_mul(unit);
 		u64::try_from(more.checked_div(elapsed).unwrap_or(0)).unwrap_or(u64::MAX)
 	};
+	let cores = std::thread::available_parallelism().map_or(u64::MAX, |n| n.get() as u64);
 	let flow = |now: Option<u64>, then: Option<u64>| Some(rate(now?, then?, 1_000_000));
 	Point {
 		time: unix_now(),
-		cpu_millis: rate(now.cpu_micros, then.1.cpu_micros, 1_000),
+		// No more than the machine has.
+		cpu_millis: rate(now.cpu_micros, then.1.cpu_micros, 1_000).min(cores.saturating_mul(1_000)),
 		memory_bytes: now.memory_bytes,
 		received: flow(now.received, then.1.received),
 		sent: flow(now.sent, then.1.sent),

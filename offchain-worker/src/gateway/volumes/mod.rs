@@ -480,15 +480,22 @@ pub async fn remove(
 		access::check_headers(&gateway, lease, Scope::Deploy, request.headers(), facts).await?;
 	let seat = seat(&gateway, &row)?;
 	let lies = find(&gateway, &row, (&service, replica, &path))?;
+	let mut granted = Granted::of(&gateway, &row, request.headers(), false)?;
+	let gone = CancellationToken::new();
+	let _here = gone.clone().drop_guard();
 	let folder = gateway.shared.store.lease_folder(lease);
 	let done = tokio::task::spawn_blocking(move || {
 		let _seat = seat;
+		let mut goes_on = || match gone.is_cancelled() {
+			true => Err(OVER.into()),
+			false => granted.goes_on(),
+		};
 		let named = format!("/{}", path.trim_matches('/'));
 		if lies.rest.is_empty() {
 			let why = format!("`{named}` is the volume itself: name what is in it");
 			return Err(refused(StatusCode::CONFLICT, why));
 		}
-		take::remove(&lies.open()?, &lies.rest).map_err(tree::wrong(&named))?;
+		take::remove(&lies.open()?, &lies.rest, &mut goes_on).map_err(tree::wrong(&named))?;
 		diary::note(&folder, format!("{named} of `{service}` was removed"));
 		Ok(StatusCode::NO_CONTENT)
 	});

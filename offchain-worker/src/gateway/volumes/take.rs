@@ -4,7 +4,10 @@ use super::{
 	super::{refused, Refused},
 	tree::{digest, find, open_file, wrong, Found, GoesOn, MODE},
 };
-use crate::executor::measure::{ENTRY, MAX_DEPTH, MAX_FILES};
+use crate::executor::{
+	clear::empty,
+	measure::{ENTRY, MAX_DEPTH, MAX_FILES},
+};
 use axum::http::StatusCode;
 use cap_std::fs::{Dir, File, Metadata, MetadataExt as _};
 use leasehold_client::volumes::{Coming, Entry, Kind, Plan, Put, ANNOUNCED, MAX_ANNOUNCED};
@@ -25,11 +28,12 @@ const CHUNK: usize = 64 << 10;
 /// What a folder may that is not announced, but needed.
 const FOLDER: u32 = 0o755;
 
-/// What a volume has left.
+/// What a volume may have, and what it has.
 #[derive(Clone, Copy, Debug)]
 pub struct Room {
-	pub bytes: u64,
-	pub files: u64,
+	size: u64,
+	bytes: u64,
+	files: u64,
 }
 
 /// Bytes that a file of a size is measured at: whole blocks.
@@ -40,36 +44,31 @@ fn cost(size: u64) -> u64 {
 impl Room {
 	/// That of a volume of a size, of which so much is taken.
 	pub fn of(size: u64, (bytes, files): (u64, u64)) -> Self {
-		Self {
-			bytes: size.saturating_sub(bytes),
-			files: MAX_FILES.saturating_sub(files),
-		}
+		Self { size, bytes, files }
 	}
 
 	/// Takes what another file or folder is measured at; of what is there a part, measured at so much, may be.
 	fn take(&mut self, bytes: u64, there: Option<u64>) -> Result<(), Refused> {
-		let entries = u64::from(there.is_none());
-		let left = self
-			.bytes
-			.saturating_add(there.unwrap_or(0))
-			.checked_sub(bytes)
-			.zip(self.files.checked_sub(entries));
-		let (bytes, files) = left.ok_or_else(|| {
+		let all = self.bytes.saturating_sub(there.unwrap_or(0));
+		let all = all.saturating_add(bytes);
+		let files = self.files.saturating_add(there.is_none().into());
+		if all > self.size || files > MAX_FILES {
 			let why = format!(
 				"the volume has room for {} bytes and {} files more, which is not enough: each file and folder counts \
 				 for {ENTRY} bytes at least, and what is replaced is there until the new one is",
-				self.bytes, self.files
+				self.size.saturating_sub(self.bytes),
+				MAX_FILES.saturating_sub(self.files)
 			);
-			refused(StatusCode::PAYLOAD_TOO_LARGE, why)
-		})?;
-		*self = Self { bytes, files };
+			return Err(refused(StatusCode::PAYLOAD_TOO_LARGE, why));
+		}
+		(self.bytes, self.files) = (all, files);
 		Ok(())
 	}
 
 	/// Takes back what something was measured at that is there no more.
 	fn give(&mut self, bytes: u64) {
-		self.bytes = self.bytes.saturating_add(bytes);
-		self.files = self.files.saturating_add(1);
+		self.bytes = self.bytes.saturating_sub(bytes);
+		self.files = self.files.saturating_sub(1);
 	}
 }
 
@@ -216,6 +215,19 @@ pub fn plan(
 	goes_on: &mut GoesOn<'_>,
 ) -> Result<Plan, Refused> {
 	let folder = target(root, rest)?;
+	if folder.is_none() {
+		let mut here = String::new();
+		for part in rest.split('/') {
+			here = if here.is_empty() {
+				part.to_owned()
+			} else {
+				format!("{here}/{part}")
+			};
+			if look(root, &here)?.is_none() {
+				room.take(cost(0), None)?;
+			}
+		}
+	}
 	let (mut parts, mut all) = (BTreeSet::new(), Vec::new());
 	for entry in entries {
 		if depth(rest).saturating_add(depth(&entry.path)) > MAX_DEPTH {
@@ -335,13 +347,13 @@ fn file(
 		return Err(refused(StatusCode::CONFLICT, why));
 	}
 	let there = look(&folder, &part_name)?;
+	room.take(cost(entry.size), there.as_ref().map(measured))?;
 	let mut part = open_part(&folder, &part_name).map_err(&wrong)?;
 	let had = length(&part).map_err(&wrong)?;
 	if had < from {
 		let why = format!("of `{}` {had} bytes are here, not {from}", entry.path);
 		return Err(refused(StatusCode::CONFLICT, why));
 	}
-	room.take(cost(entry.size), there.as_ref().map(measured))?;
 	part.set_len(from).map_err(&wrong)?;
 	hand_over(&part, &folder).map_err(&wrong)?;
 	let mut hasher = digest(&mut part, from, goes_on).map_err(&wrong)?;
@@ -433,9 +445,10 @@ pub fn take(
 }
 
 /// Removes what is at a path, and all that is in it; of a link the link.
-pub fn remove(root: &Dir, path: &str) -> io::Result<()> {
-	match root.symlink_metadata(path)?.is_dir() {
-		true => root.remove_dir_all(path),
-		false => root.remove_file(path),
+pub fn remove(root: &Dir, path: &str, goes_on: &mut GoesOn<'_>) -> io::Result<()> {
+	if !root.symlink_metadata(path)?.is_dir() {
+		return root.remove_file(path);
 	}
+	empty(&root.open_dir(path)?, goes_on)?;
+	root.remove_dir(path)
 }

@@ -52,6 +52,10 @@ pub fn wrong(path: &str) -> impl Fn(io::Error) -> Refused + '_ {
 			let why = format!("`{path}` is a folder already");
 			refused(StatusCode::CONFLICT, why)
 		}
+		ErrorKind::DirectoryNotEmpty => {
+			let why = format!("something is written into `{path}` all the time");
+			refused(StatusCode::CONFLICT, why)
+		}
 		ErrorKind::InvalidFilename => {
 			let why = format!("a name in `{path}` is too long");
 			refused(StatusCode::BAD_REQUEST, why)
