@@ -56,18 +56,20 @@ fn put(
 ) -> Result<u64, StatusCode> {
 	let (bytes, signed) = stream(announced, sent);
 	let dir = tree::open(root).unwrap();
-	let room = room(1 << 20);
+	let room = room(root, 1 << 20);
 	let taken = take::take(&dir, rest, &signed, &*bytes, room, &mut || Ok(()));
 	taken.map(|put| put.files).map_err(|refused| refused.0)
 }
 
-fn room(bytes: u64) -> take::Room {
-	take::Room::of(bytes, (0, 0))
+/// Of a volume that has so much left.
+fn room(root: &Path, left: u64) -> take::Room {
+	let (bytes, files) = crate::executor::measure::measure(root);
+	take::Room::of(bytes + left, (bytes, files))
 }
 
 fn plan(root: &Path, rest: &str, announced: &[Entry], bytes: u64) -> Result<Plan, Refused> {
 	let dir = tree::open(root).unwrap();
-	take::plan(&dir, rest, announced, room(bytes), &mut || Ok(()))
+	take::plan(&dir, rest, announced, room(root, bytes), &mut || Ok(()))
 }
 
 fn names(root: &Path) -> Vec<String> {
@@ -151,7 +153,7 @@ fn what_was_cut_off_goes_on_where_it_was() {
 		"",
 		&signed,
 		&bytes[..cut],
-		room(4_096),
+		room(root, 4_096),
 		&mut || Ok(()),
 	);
 	assert_eq!(taken.unwrap_err().0, StatusCode::BAD_REQUEST);
@@ -274,9 +276,11 @@ fn a_stream_that_lies_is_refused() {
 	let (bytes, _) = stream(&one, &[]);
 	let take = |bytes: &[u8]| {
 		let dir = tree::open(root).unwrap();
-		take::take(&dir, "", &hash(b"other"), bytes, room(9), &mut || Ok(()))
-			.unwrap_err()
-			.0
+		take::take(&dir, "", &hash(b"other"), bytes, room(root, 9), &mut || {
+			Ok(())
+		})
+		.unwrap_err()
+		.0
 	};
 	assert_eq!(take(&bytes), StatusCode::BAD_REQUEST, "not what was signed");
 	assert_eq!(take(b"no tar at all"), StatusCode::BAD_REQUEST);
@@ -373,7 +377,7 @@ fn what_is_replaced_gives_its_room_back() {
 		let sent = names.map(|name| (name, Some(bytes)));
 		let (stream, signed) = stream(&of(bytes), &sent);
 		let dir = tree::open(root).unwrap();
-		let room = take::Room::of(room, (0, 0));
+		let room = self::room(root, room);
 		let taken = take::take(&dir, "", &signed, &*stream, room, &mut || Ok(()));
 		taken.map(|put| put.files).map_err(|refused| refused.0)
 	};
