@@ -169,7 +169,7 @@ pub fn kept(context: &Context, lease: u64) -> Result<(Session, Grant), Failure> 
 }
 
 /// A provider's text without what a terminal would not show but do.
-fn shown(text: &str) -> String {
+pub fn shown(text: &str) -> String {
 	text.chars().filter(|c| !c.is_control()).collect()
 }
 
@@ -181,6 +181,16 @@ fn without_controls(value: &mut Value) {
 		Value::Object(all) => all.values_mut().for_each(without_controls),
 		_ => {}
 	}
+}
+
+/// As it stands in an address, where these count, too.
+fn encoded(text: &str, also: &[u8]) -> String {
+	let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~/".contains(&b) || also.contains(&b);
+	let each = text.bytes().map(|b| match plain(b) {
+		true => char::from(b).to_string(),
+		false => format!("%{b:02X}"),
+	});
+	each.collect()
 }
 
 /// Where what has come of a file so far is kept beside it.
@@ -480,24 +490,7 @@ impl Gateway {
 	}
 
 	fn path(&self, rest: &str) -> String {
-		let encoded: String = rest
-			.bytes()
-			.map(|b| match b {
-				b'a'..=b'z'
-				| b'A'..=b'Z'
-				| b'0'..=b'9'
-				| b'-'
-				| b'_'
-				| b'.'
-				| b'~'
-				| b'/'
-				| b'?'
-				| b'='
-				| b'&' => char::from(b).to_string(),
-				other => format!("%{other:02X}"),
-			})
-			.collect();
-		format!("/v1/leases/{}/{encoded}", self.lease)
+		format!("/v1/leases/{}/{}", self.lease, encoded(rest, b"?=&"))
 	}
 
 	/// The results of the job.

@@ -1,7 +1,7 @@
 //! Names of files that travel with a lease.
 
 use sha2::{Digest as _, Sha256};
-use std::{io::Read as _, path::Path};
+use std::{io::Read, path::Path};
 
 /// Longest path of a file, bytes.
 const MAX_PATH: usize = 512;
@@ -82,14 +82,17 @@ pub fn matches(pattern: &str, path: &str) -> bool {
 
 /// Size and SHA-256 of a file.
 pub fn digest(path: &Path) -> std::io::Result<(u64, [u8; 32])> {
-	let mut file = std::fs::File::open(path)?;
-	let mut hasher = Sha256::new();
-	let mut buffer = vec![0u8; 1 << 16];
-	let mut size = 0u64;
+	let (size, hasher) = hash(std::fs::File::open(path)?)?;
+	Ok((size, hasher.finalize().into()))
+}
+
+/// Reads to the end: how many bytes there were, and what goes on with their digest.
+pub fn hash(mut from: impl Read) -> std::io::Result<(u64, Sha256)> {
+	let (mut size, mut hasher, mut buffer) = (0u64, Sha256::new(), vec![0u8; 1 << 16]);
 	loop {
-		let n = file.read(&mut buffer)?;
+		let n = from.read(&mut buffer)?;
 		if n == 0 {
-			return Ok((size, hasher.finalize().into()));
+			return Ok((size, hasher));
 		}
 		hasher.update(buffer.get(..n).unwrap_or_default());
 		size = size.saturating_add(u64::try_from(n).unwrap_or(0));

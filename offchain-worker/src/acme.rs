@@ -260,9 +260,12 @@ pub async fn keep(shared: Arc<Shared>) {
 				false => left,
 			}
 		};
-		let first = hosts.iter().min_by_key(|host| waiting(host));
-		let Some(host) = first.filter(|host| waiting(host).is_zero()) else {
-			let pause = first.map_or(LOOK, waiting).min(LOOK);
+		let first = hosts
+			.iter()
+			.map(|host| (waiting(host), host))
+			.min_by_key(|(wait, _)| *wait);
+		let Some((Duration::ZERO, host)) = first else {
+			let pause = first.map_or(LOOK, |(wait, _)| wait).min(LOOK);
 			tokio::select! {
 				() = tokio::time::sleep(pause) => {},
 				// The key is another one.

@@ -15,7 +15,7 @@ use hickory_resolver::{
 	TokioResolver,
 };
 use leasehold_manifest::{
-	hostname::{is_host, without_port, Name},
+	hostname::{without_port, Name},
 	Service,
 };
 use serde::Serialize;
@@ -187,15 +187,15 @@ impl Names {
 			hosts.map(move |host| (service.name.as_str(), host))
 		});
 		let each = all.map(|(service, host)| {
-			let known = known.get(&host);
+			let known = known.get(host);
 			let leads = known.and_then(|known| known.leads.as_ref());
 			let leads = leads.is_some_and(|(of, name)| *of == lease && name == service);
 			let said = known.map_or(&Heard::Unasked, |known| &known.said);
-			let why = why_not(said, (lease, service), &host, domain);
+			let why = why_not(said, (lease, service), host, domain);
 			let no_certificate = known.and_then(|known| known.no_certificate.clone());
 			Own {
 				service: service.to_owned(),
-				host,
+				host: host.to_owned(),
 				why_not: (!leads).then_some(why),
 				no_certificate: no_certificate.filter(|_| leads),
 			}
@@ -336,9 +336,9 @@ async fn ask(resolver: &TokioResolver, host: &str, domain: &str) -> Said {
 type Pairs = Vec<(String, String)>;
 
 /// The names that a service wants.
-fn hosts(service: &Service) -> impl Iterator<Item = String> + use<'_> {
+fn hosts(service: &Service) -> impl Iterator<Item = &str> {
 	let by_name = service.expose.iter().filter(|expose| expose.is_http());
-	by_name.flat_map(|expose| expose.hosts.iter().map(|host| host.to_ascii_lowercase()))
+	by_name.flat_map(|expose| expose.hosts.iter().map(String::as_str))
 }
 
 /// The names that a lease's services want, once its manifest is here.
@@ -346,18 +346,15 @@ fn wanted(shared: &Shared, row: &LeaseRow, domain: &str) -> anyhow::Result<Optio
 	let Some(manifest) = manifest(shared, row)? else {
 		return Ok(None);
 	};
-	let services = manifest.services.into_iter();
 	let own = shared.identity.host();
-	let all = services.flat_map(|service| {
-		let hosts: Vec<_> = hosts(&service).collect();
-		hosts
-			.into_iter()
-			.map(move |host| (host, service.name.clone()))
+	let all = manifest.services.iter().flat_map(|service| {
+		let name = &service.name;
+		hosts(service).map(move |host| (host.to_owned(), name.clone()))
 	});
 	// What is the provider's is no tenant's.
 	let ours = |host: &str| host == own || host == domain || host.ends_with(&format!(".{domain}"));
-	// A manifest is a stranger's: its names are looked at again before one becomes that of a file.
-	let sound = |host: &str| is_host(host) && host.contains('.') && host.len() <= LONGEST;
+	// That it is a host's name the manifest has been looked at for.
+	let sound = |host: &str| host.contains('.') && host.len() <= LONGEST;
 	let all = all.filter(|(host, _)| !ours(host) && sound(host));
 	Ok(Some(all.take(MOST.0).collect()))
 }

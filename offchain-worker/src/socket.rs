@@ -1,6 +1,6 @@
 //! The daemon's local socket, through which the operator's commands reach it.
 
-use crate::daemon::Shared;
+use crate::{daemon::Shared, usage::Point};
 use serde_json::{json, Value};
 use std::{
 	path::{Path, PathBuf},
@@ -78,11 +78,13 @@ fn status(shared: &Shared) -> Value {
 	for lease in status["leases"].as_array_mut().into_iter().flatten() {
 		let used = lease["lease"].as_u64().map(|id| shared.usage.of(id));
 		let Some(used) = used else { continue };
-		let now = || used.members.iter().map(|member| &member.now);
-		let sum = |all: &mut dyn Iterator<Item = u64>| all.fold(0, u64::saturating_add);
+		let sum = |of: fn(&Point) -> u64| {
+			let now = used.members.iter().map(|member| of(&member.now));
+			now.fold(0, u64::saturating_add)
+		};
 		lease["usage"] = json!({
-			"cpu_millis": sum(&mut now().map(|now| now.cpu_millis)),
-			"memory_bytes": sum(&mut now().map(|now| now.memory_bytes)),
+			"cpu_millis": sum(|now| now.cpu_millis),
+			"memory_bytes": sum(|now| now.memory_bytes),
 			"cpu_seconds": used.cpu_seconds, "energy_joules": used.energy_joules,
 			"energy_method": used.energy_method,
 		});

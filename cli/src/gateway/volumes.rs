@@ -1,6 +1,6 @@
 //! Files of services that run, as their provider's gateway has them.
 
-use super::{away, reason, shown, Gateway};
+use super::{away, encoded, reason, shown, Gateway};
 use crate::output::Failure;
 use futures::StreamExt as _;
 use leasehold_client::{
@@ -48,20 +48,10 @@ impl std::fmt::Display for Place {
 	}
 }
 
-/// As it stands in an address.
-fn encoded(text: &str) -> String {
-	let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~/".contains(&b);
-	let each = text.bytes().map(|b| match plain(b) {
-		true => char::from(b).to_string(),
-		false => format!("%{b:02X}"),
-	});
-	each.collect()
-}
-
 impl Gateway {
 	fn place(&self, place: &Place, query: &str) -> String {
 		let (service, replica) = (&place.service, place.replica);
-		let path = encoded(place.path.trim_matches('/'));
+		let path = encoded(place.path.trim_matches('/'), b"");
 		let lease = self.lease;
 		format!("/v1/leases/{lease}/volumes/{service}/{replica}/{path}?{query}")
 	}
@@ -149,7 +139,7 @@ impl Gateway {
 		place: &Place,
 		(at, from): (&str, u64),
 	) -> Result<Response, Failure> {
-		let path = self.place(place, &format!("at={}&from={from}", encoded(at)));
+		let path = self.place(place, &format!("at={}&from={from}", encoded(at, b"")));
 		let none = HeaderMap::new();
 		self.request(Method::GET, &path, EMPTY, none, None).await
 	}

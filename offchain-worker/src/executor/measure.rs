@@ -5,8 +5,8 @@ use std::path::Path;
 /// Most files that a job, or a volume, may have.
 pub const MAX_FILES: u64 = 100_000;
 
-/// Deepest nesting of a job's folders.
-pub const MAX_DEPTH: usize = 64;
+/// Deepest nesting of a job's folders, and of a volume's.
+pub use leasehold_client::volumes::MAX_DEPTH;
 
 /// Bytes that an entry counts for at least: a name takes room, too.
 pub const ENTRY: u64 = 4_096;

@@ -1,8 +1,8 @@
 //! Fetches files and folders of services.
 
-use super::{shown, tell_left_out, PAUSE, TRIES};
+use super::{again, progress, tell_left_out, PAUSE, TRIES};
 use crate::{
-	gateway::{is_ours, part_of, Gateway, VolumePlace},
+	gateway::{is_ours, part_of, shown, Gateway, VolumePlace},
 	output::Failure,
 	Context,
 };
@@ -11,12 +11,13 @@ use leasehold_client::{
 	units,
 	volumes::{Coming, Entry, Kind},
 };
+use leasehold_manifest::files::{digest, hash};
 use serde_json::json;
-use sha2::{Digest as _, Sha256};
+use sha2::Digest as _;
 use std::{
 	collections::{BTreeMap, BTreeSet},
-	fs::{self, File, OpenOptions, Permissions},
-	io::{self, Read, Seek as _, SeekFrom, Write as _},
+	fs::{self, OpenOptions, Permissions},
+	io::{self, Read, Write as _},
 	os::unix::fs::PermissionsExt as _,
 	path::{Path, PathBuf},
 	sync::{
@@ -66,25 +67,10 @@ fn local(path: &Path) -> impl Fn(io::Error) -> Failure + '_ {
 	}
 }
 
-/// The digest of a file's first bytes, and how many there are.
-pub fn digest(path: &Path) -> io::Result<(u64, Sha256)> {
-	let (mut file, mut hasher) = (File::open(path)?, Sha256::new());
-	let (mut buffer, mut size) = (vec![0u8; CHUNK], 0u64);
-	loop {
-		match file.read(&mut buffer)? {
-			0 => return Ok((size, hasher)),
-			n => {
-				hasher.update(buffer.get(..n).unwrap_or_default());
-				size = size.saturating_add(u64::try_from(n).unwrap_or(0));
-			}
-		}
-	}
-}
-
 /// Whether a file of this size and digest is here already.
 pub fn is_here(path: &Path, size: u64, sha256: &str) -> bool {
 	let has_size = fs::metadata(path).is_ok_and(|meta| meta.is_file() && meta.len() == size);
-	has_size && digest(path).is_ok_and(|(_, hasher)| hex::encode(hasher.finalize()) == sha256)
+	has_size && digest(path).is_ok_and(|(_, found)| hex::encode(found) == sha256)
 }
 
 /// Fetches what is at these places; of a folder what is in it, if so meant.
@@ -135,27 +121,6 @@ struct Fetched {
 	left_out: Vec<String>,
 }
 
-/// What there is, in the order in which it travels; a connection that breaks off is tried again.
-async fn entries(
-	context: &Context,
-	gateway: &Gateway,
-	place: &VolumePlace,
-) -> Result<(Vec<Entry>, bool), Failure> {
-	let mut tries = 0u32;
-	loop {
-		context
-			.out
-			.waiting(format!("{place}: looking at what there is"));
-		match gateway.entries(place, true, true).await {
-			Err(failure) if failure.code == 6 && tries < TRIES => {
-				tries = tries.saturating_add(1);
-				tokio::time::sleep(PAUSE).await;
-			}
-			result => return result,
-		}
-	}
-}
-
 async fn one(
 	context: &Context,
 	gateway: &Gateway,
@@ -168,7 +133,9 @@ async fn one(
 	let internal = |error: tokio::task::JoinError| Failure::new(1, error.to_string(), "");
 	let (mut changes, mut counted) = (0u32, false);
 	loop {
-		let (entries, of_folder) = entries(context, gateway, place).await?;
+		let looking = format!("{place}: looking at what there is");
+		context.out.waiting(looking);
+		let (entries, of_folder) = again(|| gateway.entries(place, true, true)).await?;
 		let base = match !of_folder || only_inside {
 			true => to.to_owned(),
 			false => to.join(&name),
@@ -179,9 +146,8 @@ async fn one(
 		for entry in entries {
 			if !matches!(entry.kind, Kind::File | Kind::Folder) {
 				if !counted {
-					let shown = entry.path.chars().filter(|c| !c.is_control());
-					all.left_out
-						.push(format!("{}/{}", place.path, shown.collect::<String>()));
+					let path = shown(&entry.path);
+					all.left_out.push(format!("{}/{path}", place.path));
 				}
 				continue;
 			}
@@ -233,7 +199,7 @@ async fn one(
 						(wanted, lost, came)
 					});
 					let what = format!("fetching {place}");
-					let went = shown(context, &what, (&passed, total), going).await;
+					let went = progress(context, &what, (&passed, total), going).await;
 					let (rest, lost, came) = went.map_err(internal)?;
 					let left = files(&rest).saturating_add(lost.len());
 					let took = files_before.saturating_sub(left);
@@ -354,8 +320,8 @@ fn file(
 		)));
 	}
 	out.set_len(from).map_err(failed)?;
-	let (_, mut hasher) = digest(&part).map_err(failed)?;
-	out.seek(SeekFrom::Start(from)).map_err(failed)?;
+	// It stands at the end of what is here then.
+	let (_, mut hasher) = hash(&out).map_err(failed)?;
 	let (mut buffer, mut size) = (vec![0u8; CHUNK], from);
 	loop {
 		let n = match coming.read(&mut buffer) {

@@ -5,7 +5,7 @@ mod send;
 
 use super::{connect, session};
 use crate::{
-	gateway::{Gateway, VolumePlace},
+	gateway::{shown, Gateway, VolumePlace},
 	output::{table, Failure},
 	Context,
 };
@@ -294,7 +294,7 @@ fn service_at(all: &[Volume], path: &str) -> Result<String, Failure> {
 }
 
 /// Shows how many bytes have passed while something goes on.
-async fn shown<T>(
+async fn progress<T>(
 	context: &Context,
 	what: &str,
 	(passed, all): (&AtomicU64, u64),
@@ -310,6 +310,20 @@ async fn shown<T>(
 				let share = passed.saturating_mul(100).checked_div(all).unwrap_or(100);
 				context.out.waiting(format!("{what}: {passed} of {all} bytes ({share} %)"));
 			}
+		}
+	}
+}
+
+/// Does what can be done anew, as long as the connection breaks off.
+async fn again<T>(work: impl AsyncFn() -> Result<T, Failure>) -> Result<T, Failure> {
+	let mut tries = 0u32;
+	loop {
+		match work().await {
+			Err(failure) if failure.code == 6 && tries < TRIES => {
+				tries = tries.saturating_add(1);
+				tokio::time::sleep(PAUSE).await;
+			}
+			result => return result,
 		}
 	}
 }
@@ -387,7 +401,7 @@ async fn list(
 				Kind::Link => "@",
 				Kind::File | Kind::Other => "",
 			};
-			let name: String = entry.path.chars().filter(|c| !c.is_control()).collect();
+			let name = shown(&entry.path);
 			let size = match entry.kind {
 				Kind::File => entry.size.to_string(),
 				_ => "-".to_owned(),
@@ -436,17 +450,9 @@ async fn results(
 		for output in &outputs {
 			let path = to.join(&output.path);
 			let sha256 = hex::encode(output.sha256);
-			let mut tries = 0u32;
-			while !fetch::is_here(&path, output.size, &sha256) {
+			if !fetch::is_here(&path, output.size, &sha256) {
 				context.out.waiting(format!("fetching {}", output.path));
-				match gateway.fetch(output, &path).await {
-					Err(failure) if failure.code == 6 && tries < TRIES => {
-						tries = tries.saturating_add(1);
-						tokio::time::sleep(PAUSE).await;
-					}
-					Err(failure) => return Err(failure),
-					Ok(()) => break,
-				}
+				again(|| gateway.fetch(output, &path)).await?;
 			}
 		}
 	}

@@ -1,6 +1,6 @@
 //! Puts files and folders into volumes of services.
 
-use super::{fetch::digest, shown, tell_left_out, PAUSE, TRIES};
+use super::{progress, tell_left_out, PAUSE, TRIES};
 use crate::{
 	gateway::{Gateway, VolumePlace},
 	output::Failure,
@@ -10,7 +10,7 @@ use leasehold_client::units;
 use leasehold_client::volumes::{
 	order, Entry, Kind, ANNOUNCED, MAX_ANNOUNCED, MAX_DEPTH, MAX_LISTED,
 };
-use leasehold_manifest::files::is_safe_path;
+use leasehold_manifest::files::{digest, is_safe_path};
 use serde_json::json;
 use std::{
 	collections::BTreeMap,
@@ -68,9 +68,9 @@ pub async fn collect(context: &Context, files: Vec<String>) -> Result<Announced,
 		entries.sort_by(|(a, _), (b, _)| order(&a.path, &b.path));
 		for (entry, path) in &mut entries {
 			if entry.kind == Kind::File {
-				let (size, hasher) = digest(path).map_err(local(path))?;
+				let (size, sha256) = digest(path).map_err(local(path))?;
 				entry.size = size;
-				entry.sha256 = Some(hex::encode(sha2::Digest::finalize(hasher)));
+				entry.sha256 = Some(hex::encode(sha256));
 			}
 		}
 		Ok(Announced {
@@ -271,7 +271,7 @@ async fn one(
 			let body = stream(listed.clone(), left, passed.clone(), failed.clone());
 			let going = gateway.put_files(place, &listed, body);
 			let what = format!("putting into {place}");
-			let went = shown(context, &what, (&passed, total), going).await;
+			let went = progress(context, &what, (&passed, total), going).await;
 			sums.bytes = sums.bytes.saturating_add(passed.load(Ordering::Relaxed));
 			let failed = failed.lock().ok().and_then(|mut failed| failed.take());
 			if let Some(failed) = failed {

@@ -41,9 +41,9 @@ use take::Room;
 use tokio::sync::mpsc;
 use tokio_util::{
 	io::{StreamReader, SyncIoBridge},
-	sync::CancellationToken,
+	sync::{CancellationToken, DropGuard},
 };
-use tree::{Found, OVER};
+use tree::{Found, Going, OVER};
 
 /// Bytes that are sent at a time.
 const CHUNK: usize = 128 << 10;
@@ -86,6 +86,8 @@ struct Lies {
 	/// The replica's folder.
 	folder: PathBuf,
 	volume: manifests::Volume,
+	/// As the service sees it.
+	path: String,
 	/// Below the volume's folder.
 	rest: String,
 }
@@ -172,6 +174,7 @@ fn find(
 	Ok(Lies {
 		folder: members::folder(&gateway.shared.store.lease_folder(row.lease), name, replica),
 		volume: volume.clone(),
+		path,
 		rest,
 	})
 }
@@ -218,6 +221,8 @@ struct Granted {
 	lasting: Lasting,
 	/// Whether its workload must run.
 	while_it_runs: bool,
+	/// Whether who asked is gone, where that is known.
+	gone: CancellationToken,
 	looked: Instant,
 }
 
@@ -232,12 +237,21 @@ impl Granted {
 			gateway: gateway.clone(),
 			lasting: Lasting::of(row, headers)?,
 			while_it_runs,
+			gone: CancellationToken::new(),
 			looked: Instant::now(),
 		})
 	}
 
+	/// Dropped once who asked is gone, before there is an answer.
+	fn asker(&self) -> DropGuard {
+		self.gone.clone().drop_guard()
+	}
+
 	fn goes_on(&mut self) -> io::Result<()> {
 		let over = |why: String| Err(io::Error::new(OVER, why));
+		if self.gone.is_cancelled() {
+			return over("nobody waits for it any more".into());
+		}
 		if *self.gateway.stopped.borrow() {
 			return over("the gateway ends".into());
 		}
@@ -278,20 +292,6 @@ impl Write for Out {
 	}
 }
 
-/// A writer that goes on for as long as it may.
-struct While<W, F>(W, F);
-
-impl<W: Write, F: FnMut() -> io::Result<()>> Write for While<W, F> {
-	fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-		(self.1)()?;
-		self.0.write(bytes)
-	}
-
-	fn flush(&mut self) -> io::Result<()> {
-		self.0.flush()
-	}
-}
-
 /// Sends files, or lines about them.
 pub async fn get(
 	State(gateway): State<Gateway>,
@@ -307,9 +307,7 @@ pub async fn get(
 	let seat = seat(&gateway, &row)?;
 	let lies = find(&gateway, &row, (&service, replica, &path))?;
 	let found = tokio::task::spawn_blocking(move || {
-		let root = lies.open()?;
-		let named = format!("/{}", path.trim_matches('/'));
-		tree::find(root, &lies.rest).map_err(tree::wrong(&named))
+		tree::find(lies.open()?, &lies.rest).map_err(tree::wrong(&lies.path))
 	});
 	let found: Found = found.await.map_err(internal)??;
 	let asked_for = match &found {
@@ -345,7 +343,7 @@ pub async fn get(
 					listed => listed,
 				}
 			}
-			false => tree::send(&found, &want.at, want.from, While(&mut out, goes_on)),
+			false => tree::send(&found, &want.at, want.from, Going(&mut out, goes_on)),
 		};
 		if let Err(error) = sent.and_then(|()| out.flush()) {
 			tracing::debug!(lease, %error, "files are sent in part");
@@ -386,16 +384,6 @@ fn patiently(
 	})
 }
 
-/// What is read for as long as it may go on.
-struct Whole<R, F>(R, F);
-
-impl<R: io::Read, F: FnMut() -> io::Result<()>> io::Read for Whole<R, F> {
-	fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-		(self.1)()?;
-		self.0.read(buffer)
-	}
-}
-
 /// Takes files, or says what of them is there.
 pub async fn put(
 	State(gateway): State<Gateway>,
@@ -427,17 +415,12 @@ pub async fn put(
 	let reader = StreamReader::new(Box::pin(stream));
 	let reader = SyncIoBridge::new(reader);
 	let folder = gateway.shared.store.lease_folder(lease);
-	// Who asked may be gone before there is an answer.
-	let gone = CancellationToken::new();
-	let _here = gone.clone().drop_guard();
+	let _here = granted.asker();
 	let done = tokio::task::spawn_blocking(move || {
 		let _seat = seat;
 		let granted = RefCell::new(granted);
-		let goes_on = || match gone.is_cancelled() {
-			true => Err(OVER.into()),
-			false => granted.borrow_mut().goes_on(),
-		};
-		let mut reader = Whole(reader, &goes_on);
+		let goes_on = || granted.borrow_mut().goes_on();
+		let mut reader = Going(reader, &goes_on);
 		let root = lies.open()?;
 		let size = u64::from(lies.volume.size).saturating_mul(1 << 20);
 		let room = Room::of(size, measure(&lies.root()));
@@ -460,7 +443,10 @@ pub async fn put(
 		if put.files > 0 {
 			let (n, bytes) = (put.files, put.bytes);
 			let what = if n == 1 { "file was" } else { "files were" };
-			let text = format!("{n} {what} put into /{path} of `{service}`: {bytes} bytes");
+			let text = format!(
+				"{n} {what} put into {} of `{service}`: {bytes} bytes",
+				lies.path
+			);
 			diary::note(&folder, text);
 		}
 		Ok(Json(put).into_response())
@@ -481,22 +467,18 @@ pub async fn remove(
 	let seat = seat(&gateway, &row)?;
 	let lies = find(&gateway, &row, (&service, replica, &path))?;
 	let mut granted = Granted::of(&gateway, &row, request.headers(), false)?;
-	let gone = CancellationToken::new();
-	let _here = gone.clone().drop_guard();
+	let _here = granted.asker();
 	let folder = gateway.shared.store.lease_folder(lease);
 	let done = tokio::task::spawn_blocking(move || {
 		let _seat = seat;
-		let mut goes_on = || match gone.is_cancelled() {
-			true => Err(OVER.into()),
-			false => granted.goes_on(),
-		};
-		let named = format!("/{}", path.trim_matches('/'));
+		let mut goes_on = || granted.goes_on();
+		let path = &lies.path;
 		if lies.rest.is_empty() {
-			let why = format!("`{named}` is the volume itself: name what is in it");
+			let why = format!("`{path}` is the volume itself: name what is in it");
 			return Err(refused(StatusCode::CONFLICT, why));
 		}
-		take::remove(&lies.open()?, &lies.rest, &mut goes_on).map_err(tree::wrong(&named))?;
-		diary::note(&folder, format!("{named} of `{service}` was removed"));
+		take::remove(&lies.open()?, &lies.rest, &mut goes_on).map_err(tree::wrong(path))?;
+		diary::note(&folder, format!("{path} of `{service}` was removed"));
 		Ok(StatusCode::NO_CONTENT)
 	});
 	done.await.map_err(internal)?

@@ -201,9 +201,21 @@ fn target(root: &Dir, rest: &str) -> Result<Option<Dir>, Refused> {
 	}
 }
 
-/// How deep something lies.
-fn depth(path: &str) -> usize {
-	path.split('/').filter(|part| !part.is_empty()).count()
+/// Refuses what would lie too deep in a volume.
+fn not_too_deep(rest: &str, path: &str) -> Result<(), Refused> {
+	let depth = above(rest).count().saturating_add(above(path).count());
+	match depth > MAX_DEPTH {
+		true => Err(bad(format!("`{path}` is nested too deeply"))),
+		false => Ok(()),
+	}
+}
+
+/// All folders that a path goes through, it itself the last.
+fn above(path: &str) -> impl Iterator<Item = &str> {
+	let ends = path.match_indices('/').map(|(at, _)| at);
+	let ends = ends.chain([path.len()]);
+	ends.filter_map(|end| path.get(..end))
+		.filter(|path| !path.is_empty())
 }
 
 /// What of the announced is there already, if there is room for the rest, one after the other.
@@ -216,24 +228,15 @@ pub fn plan(
 ) -> Result<Plan, Refused> {
 	let folder = target(root, rest)?;
 	if folder.is_none() {
-		let mut here = String::new();
-		for part in rest.split('/') {
-			here = if here.is_empty() {
-				part.to_owned()
-			} else {
-				format!("{here}/{part}")
-			};
-			if look(root, &here)?.is_none() {
+		for here in above(rest) {
+			if look(root, here)?.is_none() {
 				room.take(cost(0), None)?;
 			}
 		}
 	}
 	let (mut parts, mut all) = (BTreeSet::new(), Vec::new());
 	for entry in entries {
-		if depth(rest).saturating_add(depth(&entry.path)) > MAX_DEPTH {
-			let why = format!("`{}` is nested too deeply", entry.path);
-			return Err(refused(StatusCode::BAD_REQUEST, why));
-		}
+		not_too_deep(rest, &entry.path)?;
 		let mut there = match &folder {
 			Some(folder) => there(folder, entry, goes_on)?,
 			None => There::default(),
@@ -269,15 +272,9 @@ fn hand_over(made: impl AsFd, around: &Dir) -> io::Result<()> {
 fn make(root: &Dir, path: &str, mode: u32, room: &mut Room) -> Result<Dir, Refused> {
 	let wrong = wrong(path);
 	let mut around = root.try_clone().map_err(&wrong)?;
-	let mut here = String::new();
-	let parts: Vec<_> = path.split('/').filter(|part| !part.is_empty()).collect();
-	for (n, part) in parts.iter().enumerate() {
-		here = match here.as_str() {
-			"" => (*part).to_owned(),
-			here => format!("{here}/{part}"),
-		};
+	for here in above(path) {
 		// From the volume's root on: a link may lead up.
-		match root.open_dir(&here) {
+		match root.open_dir(here) {
 			Err(error) if error.kind() == ErrorKind::NotFound => {}
 			opened => {
 				around = opened.map_err(&wrong)?;
@@ -285,17 +282,17 @@ fn make(root: &Dir, path: &str, mode: u32, room: &mut Room) -> Result<Dir, Refus
 			}
 		}
 		room.take(cost(0), None)?;
+		let part = split(here).1;
 		match around.create_dir(part) {
 			Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(wrong(error)),
 			_ => {}
 		}
 		// A link that has just taken its place is not followed.
 		let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-		let made = openat(&around, *part, flags, Mode::empty());
+		let made = openat(&around, part, flags, Mode::empty());
 		let made = made.map_err(|error| wrong(error.into()))?;
 		hand_over(&made, &around).map_err(&wrong)?;
-		let is_last = n.saturating_add(1) == parts.len();
-		let mode = if is_last { mode } else { FOLDER };
+		let mode = if here == path { mode } else { FOLDER };
 		fchmod(&made, Mode::from_raw_mode(mode & MODE)).map_err(|error| wrong(error.into()))?;
 		around = Dir::from_std_file(made.into());
 	}
@@ -427,9 +424,7 @@ pub fn take(
 		let entry = left
 			.remove(path.as_str())
 			.ok_or_else(|| bad(format!("`{path}` was not announced, or comes twice")))?;
-		if depth(rest).saturating_add(depth(&path)) > MAX_DEPTH {
-			return Err(bad(format!("`{path}` is nested too deeply")));
-		}
+		not_too_deep(rest, &path)?;
 		match &entry.sha256 {
 			None => {
 				make(&folder, &path, entry.mode, &mut room)?;

@@ -360,9 +360,9 @@ fn what_may_not_go_on_ends() {
 	let listed = tree::list(&found, true, true, &mut Vec::new(), &mut goes_on);
 	assert_eq!(listed.unwrap_err().kind(), tree::OVER);
 	let over = || Err(tree::OVER.into());
-	let sent = tree::send(&found, "", 0, super::While(io::sink(), over));
+	let sent = tree::send(&found, "", 0, tree::Going(io::sink(), over));
 	assert_eq!(sent.unwrap_err().kind(), tree::OVER);
-	let read = super::Whole(io::empty(), over).read_to_end(&mut Vec::new());
+	let read = tree::Going(io::empty(), over).read_to_end(&mut Vec::new());
 	assert_eq!(read.unwrap_err().kind(), tree::OVER);
 }
 

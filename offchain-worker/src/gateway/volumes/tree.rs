@@ -8,25 +8,44 @@ use cap_std::{
 	fs::{Dir, File, Metadata, MetadataExt as _, OpenOptions, OpenOptionsExt as _},
 };
 use leasehold_client::volumes::{order, Entry, Kind, MAX_DEPTH, MAX_LISTED};
-use leasehold_manifest::files::is_safe_path;
+use leasehold_manifest::files::{hash, is_safe_path};
 use rustix::fs::OFlags;
 use sha2::{Digest as _, Sha256};
 use std::{
 	cmp::Ordering,
-	io::{self, ErrorKind, Read as _, Seek as _, SeekFrom, Write},
+	io::{self, ErrorKind, Read, Seek as _, SeekFrom, Write},
 	path::Path,
 };
 
 /// Permissions that a file keeps on its way: nothing gains rights by being copied.
 pub const MODE: u32 = 0o777;
-/// Bytes that are read at a time.
-const CHUNK: usize = 64 << 10;
 
 /// Whether it may go on; asked all the time, as a file may be endless.
 pub type GoesOn<'a> = dyn FnMut() -> io::Result<()> + 'a;
 
 /// What tells that it may not. Readers and writers try again after an interruption, but not after this.
 pub const OVER: ErrorKind = ErrorKind::ConnectionAborted;
+
+/// What is read or written for as long as it may go on.
+pub struct Going<T, F>(pub T, pub F);
+
+impl<T: Read, F: FnMut() -> io::Result<()>> Read for Going<T, F> {
+	fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+		(self.1)()?;
+		self.0.read(buffer)
+	}
+}
+
+impl<T: Write, F: FnMut() -> io::Result<()>> Write for Going<T, F> {
+	fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+		(self.1)()?;
+		self.0.write(bytes)
+	}
+
+	fn flush(&mut self) -> io::Result<()> {
+		self.0.flush()
+	}
+}
 
 /// What was asked for.
 #[derive(Debug)]
@@ -99,15 +118,7 @@ pub fn open_file(folder: &Dir, name: &str) -> io::Result<File> {
 /// The digest of the first so many bytes of a file.
 pub fn digest(file: &mut File, bytes: u64, goes_on: &mut GoesOn<'_>) -> io::Result<Sha256> {
 	file.seek(SeekFrom::Start(0))?;
-	let mut hasher = Sha256::new();
-	let (mut part, mut buffer) = (file.take(bytes), vec![0u8; CHUNK]);
-	loop {
-		goes_on()?;
-		match part.read(&mut buffer)? {
-			0 => return Ok(hasher),
-			n => hasher.update(buffer.get(..n).unwrap_or_default()),
-		}
-	}
+	Ok(hash(Going(file.take(bytes), goes_on))?.1)
 }
 
 fn entry(path: String, meta: &Metadata) -> Entry {
