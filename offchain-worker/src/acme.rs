@@ -15,6 +15,7 @@ use hyper::Request;
 use instant_acme::{
 	Account, AccountCredentials, AuthorizationStatus, BodyWrapper, BytesResponse, ChallengeType,
 	Error, HttpClient, Identifier, NewAccount, NewOrder, OrderStatus, RetryPolicy,
+	RevocationReason, RevocationRequest,
 };
 use serde::{Deserialize, Serialize};
 use std::{
@@ -35,6 +36,8 @@ const ORDERS: usize = 60;
 const HOUR: Duration = Duration::from_secs(3_600);
 /// How long to wait after a failure, at first and at most: servers count them.
 const RETRY: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(6 * 3_600));
+/// How long to wait after a certificate could not be revoked.
+const AGAIN: Duration = Duration::from_secs(600);
 /// How long to wait after a success.
 const FLOOR: Duration = Duration::from_secs(10);
 /// How long all of it may take, and one request.
@@ -44,6 +47,7 @@ const REQUEST: Duration = Duration::from_secs(30);
 const ANSWER: usize = 1 << 20;
 /// What a server says of an account that it does not have.
 const NO_ACCOUNT: &str = "urn:ietf:params:acme:error:accountDoesNotExist";
+const REVOKED: &str = "urn:ietf:params:acme:error:alreadyRevoked";
 /// The account at the server, in the folder of keys.
 const ACCOUNT: &str = "acme.json";
 
@@ -171,9 +175,7 @@ async fn obtain(
 	let names = [Identifier::Dns(host.to_owned())];
 	let mut order = match account.new_order(&NewOrder::new(&names)).await {
 		Err(Error::Api(problem)) if problem.r#type.as_deref() == Some(NO_ACCOUNT) => {
-			let kept = keys.join(ACCOUNT);
-			std::fs::rename(&kept, kept.with_extension("json.former"))?;
-			bail!("the server does not know the account any more: another is made next time");
+			return Err(unknown_account(&keys)?);
 		}
 		order => order?,
 	};
@@ -214,6 +216,46 @@ async fn obtain(
 	identity.certify(host, &chain, key)
 }
 
+/// Has certificates revoked whose key the gateway has no more.
+async fn revoke(identity: &Identity, keys: &Path, config: &Acme) -> anyhow::Result<()> {
+	let former = identity.former()?;
+	if former.is_empty() {
+		return Ok(());
+	}
+	let account = account(keys, config).await?;
+	let mut last = Ok(());
+	for (path, certificate) in former {
+		let asked = RevocationRequest {
+			certificate: &certificate,
+			reason: Some(RevocationReason::Superseded),
+		};
+		match account.revoke(&asked).await {
+			Err(Error::Api(problem)) if problem.r#type.as_deref() == Some(REVOKED) => {}
+			Err(Error::Api(problem)) if problem.r#type.as_deref() == Some(NO_ACCOUNT) => {
+				return Err(unknown_account(keys)?);
+			}
+			Err(error) => {
+				last = Err(error.into());
+				continue;
+			}
+			Ok(()) => tracing::info!("a certificate for the former key is revoked"),
+		}
+		std::fs::remove_file(&path).with_context(|| path.display().to_string())?;
+	}
+	// Folders that are empty now.
+	identity.former()?;
+	last
+}
+
+/// Puts an account aside that the server does not know.
+fn unknown_account(keys: &Path) -> anyhow::Result<anyhow::Error> {
+	let kept = keys.join(ACCOUNT);
+	std::fs::rename(&kept, kept.with_extension("json.former"))?;
+	Ok(anyhow::anyhow!(
+		"the server does not know the account any more: another is made next time"
+	))
+}
+
 /// Keeps certificates, if the operator wants them.
 pub async fn keep(shared: Arc<Shared>) {
 	let Some(config) = &shared.config.gateway.acme else {
@@ -225,6 +267,8 @@ pub async fn keep(shared: Arc<Shared>) {
 	// What failed is tried again then, and how much later after that.
 	let mut waits: HashMap<String, (Instant, Duration)> = HashMap::new();
 	let mut orders = Vec::new();
+	// When it is looked next for what is to be revoked, if it is.
+	let mut revoke_at = Some(Instant::now());
 	loop {
 		let mut of: HashMap<u64, usize> = HashMap::new();
 		let mut hosts = vec![own.clone()];
@@ -260,6 +304,17 @@ pub async fn keep(shared: Arc<Shared>) {
 				false => left,
 			}
 		};
+		// After the gateway's own host, and before tenants' names.
+		if revoke_at.is_some_and(|at| at <= now) && waiting(&own) > Duration::ZERO {
+			let revoked = timeout(PATIENCE, revoke(identity, &keys, config)).await;
+			let revoked = revoked.unwrap_or_else(|_| Err(anyhow::anyhow!("it takes too long")));
+			let why = revoked.err().map(|error| format!("{error:#}"));
+			if let Some(why) = &why {
+				tracing::warn!("certificates for a former key are not revoked yet: {why}");
+			}
+			revoke_at = why.as_ref().and_then(|_| now.checked_add(AGAIN));
+			shared.note(|s| s.not_revoked = why);
+		}
 		let first = hosts
 			.iter()
 			.map(|host| (waiting(host), host))
@@ -269,7 +324,10 @@ pub async fn keep(shared: Arc<Shared>) {
 			tokio::select! {
 				() = tokio::time::sleep(pause) => {},
 				// The key is another one.
-				() = identity.changed.notified() => waits.clear(),
+				() = identity.changed.notified() => {
+					waits.clear();
+					revoke_at = Some(Instant::now());
+				}
 			}
 			continue;
 		};

@@ -1,7 +1,7 @@
 //! What the gateway is known by: the TLS key whose hash is on chain, and the key that manifests are sealed to.
 //!
 //! `keys/gateway.pem` is the TLS key, `keys/gateway.chain.pem` a certificate for it, `keys/gateway.next.pem` the one that takes its place during a rotation,
-//! `keys/sealing.key` the X25519 key. What is missing is drawn anew; `register` and `update` put it on chain.
+//! `keys/sealing.key` the X25519 key, `keys/issued/` all certificates that are still valid. What is missing is drawn anew; `register` and `update` put it on chain.
 
 use crate::{
 	config::Gateway,
@@ -357,6 +357,7 @@ impl Identity {
 
 	/// Shows a certificate for a host from now on, and keeps it.
 	pub fn certify(&self, host: &str, chain: &str, key: [u8; 32]) -> anyhow::Result<()> {
+		self.note_issued(chain.as_bytes(), key)?;
 		let pair = current(&self.keys)?;
 		ensure!(hash(&pair) == key, "the TLS key has changed meanwhile");
 		let served = Served::with(&pair, host, chain.as_bytes())?;
@@ -526,5 +527,6 @@ pub fn is_url(url: &str) -> bool {
 	url.starts_with("https://") && host(url).is_ok()
 }
 
+mod issued;
 #[cfg(test)]
 mod tests;

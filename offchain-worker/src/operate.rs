@@ -282,6 +282,7 @@ fn standing(status: &serde_json::Value) -> String {
 		("offer", "offer"),
 		("in use", "in_use"),
 		("certificate", "no_certificate"),
+		("not revoked", "not_revoked"),
 		("refused", "refusal"),
 		("differs", "differs"),
 	] {

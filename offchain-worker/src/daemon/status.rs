@@ -44,6 +44,8 @@ pub struct Status {
 	pub networks: Isolation,
 	/// Why there is no certificate for browsers, if there is to be one.
 	pub no_certificate: Option<String>,
+	/// Why certificates for a former key are still valid.
+	pub not_revoked: Option<String>,
 	/// Why no services are run at present.
 	pub no_services: Option<String>,
 	/// Heartbeats sent since the start.

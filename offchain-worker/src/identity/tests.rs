@@ -197,9 +197,26 @@ fn a_certificate_is_asked_for_one_name_and_taken_for_the_same_key_alone() {
 	let again = Identity::open(folder.path(), &gateway).unwrap();
 	assert_eq!(again.certificate_due(shop), identity.certificate_due(shop));
 	assert!(again.certificate_due(shop) > unix_now());
+	// What was issued for a key is revoked once the key is another, whatever has become of it.
+	let former = || {
+		let former = identity.former().unwrap();
+		former.into_iter().map(|(path, certificate)| {
+			let read: CertificateDer = std::fs::read(&path).unwrap().into();
+			assert_eq!(read, certificate);
+			path
+		})
+	};
+	let aside = |key: [u8; 32]| folder.path().join("keys/issued").join(hex::encode(key));
+	assert!(former().all(|path| path.starts_with(aside([0; 32]))));
+	assert_eq!(former().count(), 1);
 	// Another key has another certificate.
 	let next = identity.draw_next().unwrap();
 	identity.advance(next).unwrap();
 	assert_eq!(identity.certificate_due(&host), 0);
 	assert_eq!(identity.certificate_due(shop), 0);
+	let of_it = former().filter(|path| path.starts_with(aside(key)));
+	assert_eq!(of_it.count(), 4, "all that have not run out");
+	former().for_each(|path| std::fs::remove_file(path).unwrap());
+	assert_eq!(former().count(), 0);
+	assert!(!aside(key).exists());
 }

@@ -9,10 +9,11 @@ use crate::{
 };
 use leasehold_tests::{
 	devnet::{wait_until, Devnet, Owned},
+	engine::output_of,
 	gateway,
 };
 use rcgen::{CertificateParams, KeyPair};
-use serde_json::json;
+use serde_json::{json, Value};
 use std::{
 	collections::HashMap,
 	net::{SocketAddr, TcpListener, UdpSocket},
@@ -33,6 +34,7 @@ use tokio_rustls::{
 	},
 	TlsConnector,
 };
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 /// What the gateway is called.
 const HOST: &str = "gateway.leasehold.test";
@@ -192,13 +194,26 @@ impl Server {
 		}
 	}
 
-	/// The authority that its certificates go back to.
-	async fn authority(&self) -> Vec<u8> {
+	async fn asked(&self, path: &str) -> reqwest::Response {
 		let own = reqwest::Certificate::from_pem(&std::fs::read(&self.root).unwrap());
 		let client = reqwest::Client::builder().add_root_certificate(own.unwrap());
-		let url = format!("https://127.0.0.1:{}/roots/0", self.management);
-		let sent = client.build().unwrap().get(url).send().await.unwrap();
+		let url = format!("https://127.0.0.1:{}/{path}", self.management);
+		client.build().unwrap().get(url).send().await.unwrap()
+	}
+
+	/// The authority that its certificates go back to.
+	async fn authority(&self) -> Vec<u8> {
+		let sent = self.asked("roots/0").await;
 		sent.bytes().await.unwrap().to_vec()
+	}
+
+	/// What it says of a certificate.
+	async fn status_of(&self, certificate: &[u8]) -> String {
+		let serial = X509Certificate::from_der(certificate).unwrap().1;
+		let serial = hex::encode(serial.raw_serial());
+		let sent = self.asked(&format!("cert-status-by-serial/{serial}")).await;
+		let said: Value = sent.json().await.unwrap();
+		said["Status"].as_str().unwrap().to_owned()
 	}
 }
 
@@ -225,6 +240,11 @@ async fn shown(at: SocketAddr, host: &str, authority: &[u8], protocol: &[u8]) ->
 		.ok()?;
 	let first = stream.get_ref().1.peer_certificates()?.first()?;
 	Some(first.to_vec())
+}
+
+fn key_of(certificate: &[u8]) -> Vec<u8> {
+	let certificate = X509Certificate::from_der(certificate).unwrap().1;
+	certificate.public_key().raw.to_vec()
 }
 
 /// Takes every certificate.
@@ -423,9 +443,9 @@ pub fn certificate(devnet: &Devnet) {
 	})
 	.unwrap_or_else(|error| panic!("{error}: {}", daemon_status(devnet)));
 	// Whoever goes by the key on chain still does.
-	let keys = runtime.block_on(provider(devnet)).tls_keys;
 	let goes_by_key = || {
 		let asked = async {
+			let keys = provider(devnet).await.tls_keys;
 			let client = gateway::client(&keys).unwrap();
 			client.get(&own).send().await.map(|answer| answer.status())
 		};
@@ -459,6 +479,32 @@ pub fn certificate(devnet: &Devnet) {
 	.unwrap();
 	goes_by_key();
 	assert_eq!(account(), known, "the account is the same");
+	// Another key has another certificate, and the former one's is worth nothing any more.
+	let former = see(BROWSER).unwrap();
+	let mut rotate = devnet.provider(0, &["rotate-key"]).unwrap();
+	output_of(&mut rotate);
+	wait_until(Duration::from_secs(60), "the former one is revoked", || {
+		runtime.block_on(server.status_of(&former)) == "Revoked"
+	})
+	.unwrap();
+	wait_until(
+		Duration::from_secs(60),
+		"the other key has one, too",
+		|| {
+			let now = see(BROWSER);
+			now.is_some_and(|now| key_of(&now) != key_of(&former))
+		},
+	)
+	.unwrap();
+	let issued = devnet.provider_folder(0).join("keys/issued");
+	wait_until(
+		Duration::from_secs(20),
+		"only the other key's are left",
+		|| std::fs::read_dir(&issued).unwrap().count() == 1,
+	)
+	.unwrap();
+	assert!(daemon_status(devnet)["not_revoked"].is_null());
+	goes_by_key();
 	// The server goes; what there is goes on, until it runs out, and then the key alone.
 	drop(server);
 	wait_until(Duration::from_secs(120), "it is said what is wrong", || {
