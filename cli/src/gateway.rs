@@ -183,9 +183,9 @@ fn without_controls(value: &mut Value) {
 	}
 }
 
-/// As it stands in an address, where these count, too.
-fn encoded(text: &str, also: &[u8]) -> String {
-	let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~/".contains(&b) || also.contains(&b);
+/// As it stands in an address.
+fn encoded(text: &str) -> String {
+	let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_.~/".contains(&b);
 	let each = text.bytes().map(|b| match plain(b) {
 		true => char::from(b).to_string(),
 		false => format!("%{b:02X}"),
@@ -440,10 +440,9 @@ impl Gateway {
 	}
 
 	/// Opens a WebSocket.
-	pub async fn socket(&self, rest: &str, digest: &str) -> Result<Socket, Failure> {
-		let path = self.path(rest);
+	pub async fn socket(&self, path: &str, digest: &str) -> Result<Socket, Failure> {
 		let session = self.session()?;
-		let proof = session.sign(self.facts("GET", &path, digest), now())?;
+		let proof = session.sign(self.facts("GET", path, digest), now())?;
 		let header = |value: Value| hex::encode(value.to_string());
 		let door = self.door();
 		let internal = |error: String| Failure::new(1, error, "");
@@ -489,8 +488,16 @@ impl Gateway {
 			.map(|_| ())
 	}
 
+	/// Where something of the lease is found.
 	fn path(&self, rest: &str) -> String {
-		format!("/v1/leases/{}/{}", self.lease, encoded(rest, b"?=&"))
+		format!("/v1/leases/{}/{}", self.lease, encoded(rest))
+	}
+
+	/// The same, for a replica of a service.
+	pub fn path_for(&self, rest: &str, service: Option<&str>, replica: u32) -> String {
+		let service = service.map(|name| format!("&service={}", encoded(name)));
+		let service = service.unwrap_or_default();
+		format!("{}?replica={replica}{service}", self.path(rest))
 	}
 
 	/// The results of the job.
@@ -640,16 +647,13 @@ impl Gateway {
 		follow: bool,
 		(service, replica): &(Option<String>, u32),
 	) -> Result<Response, Failure> {
-		let service = service
-			.as_ref()
-			.map(|service| format!("&service={service}"));
-		let which = format!("{}&replica={replica}", service.unwrap_or_default());
+		let log = self.path_for("logs", service.as_deref(), *replica);
 		let from = match from {
 			From::Offset(bytes) => format!("from={bytes}"),
 			From::Last(records) => format!("tail={records}"),
 			From::Time(millis) => format!("since={millis}"),
 		};
-		let path = self.path(&format!("logs?{from}&follow={follow}{which}"));
+		let path = format!("{log}&{from}&follow={follow}");
 		self.request(Method::GET, &path, EMPTY, HeaderMap::new(), None)
 			.await
 	}

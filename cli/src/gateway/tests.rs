@@ -98,6 +98,22 @@ async fn what_a_provider_says_does_nothing_to_a_terminal() {
 	assert!(refused.what.starts_with("no[2J"), "{}", refused.what);
 }
 
+#[test]
+fn a_name_is_no_query() {
+	let gateway = gateway("https://127.0.0.1:1");
+	let lease = format!("/v1/leases/{}", gateway.lease);
+	let path = gateway.path("files/out/a?b=c&d e/ü%");
+	assert_eq!(
+		path,
+		format!("{lease}/files/out/a%3Fb%3Dc%26d%20e/%C3%BC%25")
+	);
+	let path = gateway.path_for("exec", Some("a&replica=1"), 2);
+	assert_eq!(
+		path,
+		format!("{lease}/exec?replica=2&service=a%26replica%3D1")
+	);
+}
+
 #[tokio::test]
 async fn what_was_not_announced_is_not_kept() {
 	let folder = tempfile::tempdir().unwrap();

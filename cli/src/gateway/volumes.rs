@@ -51,7 +51,7 @@ impl std::fmt::Display for Place {
 impl Gateway {
 	fn place(&self, place: &Place, query: &str) -> String {
 		let (service, replica) = (&place.service, place.replica);
-		let path = encoded(place.path.trim_matches('/'), b"");
+		let path = encoded(place.path.trim_matches('/'));
 		let lease = self.lease;
 		format!("/v1/leases/{lease}/volumes/{service}/{replica}/{path}?{query}")
 	}
@@ -139,7 +139,7 @@ impl Gateway {
 		place: &Place,
 		(at, from): (&str, u64),
 	) -> Result<Response, Failure> {
-		let path = self.place(place, &format!("at={}&from={from}", encoded(at, b"")));
+		let path = self.place(place, &format!("at={}&from={from}", encoded(at)));
 		let none = HeaderMap::new();
 		self.request(Method::GET, &path, EMPTY, none, None).await
 	}

@@ -120,12 +120,7 @@ impl Exec {
 		};
 		let start_text = serde_json::to_string(&start).map_err(internal)?;
 		let digest = hex::encode(Sha256::digest(&start_text));
-		let service = self.service.map(|service| format!("&service={service}"));
-		let path = format!(
-			"exec?replica={}{}",
-			self.replica,
-			service.unwrap_or_default()
-		);
+		let path = gateway.path_for("exec", self.service.as_deref(), self.replica);
 		let mut socket = gateway.socket(&path, &digest).await?;
 		let sent = socket.send(Message::Text(start_text.into())).await;
 		sent.map_err(|_| lost())?;
@@ -269,9 +264,13 @@ impl PortForward {
 			None => only_service(&gateway).await?,
 		};
 		let gateway = Arc::new(gateway);
+		let to = |port: u16| {
+			let path = format!("forward/{service}/{port}");
+			gateway.path_for(&path, None, self.replica)
+		};
 		for (_, port) in &self.ports {
 			// Whoever may not, or names what is not there, is told at once.
-			let path = format!("forward/{service}/{port}?replica={}", self.replica);
+			let path = to(*port);
 			match gateway.socket(&path, EMPTY).await {
 				Ok(mut socket) => {
 					let _ = socket.close(None).await;
@@ -284,7 +283,7 @@ impl PortForward {
 		}
 		let mut listening = Vec::new();
 		let mut listeners = tokio::task::JoinSet::new();
-		for (local, port) in self.ports {
+		for &(local, port) in &self.ports {
 			let listener = TcpListener::bind((self.address, local)).await;
 			let listener = listener.map_err(|error| {
 				let what = format!("{}:{local} cannot be listened at: {error}", self.address);
@@ -292,8 +291,7 @@ impl PortForward {
 			})?;
 			let at = listener.local_addr().map_err(internal)?;
 			listening.push(json!({ "local": at.to_string(), "service": service, "port": port }));
-			let path = format!("forward/{service}/{port}?replica={}", self.replica);
-			listeners.spawn(accept(listener, gateway.clone(), path));
+			listeners.spawn(accept(listener, gateway.clone(), to(port)));
 		}
 		context.out.result(json!({ "listening": listening }), || {
 			let lines = listening.iter().map(|one| {

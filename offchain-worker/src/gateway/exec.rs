@@ -392,7 +392,14 @@ pub async fn forward(
 	let seat = seat(&gateway, &row)?;
 	let reached = members::reach(&gateway.shared, &row, &service, which.replica, port).await;
 	let stream = reached.map_err(|error| {
-		let why = format!("`{}` does not answer at port {port}: {error}", service.name);
+		let named = service.expose.iter().map(|expose| expose.port.to_string());
+		let named: Vec<_> = named.collect();
+		let named = match named.is_empty() {
+			true => String::new(),
+			false => format!(" (its manifest names {})", named.join(", ")),
+		};
+		let name = &service.name;
+		let why = format!("`{name}` does not answer at port {port}{named}: {error}");
 		refused(StatusCode::BAD_GATEWAY, why)
 	})?;
 	let socket = socket

@@ -26,6 +26,9 @@ use tokio_util::io::ReaderStream;
 
 /// Bytes of a file that are sent at a time.
 const CHUNK: usize = 128 << 10;
+/// Bytes of a live log that are read at a time, and how many of these wait for a reader who is slow.
+const LINES: usize = 64 << 10;
+const WAITING: usize = 2;
 /// How often a live log is looked at.
 const LOOK: Duration = Duration::from_millis(200);
 /// How long an upload may stand still.
@@ -331,7 +334,7 @@ pub async fn logs(
 		}
 	});
 	let from = from.await.map_err(internal)?;
-	let (sender, receiver) = tokio::sync::mpsc::channel::<std::io::Result<Bytes>>(16);
+	let (sender, receiver) = tokio::sync::mpsc::channel::<std::io::Result<Bytes>>(WAITING);
 	tokio::spawn(async move {
 		let mut at = from;
 		loop {
@@ -364,7 +367,7 @@ pub async fn logs(
 				};
 				let skip = std::io::SeekFrom::Start(at.saturating_sub(start));
 				let _ = file.seek(skip).await;
-				let mut buffer = vec![0u8; 1 << 16];
+				let mut buffer = vec![0u8; LINES];
 				while let Ok(n @ 1..) = file.read(&mut buffer).await {
 					at = at.saturating_add(u64::try_from(n).unwrap_or(0));
 					let bytes = Bytes::copy_from_slice(buffer.get(..n).unwrap_or_default());
