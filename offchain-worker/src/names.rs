@@ -178,20 +178,18 @@ impl Names {
 	}
 
 	/// The names of a lease's services.
-	pub fn of(&self, lease: u64, services: &[Service], domain: &str) -> Vec<Own> {
+	pub fn of(&self, lease: u64, services: &[Service], (own, domain): (&str, &str)) -> Vec<Own> {
 		let Ok(known) = self.all.read() else {
 			return Vec::new();
 		};
-		let all = services.iter().flat_map(|service| {
-			let hosts = hosts(service);
-			hosts.map(move |host| (service.name.as_str(), host))
-		});
-		let each = all.map(|(service, host)| {
+		let all = listed(services, own, domain);
+		let each = all.map(|(host, service, not_asked)| {
 			let known = known.get(host);
 			let leads = known.and_then(|known| known.leads.as_ref());
 			let leads = leads.is_some_and(|(of, name)| *of == lease && name == service);
 			let said = known.map_or(&Heard::Unasked, |known| &known.said);
-			let why = why_not(said, (lease, service), host, domain);
+			let why = || why_not(said, (lease, service), host, domain);
+			let why = not_asked.unwrap_or_else(why);
 			let no_certificate = known.and_then(|known| known.no_certificate.clone());
 			Own {
 				service: service.to_owned(),
@@ -341,22 +339,45 @@ fn hosts(service: &Service) -> impl Iterator<Item = &str> {
 	by_name.flat_map(|expose| expose.hosts.iter().map(String::as_str))
 }
 
+/// (host, service, why its DNS is not asked) of all names that services list.
+fn listed<'a>(
+	services: &'a [Service],
+	own: &'a str,
+	domain: &'a str,
+) -> impl Iterator<Item = (&'a str, &'a str, Option<String>)> {
+	let all = services
+		.iter()
+		.flat_map(|service| hosts(service).map(|host| (host, service.name.as_str())));
+	let mut asked = 0usize;
+	all.map(move |(host, service)| {
+		let below = host
+			.strip_suffix(domain)
+			.is_some_and(|name| name.ends_with('.'));
+		// What is the provider's is no tenant's.
+		let not_asked = match () {
+			() if below || [own, domain].contains(&host) => {
+				Some("it is the provider's own".to_owned())
+			}
+			() if !host.contains('.') || host.len() > LONGEST => {
+				Some("it is no host's name".to_owned())
+			}
+			() if asked >= MOST.0 => Some(format!("a lease may have {} names", MOST.0)),
+			() => None,
+		};
+		asked = asked.saturating_add(usize::from(not_asked.is_none()));
+		(host, service, not_asked)
+	})
+}
+
 /// The names that a lease's services want, once its manifest is here.
 fn wanted(shared: &Shared, row: &LeaseRow, domain: &str) -> anyhow::Result<Option<Pairs>> {
 	let Some(manifest) = manifest(shared, row)? else {
 		return Ok(None);
 	};
-	let own = shared.identity.host();
-	let all = manifest.services.iter().flat_map(|service| {
-		let name = &service.name;
-		hosts(service).map(move |host| (host.to_owned(), name.clone()))
-	});
-	// What is the provider's is no tenant's.
-	let ours = |host: &str| host == own || host == domain || host.ends_with(&format!(".{domain}"));
-	// That it is a host's name the manifest has been looked at for.
-	let sound = |host: &str| host.contains('.') && host.len() <= LONGEST;
-	let all = all.filter(|(host, _)| !ours(host) && sound(host));
-	Ok(Some(all.take(MOST.0).collect()))
+	let all = listed(&manifest.services, shared.identity.host(), domain);
+	let asked = all.filter(|(_, _, not_asked)| not_asked.is_none());
+	let pairs = asked.map(|(host, service, _)| (host.to_owned(), service.to_owned()));
+	Ok(Some(pairs.collect()))
 }
 
 /// Finds out where names lead, as long as the daemon runs.
@@ -423,106 +444,4 @@ pub async fn watch(shared: Arc<Shared>) {
 }
 
 #[cfg(test)]
-mod tests {
-	use super::*;
-
-	const DOMAIN: &str = "leases.example.org";
-	const HOST: &str = "shop.example.com";
-
-	fn services(all: &[(u64, &str)]) -> BTreeSet<(u64, String)> {
-		all.iter()
-			.map(|(lease, service)| (*lease, (*service).to_owned()))
-			.collect()
-	}
-
-	fn names(wanted: &[(u64, &str)]) -> Names {
-		let names = Names::default();
-		let due = names.want(BTreeMap::from([(HOST.to_owned(), services(wanted))]));
-		assert_eq!(due, [HOST]);
-		names
-	}
-
-	fn leads(names: &Names) -> Option<u64> {
-		names.lead(HOST).map(|name| name.lease)
-	}
-
-	#[test]
-	fn a_name_leads_to_the_service_that_its_owner_names_and_to_no_other() {
-		let names = names(&[(7, "web"), (8, "web")]);
-		let hear = |said: Said| {
-			names.heard(HOST, said);
-			leads(&names)
-		};
-		assert_eq!(leads(&names), None, "it is asked first");
-		assert_eq!(hear(Said::Services(services(&[]))), None);
-		let why = |lease| {
-			let known = names.all.read().unwrap();
-			why_not(&known[HOST].said, (lease, "web"), HOST, DOMAIN)
-		};
-		assert!(
-			why(7).contains("CNAME to web-7.leases.example.org"),
-			"{}",
-			why(7)
-		);
-		assert!(
-			why(8).contains("CNAME to web-8.leases.example.org"),
-			"{}",
-			why(8)
-		);
-		assert_eq!(hear(Said::Services(services(&[(7, "web")]))), Some(7));
-		assert!(why(8).contains("another service"));
-		// What cannot be found out changes nothing; what is found out does.
-		assert_eq!(hear(Said::Nothing("timeout".into())), Some(7));
-		let both = services(&[(7, "web"), (8, "web")]);
-		assert_eq!(hear(Said::Services(both)), None);
-		assert_eq!(hear(Said::Services(services(&[(9, "web")]))), None);
-		assert_eq!(hear(Said::Services(services(&[(7, "other")]))), None);
-		assert_eq!(hear(Said::Nothing("timeout".into())), None);
-		assert_eq!(hear(Said::Services(services(&[(8, "web")]))), Some(8));
-	}
-
-	#[test]
-	fn a_lease_that_is_gone_takes_its_names_with_it() {
-		let names = names(&[(7, "web")]);
-		names.heard(HOST, Said::Services(services(&[(7, "web")])));
-		assert_eq!(names.leading(), [(7, HOST.to_owned())]);
-		assert!(!names.is_forgotten(HOST), "it is not known yet");
-		names.hold(Some([HOST.to_owned()].into()));
-		assert!(!names.is_forgotten(HOST) && names.is_forgotten("other.example.com"));
-		// Another one wants it now; it is its owner's turn to say so.
-		let due = names.want(BTreeMap::from([(HOST.to_owned(), services(&[(8, "web")]))]));
-		assert_eq!(due, [HOST]);
-		assert_eq!(names.leading(), []);
-		assert!(names.want(BTreeMap::new()).is_empty());
-		names.hold(Some(BTreeSet::new()));
-		assert!(names.is_forgotten(HOST));
-	}
-
-	#[test]
-	fn records_name_services_in_one_way() {
-		use hickory_resolver::proto::rr::{rdata, Name as DnsName};
-		let cname = |text: &str| {
-			let name = DnsName::from_ascii(text).unwrap();
-			named(&RData::CNAME(rdata::CNAME(name)), DOMAIN)
-		};
-		let txt = |text: &str| named(&RData::TXT(rdata::TXT::new(vec![text.into()])), DOMAIN);
-		let web = Some((7, "web".to_owned()));
-		assert_eq!(cname("Web-7.Leases.example.org."), web);
-		assert_eq!(txt("web-7.leases.example.org"), web);
-		for other in [
-			"web-7.leases.example.com.",
-			"x.web-7.leases.example.org.",
-			"web-07.leases.example.org.",
-		] {
-			assert_eq!(cname(other), None, "{other}");
-		}
-		for other in [
-			"",
-			"web-7",
-			"v=spf1 -all",
-			"web-7.leases.example.org web-8.leases.example.org",
-		] {
-			assert_eq!(txt(other), None, "{other}");
-		}
-	}
-}
+mod tests;

@@ -356,6 +356,13 @@ fn used(workload: &Value) -> Vec<String> {
 			)
 		}));
 	}
+	if let Some(limit) = workload["storage_limit"].as_str() {
+		let by = match limit {
+			"quota" => "for what is written over images by the engine's quota, else by watching",
+			_ => "by watching",
+		};
+		lines.push(format!("kept to its disk {by}"));
+	}
 	let usage = &workload["usage"];
 	let (seconds, joules) = (&usage["cpu_seconds"], usage["energy_joules"].as_u64());
 	if let (Some(seconds), Some(joules)) = (seconds.as_u64(), joules) {

@@ -146,7 +146,7 @@ impl Idle {
 pub struct Containers {
 	/// Its socket: a path, with or without `unix://` before it.
 	pub engine: String,
-	/// The OCI runtime to use in place of the engine's own.
+	/// The OCI runtime that containers must have.
 	pub runtime: Option<String>,
 	/// Hosts from which images are pulled although their addresses are not public.
 	#[serde(default)]

@@ -158,7 +158,7 @@ impl Template<'_> {
 			 # so is the daemon then. Without this section no containers are run.\n\
 			 {off}[containers]\n\
 			 {off}engine = {engine:?}\n\
-			 # Another OCI runtime than the engine's own, as runsc or kata.\n\
+			 # The OCI runtime that containers must have, as runsc or kata. Podman's own must be this.\n\
 			 # runtime = \"runsc\"\n\
 			 # Registries with addresses that are not public, as HOST or HOST:PORT; others are not pulled from.\n\
 			 {none}allow = {registries:?}\n\

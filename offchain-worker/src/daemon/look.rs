@@ -48,6 +48,12 @@ impl Shared {
 			}
 			Err(error) => (Isolation::Unknown, Some(error.to_string())),
 		};
+		// Before the first service is started.
+		if networks == Isolation::Closed {
+			if let Err(error) = container.look_for_quota().await {
+				tracing::warn!(%error, "not known yet");
+			}
+		}
 		self.note(|s| {
 			match &why {
 				None if s.networks != networks => {

@@ -3,7 +3,10 @@
 use super::{access, internal, proxy, Gateway, Refused, API};
 use crate::{
 	diary,
-	executor::{container::Image, measure::measure},
+	executor::{
+		container::{has_quota, Image},
+		measure::measure,
+	},
 	members::{self, Replicas},
 	names::Own,
 	reconcile::{self, missing},
@@ -22,10 +25,13 @@ use leasehold_client::{
 	seal::Place,
 	storage_class, WorkloadKind,
 };
-use leasehold_manifest::{result::Output, Manifest, MAX_REPLICAS};
+use leasehold_manifest::{result::Output, Kind, Manifest, Service, MAX_REPLICAS};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
-use std::sync::Arc;
+use std::{
+	path::{Path, PathBuf},
+	sync::Arc,
+};
 
 /// The gateway's answer to the hand-in of a manifest, signed by the operator.
 #[derive(Debug, Clone, Serialize)]
@@ -61,6 +67,8 @@ struct Status {
 	missing: Vec<String>,
 	/// Bytes of the lease's folder.
 	used: u64,
+	/// What keeps it to its storage: `watch`, the daemon's, or, for what is written over images, `quota`, the engine's.
+	storage_limit: Option<&'static str>,
 	outputs: Vec<Output>,
 	/// Of services that go by their host names.
 	urls: Vec<Url>,
@@ -312,6 +320,18 @@ async fn events(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Events
 	})
 }
 
+/// The folders of replicas that are made of images.
+fn of_images(lease: &Path, services: &[Service]) -> Vec<PathBuf> {
+	let mut all = Vec::new();
+	for service in services {
+		if service.kind == Kind::Service && service.module().is_none() {
+			let replicas = 0..service.count.min(MAX_REPLICAS);
+			all.extend(replicas.map(|n| members::folder(lease, &service.name, n)));
+		}
+	}
+	all
+}
+
 async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status, Refused> {
 	let signed: Call = params.one().map_err(bad)?;
 	let row = checked(&gateway, "lease_status", Scope::Status, &signed).await?;
@@ -340,9 +360,11 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 	});
 	let urls = urls.into_iter().flatten();
 	let urls = urls.map(|(service, url)| Url { service, url }).collect();
-	let names = domain
-		.filter(|_| !over)
-		.map(|domain| shared.names.of(row.lease, &services, domain));
+	let names = domain.filter(|_| !over).map(|domain| {
+		let theirs = (shared.identity.host(), domain);
+		shared.names.of(row.lease, &services, theirs)
+	});
+	let of_images = of_images(&folder, &services);
 	let service = services.into_iter().next();
 	let container = shared.executors.container.as_ref().filter(|_| !over);
 	let pulls = container.map(|container| container.pulls(row.lease));
@@ -352,7 +374,7 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 		replica,
 		percent,
 	});
-	let (used, outputs) = tokio::task::spawn_blocking({
+	let (used, outputs, has_quota) = tokio::task::spawn_blocking({
 		let (folder, attempt) = (folder.clone(), row.attempts);
 		move || {
 			let outputs = match service {
@@ -361,7 +383,8 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 				}
 				_ => Vec::new(),
 			};
-			(measure(&folder).0, outputs)
+			let has_quota = !of_images.is_empty() && of_images.iter().all(|one| has_quota(one));
+			(measure(&folder).0, outputs, has_quota)
 		}
 	})
 	.await
@@ -377,6 +400,7 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 		next_is_here,
 		missing: if over { Vec::new() } else { missing },
 		used,
+		storage_limit: (!over).then_some(if has_quota { "quota" } else { "watch" }),
 		outputs,
 		urls,
 		names: names.unwrap_or_default(),

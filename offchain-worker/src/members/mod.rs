@@ -337,8 +337,9 @@ async fn turn(
 			standing.all_run = false;
 			not_up.insert(service.name.clone());
 			let why = |end: &End| format!("`{}`: {}", service.name, end.why());
+			let no_engine = service.module().is_none() && shared.cannot_run().0.is_some();
 			match &record.last {
-				_ if !may_start => standing.machine_fails = true,
+				_ if !may_start || no_engine => standing.machine_fails = true,
 				_ if state == "unready" => {
 					standing.fails = Some(format!("`{}` runs and is not well", service.name));
 				}

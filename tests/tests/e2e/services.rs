@@ -9,7 +9,7 @@ use crate::{
 };
 use leasehold_tests::{
 	devnet::{wait_until, Devnet},
-	engine::PASSWORD,
+	engine::{output_of, PASSWORD},
 };
 use serde_json::Value;
 use std::{
@@ -68,6 +68,7 @@ const FAULTS: &[Case] = &[
 		"an_engine_that_is_started_anew_drops_no_service",
 		killed_engine,
 	),
+	("an_engine_with_another_runtime_runs_nothing", runtime),
 	(
 		"services_in_an_open_network_are_stopped_and_not_paid_for",
 		opened,
@@ -404,6 +405,7 @@ fn disk(devnet: &Devnet) {
 		let last = seen["last"].as_str().unwrap_or_default();
 		last.contains("outgrew the storage")
 	});
+	assert_eq!(status(devnet, lease)["workload"]["storage_limit"], "watch");
 	close(devnet, lease);
 }
 
@@ -531,6 +533,45 @@ fn opened(devnet: &Devnet) {
 	.unwrap_or_else(|error| panic!("{error}: {}", status(devnet, lease)));
 	assert!(runs());
 	close(devnet, lease);
+}
+
+/// Podman takes no runtime by the container: where its own is another, none is started.
+fn runtime(devnet: &Devnet) {
+	let (own, other) = ("runtime = \"runc\"", "runtime = \"runsc\"");
+	let file = devnet.provider_folder(0).join("provider.toml");
+	let before = std::fs::read_to_string(&file).unwrap();
+	let unset = format!("# {other}");
+	assert!(before.contains(&unset), "{before}");
+	let serve = |line: &str, key: &str, words: &str| {
+		std::fs::write(&file, before.replace(&unset, line)).unwrap();
+		kill_daemon(devnet);
+		start_daemon(devnet);
+		wait_until(Duration::from_secs(60), words, || {
+			daemon_status(devnet)[key].to_string().contains(words)
+		})
+		.unwrap_or_else(|error| panic!("{error}: {}", daemon_status(devnet)));
+	};
+	ready(devnet);
+	let path = write(devnet, &[Service("web", "sleep 1000", "")], SMALL);
+	let (lease, _) = start(devnet, &path);
+	serve(other, "no_containers", "takes its own alone, `runc`");
+	assert_eq!(deploy(devnet, &path).1, 4, "nobody takes it");
+	let of_it = lease.to_string();
+	let name = setting().container_of(&of_it).unwrap();
+	output_of(setting().podman().args(["rm", "-f", "-t", "0", &name]));
+	let state = || status(devnet, lease)["chain"]["state"].take();
+	wait_until(Duration::from_secs(60), "the lease is paused", || {
+		state() == "suspended (paused)"
+	})
+	.unwrap_or_else(|error| panic!("{error}: {}", status(devnet, lease)));
+	assert_eq!(setting().container_of(&of_it), None);
+	serve(own, "containers", "with runc");
+	wait_until(Duration::from_secs(60), "the lease is resumed", || {
+		state() == "active"
+	})
+	.unwrap_or_else(|error| panic!("{error}: {}", status(devnet, lease)));
+	close(devnet, lease);
+	serve(&unset, "networks", "closed");
 }
 
 /// The last case: it does not come back.

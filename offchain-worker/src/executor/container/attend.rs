@@ -165,6 +165,11 @@ impl Attendant<'_> {
 			return internal("the machine was restarted");
 		}
 		match &state.stage {
+			// Made when another runtime was named.
+			Stage::Fresh if state.runtime != self.common.engine.wanted_runtime => {
+				self.common.engine.remove(&self.name).await?;
+				Ok(Step::Again)
+			}
 			Stage::Fresh => self.start().await,
 			Stage::Runs => self.watch(&state).await,
 			Stage::Exited => {

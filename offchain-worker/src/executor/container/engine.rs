@@ -1,7 +1,8 @@
 //! The calls to the engine.
 
 use super::{
-	spec::{member_of, Labels, GENESIS, LEASE, PROVIDER},
+	quota::Quota,
+	spec::{member_of, Labels, GENESIS, LEASE, PROVIDER, RUNTIME},
 	Image,
 };
 use crate::executor::{other, ExecutorError};
@@ -37,8 +38,6 @@ pub const PATIENCE: u64 = 120;
 const PULL_PATIENCE: u64 = 300;
 /// Seconds that a service has between the signal that ends it and the one that kills it.
 const FAREWELL: i32 = 10;
-/// What Docker's own daemon is called among the engine's components.
-const DOCKER: &str = "Engine";
 /// Where a container stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stage {
@@ -67,6 +66,8 @@ pub struct State {
 	pub layer: Option<PathBuf>,
 	/// The engine's own files that it sees, and may write.
 	pub files: Vec<PathBuf>,
+	/// The OCI runtime that it was made for, if one was named.
+	pub runtime: Option<String>,
 }
 
 /// A container of ours.
@@ -105,12 +106,14 @@ pub enum PullError {
 /// Docker or Podman.
 pub struct Engine {
 	pub socket: PathBuf,
-	/// The OCI runtime that containers of leases are to have, in place of the engine's own.
-	pub runtime: Option<String>,
+	/// The OCI runtime that containers of leases are to have, if it is not to be just the engine's own.
+	pub wanted_runtime: Option<String>,
 	/// The version of the API that the engine and this program both speak.
 	version: OnceCell<ClientVersion>,
 	/// Whether containers get the users that it is told.
 	pub maps_users: OnceCell<bool>,
+	/// What its storage keeps to.
+	pub quota: OnceCell<Quota>,
 }
 
 pub fn failed(what: &'static str) -> impl Fn(Error) -> ExecutorError {
@@ -122,12 +125,13 @@ pub fn is(error: &Error, code: u16) -> bool {
 }
 
 impl Engine {
-	pub fn new(socket: &Path, runtime: Option<String>) -> Self {
+	pub fn new(socket: &Path, wanted_runtime: Option<String>) -> Self {
 		Self {
 			socket: socket.to_owned(),
-			runtime,
+			wanted_runtime,
 			version: OnceCell::new(),
 			maps_users: OnceCell::new(),
+			quota: OnceCell::new(),
 		}
 	}
 
@@ -145,41 +149,6 @@ impl Engine {
 			.await
 			.map_err(&unreached)?;
 		Docker::connect_with_unix(&path, patience, version).map_err(&unreached)
-	}
-
-	/// (name, version)
-	pub async fn name(&self) -> Result<(String, String), ExecutorError> {
-		let client = self.client(GLANCE).await?;
-		let what = "asking the container engine for its version";
-		let version = client.version().await.map_err(failed(what))?;
-		let first = version.components.into_iter().flatten().next();
-		let name = first.map(|component| component.name).unwrap_or_default();
-		Ok((name, version.version.unwrap_or_default()))
-	}
-
-	/// What the engine calls itself; an error says why it cannot be used.
-	pub async fn describe(&self) -> Result<String, ExecutorError> {
-		let (name, version) = self.name().await?;
-		if name == DOCKER {
-			let what = "asking the container engine for its settings";
-			let client = self.client(GLANCE).await?;
-			let info = client.info().await.map_err(failed(what))?;
-			if info.live_restore_enabled != Some(true) {
-				let why = "Docker would end all containers when its daemon is restarted, and say that they had \
-				           ended by themselves: set `\"live-restore\": true` in its daemon.json";
-				return Err(other("looking at Docker's settings", why));
-			}
-		}
-		let name = if name == DOCKER {
-			"Docker".to_owned()
-		} else {
-			name
-		};
-		let users = match self.maps_users().await? {
-			true => ", users of its own for each lease",
-			false => "",
-		};
-		Ok(format!("{name} {version}{users}"))
 	}
 
 	/// How a container stands; `None` if there is none of this name.
@@ -233,6 +202,7 @@ impl Engine {
 				.and_then(|mut driver| driver.data.remove("UpperDir"))
 				.map(PathBuf::from),
 			files: files.into_iter().flatten().map(PathBuf::from).collect(),
+			runtime: theirs.get(RUNTIME).cloned(),
 		}))
 	}
 

@@ -6,6 +6,7 @@
 
 use super::{
 	engine::{failed, Engine, PATIENCE},
+	quota::fill,
 	spec::{in_network, list, sysctls, Labels},
 	Container,
 };
@@ -43,7 +44,9 @@ const TARGET: Duration = Duration::from_secs(2);
 /// How long the look may take.
 const LOOK: Duration = Duration::from_secs(40);
 /// What it is called when it fails.
-const LOOKING: &str = "looking at a container's network";
+const LOOKING: &str = "looking from inside a container";
+/// What makes it fill its disk instead.
+pub const FILL: &str = "fill";
 /// What is reached, in the words of the look.
 const NEIGHBOUR: &str = "neighbour";
 const NAME: &str = "name";
@@ -62,6 +65,9 @@ pub enum Isolation {
 
 /// What runs in the containers: without targets it listens, with targets it says which it reaches.
 pub async fn probe(targets: &[String]) -> anyhow::Result<()> {
+	if targets == [FILL] {
+		return fill();
+	}
 	if targets.is_empty() {
 		let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, PORT)).await?;
 		let serve = async {
@@ -173,7 +179,7 @@ impl Container {
 				targets.extend(ports.map(|port| format!("this machine at {ip}={ip}:{port}")));
 			}
 			engine.run_self(&looks, targets).await?;
-			engine.said(&looks).await
+			engine.said(&looks, true).await
 		};
 		tokio::select! {
 			said = ask => said,
@@ -182,9 +188,38 @@ impl Container {
 	}
 }
 
+/// A container in which this program, with this machine's libraries, looks at something.
+pub fn self_in(
+	labels: &Labels,
+	host: HostConfig,
+	targets: Vec<String>,
+) -> Result<ContainerCreateBody, ExecutorError> {
+	let own = std::env::current_exe().map_err(fault(LOOKING))?;
+	let libraries = ["/lib", "/lib64", "/usr/lib", "/usr/lib64"];
+	let there = libraries
+		.iter()
+		.filter(|path| std::path::Path::new(path).exists());
+	let mut binds: Vec<_> = there.map(|path| format!("{path}:{path}:ro")).collect();
+	binds.push(format!("{}:/leasehold-provider:ro", own.display()));
+	Ok(ContainerCreateBody {
+		image: Some(NOTHING.to_owned()),
+		entrypoint: list(&["/leasehold-provider", "probe"]),
+		cmd: Some(targets),
+		labels: Some(labels.all()),
+		host_config: Some(HostConfig {
+			binds: Some(binds),
+			cap_drop: list(&["ALL"]),
+			// This machine's files are not labelled anew.
+			security_opt: list(&["no-new-privileges", "label=disable"]),
+			..host
+		}),
+		..Default::default()
+	})
+}
+
 impl Engine {
 	/// Has an image of nothing.
-	async fn import_nothing(&self) -> Result<(), ExecutorError> {
+	pub async fn import_nothing(&self) -> Result<(), ExecutorError> {
 		if self.image(NOTHING).await?.is_some() {
 			return Ok(());
 		}
@@ -207,34 +242,17 @@ impl Engine {
 
 	/// Runs this program in a container of a lease's network.
 	async fn run_self(&self, labels: &Labels, targets: Vec<String>) -> Result<(), ExecutorError> {
-		let what = "running a container that looks";
-		let own = std::env::current_exe().map_err(fault(what))?;
-		let libraries = ["/lib", "/lib64", "/usr/lib", "/usr/lib64"];
-		let there = libraries
-			.iter()
-			.filter(|path| std::path::Path::new(path).exists());
-		let mut binds: Vec<_> = there.map(|path| format!("{path}:{path}:ro")).collect();
-		binds.push(format!("{}:/leasehold-provider:ro", own.display()));
-		let body = ContainerCreateBody {
-			image: Some(NOTHING.to_owned()),
-			entrypoint: list(&["/leasehold-provider", "probe"]),
-			cmd: Some(targets),
-			labels: Some(labels.all()),
-			networking_config: Some(in_network(labels)),
-			host_config: Some(HostConfig {
-				binds: Some(binds),
-				readonly_rootfs: Some(true),
-				network_mode: Some(labels.network()),
-				sysctls: Some(sysctls()),
-				cap_drop: list(&["ALL"]),
-				// This machine's files are not labelled anew.
-				security_opt: list(&["no-new-privileges", "label=disable"]),
-				..Default::default()
-			}),
+		let host = HostConfig {
+			readonly_rootfs: Some(true),
+			network_mode: Some(labels.network()),
+			sysctls: Some(sysctls()),
+			runtime: self.runtime().await?.map(str::to_owned),
 			..Default::default()
 		};
+		let mut body = self_in(labels, host, targets)?;
+		body.networking_config = Some(in_network(labels));
 		let name = labels.name();
-		let refused = |why: String| other(what, why);
+		let refused = |why: String| other(LOOKING, why);
 		self.create(&name, body).await?.map_err(refused)?;
 		self.start(&name).await?.map_err(refused)
 	}
@@ -246,9 +264,9 @@ impl Engine {
 		address.ok_or_else(missing)
 	}
 
-	/// The lines that a container says before its last.
-	async fn said(&self, labels: &Labels) -> Result<Vec<String>, ExecutorError> {
-		let mut output = self.output(&labels.name(), true, None).await?;
+	/// The lines that a container says before its last: to its end, or until now.
+	pub async fn said(&self, labels: &Labels, follow: bool) -> Result<Vec<String>, ExecutorError> {
+		let mut output = self.output(&labels.name(), follow, None).await?;
 		let mut said = Vec::new();
 		while let Some(part) = output.next().await {
 			let (_, bytes) = part.map_err(failed("reading what a container says"))?;

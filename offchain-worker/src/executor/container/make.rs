@@ -4,11 +4,12 @@ use super::{
 	attend::{Attendant, Step},
 	engine::{Found, PullError},
 	note, noted,
-	spec::body,
+	spec::{body, RUNTIME},
 	Image,
 };
 use crate::diary;
 use crate::executor::{folders, other, End, ExecutorError};
+use bollard::models::ContainerCreateBody;
 use std::time::Duration;
 
 const MIB: u64 = 1 << 20;
@@ -17,6 +18,10 @@ const PULL: Duration = Duration::from_secs(300);
 /// Notes of the image that an attempt runs, and of the one that was brought for it.
 pub const IMAGE: &str = "image";
 pub const BROUGHT: &str = "brought";
+/// What keeps a service to its disk.
+pub const DISK: &str = "disk";
+pub const QUOTA: &str = "quota";
+const WATCH: &str = "watch";
 /// Which number of this machine root has in a job's containers.
 pub const ROOT: &str = "root";
 
@@ -63,7 +68,7 @@ impl Attendant<'_> {
 			note(&self.attempt, IMAGE, &found.id)?;
 			self.common.network(&self.labels).await?;
 		}
-		let runtime = engine.runtime.as_deref();
+		let runtime = engine.runtime().await?;
 		let body = body(
 			&self.labels,
 			runtime,
@@ -72,10 +77,47 @@ impl Attendant<'_> {
 			&self.attempt,
 			&places,
 		);
-		match engine.create(&self.name, body).await? {
+		match self.create(body).await? {
 			Ok(()) => Ok(Step::Again),
 			Err(why) => self.refused("making the container", why),
 		}
+	}
+
+	/// Has the engine make the container, with a quota for what it writes over its image if that has one.
+	async fn create(
+		&self,
+		mut body: ContainerCreateBody,
+	) -> Result<Result<(), String>, ExecutorError> {
+		let engine = &self.common.engine;
+		if let (Some(labels), Some(wanted)) = (&mut body.labels, &engine.wanted_runtime) {
+			labels.insert(RUNTIME.to_owned(), wanted.clone());
+		}
+		// A job's image is read-only.
+		if self.attempt.is_job() {
+			return engine.create(&self.name, body).await;
+		}
+		let quota = engine.quota.get().copied().unwrap_or_default();
+		// Its log takes of the same, and what is full to the brim would be ended for a few bytes more.
+		let storage = u64::from(self.attempt.service.unit.storage).saturating_mul(MIB);
+		let beside = self.attempt.kept_log().unwrap_or_default();
+		let most = storage.saturating_sub(beside).saturating_sub(storage / 16);
+		if let (Some(host), Some(options)) = (&mut body.host_config, quota.options(most)) {
+			host.storage_opt = Some(options);
+			match engine.create(&self.name, body.clone()).await? {
+				Err(why) if is_of_the_quota(&why) => {
+					tracing::warn!(why, "the engine's storage has lost its quotas: watched");
+				}
+				made => {
+					note(&self.attempt, DISK, QUOTA)?;
+					return Ok(made);
+				}
+			}
+		}
+		if let Some(host) = &mut body.host_config {
+			host.storage_opt = None;
+		}
+		note(&self.attempt, DISK, WATCH)?;
+		engine.create(&self.name, body).await
 	}
 
 	/// Which number of this machine root of this job or replica has, if not root's: the same for as long as its volumes stay.
@@ -203,6 +245,20 @@ impl Attendant<'_> {
 		let why = format!("the engine failed at {what}");
 		Ok(Step::End(End::Internal { why }))
 	}
+}
+
+/// Whether the engine refuses a quota: the words of Docker, Podman and their storage.
+fn is_of_the_quota(why: &str) -> bool {
+	let lower = why.to_lowercase();
+	[
+		"storage-opt",
+		"storage option",
+		"unknown option",
+		"size option",
+		"quota",
+	]
+	.iter()
+	.any(|word| lower.contains(word))
 }
 
 /// Whether the engine cannot start what the image and the manifest name: the words of runc, crun, Docker and Podman.

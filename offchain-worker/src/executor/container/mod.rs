@@ -8,6 +8,7 @@
 //! A job sees `/in` (read-only), `/out` and `/tmp`, which are folders of the lease; the image is read-only, and
 //! there is no network. A service sees its image, its volumes and the lease's network.
 
+mod about;
 mod attend;
 mod engine;
 mod exec;
@@ -19,6 +20,7 @@ mod life;
 mod make;
 mod network;
 mod output;
+mod quota;
 mod spec;
 mod users;
 
@@ -71,9 +73,17 @@ pub struct Container {
 /// Where something is noted: about an attempt, or about all of a job or replica.
 fn place(attempt: &Attempt, ending: &str) -> PathBuf {
 	match ending {
-		make::IMAGE | make::BROUGHT | make::ROOT => attempt.folder.join("run").join(ending),
+		make::IMAGE | make::BROUGHT | make::ROOT | make::DISK => {
+			attempt.folder.join("run").join(ending)
+		}
 		_ => attempt.file(ending),
 	}
+}
+
+/// Whether the engine's quota holds what the replica with this folder writes over its image.
+pub fn has_quota(replica: &Path) -> bool {
+	let note = read_note(&replica.join("run").join(make::DISK));
+	note.is_ok_and(|note| note.as_deref() == Some(make::QUOTA))
 }
 
 /// Notes something about an attempt.
@@ -118,6 +128,12 @@ impl Container {
 	/// What the engine calls itself; an error says why it cannot be used.
 	pub async fn engine(&self) -> Result<String, ExecutorError> {
 		self.common.engine.describe().await
+	}
+
+	/// Finds out, once, whether the engine's storage holds services to what they may write over their images.
+	pub async fn look_for_quota(&self) -> Result<(), ExecutorError> {
+		let engine = &self.common.engine;
+		engine.look_for_quota(self.genesis, self.provider).await
 	}
 
 	/// (lease, name) of all networks of this provider's leases.

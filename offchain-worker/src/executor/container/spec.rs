@@ -38,6 +38,8 @@ pub const LEASE: &str = "leasehold.lease";
 const SERVICE: &str = "leasehold.service";
 /// Of a service; a job has none.
 const REPLICA: &str = "leasehold.replica";
+/// The OCI runtime that it was made for, if one was named.
+pub const RUNTIME: &str = "leasehold.runtime";
 /// Which number of this machine the container's root has, if it is told.
 pub const USERS: &str = "leasehold.users";
 
@@ -87,7 +89,7 @@ impl Labels {
 		}
 	}
 
-	/// Those of a container that looks at its network.
+	/// Those of a container in which this program looks at something.
 	pub fn of_probe(genesis: H256, provider: u32, lease: u64, service: &str) -> Self {
 		Self {
 			genesis,
