@@ -41,8 +41,20 @@ pub struct Heads {
 	pub syncing: bool,
 }
 
+/// How long it may take to connect, with all that is asked for first: the runtime's metadata is large.
+const OPEN: Duration = Duration::from_secs(30);
+
 impl Connection {
 	async fn open(url: &str) -> Result<Self, ChainError> {
+		let late = |_| ChainError::Unreachable {
+			url: url.into(),
+			why: format!("nothing within {} s", OPEN.as_secs()),
+		};
+		let opened = tokio::time::timeout(OPEN, Self::ask(url)).await;
+		opened.map_err(late)?
+	}
+
+	async fn ask(url: &str) -> Result<Self, ChainError> {
 		let lost = |why: String| ChainError::Unreachable {
 			url: url.into(),
 			why,

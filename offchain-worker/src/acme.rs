@@ -36,7 +36,7 @@ const ORDERS: usize = 60;
 const HOUR: Duration = Duration::from_secs(3_600);
 /// How long to wait after a failure, at first and at most: servers count them.
 const RETRY: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(6 * 3_600));
-/// How long to wait after a certificate could not be revoked.
+/// How long to wait after a certificate could not be revoked, at first.
 const AGAIN: Duration = Duration::from_secs(600);
 /// How long to wait after a success.
 const FLOOR: Duration = Duration::from_secs(10);
@@ -219,12 +219,12 @@ async fn obtain(
 /// Has certificates revoked whose key the gateway has no more.
 async fn revoke(identity: &Identity, keys: &Path, config: &Acme) -> anyhow::Result<()> {
 	let former = identity.former()?;
-	if former.is_empty() {
-		return Ok(());
+	let mut last = former.unread.map_or(Ok(()), Err);
+	if former.valid.is_empty() {
+		return last;
 	}
 	let account = account(keys, config).await?;
-	let mut last = Ok(());
-	for (path, certificate) in former {
+	for (path, certificate) in former.valid {
 		let asked = RevocationRequest {
 			certificate: &certificate,
 			reason: Some(RevocationReason::Superseded),
@@ -269,7 +269,14 @@ pub async fn keep(shared: Arc<Shared>) {
 	let mut orders = Vec::new();
 	// When it is looked next for what is to be revoked, if it is.
 	let mut revoke_at = Some(Instant::now());
+	let (mut revoke_wait, mut key) = (AGAIN, None);
 	loop {
+		// The key is another one.
+		let present = identity.tls_key().ok();
+		if std::mem::replace(&mut key, present) != present {
+			waits.clear();
+			(revoke_at, revoke_wait) = (Some(Instant::now()), AGAIN);
+		}
 		let mut of: HashMap<u64, usize> = HashMap::new();
 		let mut hosts = vec![own.clone()];
 		for (lease, host) in shared.names.leading() {
@@ -312,7 +319,8 @@ pub async fn keep(shared: Arc<Shared>) {
 			if let Some(why) = &why {
 				tracing::warn!("certificates for a former key are not revoked yet: {why}");
 			}
-			revoke_at = why.as_ref().and_then(|_| now.checked_add(AGAIN));
+			revoke_at = why.as_ref().and_then(|_| now.checked_add(revoke_wait));
+			revoke_wait = revoke_wait.saturating_mul(2).min(RETRY.1);
 			shared.note(|s| s.not_revoked = why);
 		}
 		let first = hosts
@@ -324,10 +332,7 @@ pub async fn keep(shared: Arc<Shared>) {
 			tokio::select! {
 				() = tokio::time::sleep(pause) => {},
 				// The key is another one.
-				() = identity.changed.notified() => {
-					waits.clear();
-					revoke_at = Some(Instant::now());
-				}
+				() = identity.changed.notified() => {},
 			}
 			continue;
 		};

@@ -116,6 +116,13 @@ pub async fn renewed(
 	let Some(renewed) = renewed else {
 		return Ok(row);
 	};
+	// How those of the former manifest ended says nothing of these.
+	if let Ok(mut seen) = shared.replicas.lock() {
+		let replicas = seen.get_mut(&row.lease).map(|seen| &mut seen.replicas);
+		for one in replicas.into_iter().flatten() {
+			one.last = None;
+		}
+	}
 	let hash = hex::encode(hash);
 	tracing::info!(lease = row.lease, hash, "the lease has another manifest");
 	let what =

@@ -16,6 +16,9 @@ use std::{
 /// Of the registry's one account, `tenant`.
 pub const PASSWORD: &str = "correct-horse";
 
+/// A runtime's other name.
+pub const OTHER: &str = "other";
+
 /// Everything that containers need, in a folder of its own.
 pub struct Engine {
 	folder: tempfile::TempDir,
@@ -44,6 +47,7 @@ impl Engine {
 			at("containers.conf"),
 			format!(
 				"[engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"file\"\n\
+				 [engine.runtimes]\n{OTHER} = [\"/usr/bin/runc\", \"/usr/sbin/runc\"]\n\
 				 [network]\nnetwork_config_dir = {networks:?}\n\
 				 [containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=1024:1024\"]\n"
 			),
@@ -159,6 +163,11 @@ impl Engine {
 	/// Starts the engine, once more if need be.
 	pub fn start(&self) {
 		self.start_with(&[]);
+	}
+
+	/// With another OCI runtime.
+	pub fn start_with_other_runtime(&self) {
+		self.start_with(&["--runtime", OTHER]);
 	}
 
 	/// As if nothing were ever heard of a container's end: whoever follows its output waits for ever.

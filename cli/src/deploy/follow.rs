@@ -300,7 +300,10 @@ pub(super) fn over(context: &Context, closed: &Closed) -> Result<(), Failure> {
 		"the lease came to nothing: {}",
 		story::reason(&closed.reason)
 	);
-	let advice = format!("`leasehold logs {lease}` shows what it wrote.");
+	let advice = format!(
+		"`leasehold events {lease}` says what happened, `leasehold logs {lease}` what it wrote, and `leasehold files get \
+		 {lease}` fetches what it left."
+	);
 	Err(Failure::new(7, what, advice))
 }
 

@@ -213,6 +213,7 @@ async fn until_updated(
 				}
 				let unusable = replicas
 					.iter()
+					.filter(|one| one["state"] != "replaced")
 					.filter_map(|one| one["last"].as_str())
 					.find(|last| last.starts_with("it cannot be loaded"));
 				if let Some(why) = unusable.filter(|_| said["running"] == name) {

@@ -8,6 +8,9 @@ use leasehold_client::{
 };
 use std::sync::Arc;
 
+/// How long it may be looked for the engine's quotas.
+const QUOTA: std::time::Duration = std::time::Duration::from_secs(60);
+
 impl Shared {
 	/// Whether the container engine answers: nobody bids on containers without it.
 	async fn look_at_engine(&self) {
@@ -50,8 +53,14 @@ impl Shared {
 		};
 		// Before the first service is started.
 		if networks == Isolation::Closed {
-			if let Err(error) = container.look_for_quota().await {
-				tracing::warn!(%error, "not known yet");
+			let looked = tokio::time::timeout(QUOTA, container.look_for_quota()).await;
+			let why = match looked {
+				Ok(Ok(())) => None,
+				Ok(Err(error)) => Some(error.to_string()),
+				Err(_) => Some("it takes too long".into()),
+			};
+			if let Some(why) = why {
+				tracing::warn!(why, "whether the engine has quotas is not known yet");
 			}
 		}
 		self.note(|s| {

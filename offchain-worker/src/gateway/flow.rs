@@ -337,19 +337,26 @@ pub async fn logs(
 	let (sender, receiver) = tokio::sync::mpsc::channel::<std::io::Result<Bytes>>(WAITING);
 	tokio::spawn(async move {
 		let mut at = from;
+		// Who may read no more is told so by a log that breaks off.
+		let is_cut = async || {
+			let row = gateway.shared.store.lease(lease).ok().flatten();
+			let Err(why) = lasting.holds(row.as_ref()) else {
+				return false;
+			};
+			let _ = sender
+				.send(Err(std::io::Error::other(why.to_string())))
+				.await;
+			true
+		};
 		loop {
 			// Looked at before reading, so that nothing written in between is missed.
-			let now = gateway.shared.store.lease(lease);
-			let over = match &now {
-				Ok(Some(row)) => {
-					!query.follow || row.is_over() || lasting.holds(Some(row)).is_err()
-				}
+			let over = match gateway.shared.store.lease(lease) {
+				Ok(Some(row)) => !query.follow || row.is_over(),
 				_ => true,
 			};
 			// One segment after the other, for as long as there is a next one.
 			while let Some((start, path, is_last)) = log::segment_at(&folder, at) {
-				let row = gateway.shared.store.lease(lease).ok().flatten();
-				if lasting.holds(row.as_ref()).is_err() {
+				if is_cut().await {
 					return;
 				}
 				let before = at;
@@ -379,7 +386,7 @@ pub async fn logs(
 					break;
 				}
 			}
-			if over || sender.is_closed() {
+			if over || sender.is_closed() || is_cut().await {
 				return;
 			}
 			tokio::time::sleep(LOOK).await;

@@ -12,9 +12,24 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 /// The folder of certificates, one below it for each key.
 const ISSUED: &str = "issued";
 
-fn inside(folder: &Path) -> Vec<PathBuf> {
-	let all = std::fs::read_dir(folder).into_iter().flatten().flatten();
-	all.map(|one| one.path()).collect()
+/// What is in a folder; nothing, if there is none.
+fn inside(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+	let all = match std::fs::read_dir(folder) {
+		Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+		all => all.and_then(|all| all.map(|one| Ok(one?.path())).collect()),
+	};
+	all.with_context(|| folder.display().to_string())
+}
+
+/// A certificate that is still valid; one that has run out is removed.
+fn valid(path: &Path) -> anyhow::Result<Option<CertificateDer<'static>>> {
+	let named = || path.display().to_string();
+	let read = std::fs::read(path).with_context(named)?;
+	if has_run_out(&read) {
+		std::fs::remove_file(path).with_context(named)?;
+		return Ok(None);
+	}
+	Ok(Some(read.into()))
 }
 
 /// Unix seconds at which a certificate runs out.
@@ -25,6 +40,15 @@ fn end_of(certificate: &[u8]) -> Option<u64> {
 
 fn has_run_out(certificate: &[u8]) -> bool {
 	end_of(certificate).is_none_or(|end| end < unix_now())
+}
+
+/// Certificates for keys that the gateway has had.
+#[derive(Debug, Default)]
+pub struct Former {
+	/// Those that have not run out, and where each stands.
+	pub valid: Vec<(PathBuf, CertificateDer<'static>)>,
+	/// Why one could not be read.
+	pub unread: Option<anyhow::Error>,
 }
 
 impl Identity {
@@ -39,31 +63,27 @@ impl Identity {
 		};
 		let folder = self.issued_for(key);
 		std::fs::create_dir_all(&folder).with_context(|| folder.display().to_string())?;
-		for path in inside(&folder) {
-			if std::fs::read(&path).is_ok_and(|had| has_run_out(&had)) {
-				let _ = std::fs::remove_file(path);
-			}
+		for path in inside(&folder)? {
+			valid(&path)?;
 		}
 		let name = hex::encode(Sha256::digest(&certificate));
 		let path = folder.join(name).with_extension("der");
 		write_whole(&path, &certificate).with_context(|| path.display().to_string())
 	}
 
-	/// What is still valid for keys that the gateway has had, and where each stands.
-	pub fn former(&self) -> anyhow::Result<Vec<(PathBuf, CertificateDer<'static>)>> {
+	/// What there is for keys that the gateway has had; folders that are empty go.
+	pub fn former(&self) -> anyhow::Result<Former> {
 		let present = self.issued_for(hash(&current(&self.keys)?));
-		let mut former = Vec::new();
-		for folder in inside(&self.keys.join(ISSUED)) {
+		let mut former = Former::default();
+		for folder in inside(&self.keys.join(ISSUED))? {
 			if folder == present {
 				continue;
 			}
-			for path in inside(&folder) {
-				let read = std::fs::read(&path).with_context(|| path.display().to_string())?;
-				match has_run_out(&read) {
-					true => {
-						std::fs::remove_file(&path).with_context(|| path.display().to_string())?
-					}
-					false => former.push((path, read.into())),
+			for path in inside(&folder)? {
+				match valid(&path) {
+					Ok(Some(certificate)) => former.valid.push((path, certificate)),
+					Ok(None) => {}
+					Err(error) => former.unread = Some(error),
 				}
 			}
 			// Kept while there is something in it.

@@ -200,6 +200,8 @@ fn a_certificate_is_asked_for_one_name_and_taken_for_the_same_key_alone() {
 	// What was issued for a key is revoked once the key is another, whatever has become of it.
 	let former = || {
 		let former = identity.former().unwrap();
+		assert!(former.unread.is_none());
+		let former = former.valid;
 		former.into_iter().map(|(path, certificate)| {
 			let read: CertificateDer = std::fs::read(&path).unwrap().into();
 			assert_eq!(read, certificate);

@@ -252,6 +252,7 @@ async fn turn(
 	// What takes the place of others waits until these are gone.
 	let may_start = end_others(shared, row, manifest).await? && may_start;
 	let (mut standing, mut not_up) = (Standing::default(), BTreeSet::new());
+	let no_engine = shared.cannot_run().0.is_some();
 	standing.all_run = true;
 	let mut seen = Replicas {
 		ports: ports.clone(),
@@ -337,13 +338,13 @@ async fn turn(
 			standing.all_run = false;
 			not_up.insert(service.name.clone());
 			let why = |end: &End| format!("`{}`: {}", service.name, end.why());
-			let no_engine = service.module().is_none() && shared.cannot_run().0.is_some();
 			match &record.last {
-				_ if !may_start || no_engine => standing.machine_fails = true,
+				_ if !may_start => standing.machine_fails = true,
 				_ if state == "unready" => {
 					standing.fails = Some(format!("`{}` runs and is not well", service.name));
 				}
 				Some(end @ End::Invalid { .. }) => standing.invalid = Some(why(end)),
+				_ if no_engine && service.module().is_none() => standing.machine_fails = true,
 				Some(End::Internal { .. }) => standing.machine_fails = true,
 				Some(end) => standing.fails = Some(why(end)),
 				None => {}

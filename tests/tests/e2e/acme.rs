@@ -524,4 +524,10 @@ pub fn certificate(devnet: &Devnet) {
 	kill_daemon(devnet);
 	std::fs::write(&path, before).unwrap();
 	start_daemon(devnet);
+	// With the key the address went on chain that the file had then.
+	let mut update = devnet.provider(0, &["update"]).unwrap();
+	wait_until(Duration::from_secs(30), "the chain is told", || {
+		update.output().unwrap().status.success()
+	})
+	.unwrap();
 }

@@ -9,7 +9,7 @@ use crate::{
 };
 use leasehold_tests::{
 	devnet::{wait_until, Devnet},
-	engine::{output_of, PASSWORD},
+	engine::{OTHER, PASSWORD},
 };
 use serde_json::Value;
 use std::{
@@ -535,43 +535,50 @@ fn opened(devnet: &Devnet) {
 	close(devnet, lease);
 }
 
-/// Podman takes no runtime by the container: where its own is another, none is started.
+/// Podman takes no runtime by the container: where its own is another than was named, nothing is started.
 fn runtime(devnet: &Devnet) {
-	let (own, other) = ("runtime = \"runc\"", "runtime = \"runsc\"");
 	let file = devnet.provider_folder(0).join("provider.toml");
 	let before = std::fs::read_to_string(&file).unwrap();
-	let unset = format!("# {other}");
-	assert!(before.contains(&unset), "{before}");
-	let serve = |line: &str, key: &str, words: &str| {
-		std::fs::write(&file, before.replace(&unset, line)).unwrap();
-		kill_daemon(devnet);
-		start_daemon(devnet);
+	let unset = "# runtime = \"runsc\"";
+	assert!(before.contains(unset), "{before}");
+	std::fs::write(&file, before.replace(unset, "runtime = \"runc\"")).unwrap();
+	kill_daemon(devnet);
+	start_daemon(devnet);
+	let says = |key: &str, words: &str| {
 		wait_until(Duration::from_secs(60), words, || {
 			daemon_status(devnet)[key].to_string().contains(words)
 		})
 		.unwrap_or_else(|error| panic!("{error}: {}", daemon_status(devnet)));
 	};
+	says("containers", "with runc");
 	ready(devnet);
-	let path = write(devnet, &[Service("web", "sleep 1000", "")], SMALL);
+	// It ends by itself: that is the tenant's, and no reason to pause the lease.
+	let path = write(devnet, &[Service("web", "sleep 30; exit 3", "")], SMALL);
 	let (lease, _) = start(devnet, &path);
-	serve(other, "no_containers", "takes its own alone, `runc`");
+	setting().kill();
+	setting().start_with_other_runtime();
+	says("no_containers", &format!("takes its own alone, `{OTHER}`"));
 	assert_eq!(deploy(devnet, &path).1, 4, "nobody takes it");
-	let of_it = lease.to_string();
-	let name = setting().container_of(&of_it).unwrap();
-	output_of(setting().podman().args(["rm", "-f", "-t", "0", &name]));
 	let state = || status(devnet, lease)["chain"]["state"].take();
-	wait_until(Duration::from_secs(60), "the lease is paused", || {
+	wait_until(Duration::from_secs(90), "the lease is paused", || {
 		state() == "suspended (paused)"
 	})
 	.unwrap_or_else(|error| panic!("{error}: {}", status(devnet, lease)));
-	assert_eq!(setting().container_of(&of_it), None);
-	serve(own, "containers", "with runc");
+	let last = replica(devnet, lease, 0)["last"].to_string();
+	assert!(last.contains('3'), "{last}");
+	assert_eq!(setting().container_of(&lease.to_string()), None);
+	setting().kill();
+	setting().start();
+	says("containers", "with runc");
 	wait_until(Duration::from_secs(60), "the lease is resumed", || {
 		state() == "active"
 	})
 	.unwrap_or_else(|error| panic!("{error}: {}", status(devnet, lease)));
 	close(devnet, lease);
-	serve(&unset, "networks", "closed");
+	std::fs::write(&file, before).unwrap();
+	kill_daemon(devnet);
+	start_daemon(devnet);
+	ready(devnet);
 }
 
 /// The last case: it does not come back.

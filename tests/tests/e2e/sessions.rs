@@ -316,8 +316,11 @@ fn revoked(devnet: &Devnet, lease: u64, port: &[&str]) {
 	})
 	.unwrap();
 	assert_eq!(code.unwrap().code(), Some(6));
+	let mut code = None;
 	wait_until(Duration::from_secs(20), "the log ends", || {
-		log.0.try_wait().unwrap().is_some()
+		code = log.0.try_wait().unwrap();
+		code.is_some()
 	})
 	.unwrap();
+	assert!(!code.unwrap().success(), "as if the service had ended");
 }

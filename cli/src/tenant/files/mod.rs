@@ -200,11 +200,17 @@ impl Files {
 			}
 			Self::Rm { paths, which, .. } => {
 				let places = places(&gateway, paths, which).await?;
+				let mut paths = Vec::new();
 				for (place, _) in &places {
 					context.out.waiting(format!("removing {place}"));
-					gateway.remove_files(place).await?;
+					if let Err(failure) = gateway.remove_files(place).await {
+						if !paths.is_empty() {
+							context.out.stage(format!("removed {}", paths.join(", ")));
+						}
+						return Err(failure);
+					}
+					paths.push(place.to_string());
 				}
-				let paths: Vec<_> = places.iter().map(|(place, _)| place.to_string()).collect();
 				let json = json!({ "lease": lease, "removed": paths });
 				context
 					.out

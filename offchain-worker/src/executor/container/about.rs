@@ -29,7 +29,12 @@ impl Engine {
 	/// What the engine calls itself; an error says why it cannot be used.
 	pub async fn describe(&self) -> Result<String, ExecutorError> {
 		let (name, version) = self.name().await?;
-		let (is_docker, info) = (name == DOCKER, self.info().await?);
+		let is_docker = name == DOCKER;
+		// Podman looks at all containers for it, whoever has made them.
+		let info = match is_docker || self.wanted_runtime.is_some() {
+			true => self.info().await?,
+			false => SystemInfo::default(),
+		};
 		self.told_runtime(is_docker, &info)?;
 		if is_docker && info.live_restore_enabled != Some(true) {
 			let why = "Docker would end all containers when its daemon is restarted, and say that they had ended by \

@@ -15,7 +15,7 @@ use super::{
 	note, noted,
 	output::Log,
 	spec::Labels,
-	Common,
+	unnote, Common,
 };
 use crate::{
 	executor::{
@@ -138,6 +138,7 @@ impl Attendant<'_> {
 				Err(error) => Err(error),
 			};
 			let Err(error) = result else { return };
+			self.life.is_not_told_of();
 			// The engine is started anew, or the disk is full: it is tried until it comes through.
 			tracing::warn!(lease = self.attempt.lease, %error, "the container waits");
 			tokio::select! {
@@ -168,6 +169,8 @@ impl Attendant<'_> {
 			// Made when another runtime was named.
 			Stage::Fresh if state.runtime != self.common.engine.wanted_runtime => {
 				self.common.engine.remove(&self.name).await?;
+				// It was not, if that was noted at all.
+				unnote(&self.attempt, "started")?;
 				Ok(Step::Again)
 			}
 			Stage::Fresh => self.start().await,

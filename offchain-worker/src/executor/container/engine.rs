@@ -202,7 +202,7 @@ impl Engine {
 				.and_then(|mut driver| driver.data.remove("UpperDir"))
 				.map(PathBuf::from),
 			files: files.into_iter().flatten().map(PathBuf::from).collect(),
-			runtime: theirs.get(RUNTIME).cloned(),
+			runtime: theirs.get(RUNTIME).filter(|one| !one.is_empty()).cloned(),
 		}))
 	}
 

@@ -114,7 +114,7 @@ impl Container {
 			(NEIGHBOUR, "reach another of its lease"),
 			(
 				NAME,
-				"find another of its lease by name (does the engine have a name server?)",
+				"find another of its lease by name (does the engine have a name server? Docker's is not reached from within gVisor)",
 			),
 		] {
 			if !reached.iter().any(|one| one == word) {

@@ -19,6 +19,8 @@ pub struct Life {
 	replica: u32,
 	/// Of its first process; 0 while nothing runs.
 	process: AtomicI32,
+	/// Of its first process, as it was last known.
+	first: AtomicI32,
 	/// How far the pull of its image is, percent; see [`Pull`].
 	pulled: AtomicU8,
 	runs: AtomicBool,
@@ -70,6 +72,7 @@ impl Life {
 			service: attempt.service.name.clone(),
 			replica: attempt.replica,
 			process: AtomicI32::new(0),
+			first: AtomicI32::new(0),
 			pulled: AtomicU8::new(NO_PULL),
 			runs: AtomicBool::new(false),
 			well: AtomicBool::new(false),
@@ -117,6 +120,7 @@ impl Life {
 	/// The tenant's program has been started: its first process.
 	pub fn has_begun(&self, process: i32) {
 		self.process.store(process, Ordering::SeqCst);
+		self.first.store(process, Ordering::SeqCst);
 		self.runs.store(true, Ordering::SeqCst);
 	}
 
@@ -125,7 +129,16 @@ impl Life {
 		self.process.store(0, Ordering::SeqCst);
 	}
 
-	/// Whether the tenant's program has been started.
+	/// The engine cannot be asked: what has no first process any more does not run.
+	pub fn is_not_told_of(&self) {
+		let first = self.first.load(Ordering::SeqCst);
+		if !Path::new("/proc").join(first.to_string()).exists() {
+			self.runs.store(false, Ordering::SeqCst);
+			self.well.store(false, Ordering::SeqCst);
+		}
+	}
+
+	/// Whether the tenant's program runs.
 	pub fn runs(&self) -> bool {
 		self.runs.load(Ordering::SeqCst)
 	}

@@ -11,6 +11,7 @@ use crate::diary;
 use crate::executor::{folders, other, End, ExecutorError};
 use bollard::models::ContainerCreateBody;
 use std::time::Duration;
+use tokio::time::Instant;
 
 const MIB: u64 = 1 << 20;
 /// How long the image may take, with all tries: less than a lease may wait for its start.
@@ -21,7 +22,7 @@ pub const BROUGHT: &str = "brought";
 /// What keeps a service to its disk.
 pub const DISK: &str = "disk";
 pub const QUOTA: &str = "quota";
-const WATCH: &str = "watch";
+pub const WATCH: &str = "watch";
 /// Which number of this machine root has in a job's containers.
 pub const ROOT: &str = "root";
 
@@ -30,9 +31,20 @@ impl Attendant<'_> {
 	pub(super) async fn make(&mut self) -> Result<Step, ExecutorError> {
 		let engine = &self.common.engine;
 		let (job, lease) = (self.attempt.is_job(), self.attempt.lease);
-		let ours = engine
-			.ours(self.labels.genesis, self.labels.provider, Some(lease))
-			.await?;
+		let (genesis, provider) = (self.labels.genesis, self.labels.provider);
+		let asked = async {
+			let runtime = engine.runtime().await?;
+			let ours = engine.ours(genesis, provider, Some(lease)).await?;
+			Ok((runtime, ours))
+		};
+		let (runtime, ours) = match asked.await {
+			Ok(answers) => answers,
+			// The time for the image begins when the engine can be used.
+			Err(error) => {
+				self.born = Instant::now();
+				return Err(error);
+			}
+		};
 		let earlier = ours
 			.iter()
 			.filter(|one| one.name != self.name)
@@ -68,7 +80,6 @@ impl Attendant<'_> {
 			note(&self.attempt, IMAGE, &found.id)?;
 			self.common.network(&self.labels).await?;
 		}
-		let runtime = engine.runtime().await?;
 		let body = body(
 			&self.labels,
 			runtime,
@@ -89,8 +100,10 @@ impl Attendant<'_> {
 		mut body: ContainerCreateBody,
 	) -> Result<Result<(), String>, ExecutorError> {
 		let engine = &self.common.engine;
-		if let (Some(labels), Some(wanted)) = (&mut body.labels, &engine.wanted_runtime) {
-			labels.insert(RUNTIME.to_owned(), wanted.clone());
+		if let Some(labels) = &mut body.labels {
+			// What is not said would be an image's own to say.
+			let wanted = engine.wanted_runtime.clone();
+			labels.insert(RUNTIME.to_owned(), wanted.unwrap_or_default());
 		}
 		// A job's image is read-only.
 		if self.attempt.is_job() {
@@ -103,14 +116,12 @@ impl Attendant<'_> {
 		let most = storage.saturating_sub(beside).saturating_sub(storage / 16);
 		if let (Some(host), Some(options)) = (&mut body.host_config, quota.options(most)) {
 			host.storage_opt = Some(options);
+			note(&self.attempt, DISK, QUOTA)?;
 			match engine.create(&self.name, body.clone()).await? {
 				Err(why) if is_of_the_quota(&why) => {
 					tracing::warn!(why, "the engine's storage has lost its quotas: watched");
 				}
-				made => {
-					note(&self.attempt, DISK, QUOTA)?;
-					return Ok(made);
-				}
+				made => return Ok(made),
 			}
 		}
 		if let Some(host) = &mut body.host_config {
@@ -248,7 +259,7 @@ impl Attendant<'_> {
 }
 
 /// Whether the engine refuses a quota: the words of Docker, Podman and their storage.
-fn is_of_the_quota(why: &str) -> bool {
+pub fn is_of_the_quota(why: &str) -> bool {
 	let lower = why.to_lowercase();
 	[
 		"storage-opt",

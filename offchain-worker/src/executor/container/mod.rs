@@ -97,6 +97,16 @@ fn noted(attempt: &Attempt, ending: &str) -> Result<Option<String>, ExecutorErro
 	read_note(&place(attempt, ending))
 }
 
+/// Takes back what was noted about an attempt.
+fn unnote(attempt: &Attempt, ending: &str) -> Result<(), ExecutorError> {
+	match std::fs::remove_file(place(attempt, ending)) {
+		Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+			Err(fault("forgetting a note about an attempt")(error))
+		}
+		_ => Ok(()),
+	}
+}
+
 fn read_note(path: &Path) -> Result<Option<String>, ExecutorError> {
 	match std::fs::read_to_string(path) {
 		Ok(text) => Ok(Some(text.trim().to_owned())),
@@ -317,7 +327,16 @@ impl Executor for Container {
 			return Ok(Observed::Ended(end));
 		}
 		let started = attempt.file("started").exists();
-		match self.common.engine.state(&labels).await? {
+		let state = match self.common.engine.state(&labels).await {
+			Ok(state) => state,
+			// It is attended to from now on: whether it runs will be known once the engine answers.
+			Err(error) => {
+				tracing::debug!(lease = attempt.lease, %error, "not known whether it runs");
+				self.start(attempt).await?;
+				return Ok(Observed::Preparing);
+			}
+		};
+		match state {
 			None if !started => Ok(Observed::Absent),
 			state => {
 				// Begun by an earlier life of the daemon.

@@ -4,6 +4,7 @@
 use super::{
 	engine::{failed, Engine, Stage, PATIENCE},
 	isolation::{self_in, FILL},
+	make::is_of_the_quota,
 	spec::{list, Labels},
 };
 use crate::executor::{measure::MAX_FILES, other, ExecutorError};
@@ -167,8 +168,11 @@ impl Engine {
 			let body = self_in(labels, host, vec![FILL.to_owned()])?;
 			match self.create(&name, body).await? {
 				Ok(()) => break,
-				Err(said) if asked_for_files => (asked_for_files, why) = (false, said),
-				Err(said) => return Ok(Err(format!("{why}; {said}"))),
+				Err(said) if asked_for_files && is_of_the_quota(&said) => {
+					(asked_for_files, why) = (false, said)
+				}
+				Err(said) if is_of_the_quota(&said) => return Ok(Err(format!("{why}; {said}"))),
+				Err(said) => return Err(other(LOOKING, said)),
 			}
 		}
 		let filled = self.filled(labels).await;
@@ -221,6 +225,15 @@ impl Engine {
 #[cfg(test)]
 mod tests {
 	use super::*;
+	use crate::executor::{
+		container::{
+			has_quota,
+			make::{DISK, QUOTA, WATCH},
+			note,
+		},
+		tests::attempt,
+	};
+	use leasehold_manifest::Kind;
 
 	#[test]
 	fn a_quota_is_told_as_the_engine_takes_it() {
@@ -252,6 +265,19 @@ mod tests {
 		assert_eq!(told(&["files 3", "bytes 0"], true), (false, false));
 		assert_eq!(told(&["bytes 60000000"], true), (false, false));
 		assert_eq!(told(&["bytes nonsense"], true), (false, false));
+	}
+
+	#[test]
+	fn what_holds_a_replica_is_what_it_was_made_with() {
+		let folder = tempfile::tempdir().unwrap();
+		let mut one = attempt(Kind::Service);
+		one.folder = folder.path().to_owned();
+		std::fs::create_dir(folder.path().join("run")).unwrap();
+		assert!(!has_quota(folder.path()), "nothing is noted");
+		for (how, held) in [(QUOTA, true), (WATCH, false)] {
+			note(&one, DISK, how).unwrap();
+			assert_eq!(has_quota(folder.path()), held);
+		}
 	}
 
 	#[test]

@@ -204,7 +204,9 @@ pub fn body(
 	let apart = !job && root.is_some();
 	let has_own = places.iter().any(|place| place.mount == SHARED);
 	let shared = (apart && !has_own).then(|| (SHARED.to_owned(), "size=64m,mode=1777".to_owned()));
-	let users = root.map(|root| (USERS.to_owned(), root.to_string()));
+	// What is not said would be an image's own to say.
+	let users = root.map(|root| root.to_string()).unwrap_or_default();
+	let users = [(USERS.to_owned(), users)];
 	let (entrypoint, cmd) = command_of(service);
 	let (paths, named): (Vec<_>, Vec<_>) = attempt
 		.devices
