@@ -76,6 +76,16 @@ pub fn account(context: &Context) -> Result<Keypair, Failure> {
 		PathBuf::from(&context.account)
 	};
 	if !path.exists() {
+		let is_long =
+			|text: &str| text.len() > 40 && text.bytes().all(|b| b.is_ascii_alphanumeric());
+		if is_long(&context.account) {
+			let what = format!("`{}` is neither an address nor a key", context.account);
+			return Err(Failure::new(
+				2,
+				what,
+				"Check the address for a typing error.",
+			));
+		}
 		return Err(Failure::new(
 			2,
 			format!("there is no key `{}`", context.account),
@@ -242,8 +252,11 @@ fn list(context: &Context) -> Result<(), Failure> {
 		.flatten();
 	for path in entries.map(|entry| entry.path()) {
 		if path.extension().is_some_and(|ending| ending == "json") {
-			if let Some(key) = describe(&path) {
-				keys.push(key);
+			match describe(&path) {
+				Some(key) => keys.push(key),
+				None => context
+					.out
+					.stage(format!("{} holds no key that can be read", path.display())),
 			}
 		}
 	}

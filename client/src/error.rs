@@ -47,6 +47,9 @@ impl ChainError {
 	/// What to do next.
 	pub fn advice(&self) -> &'static str {
 		match self {
+			Self::Unreachable { url, .. } if !url.starts_with("ws://") && !url.starts_with("wss://") => {
+				"Write it as wss://HOST:PORT or ws://HOST:PORT."
+			}
 			Self::Unreachable { why, .. } if why.contains("status code: 403") => {
 				"A node takes calls by the port at which it listens alone: have the same port at both ends of a tunnel, or \
 				 start the node with `--rpc-cors all`. A proxy before it may refuse, too."

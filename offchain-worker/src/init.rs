@@ -223,12 +223,17 @@ impl Init {
 			.attributes
 			.iter()
 			.map(|text| {
-				let pair = text
-					.split_once('=')
-					.context("write --attribute as key=value")?;
-				Ok((pair.0.to_owned(), pair.1.to_owned()))
+				let pair = text.split_once('=').filter(|(key, _)| !key.is_empty());
+				let (key, value) = pair.context("write --attribute as key=value")?;
+				Ok((key.to_owned(), value.to_owned()))
 			})
 			.collect::<anyhow::Result<Vec<_>>>()?;
+		let mut keys: Vec<_> = attributes.iter().map(|(key, _)| key).collect();
+		keys.sort_unstable();
+		let twice = |two: &[&String]| matches!(two, [one, other] if one == other);
+		if let Some([key, _]) = keys.windows(2).find(|two| twice(two)) {
+			anyhow::bail!("--attribute names `{key}` twice: an attribute has one value");
+		}
 		crate::store::private_folder(folder).with_context(|| folder.display().to_string())?;
 		crate::store::private_folder(&folder.join("keys"))
 			.with_context(|| folder.display().to_string())?;

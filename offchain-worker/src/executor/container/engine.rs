@@ -393,13 +393,8 @@ impl Engine {
 
 	/// Removes a container, even if it runs; done if there is none.
 	pub async fn remove(&self, name: &str) -> Result<(), ExecutorError> {
-		let options = RemoveContainerOptions {
-			force: true,
-			v: true,
-			link: false,
-		};
 		let client = self.client(PATIENCE).await?;
-		match client.remove_container(name, Some(options)).await {
+		match client.remove_container(name, Some(with_all())).await {
 			Ok(()) => Ok(()),
 			Err(error) if is(&error, 404) => Ok(()),
 			Err(error) => Err(failed("removing a container")(error)),
@@ -436,6 +431,15 @@ impl Engine {
 			})
 		};
 		Ok(Box::pin(stream.map(read)))
+	}
+}
+
+/// A container, whatever it does, and its volumes.
+pub fn with_all() -> RemoveContainerOptions {
+	RemoveContainerOptions {
+		force: true,
+		v: true,
+		link: false,
 	}
 }
 

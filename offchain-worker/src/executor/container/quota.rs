@@ -2,13 +2,13 @@
 //! the daemon watches.
 
 use super::{
-	engine::{failed, Engine, Stage, PATIENCE},
+	engine::{failed, with_all, Engine, Stage, PATIENCE},
 	isolation::{self_in, FILL},
 	make::is_of_the_quota,
 	spec::{list, Labels},
 };
 use crate::executor::{measure::MAX_FILES, other, ExecutorError};
-use bollard::{errors::Error, models::HostConfig, query_parameters::RemoveContainerOptions};
+use bollard::{errors::Error, models::HostConfig};
 use leasehold_client::H256;
 use std::{
 	collections::HashMap,
@@ -207,13 +207,8 @@ impl Engine {
 
 	/// Whether there was one to remove; or why it stays.
 	async fn remove_full(&self, name: &str) -> Result<Result<bool, String>, ExecutorError> {
-		let options = RemoveContainerOptions {
-			force: true,
-			v: true,
-			link: false,
-		};
 		let client = self.client(PATIENCE).await?;
-		match client.remove_container(name, Some(options)).await {
+		match client.remove_container(name, Some(with_all())).await {
 			Err(Error::DockerResponseServerError {
 				status_code: 404, ..
 			}) => Ok(Ok(false)),
