@@ -76,10 +76,9 @@ pub fn account(context: &Context) -> Result<Keypair, Failure> {
 		PathBuf::from(&context.account)
 	};
 	if !path.exists() {
-		let is_long =
-			|text: &str| text.len() > 40 && text.bytes().all(|b| b.is_ascii_alphanumeric());
-		if is_long(&context.account) {
-			let what = format!("`{}` is neither an address nor a key", context.account);
+		let text = &context.account;
+		if text.len() > 40 && text.bytes().all(|b| b.is_ascii_alphanumeric()) {
+			let what = format!("`{text}` is neither an address nor a key");
 			return Err(Failure::new(
 				2,
 				what,

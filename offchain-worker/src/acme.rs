@@ -241,9 +241,9 @@ async fn revoke(identity: &Identity, keys: &Path, config: &Acme) -> anyhow::Resu
 			Ok(()) => tracing::info!("a certificate for the former key is revoked"),
 		}
 		std::fs::remove_file(&path).with_context(|| path.display().to_string())?;
+		// Its folder goes with the last.
+		let _ = path.parent().map(std::fs::remove_dir);
 	}
-	// Folders that are empty now.
-	identity.former()?;
 	last
 }
 
@@ -268,10 +268,9 @@ pub async fn keep(shared: Arc<Shared>) {
 	let mut waits: HashMap<String, (Instant, Duration)> = HashMap::new();
 	let mut orders = Vec::new();
 	// When it is looked next for what is to be revoked, if it is.
-	let mut revoke_at = Some(Instant::now());
-	let (mut revoke_wait, mut key) = (AGAIN, None);
+	let (mut revoke_at, mut revoke_wait, mut key) = (None, AGAIN, None);
 	loop {
-		// The key is another one.
+		// The key is another one, or this is the begin.
 		let present = identity.tls_key().ok();
 		if std::mem::replace(&mut key, present) != present {
 			waits.clear();

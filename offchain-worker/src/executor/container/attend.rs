@@ -14,6 +14,7 @@ use super::{
 	make::{BROUGHT, IMAGE},
 	note, noted,
 	output::Log,
+	place,
 	spec::Labels,
 	unnote, Common,
 };
@@ -170,7 +171,8 @@ impl Attendant<'_> {
 			Stage::Fresh if state.runtime != self.common.engine.wanted_runtime => {
 				self.common.engine.remove(&self.name).await?;
 				// It was not, if that was noted at all.
-				unnote(&self.attempt, "started")?;
+				let started = place(&self.attempt, "started");
+				unnote(&started, "forgetting a note about an attempt")?;
 				Ok(Step::Again)
 			}
 			Stage::Fresh => self.start().await,

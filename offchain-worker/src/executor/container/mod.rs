@@ -97,12 +97,10 @@ fn noted(attempt: &Attempt, ending: &str) -> Result<Option<String>, ExecutorErro
 	read_note(&place(attempt, ending))
 }
 
-/// Takes back what was noted about an attempt.
-fn unnote(attempt: &Attempt, ending: &str) -> Result<(), ExecutorError> {
-	match std::fs::remove_file(place(attempt, ending)) {
-		Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-			Err(fault("forgetting a note about an attempt")(error))
-		}
+/// Takes back what was noted, if it was.
+fn unnote(path: &Path, what: &'static str) -> Result<(), ExecutorError> {
+	match std::fs::remove_file(path) {
+		Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(fault(what)(error)),
 		_ => Ok(()),
 	}
 }
@@ -207,12 +205,7 @@ impl Container {
 			}
 		}
 		for note in [make::IMAGE, make::BROUGHT] {
-			match std::fs::remove_file(place(of, note)) {
-				Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-					return Err(fault("forgetting an image")(error));
-				}
-				_ => {}
-			}
+			unnote(&place(of, note), "forgetting an image")?;
 		}
 		Ok(())
 	}
