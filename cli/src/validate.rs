@@ -20,8 +20,17 @@ impl Validate {
 	pub fn run(self, context: &Context) -> Result<(), Failure> {
 		let mut refused = 0usize;
 		for file in &self.files {
-			let (sdl, faults) = sdl::read(file)
+			let (sdl, mut faults) = sdl::read(file)
 				.unwrap_or_else(|error| (None, vec![sdl::whole_file(error.to_string())]));
+			if let Some(sdl) = &sdl {
+				for why in &sdl.unserved {
+					// A service may stand in several placements.
+					if !faults.contains(why) {
+						faults.push(why.clone());
+					}
+				}
+				faults.sort_by_key(|fault| (fault.line, fault.column));
+			}
 			let name = file.display();
 			let Sums {
 				services,

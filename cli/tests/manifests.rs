@@ -49,6 +49,7 @@ fn folder() -> tempfile::TempDir {
 			.replace("1G }", "1GB }")
 			.replace("image: nginx\n", "image:\n"),
 	);
+	write("tiny.yaml", &GOOD.replace("1G }", "4Mi }"));
 	write(
 		"compose.yaml",
 		"services: { web: { image: nginx, ports: [\"80\"] } }",
@@ -81,6 +82,33 @@ fn a_line_a_fault_and_an_exit_code() {
 	);
 	assert!(lines.contains("none.yaml:1:1: file: "), "{lines}");
 	assert!(text(&both.stderr).contains("2 of 3 files cannot be used"));
+}
+
+#[test]
+fn what_deploy_refuses_is_a_warning() {
+	let folder = folder();
+	let tiny = leasehold(folder.path(), &["validate", "tiny.yaml"]);
+	assert_eq!(tiny.status.code(), Some(0));
+	let lines = text(&tiny.stdout);
+	let why = "tiny.yaml:3:3: services.web: `deploy` refuses it so far: `web` is a container and has less than 8 MiB of \
+	           memory (warning)";
+	let told: Vec<_> = lines.lines().filter(|line| *line == why).collect();
+	assert_eq!(told.len(), 1, "{lines}");
+	let json = ["validate", "tiny.yaml", "--output", "json"];
+	let output = leasehold(folder.path(), &json);
+	assert_eq!(output.status.code(), Some(0));
+	let value: Value = serde_json::from_slice(&output.stdout).unwrap();
+	assert_eq!(
+		(&value["ok"], &value["services"]),
+		(&true.into(), &1.into())
+	);
+	let faults = value["faults"].as_array().unwrap();
+	assert_eq!(faults.len(), 2);
+	assert!(faults.iter().all(|fault| fault["level"] == "warning"));
+	assert_eq!(
+		(&faults[0]["key"], &faults[0]["line"]),
+		(&"services.web".into(), &3.into())
+	);
 }
 
 #[test]

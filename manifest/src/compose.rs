@@ -7,12 +7,14 @@ use crate::{
 	quantity,
 	sdl::{
 		compute::{CPU as CPU_BOUNDS, MEMORY as MEMORY_BOUNDS},
-		parse_with, Fault, LocalFile, Map, Placement, Reader, Sdl, Sums,
+		parse_with, unserved, Fault, LocalFile, Map, Placement, Reader, Sdl, Sums,
 	},
 	yaml::NodeKind,
 	Kind, Service,
 };
 use std::path::Path;
+
+mod health;
 
 /// What a service gets that names no limits: milli-CPU, MiB of memory and of disk.
 const CPU: u32 = 500;
@@ -104,6 +106,10 @@ impl Reader {
 			);
 		}
 		sums.services = all.len();
+		let refused = unserved(&all, |service| match service {
+			Some(name) => (services.place(name), services.child(name)),
+			None => (services.at, services.key.clone()),
+		});
 		Some(Sdl {
 			placements: vec![Placement {
 				name: "compose".into(),
@@ -115,6 +121,7 @@ impl Reader {
 			}],
 			notice: None,
 			sums,
+			unserved: refused.into_iter().collect(),
 		})
 	}
 
@@ -134,6 +141,7 @@ impl Reader {
 			"expose",
 			"volumes",
 			"depends_on",
+			"healthcheck",
 			"deploy",
 			"cpus",
 			"mem_limit",
@@ -150,7 +158,6 @@ impl Reader {
 			"tty",
 			"init",
 			"stop_grace_period",
-			"healthcheck",
 			"platform",
 			"pull_policy",
 		];
@@ -180,6 +187,7 @@ impl Reader {
 			let reason = "conditions are ignored: it starts once the others have started";
 			self.warn(map.place("depends_on"), &map.child("depends_on"), reason);
 		}
+		let health = self.healthcheck(map);
 		let (unit, memory, disk) = self.compose_unit(map, declared);
 		let deploy = self.child(map, "deploy");
 		let count = deploy.map_or(Some(1), |deploy| match deploy.get("replicas") {
@@ -214,7 +222,7 @@ impl Reader {
 			unit,
 			expose,
 			depends_on: depends_on.into_iter().map(|(name, _)| name).collect(),
-			health: None,
+			health,
 			inputs: Vec::new(),
 			outputs: Vec::new(),
 			max_duration: 3_600,
@@ -470,6 +478,22 @@ volumes:
 		assert_eq!(web.expose[1].protocol, Protocol::Udp);
 		assert_eq!(sdl.sums.services, 2);
 		assert_eq!(sdl.sums.cpu_millis, 3_500);
+		let [refused] = sdl.unserved.as_slice() else {
+			panic!("one reason is expected: {:?}", sdl.unserved)
+		};
+		assert_eq!((refused.line, refused.column), (2, 3));
+		assert_eq!(refused.key, "services.web");
+	}
+
+	#[test]
+	fn more_replicas_than_a_lease_has_room_for_are_told_of_the_whole() {
+		let file = "services:\n  web: { image: nginx, deploy: { replicas: 30 } }\n";
+		let (sdl, _) = parse(file);
+		let sdl = sdl.unwrap();
+		let refused = &sdl.unserved[0];
+		assert_eq!((refused.line, refused.key.as_str()), (1, "services"));
+		assert_eq!(refused.level, Level::Warning);
+		assert!(refused.reason.contains("30 replicas"), "{refused}");
 	}
 
 	#[test]

@@ -13,6 +13,7 @@ mod runs;
 mod totals;
 mod v1;
 
+pub(crate) use runs::can_be_run;
 pub use runs::MAX_REPLICAS;
 pub use totals::{totals, GpuTotal, Totals};
 
@@ -106,8 +107,22 @@ pub struct Gpu {
 	pub models: Vec<GpuModel>,
 }
 
+impl Gpu {
+	/// What an order asks for, as the chain matches one model: its name, or any of the vendor, and MiB, 0 for any.
+	pub fn asked(&self) -> (Option<&str>, u32) {
+		match self.models.as_slice() {
+			[model] => {
+				let name = Some(model.name.as_str()).filter(|name| !name.is_empty());
+				(name, model.memory)
+			}
+			_ => (None, 0),
+		}
+	}
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Encode, Decode)]
 pub struct GpuModel {
+	/// Empty: any of the vendor.
 	pub name: String,
 	/// MiB; 0: any.
 	pub memory: u32,

@@ -1,6 +1,7 @@
 //! A YAML document as a tree that knows where everything stands. Aliases and merge keys are expanded,
-//! up to a size; refused are duplicate keys, tags beyond YAML's own, and deep nesting, which a manifest
-//! does not need and an attacker would.
+//! up to a size, but for a merge key of the top level, which is a key like others; refused are
+//! duplicate keys, tags beyond YAML's own, and deep nesting, which a manifest does not need and an
+//! attacker would.
 
 use saphyr_parser::{Event, Marker, Parser, ScalarStyle};
 use std::collections::{HashMap, HashSet};
@@ -195,6 +196,8 @@ impl Tree {
 		};
 		let kind = match what {
 			Items::List(items) => NodeKind::List(items),
+			// Akash reads the keys of the top level one by one, and merges nothing into them.
+			Items::Map { items, .. } if self.open.is_empty() => NodeKind::Map(items),
 			Items::Map { items, .. } => NodeKind::Map(merge(items)?),
 		};
 		let node = Node { at, kind };

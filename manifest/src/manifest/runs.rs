@@ -6,48 +6,48 @@ use crate::Kind;
 /// Most replicas of all services of a manifest: a lease's network has room for no more.
 pub const MAX_REPLICAS: u32 = 29;
 
+/// Whether providers run these services; an error says what they do not, and of which service, if of one.
+pub(crate) fn can_be_run<F>(services: &[Service<F>]) -> Result<(), (Option<&str>, String)> {
+	for service in services {
+		let can = match service.kind {
+			Kind::Job => service.can_run_as_job(),
+			Kind::Service => service.can_be_served(),
+		};
+		if let Err(what) = can {
+			let name = service.name.as_str();
+			return Err((Some(name), format!("`{name}` {what}")));
+		}
+	}
+	let is_module = |service: &Service<F>| service.module().is_some();
+	if services.iter().any(is_module) && !services.iter().all(is_module) {
+		let what = "modules and images stand side by side: they do not reach each other";
+		return Err((None, what.into()));
+	}
+	let replicas = services
+		.iter()
+		.fold(0u32, |sum, service| sum.saturating_add(service.count));
+	match replicas > MAX_REPLICAS {
+		true => {
+			let what =
+				format!("{replicas} replicas are more than a lease has room for: {MAX_REPLICAS}");
+			Err((None, what))
+		}
+		false => Ok(()),
+	}
+}
+
 impl Manifest {
 	/// Whether providers run it; an error says what they do not.
 	pub fn can_be_run(&self) -> Result<(), String> {
-		for service in &self.services {
-			let can = match service.kind {
-				Kind::Job => service.can_run_as_job(),
-				Kind::Service => service.can_be_served(),
-			};
-			can.map_err(|what| format!("`{}` {what}", service.name))?;
-		}
-		let module = |service: &Service| service.module().is_some();
-		if self.has_images() && self.services.iter().any(module) {
-			return Err(
-				"modules and images stand side by side: they do not reach each other".into(),
-			);
-		}
-		let replicas = self
-			.services
-			.iter()
-			.fold(0u32, |sum, service| sum.saturating_add(service.count));
-		match replicas > MAX_REPLICAS {
-			true => Err(format!(
-				"{replicas} replicas are more than a lease has room for: {MAX_REPLICAS}"
-			)),
-			false => Ok(()),
-		}
+		can_be_run(&self.services).map_err(|(_, what)| what)
 	}
 }
 
 impl<F> Service<F> {
 	/// What no provider has, or gives.
 	fn lacks(&self) -> Result<(), String> {
-		if let Some(gpu) = &self.unit.gpu {
-			if self.module().is_some() {
-				return Err("is a WASM module and wants a GPU: only containers have them".into());
-			}
-			if gpu.models.len() > 1 {
-				return Err(
-					"names several models of GPU: an order asks for one, or for any of the vendor"
-						.into(),
-				);
-			}
+		if self.unit.gpu.is_some() && self.module().is_some() {
+			return Err("is a WASM module and wants a GPU: only containers have them".into());
 		}
 		if self.module().is_none() && self.unit.memory < MIN_CONTAINER_MEMORY {
 			return Err(format!(
@@ -102,8 +102,13 @@ impl<F> Service<F> {
 				port.port, port.external
 			));
 		}
-		match self.count > 1 && self.expose.iter().any(|port| port.global) {
-			true => Err("has several replicas and a port that is open to the world".into()),
+		let mut global = self.expose.iter().filter(|port| port.global);
+		match self.count > 1 && global.any(|port| !port.is_http()) {
+			true => Err(
+				"has several replicas and a port that is open to the world: only those that go by a host name (port 80) \
+				 are asked in turn"
+					.into(),
+			),
 			false => Ok(()),
 		}
 	}

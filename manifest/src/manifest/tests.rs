@@ -173,6 +173,30 @@ fn totals_are_sums_over_all_replicas() {
 }
 
 #[test]
+fn one_model_of_gpu_is_asked_for_or_any() {
+	let model = |name: &str, memory| GpuModel {
+		name: name.into(),
+		memory,
+	};
+	for (models, asked) in [
+		(vec![], (None, 0)),
+		(vec![model("a100", 0)], (Some("a100"), 0)),
+		(vec![model("", 24_576)], (None, 24_576)),
+		// One of them is as good as another, and the chain knows no lists.
+		(vec![model("a100", 81_920), model("h100", 0)], (None, 0)),
+	] {
+		let mut service = web();
+		service.count = 1;
+		service.unit.gpu.as_mut().unwrap().models = models;
+		let services = vec![service];
+		let manifest = Manifest { services };
+		let sum = manifest.totals().unwrap();
+		assert_eq!((sum.gpu[0].model.as_deref(), sum.gpu[0].memory), asked);
+		assert_eq!(manifest.can_be_run(), Ok(()));
+	}
+}
+
+#[test]
 fn services_come_after_those_they_depend_on() {
 	let named = |name: &str, after: &[&str]| Service {
 		name: name.into(),

@@ -65,15 +65,11 @@ pub fn totals<F>(services: &[Service<F>]) -> Option<Totals> {
 		sum.unit_cpu = sum.unit_cpu.max(unit.cpu);
 		sum.unit_memory = sum.unit_memory.max(memory);
 		if let Some(gpu) = &unit.gpu {
-			// The chain matches one model: of several any of the vendor is asked for.
-			let only = match gpu.models.as_slice() {
-				[model] => Some(model),
-				_ => None,
-			};
+			let (model, memory) = gpu.asked();
 			let wanted = GpuTotal {
 				vendor: gpu.vendor.clone(),
-				model: only.map(|model| model.name.clone()),
-				memory: only.map_or(0, |model| model.memory),
+				model: model.map(str::to_owned),
+				memory,
 				units: times(gpu.units)?,
 			};
 			let alike = |other: &&mut GpuTotal| {

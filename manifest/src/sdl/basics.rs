@@ -25,24 +25,27 @@ fn one_line(text: &str) -> String {
 	}
 }
 
-impl Reader {
-	fn fault(&mut self, level: Level, at: Place, key: &str, reason: impl Into<String>) {
-		self.faults.push(Fault {
+impl Fault {
+	pub(crate) fn new(level: Level, at: Place, key: &str, reason: impl Into<String>) -> Self {
+		Self {
 			level,
 			line: at.line,
 			column: at.column,
 			// One of no name is seen by its quotes.
 			key: one_line(if key.is_empty() { "\"\"" } else { key }),
 			reason: one_line(&reason.into()),
-		});
+		}
 	}
+}
 
+impl Reader {
 	pub fn error(&mut self, at: Place, key: &str, reason: impl Into<String>) {
-		self.fault(Level::Error, at, key, reason);
+		self.faults.push(Fault::new(Level::Error, at, key, reason));
 	}
 
 	pub fn warn(&mut self, at: Place, key: &str, reason: impl Into<String>) {
-		self.fault(Level::Warning, at, key, reason);
+		self.faults
+			.push(Fault::new(Level::Warning, at, key, reason));
 	}
 
 	/// Refuses a service's name that is no label.

@@ -12,7 +12,10 @@ const STORAGE: (u64, u64) = (5 * MIB, 32 << 40);
 pub(super) const MAX_GPUS: u64 = 24;
 const SIZE: &str = "write `512Mi` or `1Gi`";
 
-/// A profile, as it stands in the file; what is not there is 0.
+/// What is missing: where, which key, and what is said of it.
+type Lacking = Vec<(Place, String, &'static str)>;
+
+/// A profile, as it stands in the file; what is not there is the least that may be.
 pub(super) struct RawCompute {
 	pub at: Place,
 	pub key: String,
@@ -25,6 +28,8 @@ pub(super) struct RawCompute {
 	pub volumes_at: Place,
 	pub gpu: RawGpu,
 	pub gpu_at: Place,
+	/// It counts if the profile is used.
+	lacking: Lacking,
 }
 
 #[derive(Clone)]
@@ -45,6 +50,25 @@ pub(super) struct RawGpu {
 	pub models: Vec<GpuModel>,
 }
 
+/// Whether a key is not there, which is noted.
+fn lacks(map: &Map, key: &str, lacking: &mut Lacking) -> bool {
+	let lacks = map.get(key).is_none();
+	if lacks {
+		lacking.push((map.at, map.child(key), "is missing"));
+	}
+	lacks
+}
+
+/// Whether Akash takes the name of an attribute: letters, digits, `_`, `/`, `.` and `-`, at most 128, and `*` at the end
+/// alone.
+fn is_attribute(name: &str) -> bool {
+	let inner = name.strip_suffix('*').unwrap_or(name);
+	name.len() <= 128
+		&& inner
+			.bytes()
+			.all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'/' | b'.' | b'-'))
+}
+
 impl Reader {
 	pub(super) fn computes<'a>(&mut self, profiles: &Map<'a>) -> BTreeMap<&'a str, RawCompute> {
 		let mut all = BTreeMap::new();
@@ -56,34 +80,58 @@ impl Reader {
 				continue;
 			};
 			self.only_known(&profile, &["resources"]);
-			let Some(resources) = self.need(&profile, "resources") else {
+			let mut lacking = Lacking::new();
+			if lacks(&profile, "resources", &mut lacking) {
+				all.insert(
+					name,
+					RawCompute {
+						at,
+						key: profile.child("resources"),
+						cpu: CPU.0,
+						cpu_at: at,
+						memory: MEMORY.0,
+						memory_at: at,
+						volumes: Vec::new(),
+						volumes_at: at,
+						gpu: RawGpu::default(),
+						gpu_at: at,
+						lacking,
+					},
+				);
+				continue;
+			}
+			let Some(resources) = self.child(&profile, "resources") else {
 				continue;
 			};
 			self.only_known(&resources, &["cpu", "memory", "storage", "gpu"]);
-			let volumes = self.volumes(&resources);
+			let volumes = self.volumes(&resources, &mut lacking);
 			let gpu = self.gpu(&resources);
 			all.insert(
 				name,
 				RawCompute {
 					at: resources.at,
 					key: resources.key.clone(),
-					cpu: self.cpu(&resources),
+					cpu: self.cpu(&resources, &mut lacking),
 					cpu_at: resources.place("cpu"),
-					memory: self.memory(&resources),
+					memory: self.memory(&resources, &mut lacking),
 					memory_at: resources.place("memory"),
 					volumes,
 					volumes_at: resources.place("storage"),
 					gpu,
 					gpu_at: resources.place("gpu"),
+					lacking,
 				},
 			);
 		}
 		all
 	}
 
-	fn cpu(&mut self, resources: &Map) -> u32 {
-		let Some(cpu) = self.need(resources, "cpu") else {
-			return 0;
+	fn cpu(&mut self, resources: &Map, lacking: &mut Lacking) -> u32 {
+		if lacks(resources, "cpu", lacking) {
+			return CPU.0;
+		}
+		let Some(cpu) = self.child(resources, "cpu") else {
+			return CPU.0;
 		};
 		self.only_known(&cpu, &["units", "attributes"]);
 		if let Some(attributes) = self.child(&cpu, "attributes") {
@@ -94,28 +142,42 @@ impl Reader {
 				self.warn(attributes.place("arch"), &attributes.child("arch"), reason);
 			}
 		}
+		if lacks(&cpu, "units", lacking) {
+			return CPU.0;
+		}
 		self.quantity(&cpu, "units", "write `0.5` or `500m`", quantity::cpu_millis)
 			.unwrap_or(CPU.0)
 	}
 
-	fn memory(&mut self, resources: &Map) -> u64 {
-		let Some(memory) = self.need(resources, "memory") else {
-			return 0;
+	fn memory(&mut self, resources: &Map, lacking: &mut Lacking) -> u64 {
+		if lacks(resources, "memory", lacking) {
+			return MEMORY.0;
+		}
+		let Some(memory) = self.child(resources, "memory") else {
+			return MEMORY.0;
 		};
 		self.only_known(&memory, &["size"]);
+		if lacks(&memory, "size", lacking) {
+			return MEMORY.0;
+		}
 		self.quantity(&memory, "size", SIZE, quantity::bytes)
 			.unwrap_or(MEMORY.0)
 	}
 
-	fn volumes(&mut self, resources: &Map) -> Vec<RawVolume> {
+	fn volumes(&mut self, resources: &Map, lacking: &mut Lacking) -> Vec<RawVolume> {
 		let path = resources.child("storage");
 		let Some(node) = resources.get("storage") else {
-			self.missing(resources, "storage");
+			lacks(resources, "storage", lacking);
 			return Vec::new();
 		};
 		let (items, single) = match &node.kind {
 			NodeKind::List(items) => (items.iter().collect(), false),
-			_ => (vec![node], true),
+			NodeKind::Map(_) => (vec![node], true),
+			// Akash finds no volume in it, and says so where one is needed.
+			NodeKind::Scalar { .. } => {
+				lacking.push((node.at, path, "must be a mapping"));
+				return Vec::new();
+			}
 		};
 		let mut names = BTreeSet::new();
 		let mut volumes = Vec::new();
@@ -136,7 +198,10 @@ impl Reader {
 			if !names.insert(name.clone()) {
 				self.error(at, &map.child("name"), format!("`{name}` stands twice"));
 			}
-			let bytes = self.quantity(&map, "size", SIZE, quantity::bytes);
+			let bytes = match lacks(&map, "size", lacking) {
+				true => None,
+				false => self.quantity(&map, "size", SIZE, quantity::bytes),
+			};
 			let (persistent, class) = self.storage_attributes(&map);
 			volumes.push(RawVolume {
 				at,
@@ -147,7 +212,7 @@ impl Reader {
 			});
 		}
 		if volumes.is_empty() {
-			self.error(resources.place("storage"), &path, "has no volume");
+			lacking.push((resources.place("storage"), path, "has no volume"));
 		}
 		volumes
 	}
@@ -230,7 +295,7 @@ impl Reader {
 			(false, true) => "amd",
 		}
 		.into();
-		let mut seen = BTreeSet::new();
+		let (mut seen, mut any) = (BTreeSet::new(), false);
 		let path = vendor.child(&gpu.vendor);
 		for item in self.list(&vendor, &gpu.vendor.clone()) {
 			let Some(model) = self.map(item, &path, item.at) else {
@@ -239,40 +304,71 @@ impl Reader {
 			self.only_known(&model, &["model", "ram", "interface"]);
 			let name = self.text_at(&model, "model");
 			let how = "write `24Gi`";
-			let memory = self.quantity_or(&model, "ram", how, 0, |text| {
+			let memory = self.quantity_or(&model, "ram", how, None, |text| {
 				let binary = text.ends_with('i') || text.bytes().all(|b| b.is_ascii_digit());
-				quantity::bytes(text).filter(|_| binary)
+				quantity::bytes(text).filter(|_| binary).map(Some)
 			});
-			let interface = self.text_at(&model, "interface");
 			let (at, key) = (model.place("interface"), model.child("interface"));
-			match interface.as_str() {
-				"" => {}
-				"pcie" | "sxm" => {
+			let written = model.get("interface");
+			let written = written.and_then(|node| self.text(node, &key));
+			let interface = match written.as_deref() {
+				None => None,
+				Some(known @ ("pcie" | "sxm")) => {
 					self.warn(at, &key, "is ignored: orders do not tell interfaces apart");
+					Some(known)
 				}
-				other => self.error(at, &key, format!("`{other}` is neither `pcie` nor `sxm`")),
+				Some(other) => {
+					let reason = format!("`{other}` is neither `pcie` nor `sxm`");
+					self.error(at, &key, reason);
+					None
+				}
+			};
+			// As Akash makes one attribute of it.
+			let mut attribute = format!("vendor/{}/model/{name}", gpu.vendor);
+			if let Some(bytes) = memory {
+				attribute.push_str(&format!("/ram/{}Gi", bytes >> 30));
 			}
-			let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '/' | '.' | '-');
-			let inner = name.strip_suffix('*').unwrap_or(&name);
-			if name.len() > 64 || !inner.chars().all(allowed) {
-				let reason = format!("`{name}` is no name of a model");
-				self.error(model.place("model"), &model.child("model"), reason);
+			if let Some(interface) = interface {
+				attribute.push_str(&format!("/interface/{interface}"));
 			}
-			if !seen.insert((name.clone(), memory >> 30, interface)) {
-				self.error(item.at, &path, format!("`{name}` stands twice"));
+			let after = ["ram", "interface"];
+			let after = after.into_iter().find(|key| model.get(key).is_some());
+			match after.filter(|_| name.ends_with('*')) {
+				Some(key) => {
+					let reason = "stands beside no `*`: name one model, or leave `model` out";
+					self.error(model.place(key), &model.child(key), reason);
+				}
+				None if !is_attribute(&attribute) => {
+					let reason = format!("`{name}` is no name of a model");
+					self.error(model.place("model"), &model.child("model"), reason);
+				}
+				None => {}
 			}
-			if memory > 0 && (name.is_empty() || name.ends_with('*')) {
-				let reason = "goes with the name of one model";
-				self.error(model.place("ram"), &model.child("ram"), reason);
+			if !seen.insert(attribute) {
+				self.error(item.at, &path, "the same GPU stands twice");
 			}
-			if !matches!(name.as_str(), "" | "*") {
+			let name = if name == "*" { String::new() } else { name };
+			let memory = memory.unwrap_or(0);
+			any |= name.is_empty() && memory == 0;
+			if !name.is_empty() || memory > 0 {
 				gpu.models.push(GpuModel {
 					name,
 					memory: quantity::mebibytes(memory).unwrap_or(u32::MAX),
 				});
 			}
 		}
+		// Beside one that will take any the others ask for nothing.
+		if any {
+			gpu.models.clear();
+		}
 		gpu
+	}
+
+	/// Tells what is missing of a profile that is used.
+	pub(super) fn complete(&mut self, compute: &RawCompute) {
+		for (at, key, reason) in &compute.lacking {
+			self.error(*at, key, *reason);
+		}
 	}
 
 	/// Holds a profile that is used against Akash's bounds.

@@ -163,16 +163,20 @@ impl Reader {
 		};
 		let (interval, timeout) = (seconds("interval", 30), seconds("timeout", 5));
 		let start_period = seconds("start_period", 0);
-		let how = "write a number from 1 to 100";
-		let retries = self.quantity_or(map, "retries", how, 3, |text| {
-			text.parse().ok().filter(|n| (1..=100).contains(n))
-		});
 		Some(Health {
 			probe,
 			interval,
 			timeout,
-			retries,
+			retries: self.retries(map),
 			start_period,
+		})
+	}
+
+	/// Failures in a row of a health check after which a replica is restarted.
+	pub(crate) fn retries(&mut self, check: &Map) -> u32 {
+		let how = "write a number from 1 to 100";
+		self.quantity_or(check, "retries", how, 3, |text| {
+			text.parse().ok().filter(|n| (1..=100).contains(n))
 		})
 	}
 

@@ -95,11 +95,23 @@ impl Reader {
 		});
 		let deployment = self.need(root, "deployment")?;
 		let (groups, sums) = self.deployment(root, &deployment, &sections);
-		let placements = groups
+		let placements: Vec<Placement> = groups
 			.into_iter()
 			.filter_map(|(name, group)| self.placement(name, group, sections.placements.get(name)?))
 			.collect();
+		let refused = placements.iter().filter_map(|placement| {
+			unserved(&placement.services, |service| {
+				match service.and_then(|name| sections.services.get(name)) {
+					Some(service) => (service.at, service.key.clone()),
+					None => {
+						let key = format!("deployment.*.{}", placement.name);
+						(deployment.at, key)
+					}
+				}
+			})
+		});
 		Some(Sdl {
+			unserved: refused.collect(),
 			placements,
 			notice,
 			sums,
@@ -158,6 +170,7 @@ impl Reader {
 		let mut totals: BTreeMap<&str, Sums> = BTreeMap::new();
 		let mut sums = Sums::default();
 		let mut seen = Seen::default();
+		let mut used = BTreeSet::new();
 		let mut entries: Vec<_> = deployment.items().collect();
 		entries.sort_by_key(|(name, ..)| *name);
 		let deployed: Vec<&str> = entries.iter().map(|(name, ..)| *name).collect();
@@ -180,6 +193,11 @@ impl Reader {
 				};
 				self.only_known(&target, &["profile", "count"]);
 				let profile = self.text_at(&target, "profile");
+				if let Some(compute) = sections.computes.get(profile.as_str()) {
+					if used.insert(&compute.key) {
+						self.complete(compute);
+					}
+				}
 				let count = self.number(&target, "count");
 				let found = self.profiles(&target, placement, &profile, sections);
 				let (Some(count), Some((compute, price))) = (count, found) else {

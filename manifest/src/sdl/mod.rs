@@ -15,7 +15,7 @@ mod service;
 mod tests;
 
 use crate::{
-	manifest::Service,
+	manifest::{can_be_run, Service},
 	yaml::{self, Node, Place},
 };
 use std::{path::Path, time::Duration};
@@ -122,6 +122,19 @@ pub struct Sdl {
 	/// Least notice before a provider may take its capacity back; `None`: it never may.
 	pub notice: Option<Duration>,
 	pub sums: Sums,
+	/// Why `deploy` refuses a placement so far: warnings, one a placement at most.
+	pub unserved: Vec<Fault>,
+}
+
+/// Why `deploy` refuses these services so far; `place` knows where one stands, or the whole.
+pub(crate) fn unserved(
+	services: &[Service<LocalFile>],
+	place: impl FnOnce(Option<&str>) -> (Place, String),
+) -> Option<Fault> {
+	let (service, why) = can_be_run(services).err()?;
+	let (at, key) = place(service);
+	let reason = format!("`deploy` refuses it so far: {why}");
+	Some(Fault::new(Level::Warning, at, &key, reason))
 }
 
 /// Reads a manifest file from disk: SDL, or Compose if its name says so.

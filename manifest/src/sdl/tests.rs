@@ -132,6 +132,7 @@ fn a_job_is_understood() {
 	assert_eq!(service.env[1], ("EMPTY".into(), "".into()));
 	assert_eq!(service.inputs[0].path, "scene.json");
 	assert_eq!((service.max_duration, service.attempts), (600, 3));
+	assert_eq!(sdl.unserved, []);
 }
 
 #[test]
@@ -234,6 +235,15 @@ fn all_that_can_be_said_is_understood() {
 	assert!(
 		matches!(&web.program, Program::Image { command, credentials: Some(_), .. }
 		if command == &["/bin/web"])
+	);
+	let [refused] = sdl.unserved.as_slice() else {
+		panic!("one reason is expected: {:?}", sdl.unserved)
+	};
+	assert_eq!((refused.line, refused.column), (4, 3));
+	assert_eq!(refused.key, "services.web");
+	assert!(
+		refused.reason.contains("an address of its own"),
+		"{refused}"
 	);
 	let totals = crate::totals(&west.services).unwrap();
 	assert_eq!((totals.cpu, totals.ports, totals.ips), (3_250, 1, 1));
@@ -522,6 +532,67 @@ fn what_cannot_be_is_refused() {
 }
 
 #[test]
+fn gpus_are_told_apart_as_akash_does() {
+	let all = "[{ model: h100, ram: 80Gi }]";
+	for (items, asked) in [
+		("[{ ram: 24Gi }]", (None, 24_576)),
+		("[{ model: ~, ram: 24Gi, interface: sxm }]", (None, 24_576)),
+		("[{ model: \"*\" }]", (None, 0)),
+		("[{ model: a100, interface: pcie }]", (Some("a100"), 0)),
+		("[{ model: a100 }, { model: a100, ram: 0 }]", (None, 0)),
+	] {
+		let (sdl, faults) = parse(&SHOP.replacen(all, items, 1));
+		let sdl = sdl.unwrap_or_else(|| panic!("{items}: {faults:#?}"));
+		let gpu = sdl.placements[0].services[0].unit.gpu.as_ref().unwrap();
+		assert_eq!(gpu.asked(), asked, "{items}");
+	}
+	let long = format!("[{{ model: {} }}]", "a".repeat(109));
+	for (items, key) in [
+		("[{ model: \"*\", ram: 24Gi }]", ".ram"),
+		("[{ model: \"*\", ram: 0 }]", ".ram"),
+		("[{ model: \"*\", interface: pcie }]", ".interface"),
+		("[{ model: \"a*\", interface: sxm }]", ".interface"),
+		("[{ model: a100, interface: \"\" }]", ".interface"),
+		("[{ model: \"a*b\" }]", ".model"),
+		(long.as_str(), ".model"),
+		("[{ ram: 24Gi }, { ram: 24Gi }]", ""),
+	] {
+		let key = format!("profiles.compute.large.resources.gpu.attributes.vendor.nvidia{key}");
+		refused(SHOP, all, items, &key);
+	}
+}
+
+#[test]
+fn what_a_profile_lacks_counts_if_it_is_used() {
+	let more = "    spare: { resources: { cpu: { }, storage: [] } }\n    none:\n  placement:\n";
+	let file = JOB.replacen("  placement:\n", more, 1);
+	let (sdl, faults) = parse(&file);
+	assert_eq!(faults, []);
+	assert!(sdl.is_some());
+	let lacking = |profile: &str| {
+		let used = file
+			.replacen("profile: small", &format!("profile: {profile}"), 1)
+			.replacen("small: { denom", &format!("{profile}: {{ denom"), 1);
+		let (sdl, faults) = parse(&used);
+		assert!(sdl.is_none(), "{profile}");
+		faults
+			.into_iter()
+			.map(|fault| (fault.line, fault.column, fault.key))
+			.collect::<Vec<_>>()
+	};
+	let key = |key: &str| format!("profiles.compute.{key}");
+	assert_eq!(
+		lacking("spare"),
+		[
+			(14, 14, key("spare.resources.memory")),
+			(14, 27, key("spare.resources.cpu.units")),
+			(14, 37, key("spare.resources.storage")),
+		]
+	);
+	assert_eq!(lacking("none"), [(15, 5, key("none.resources"))]);
+}
+
+#[test]
 fn version_2_0_wants_persistent_storage_mounted() {
 	let file = SHOP
 		.replace("    params:\n      storage:\n        data: { mount: /var/lib/postgresql }\n        shm: { mount: /dev/shm }\n", "");
@@ -556,6 +627,10 @@ fn aliases_and_merge_keys_are_expanded_up_to_a_size() {
 		Some(2_500_000),
 		"{faults:?}"
 	);
+	// Not into the top level, as Akash does not.
+	let fault = fault_in(JOB, "x-leasehold:\n", "<<: { include: [] }\nx-leasehold:\n");
+	assert_eq!((fault.line, fault.column), (22, 1));
+	assert_eq!((fault.key.as_str(), fault.level), ("<<", Level::Error));
 	let mut bomb = String::from("a0: &a0 [x, x, x, x, x, x, x, x, x]\n");
 	for n in 1..12 {
 		let before = format!("*a{}", n - 1);

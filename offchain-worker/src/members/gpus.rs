@@ -50,14 +50,14 @@ fn read(path: &Path) -> anyhow::Result<Vec<Given>> {
 
 /// What a replica asks for, as the chain says it.
 pub fn unit(wanted: &Wanted) -> GpuUnits {
-	let model = wanted.models.first();
+	let (model, memory) = wanted.asked();
 	GpuUnits {
 		vendor: match wanted.vendor.as_str() {
 			"amd" => GpuVendor::Amd,
 			_ => GpuVendor::Nvidia,
 		},
-		model: model.and_then(|model| model.name.to_ascii_lowercase().into_bytes().try_into().ok()),
-		memory: model.map(|model| model.memory).filter(|mib| *mib > 0),
+		model: model.and_then(|name| name.to_ascii_lowercase().into_bytes().try_into().ok()),
+		memory: (memory > 0).then_some(memory),
 		units: wanted.units,
 	}
 }
