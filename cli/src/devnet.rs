@@ -18,6 +18,8 @@ use tokio::process::{Child, Command};
 const OFFERED: Duration = Duration::from_secs(10);
 /// How long a part may take to come up.
 const UP: Duration = Duration::from_secs(60);
+/// How long what runs for the leases of a provider may take to end.
+const LEASES: Duration = Duration::from_secs(20);
 /// How long a part may take to end by itself.
 const DOWN: Duration = Duration::from_secs(10);
 
@@ -108,7 +110,8 @@ impl Parts {
 		for provider in &mut self.providers {
 			end(provider).await;
 		}
-		end_runners(&self.folder).await;
+		let all = (0..self.providers.len()).map(|n| end_leases(&self.folder, n));
+		futures::future::join_all(all).await;
 		if let Some(node) = &mut self.node {
 			end(node).await;
 		}
@@ -128,22 +131,19 @@ async fn end(child: &mut Child) {
 	}
 }
 
-/// Ends the runners of all providers below a folder; they outlive their daemons on purpose.
-async fn end_runners(folder: &Path) {
-	let providers = std::fs::read_dir(folder).into_iter().flatten().flatten();
-	for provider in providers.map(|entry| entry.path()) {
-		if !provider.join("leases").exists() {
-			continue;
-		}
-		let Ok(program) = program("leasehold-provider") else {
-			continue;
-		};
-		let ended = Command::new(program)
-			.arg("--dir")
-			.arg(&provider)
-			.arg("end-runners")
-			.status();
-		let _ = tokio::time::timeout(DOWN, ended).await;
+/// Ends what runs for the leases of a provider; it outlives its daemon on purpose.
+async fn end_leases(folder: &Path, n: usize) {
+	let Ok(program) = program("leasehold-provider") else {
+		return;
+	};
+	let ended = Command::new(program)
+		.arg("--dir")
+		.arg(folder.join(format!("provider-{n}")))
+		.args(["end-leases", &n.to_string()])
+		.kill_on_drop(true)
+		.status();
+	if tokio::time::timeout(LEASES, ended).await.is_err() {
+		tracing::warn!(provider = n, "what runs for its leases is not all ended");
 	}
 }
 
@@ -183,7 +183,7 @@ impl Devnet {
 				let written = std::fs::write(folder.join("devnet.json"), &text);
 				context.out.result(facts.clone(), || describe(&facts));
 				match written {
-					Ok(()) => self.wait(&mut parts, &mut signals).await,
+					Ok(()) => self.wait(context, &mut parts, &mut signals).await,
 					Err(error) => Err(failed(error)),
 				}
 			}
@@ -195,7 +195,12 @@ impl Devnet {
 		result
 	}
 
-	async fn wait(&self, parts: &mut Parts, signals: &mut Signals) -> Result<(), Failure> {
+	async fn wait(
+		&self,
+		context: &Context,
+		parts: &mut Parts,
+		signals: &mut Signals,
+	) -> Result<(), Failure> {
 		let limit = Duration::from_secs(self.for_seconds.unwrap_or(u64::from(u32::MAX)));
 		let Some(node) = &mut parts.node else {
 			return Ok(());
@@ -207,7 +212,7 @@ impl Devnet {
 			status = node.wait() => match status {
 				Ok(status) if status.success() => { signals.next().await; Ok(()) },
 				Ok(status) => {
-					tracing::warn!(%status, "the node has ended");
+					context.out.stage(format!("the node has ended ({status}); Ctrl-C ends the rest"));
 					signals.next().await;
 					Ok(())
 				},

@@ -89,7 +89,7 @@ pub async fn run(context: &Context) -> Result<(), Failure> {
 		n => Err(Failure::new(
 			1,
 			format!("{} to be mended", units::count(n, "thing")),
-			"",
+			"Do what stands behind `mend`, then `leasehold doctor` again.",
 		)),
 	}
 }

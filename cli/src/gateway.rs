@@ -7,7 +7,7 @@ pub use door::answers;
 pub use volumes::Place as VolumePlace;
 
 use crate::{output::Failure, Context};
-use door::{away, reason, Door, PATIENCE};
+use door::{away, bounded, reason, Door, PATIENCE};
 use futures::StreamExt as _;
 use leasehold_client::{
 	access::{Call, Grant, RequestFacts, Session, EMPTY},
@@ -240,7 +240,9 @@ fn refused(status: StatusCode, text: String) -> Failure {
 		}
 		StatusCode::GONE => "Results of jobs are kept for a while; volumes are not.",
 		StatusCode::NOT_IMPLEMENTED => "Only containers run commands.",
-		StatusCode::TOO_MANY_REQUESTS => return Failure::new(6, why, "Try again in a moment."),
+		StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+			return Failure::new(6, why, "Try again in a moment.")
+		}
 		StatusCode::CONFLICT | StatusCode::BAD_GATEWAY => {
 			"`leasehold status` shows how far the workload is."
 		}
@@ -378,9 +380,9 @@ impl Gateway {
 			Err(error) => return Err(self.away(&door, &reason(&error)).await),
 		};
 		let status = answer.status();
-		let text = match answer.text().await {
-			Ok(text) => text,
-			Err(error) => return Err(self.away(&door, &reason(&error)).await),
+		let text = match bounded(answer).await {
+			Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+			Err(why) => return Err(self.away(&door, &why).await),
 		};
 		if !status.is_success() {
 			return Err(refused(status, text));
@@ -397,7 +399,7 @@ impl Gateway {
 				.unwrap_or("the gateway refused")
 				.to_owned();
 			// Not now, but perhaps later.
-			return Err(match error["code"] == 503 {
+			return Err(match error["code"] == 503 || error["code"] == 429 {
 				true => Failure::new(6, what, "Try again; the provider may be restarting."),
 				false => Failure::new(5, what, "Check the account, or the grant, and the lease."),
 			});
@@ -435,8 +437,8 @@ impl Gateway {
 			return Ok(answer);
 		}
 		let status = answer.status();
-		let text = answer.text().await.unwrap_or_default();
-		Err(refused(status, text))
+		let text = bounded(answer).await.unwrap_or_default();
+		Err(refused(status, String::from_utf8_lossy(&text).into_owned()))
 	}
 
 	/// Opens a WebSocket.
@@ -506,10 +508,7 @@ impl Gateway {
 		let answer = self
 			.request(Method::GET, &path, EMPTY, HeaderMap::new(), None)
 			.await?;
-		let outputs: Vec<Output> = answer
-			.json()
-			.await
-			.map_err(|error| away(&self.door().url, &reason(&error)))?;
+		let outputs: Vec<Output> = self.read(answer).await?;
 		// The provider is not trusted with where files go on this machine.
 		if let Some(bad) = outputs.iter().find(|output| !is_safe_path(&output.path)) {
 			let what = format!(
@@ -528,7 +527,9 @@ impl Gateway {
 		let had = tokio::fs::metadata(&part).await;
 		let had = had.map_or(0, |meta| meta.len()).min(output.size);
 		let mut more = HeaderMap::new();
-		if let Ok(range) = format!("bytes={had}-").parse() {
+		// All of it may be here, unchecked: it is fetched anew then.
+		let had = if had < output.size { had } else { 0 };
+		if let (1.., Ok(range)) = (had, format!("bytes={had}-").parse()) {
 			more.insert(header::RANGE, range);
 		}
 		let answer = self.request(Method::GET, &path, EMPTY, more, None).await?;
@@ -605,15 +606,15 @@ impl Gateway {
 		let port = url.as_ref().and_then(reqwest::Url::port);
 		let port = port.map(|port| format!(":{port}")).unwrap_or_default();
 		let service = |one: &Value| one["service"].as_str().unwrap_or("?").to_owned();
+		let text = |value: &Value| value.as_str().map(str::to_owned);
 		let urls = said["urls"].as_array().into_iter().flatten();
 		let urls = urls.filter_map(|one| {
 			Some(Address::Url {
 				service: service(one),
 				url: one["url"].as_str()?.to_owned(),
-				no_certificate: None,
+				no_certificate: text(&one["no_certificate"]),
 			})
 		});
-		let text = |value: &Value| value.as_str().map(str::to_owned);
 		let names = said["names"].as_array().into_iter().flatten();
 		let names = names.filter_map(|one| {
 			let host = one["host"].as_str()?;

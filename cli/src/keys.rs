@@ -11,6 +11,9 @@ use std::{
 	path::{Path, PathBuf},
 };
 
+/// What a secret looks like.
+const PHRASE: &str = "A phrase has 12 to 24 words of the list, with one space between two; a secret is 0x and 64 digits.";
+
 #[derive(Debug, Subcommand)]
 pub enum Command {
 	/// Make a new key and keep it encrypted.
@@ -56,7 +59,10 @@ fn password(context: &Context, prompt: &str) -> Result<String, Failure> {
 /// The key pair of the account that the command acts for.
 pub fn account(context: &Context) -> Result<Keypair, Failure> {
 	if context.account.starts_with("//") {
-		return Ok(keystore::from_uri(&context.account)?);
+		return keystore::from_uri(&context.account).map_err(|error| {
+			let advice = "Write it as //Name, or name a key: `leasehold keys list`.";
+			Failure::new(2, error.to_string(), advice)
+		});
 	}
 	if context.account.parse::<AccountId32>().is_ok() {
 		let what = format!(
@@ -202,7 +208,10 @@ fn import(context: &Context, name: &str) -> Result<(), Failure> {
 		}
 	};
 	let seed = keystore::seed_of(&text).map_err(|error| {
-		let advice = "A phrase has 12 to 24 words of the list, with one space between two; a secret is 0x and 64 digits.";
+		let advice = match text.trim_start().starts_with('{') {
+			true => "This is a wallet's file: `leasehold keys import NAME --file FILE` takes it.",
+			false => PHRASE,
+		};
 		Failure::new(2, error.to_string(), advice)
 	})?;
 	keep(context, name, &path, seed)

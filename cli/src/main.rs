@@ -225,7 +225,7 @@ fn main() -> ExitCode {
 				.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level)),
 		)
 		.with_writer(std::io::stderr)
-		.with_ansi(std::io::stderr().is_terminal())
+		.with_ansi(std::io::stderr().is_terminal() && output::has_colors())
 		.init();
 	let out = Out::new(arguments.output);
 	let named = One {
@@ -301,8 +301,8 @@ fn main() -> ExitCode {
 			return ExitCode::FAILURE;
 		}
 	};
-	// The devnet takes its parts down by itself.
-	let ends_itself = matches!(arguments.command, Command::Devnet(_));
+	// The devnet takes its parts down by itself, and a command's signals are passed on to it.
+	let ends_itself = matches!(arguments.command, Command::Devnet(_) | Command::Exec(_));
 	let command = async {
 		match arguments.command {
 			Command::Keys(command) => command.run(&context),

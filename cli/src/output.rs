@@ -44,6 +44,13 @@ impl Failure {
 			advice,
 		}
 	}
+
+	/// Tells of it in a result for programs.
+	pub fn add_to(&self, json: &mut serde_json::Value) {
+		json["error"] = self.what.as_str().into();
+		json["advice"] = self.advice.as_str().into();
+		json["code"] = self.code.into();
+	}
 }
 
 impl From<ChainError> for Failure {
@@ -63,6 +70,11 @@ impl From<ChainError> for Failure {
 		};
 		Self::new(code, error.to_string(), error.advice())
 	}
+}
+
+/// What is set and not empty asks for none: <https://no-color.org>.
+pub fn has_colors() -> bool {
+	std::env::var_os("NO_COLOR").is_none_or(|said| said.is_empty())
 }
 
 /// Writes a line to standard output. Where nobody reads any more the program ends as others do, without a word.
@@ -177,8 +189,8 @@ impl Out {
 		self.done();
 		// One value on standard output: where there was a result, it tells.
 		if self.is_json() && !has_answered() {
-			let Failure { code, what, advice } = failure;
-			let json = serde_json::json!({ "error": what, "advice": advice, "code": code });
+			let mut json = serde_json::json!({});
+			failure.add_to(&mut json);
 			print(&format!("{json:#}"));
 		}
 		eprintln!("error: {}", failure.what);

@@ -52,7 +52,9 @@ pub fn reason_name(reason: &CloseReason) -> &'static str {
 pub fn failure(code: &FailureCode) -> &'static str {
 	match code {
 		FailureCode::InvalidModule => "the module or image cannot be loaded",
-		FailureCode::Crashed => "the program crashed at every attempt",
+		FailureCode::Crashed => {
+			"the program crashed, or never passed its health check, at every attempt"
+		}
 		FailureCode::TimeLimit => "the program ran longer than the manifest allows",
 		FailureCode::MemoryLimit => "the program needed more memory than was leased",
 		FailureCode::StorageLimit => "files, outputs and logs outgrew the storage leased",

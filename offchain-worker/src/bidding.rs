@@ -228,6 +228,7 @@ mod tests {
 		max_bidding: 100,
 		max_duration: 1_000_000,
 		bid_lock: 1,
+		low_funds: 20,
 		record_deposit: 1,
 		compensation_blocks: 1_200,
 		max_slice: u128::MAX,

@@ -9,7 +9,7 @@ use crate::{
 };
 use leasehold_client::{
 	story,
-	view::{LeaseRecordNow, View},
+	view::{Closed, LeaseRecordNow, View},
 };
 use std::{collections::BTreeSet, sync::Arc};
 
@@ -67,14 +67,25 @@ pub async fn wind_up(
 /// Ends what runs for leases that this daemon knows nothing of, once finality says that they are closed: its store
 /// may have been lost.
 pub async fn remove_orphans(shared: &Shared, finalized: &View) -> anyhow::Result<()> {
-	let open: BTreeSet<u64> = shared
-		.store
-		.leases()?
-		.into_iter()
-		.filter(|row| row.closed_at.is_none())
-		.map(|row| row.lease)
-		.collect();
-	for lease in shared.store.folders()?.difference(&open) {
+	let rows = shared.store.leases()?;
+	let known: BTreeSet<u64> = rows.iter().map(|row| row.lease).collect();
+	let rows = rows.into_iter().filter(|row| row.closed_at.is_none());
+	let open: BTreeSet<u64> = rows.map(|row| row.lease).collect();
+	let folders = shared.store.folders()?;
+	let mut forgotten = Vec::new();
+	for lease in folders.difference(&known) {
+		match finalized.lease(*lease).await? {
+			// Its data goes as that of others does.
+			LeaseRecordNow::Closed(closed) if closed.provider == shared.provider => {
+				tracing::warn!(lease, "a closed lease is met that the index does not know");
+				shared.store.put(&orphan(&closed))?;
+			}
+			// Nobody could be told from others who ask for it.
+			LeaseRecordNow::Swept => forgotten.push(*lease),
+			_ => {}
+		}
+	}
+	for lease in folders.difference(&open) {
 		let folder = shared.store.lease_folder(*lease);
 		let runs = wasm::runs(&folder)?;
 		if runs && is_closed(finalized, *lease).await? {
@@ -82,16 +93,43 @@ pub async fn remove_orphans(shared: &Shared, finalized: &View) -> anyhow::Result
 			wasm::end_all(&folder)?;
 		}
 	}
-	let Some(container) = &shared.executors.container else {
-		return Ok(());
-	};
-	for lease in container.leases().await?.difference(&open) {
-		if is_closed(finalized, *lease).await? {
-			tracing::warn!(lease, "containers of a closed lease are removed");
-			container.remove(*lease).await?;
+	if let Some(container) = &shared.executors.container {
+		for lease in container.leases().await?.difference(&open) {
+			if is_closed(finalized, *lease).await? {
+				tracing::warn!(lease, "containers of a closed lease are removed");
+				container.remove(*lease).await?;
+			}
 		}
 	}
+	for lease in forgotten {
+		tracing::warn!(
+			lease,
+			"what a lease has left is removed that neither index nor chain know"
+		);
+		let folder = shared.store.lease_folder(lease);
+		tokio::task::spawn_blocking(move || remove_all(&folder)).await??;
+	}
 	Ok(())
+}
+
+/// The row of a closed lease that the index has lost.
+fn orphan(closed: &Closed) -> LeaseRow {
+	LeaseRow {
+		version: 1,
+		lease: closed.id,
+		order: Some(closed.order),
+		manifest_hash: [0; 32],
+		next: None,
+		former: None,
+		since: 0,
+		tenant: closed.tenant.0,
+		access: closed.tenant.0,
+		epoch: closed.epoch,
+		// Something may have been begun.
+		attempts: 1,
+		phase: Phase::AwaitingManifest,
+		closed_at: None,
+	}
 }
 
 async fn is_closed(finalized: &View, lease: u64) -> anyhow::Result<bool> {

@@ -128,11 +128,17 @@ impl Doctor {
 }
 
 async fn look(folder: &Path, found: &mut Findings) {
+	let file = folder.join(crate::config::FILE);
 	let config = match Config::read(folder) {
 		Ok(config) => config,
-		Err(error) => return found.bad("configuration", error.to_string(), "Correct the file."),
+		Err(error) => {
+			let mend = match file.exists() {
+				true => "Correct the file.",
+				false => "`leasehold-provider init` writes one; --dir names another folder.",
+			};
+			return found.bad("configuration", error.to_string(), mend);
+		}
 	};
-	let file = folder.join(crate::config::FILE);
 	found.ok("configuration", file.display().to_string());
 	let operator = match operator_key(folder) {
 		Ok(pair) => Some(keystore::account(&pair)),
@@ -524,22 +530,31 @@ async fn containers(config: &Config, daemon: Option<&Value>, found: &mut Finding
 	};
 	// Whoever runs has the engine's objects; another one only asks.
 	let container = Container::new(configured, H256::default(), 0, Arc::default());
-	match timeout(PATIENCE, container.engine()).await {
+	match timeout(PATIENCE, container.engine(&config.gpus)).await {
 		Ok(Ok(engine)) => found.ok("containers", engine),
 		Ok(Err(error)) => {
-			let mend = "Start the engine (`systemctl start podman.socket`), or correct `engine` in [containers].";
+			let mend = match container.answers().await {
+				true => "The engine answers: set it, or [containers] in provider.toml, as it is said.",
+				false => "Start the engine (`systemctl start podman.socket`), or correct `engine` in [containers].",
+			};
 			return found.bad("containers", error.to_string(), mend);
 		}
 		Err(_) => return found.bad("containers", "the engine gives no answer", "Start it anew."),
 	}
-	let mend = "`leasehold-provider setup-network`";
 	let Some(status) = daemon else {
 		let says = "whether services are shut off is looked at by the daemon";
 		return found.add("networks", State::Unused, says, "");
 	};
 	match (status["networks"].as_str(), status["no_services"].as_str()) {
 		(Some("closed"), _) => found.ok("networks", "services are shut off from this machine"),
-		(_, Some(why)) => found.bad("networks", why, mend),
+		(Some("open"), Some(why)) => {
+			found.bad("networks", why, "`leasehold-provider setup-network`")
+		}
+		(_, Some(why)) => {
+			let mend = "Have the engine run containers as it is said; the daemon looks again by itself, and starts no \
+			            services until then.";
+			found.bad("networks", why, mend);
+		}
 		_ => found.warn("networks", "not looked at yet", "Ask again in a moment."),
 	}
 }

@@ -136,6 +136,14 @@ fn asked(
 	}
 }
 
+/// Whether a core may cost that.
+fn is_price(text: &str) -> Result<(), String> {
+	match units::parse_amount(text)? {
+		0 => Err("a core for nothing is everybody's at once; name a price, LEASE an hour".into()),
+		_ => Ok(()),
+	}
+}
+
 /// (where to listen, URL) for `HOST` or `HOST:PORT` by which tenants reach this machine; with `https://` before it the
 /// port is 443 if none is named.
 fn reached_by(text: &str, usual: u16) -> anyhow::Result<(SocketAddr, String)> {
@@ -183,7 +191,6 @@ impl Init {
 			self.url = Some(asked(question, "127.0.0.1:8443", is_host)?);
 		}
 		if self.price.is_none() {
-			let is_price = |text: &str| units::parse_amount(text).map(drop);
 			let question = "What does a core cost, LEASE an hour?";
 			self.price = Some(asked(question, PRICE, is_price)?);
 		}
@@ -207,7 +214,7 @@ impl Init {
 		}
 		self.complete()?;
 		let price = self.price.as_deref().unwrap_or(PRICE);
-		units::parse_amount(price).map_err(anyhow::Error::msg)?;
+		is_price(price).map_err(anyhow::Error::msg)?;
 		let (listen, url) = match (&self.url, self.listen) {
 			(Some(url), listen) => {
 				let port = listen.map_or(PORT, |listen| listen.port());
@@ -238,6 +245,17 @@ impl Init {
 		crate::store::private_folder(&folder.join("keys"))
 			.with_context(|| folder.display().to_string())?;
 		let (cpu, memory, disk) = detect(folder)?;
+		for (name, named, there, unit) in [
+			("--cpu-millis", self.cpu_millis, cpu, "milli-CPU"),
+			("--memory-mib", self.memory_mib, memory, "MiB"),
+			("--storage-mib", self.storage_mib, disk, "MiB"),
+		] {
+			if let Some(named) = named.filter(|named| *named > there) {
+				eprintln!(
+					"look: {name} leases out {named} {unit}, and this machine has {there} to spare"
+				);
+			}
+		}
 		let engine = self.engine.clone().or_else(detect_engine);
 		let engine = engine.filter(|engine| engine != "none");
 		// Without an engine nothing could use them.

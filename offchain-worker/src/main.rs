@@ -98,12 +98,17 @@ enum Command {
 	/// Look what a container gets through to. Started by the daemon, in a container.
 	#[command(hide = true)]
 	Probe { targets: Vec<String> },
-	/// End all runners, whatever their leases. For networks that are thrown away.
+	/// End all that runs for leases, and remove it from the engine. For networks that are thrown away.
 	#[command(hide = true)]
-	EndRunners,
+	EndLeases { provider: u32 },
 	/// Run one attempt of a module. Started by the daemon.
 	#[command(hide = true)]
 	Runner { folder: PathBuf, attempt: u32 },
+}
+
+/// What is set and not empty asks for none: <https://no-color.org>.
+fn has_colors() -> bool {
+	std::env::var_os("NO_COLOR").is_none_or(|said| said.is_empty())
 }
 
 fn main() -> ExitCode {
@@ -123,7 +128,7 @@ fn main() -> ExitCode {
 	let logs = tracing_subscriber::fmt()
 		.with_env_filter(filter)
 		.with_writer(std::io::stderr)
-		.with_ansi(std::io::stderr().is_terminal());
+		.with_ansi(std::io::stderr().is_terminal() && has_colors());
 	match arguments.log_format {
 		LogFormat::Text => logs.init(),
 		LogFormat::Json => logs.json().init(),
@@ -161,7 +166,7 @@ fn main() -> ExitCode {
 				.and_then(|()| clap_mangen::generate_to(Arguments::command(), &folder))
 				.map_err(|error| anyhow::anyhow!("{}: {error}", folder.display())),
 			Command::Probe { targets } => executor::container::probe(&targets).await,
-			Command::EndRunners => executor::wasm::end_below(&arguments.dir),
+			Command::EndLeases { provider } => operate::end_leases(&arguments.dir, provider).await,
 			Command::Runner { .. } => Ok(()),
 		}
 	});

@@ -15,6 +15,7 @@ use prometheus_client::{
 		counter::{ConstCounter, Counter},
 		family::Family,
 		gauge::Gauge,
+		info::Info,
 	},
 	registry::{Registry, Unit},
 };
@@ -226,9 +227,12 @@ fn text(shared: &Shared) -> anyhow::Result<String> {
 	let help = "Computing time of a lease";
 	book.0
 		.register_with_unit("lease_cpu", help, Unit::Seconds, cpu);
-	let help = "Energy of a lease, an estimate";
+	let help = "Energy of a lease; how it is estimated is told by energy_method_info";
 	book.0
 		.register_with_unit("lease_energy", help, Unit::Joules, energy);
+	let method = vec![("method", shared.usage.method().to_owned())];
+	let help = "How the energy of leases is estimated";
+	book.0.register("energy_method", help, Info::new(method));
 	let resident = Gauges::default();
 	for (lease, bytes) in &memory {
 		resident.get_or_create(&of(lease)).set(*bytes as f64);

@@ -7,15 +7,20 @@ use std::sync::{atomic::Ordering, Arc};
 impl Shared {
 	/// Brings the offer on chain in step with the sheet. It is taken back while containers cannot run or nothing is
 	/// taken, for nobody looks at an order before it is matched.
-	pub async fn keep_offer(self: &Arc<Self>, best: &View, slot_millis: u64) -> anyhow::Result<()> {
+	pub async fn keep_offer(
+		self: &Arc<Self>,
+		best: &View,
+		slot_millis: u64,
+		drained: Option<String>,
+	) -> anyhow::Result<()> {
 		let used = self.used();
 		if used == Use::Unknown {
 			// It stays as it is until somebody has looked.
 			return Ok(());
 		}
 		let stands = best.offer(self.provider).await?;
-		let at_once = used != Use::Idle;
-		let unwell = self.unwell();
+		let at_once = used != Use::Idle || drained.is_some();
+		let unwell = drained.or_else(|| self.unwell());
 		// Not for an engine that is just being started anew, or memory that is short for a moment.
 		let twice = self.was_unwell.swap(unwell.is_some(), Ordering::Relaxed);
 		let wanted = match (&unwell, self.config.is_instant()) {

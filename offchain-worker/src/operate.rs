@@ -1,6 +1,12 @@
 //! The operator's commands.
 
-use crate::{config::Config, daemon::operator_key, identity::Identity};
+use crate::{
+	config::Config,
+	daemon::operator_key,
+	executor::{container::Container, wasm},
+	identity::Identity,
+	store::Store,
+};
 use anyhow::{bail, Context as _};
 use clap::Args;
 use leasehold_client::{
@@ -11,6 +17,7 @@ use leasehold_client::{
 use std::{
 	io::{IsTerminal as _, Write as _},
 	path::{Path, PathBuf},
+	sync::Arc,
 	time::Duration,
 };
 
@@ -102,6 +109,19 @@ impl Register {
 		);
 		Ok(())
 	}
+}
+
+/// Ends all that runs for the leases of a provider with this folder, and removes what the engine has of them.
+pub async fn end_leases(folder: &Path, provider: u32) -> anyhow::Result<()> {
+	let ended = wasm::end_below(folder);
+	let genesis = Store::open(folder)?.genesis()?;
+	if let (Some(configured), Some(genesis)) = (Config::read(folder)?.containers, genesis) {
+		let container = Container::new(&configured, genesis, provider, Arc::default());
+		for lease in container.leases().await? {
+			container.remove(lease).await?;
+		}
+	}
+	ended
 }
 
 #[derive(Debug, Args)]

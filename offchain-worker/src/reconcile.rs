@@ -285,7 +285,18 @@ async fn step(
 		return begin(shared, &mut row, service, devices).await;
 	}
 	let tried = attempt(shared, &row, service.clone(), devices.clone());
-	match shared.executors.observe(&tried).await? {
+	let observed = shared.executors.observe(&tried).await?;
+	if let State::Active { .. } = lease.state {
+		// Nobody pays for a job that waits for the engine.
+		let waits = matches!(observed, Observed::Absent | Observed::Preparing)
+			&& !tried.has_started_since_boot();
+		let no_engine = service.module().is_none() && shared.cannot_run().0.is_some();
+		match waits && no_engine {
+			true => members::pause(shared, now, lease.id),
+			false => members::forget_failing(shared, lease.id),
+		}
+	}
+	match observed {
 		// Written down, but the daemon ended before it could start it.
 		Observed::Absent => {
 			shared.executors.start(&tried).await?;

@@ -99,6 +99,34 @@ pub fn private_folder(path: &Path) -> std::io::Result<()> {
 	std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o700))
 }
 
+/// Opens the index, once all of it was held against its checksums.
+fn open_index(path: &Path) -> Result<Database, redb::Error> {
+	let mut builder = Database::builder();
+	builder.set_check_integrity_on_open(true);
+	let index = builder.create(path)?;
+	let tx = index.begin_write()?;
+	tx.open_table(META)?;
+	tx.open_table(LEASES)?;
+	tx.commit()?;
+	Ok(index)
+}
+
+/// Whether an error is about what stands in the index, and not about the disk or who may use it.
+fn is_damage(error: &redb::Error) -> bool {
+	use std::io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+	match error {
+		redb::Error::Io(error) => {
+			matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof)
+		}
+		redb::Error::DatabaseAlreadyOpen
+		| redb::Error::LockPoisoned(_)
+		| redb::Error::LockProtocolMismatch
+		| redb::Error::PreviousIo
+		| redb::Error::UpgradeRequired(_) => false,
+		_ => true,
+	}
+}
+
 impl Store {
 	/// Opens the folder, and makes what is missing. An index that cannot be read is put aside: it
 	/// is rebuilt from the files and the chain.
@@ -133,24 +161,17 @@ impl Store {
 			.map_err(|_| StoreError::InUse(folder.to_owned()))?;
 		let manifest_key = Self::manifest_key(&folder.join("keys/manifests.key"))?;
 		let path = folder.join("store.redb");
-		let index = match Database::create(&path) {
+		let index = match open_index(&path) {
 			Ok(index) => index,
-			Err(redb::DatabaseError::Storage(redb::StorageError::Io(error)))
-				if error.kind() != std::io::ErrorKind::InvalidData =>
-			{
-				return Err(StoreError::File(path, error));
-			}
-			Err(error) => {
+			Err(error) if is_damage(&error) => {
 				let aside = folder.join("store.redb.damaged");
 				tracing::warn!(%error, aside = %aside.display(), "the index is rebuilt");
 				std::fs::rename(&path, &aside).map_err(file(&path))?;
-				Database::create(&path).map_err(index_error)?
+				open_index(&path).map_err(index_error)?
 			}
+			Err(redb::Error::Io(error)) => return Err(StoreError::File(path, error)),
+			Err(error) => return Err(index_error(error)),
 		};
-		let tx = index.begin_write().map_err(index_error)?;
-		tx.open_table(META).map_err(index_error)?;
-		tx.open_table(LEASES).map_err(index_error)?;
-		tx.commit().map_err(index_error)?;
 		Ok(Self {
 			folder: folder.to_owned(),
 			index,
@@ -544,10 +565,38 @@ mod tests {
 			assert!(store.manifest(3, &[1; 32]).is_err());
 		}
 		drop(store);
-		std::fs::write(folder.path().join("store.redb"), b"rubbish").unwrap();
+		let index = folder.path().join("store.redb");
+		// As a killed daemon leaves it, and as one that has ended does.
 		let store = Store::open(folder.path()).unwrap();
-		assert_eq!(store.leases().unwrap(), []);
+		let of = |lease| LeaseRow { lease, ..row() };
+		for lease in 0..50 {
+			store.put(&of(lease)).unwrap();
+		}
+		let open = std::fs::read(&index).unwrap();
 		drop(store);
+		let ended = std::fs::read(&index).unwrap();
+		let cuts = |whole: &[u8]| {
+			let short = [0, 1, 8, 9, 64, 319, 320, 512, 4_095, 4_096, 8_192, 12_288];
+			let long = [whole.len() / 4, whole.len() / 2, whole.len() - 1];
+			let lengths = [&short[..], &long].concat().into_iter();
+			let cut = lengths.map(|length| whole[..length.min(whole.len())].to_vec());
+			cut.collect::<Vec<_>>()
+		};
+		let mut damaged = [cuts(&open), cuts(&ended), vec![b"rubbish".to_vec()]].concat();
+		for from in (0..ended.len()).step_by(ended.len() / 60 + 1) {
+			let mut zeroed = ended.clone();
+			zeroed[from..(from + 200).min(ended.len())].fill(0);
+			damaged.push(zeroed);
+		}
+		for bytes in damaged {
+			std::fs::write(&index, &bytes).unwrap();
+			let store = Store::open(folder.path());
+			let store = store.unwrap_or_else(|error| panic!("{} bytes: {error}", bytes.len()));
+			// What it had, or nothing: never a mixture that cannot be read.
+			store.leases().unwrap();
+			store.put(&of(7)).unwrap();
+			assert!(store.lease(7).unwrap().is_some());
+		}
 		std::fs::write(folder.path().join("VERSION"), "2").unwrap();
 		assert!(matches!(
 			Store::open(folder.path()),

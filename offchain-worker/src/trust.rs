@@ -4,6 +4,7 @@
 //! then what runs is kept, nothing is started, and `status` says why.
 
 use leasehold_client::{Heads, H256};
+use std::time::{Duration, Instant};
 
 /// Finality further behind than this is not recent, blocks.
 pub const MAX_LAG: u32 = 100;
@@ -24,6 +25,37 @@ pub enum Distrust {
 	Syncing,
 	#[error("finality is {0} blocks behind the best block")]
 	Stalled(u32),
+	#[error("the node has had no new block for {0} s: it has lost its peers, or the chain stands")]
+	Stands(u64),
+}
+
+/// Without a new block for longer a node is not believed.
+const STANDS: Duration = Duration::from_secs(300);
+
+/// When a node last had a new block, by a clock that nobody sets.
+pub struct Moves {
+	best: u32,
+	since: Instant,
+}
+
+impl Moves {
+	pub fn begin(now: Instant) -> Self {
+		Self {
+			best: 0,
+			since: now,
+		}
+	}
+
+	/// Meets the node's best block.
+	pub fn meet(&mut self, best: u32, now: Instant) -> Result<(), Distrust> {
+		if best != self.best {
+			*self = Self { best, since: now };
+		}
+		match now.duration_since(self.since) {
+			still if still > STANDS => Err(Distrust::Stands(still.as_secs())),
+			_ => Ok(()),
+		}
+	}
 }
 
 /// Whether a node in this state may be believed.
@@ -59,6 +91,18 @@ pub fn judge(
 #[cfg(test)]
 mod tests {
 	use super::*;
+
+	#[test]
+	fn a_node_without_new_blocks_is_not_believed_until_there_is_one() {
+		let begin = Instant::now();
+		let at = |seconds| begin + Duration::from_secs(seconds);
+		let mut moves = Moves::begin(begin);
+		assert_eq!(moves.meet(7, at(1)), Ok(()));
+		assert_eq!(moves.meet(7, at(301)), Ok(()));
+		assert_eq!(moves.meet(7, at(302)), Err(Distrust::Stands(301)));
+		// Also one before the last, after a fork.
+		assert_eq!(moves.meet(6, at(303)), Ok(()));
+	}
 
 	#[test]
 	fn only_a_healthy_node_of_the_right_chain_is_believed() {

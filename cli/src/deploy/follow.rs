@@ -9,12 +9,21 @@ use crate::{
 use leasehold_client::{
 	keystore,
 	signer::Wait,
-	story, units,
+	story::{self, Told},
+	units,
 	view::{Closed, LeaseRecordNow, OpenLease, OrderNow, State, Suspension},
-	Call, Chain, CloseReason, Connection,
+	Call, Chain, ChainError, CloseReason, Connection,
 };
 use leasehold_manifest::Manifest;
-use std::collections::HashSet;
+use serde_json::Value;
+use std::{
+	collections::HashSet,
+	ops::RangeInclusive,
+	time::{Duration, Instant},
+};
+
+/// How far back the end of an order is looked for that was not seen, blocks.
+const LOOK_BACK: u32 = 200;
 
 /// What has become of an order.
 pub(super) enum Outcome {
@@ -32,6 +41,7 @@ pub(super) async fn matched(
 	let who = keystore::account(pair);
 	let mut bids = Vec::new();
 	let mut gone_since = None;
+	let mut open_at = None;
 	loop {
 		let read = async |connection: &Connection| {
 			let view = connection.best().await?;
@@ -50,9 +60,10 @@ pub(super) async fn matched(
 		match record {
 			OrderNow::Open(open) if open.tenant != who => {
 				let what = format!("order {order} is of another account: {}", open.tenant);
-				return Err(Failure::new(2, what, "Name its account: --account."));
+				return Err(Failure::new(5, what, "Name its account: --account."));
 			}
 			OrderNow::Open(open) => {
+				open_at = Some(now);
 				context.out.waiting(format!(
 					"{}, bidding ends in block {}, now is {now}",
 					units::count(open.bids.len(), "bid"),
@@ -73,17 +84,72 @@ pub(super) async fn matched(
 				// A block may still be undone: it is over when finality says so.
 				let since = *gone_since.get_or_insert(now);
 				if finalized >= since {
-					return Err(Failure::new(
-						4,
-						format!("order {order} ended without a lease"),
-						"Its deposit is back. It was taken back, or nobody bid: those that fit (`leasehold providers --for FILE`) ask for more \
-						 than your ceiling, or their daemons are away: raise --max-price, or try again.",
-					));
+					let oldest = since.saturating_sub(LOOK_BACK).max(1);
+					let first = open_at.unwrap_or(oldest).max(oldest);
+					let end = async |connection: &Connection| {
+						without_lease(connection, order, first..=since, !bids.is_empty()).await
+					};
+					// That it is over is known, if not why.
+					let why = tenant::patiently(context, chain, end).await;
+					return Err(why.unwrap_or_else(|failure| {
+						tracing::debug!(failure.what, "why an order ended is not known");
+						let what = format!("order {order} ended without a lease");
+						Failure::new(
+							4,
+							what,
+							"Its deposit is back; `leasehold deploy FILE` orders anew.",
+						)
+					}));
 				}
 			}
 		}
 		tokio::time::sleep(LOOK).await;
 	}
+}
+
+/// Why an order has ended without a lease, by what these blocks tell.
+async fn without_lease(
+	connection: &Connection,
+	order: u64,
+	blocks: RangeInclusive<u32>,
+	mut had_bids: bool,
+) -> Result<Failure, ChainError> {
+	let mut passed_over = Vec::new();
+	let mut is_known = false;
+	for number in blocks {
+		let view = connection.at_number(number).await?;
+		for Told { event, text, .. } in story::told(&view, order, None).await? {
+			match event.as_str() {
+				"OrderCancelled" => {
+					let what = format!("order {order} was taken back by its tenant");
+					let advice = "Its deposit is back; `leasehold deploy FILE` orders anew.";
+					return Ok(Failure::new(4, what, advice));
+				}
+				"BidPlaced" => had_bids = true,
+				"BidSkipped" => passed_over.push(text),
+				"OrderExpired" => is_known = true,
+				_ => {}
+			}
+		}
+	}
+	let (why, advice) = match (is_known, had_bids) {
+		(true, false) => (
+			": nobody bid on it",
+			"Its deposit is back. Those that fit (`leasehold providers --for FILE`) ask for more than your ceiling, or do not run \
+			 what it is at present, or their daemons are away: raise --max-price, or try again.",
+		),
+		(true, true) if passed_over.is_empty() => (
+			": it had bids, and none could be taken",
+			"Its deposit is back; the same command orders anew.",
+		),
+		(true, true) => (": ", "Its deposit is back; the same command orders anew."),
+		(false, _) => ("", "Its deposit is back; `leasehold deploy FILE` orders anew."),
+	};
+	let what = format!(
+		"order {order} ended without a lease{why}{}",
+		passed_over.join("; ")
+	);
+	Ok(Failure::new(4, what, advice))
 }
 
 fn show_bids(context: &Context, bids: &[(u32, u128)], lease: &OpenLease) {
@@ -111,6 +177,17 @@ fn show_bids(context: &Context, bids: &[(u32, u128)], lease: &OpenLease) {
 	));
 }
 
+/// How often a provider is asked how far a workload is.
+const ASK: Duration = Duration::from_secs(1);
+/// How long a provider's node may be behind.
+pub(super) const LAG: Duration = Duration::from_secs(30);
+
+/// Whether a gateway refuses what its node may not have heard of yet.
+fn is_behind(failure: &Failure) -> bool {
+	let words = ["for another chain, provider or lease", "whose hash stands"];
+	words.iter().any(|words| failure.what.contains(words))
+}
+
 /// Hands in manifest and files, however often the gateway is away in between.
 pub(super) async fn deliver(
 	context: &Context,
@@ -121,6 +198,7 @@ pub(super) async fn deliver(
 	let bytes = deployment.bytes();
 	let manifest =
 		Manifest::open(&bytes).map_err(|error| Failure::new(1, error.to_string(), ""))?;
+	let (mut behind, mut away) = (None, false);
 	loop {
 		let handed_in = async {
 			context.out.waiting("handing in the manifest");
@@ -144,10 +222,21 @@ pub(super) async fn deliver(
 		};
 		match handed_in.await {
 			Ok(proof) => return Ok(proof),
-			Err(failure) if failure.code == 6 => {
+			Err(failure)
+				if failure.code == 6
+					|| (is_behind(&failure)
+						&& behind.get_or_insert_with(Instant::now).elapsed() < LAG) =>
+			{
+				if failure.code == 6 {
+					behind = None;
+				}
+				if failure.code == 6 && !std::mem::replace(&mut away, true) {
+					let what = format!("{}; trying again until it answers", failure.what);
+					context.out.stage(what);
+				}
 				context
 					.out
-					.waiting(format!("{}; trying again", failure.what));
+					.waiting("the provider is away, or has not heard of it yet; trying again");
 				let record = tenant::patiently(context, chain, async |connection| {
 					connection.best().await?.lease(gateway.lease).await
 				})
@@ -186,10 +275,12 @@ pub(super) async fn until_running(
 	context: &Context,
 	chain: &Chain,
 	pair: &leasehold_client::Keypair,
-	lease: u64,
+	gateway: &Gateway,
 	mut proof: Option<Proof>,
 ) -> Result<LeaseRecordNow, Failure> {
+	let lease = gateway.lease;
 	context.out.waiting("the provider starts the workload");
+	let (mut asked, mut told) = (Instant::now(), String::new());
 	let terms = tenant::patiently(context, chain, async |connection| {
 		connection.best().await?.terms().await
 	})
@@ -233,8 +324,51 @@ pub(super) async fn until_running(
 				}
 			}
 		}
+		if asked.elapsed() >= ASK {
+			// The chain's word stands without it.
+			let said = gateway.call("lease_status", String::new());
+			if let Ok(Ok(said)) = tokio::time::timeout(ASK, said).await {
+				let (stage, now) = doing(&said);
+				if stage != told {
+					context.out.stage(&stage);
+					told = stage;
+				}
+				context.out.waiting(now);
+			}
+			asked = Instant::now();
+		}
 		tokio::time::sleep(LOOK).await;
 	}
+}
+
+/// What a provider does with a workload that is not running yet: what stays so for a while, and how far it is.
+fn doing(said: &Value) -> (String, String) {
+	let pulls = said["pulling"].as_array().into_iter().flatten();
+	let mut names: Vec<_> = pulls
+		.clone()
+		.filter_map(|pull| pull["service"].as_str())
+		.collect();
+	names.dedup();
+	if !names.is_empty() {
+		let stage = format!("pulling the image of {}", names.join(", "));
+		let percent = pulls.filter_map(|pull| pull["percent"].as_u64()).min();
+		let percent = percent.map_or_else(String::new, |percent| format!(", {percent} %"));
+		return (stage.clone(), stage + &percent);
+	}
+	let stage = match said["phase"].as_str() {
+		Some("awaiting_manifest") => "the provider waits for files",
+		_ => "the provider starts the workload",
+	};
+	let replicas = said["replicas"].as_array().into_iter().flatten();
+	let (runs, all) = replicas.fold((0usize, 0usize), |(runs, all), one| {
+		let runs = runs.saturating_add(usize::from(one["state"] == "running"));
+		(runs, all.saturating_add(1))
+	});
+	let now = match all {
+		0 => stage.to_owned(),
+		_ => format!("{stage}: {runs} of {} run", units::count(all, "replica")),
+	};
+	(stage.to_owned(), now)
 }
 
 /// The block from which on a receipt belongs on chain: while the provider cannot yet say that no manifest
@@ -280,7 +414,20 @@ pub(super) async fn until_ended(
 pub(super) fn over(context: &Context, closed: &Closed) -> Result<(), Failure> {
 	let lease = closed.id;
 	let succeeded = matches!(closed.reason, CloseReason::Completed { exit_code: 0, .. });
-	context.out.result(tenant::closed_json(closed), || {
+	let what = format!(
+		"the lease came to nothing: {}",
+		story::reason(&closed.reason)
+	);
+	let advice = format!(
+		"`leasehold events {lease}` says what happened, `leasehold logs {lease}` what it wrote, and `leasehold files get \
+		 {lease}` fetches what it left."
+	);
+	let failure = Failure::new(7, what, advice);
+	let mut json = tenant::closed_json(closed);
+	if !succeeded {
+		failure.add_to(&mut json);
+	}
+	context.out.result(json, || {
 		let text = format!(
 			"lease {lease} is over: {}\n{} served, {} paid, {} returned",
 			story::reason(&closed.reason),
@@ -293,18 +440,10 @@ pub(super) fn over(context: &Context, closed: &Closed) -> Result<(), Failure> {
 			false => text,
 		}
 	});
-	if succeeded {
-		return Ok(());
+	match succeeded {
+		true => Ok(()),
+		false => Err(failure),
 	}
-	let what = format!(
-		"the lease came to nothing: {}",
-		story::reason(&closed.reason)
-	);
-	let advice = format!(
-		"`leasehold events {lease}` says what happened, `leasehold logs {lease}` what it wrote, and `leasehold files get \
-		 {lease}` fetches what it left."
-	);
-	Err(Failure::new(7, what, advice))
 }
 
 #[cfg(test)]

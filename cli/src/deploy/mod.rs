@@ -4,7 +4,7 @@ mod follow;
 mod prepare;
 mod update;
 
-pub use prepare::{read, understand};
+pub use prepare::{read, understand, Leased};
 pub use update::Update;
 
 use crate::{gateway, keys, output::Failure, tenant, Context};
@@ -109,7 +109,7 @@ impl Deploy {
 		let pair = keys::account(context)?;
 		let (chain, connection) = tenant::connect(context).await?;
 		let genesis = format!("{:?}", connection.genesis);
-		let deployment = match (self.resume, prepared) {
+		let mut deployment = match (self.resume, prepared) {
 			(Some(order), _) => {
 				let hash = hash_on_chain(context, &chain, &pair, order).await?;
 				let who = keystore::account(&pair).to_string();
@@ -134,6 +134,12 @@ impl Deploy {
 		})
 		.await?;
 		let genesis = connection.genesis;
+		deployment.lease = Some(Leased {
+			lease: lease.id,
+			provider: lease.provider,
+			epoch: lease.epoch,
+		});
+		deployment.save(context)?;
 		let entry = tenant::to_hand_in(context, genesis, &lease, &pair).map_err(|failure| {
 			let advice =
 				format!("The lease waits: `leasehold deploy --resume {order}` asks again.");
@@ -148,7 +154,7 @@ impl Deploy {
 		context.out.if_interrupted(format!(
 			"lease {id} goes on; `leasehold status {id}` shows it, `leasehold close {id}` ends it"
 		));
-		let record = until_running(context, &chain, &pair, lease.id, proof).await?;
+		let record = until_running(context, &chain, &pair, &gateway, proof).await?;
 		if let LeaseRecordNow::Closed(closed) = &record {
 			return over(context, closed);
 		}
@@ -324,6 +330,7 @@ impl Deploy {
 			account: who.to_string(),
 			manifest: hex::encode(&bytes),
 			order: None,
+			lease: None,
 			files: prepared.on_disk(),
 		};
 		deployment.save(context)?;

@@ -3,7 +3,7 @@
 use crate::{output::Failure, Context};
 use leasehold_client::{
 	primitives::{GpuUnits, GpuVendor, PersistentStorage},
-	storage_class, AccountId32, Attribute, Resources,
+	storage_class, AccountId32, Attribute, Resources, H256,
 };
 use leasehold_manifest::{files, sdl, FileEntry, Level, Manifest, Placement, Sdl, Service, Totals};
 use serde::{Deserialize, Serialize};
@@ -157,6 +157,14 @@ fn unreadable(path: &Path, error: std::io::Error) -> Failure {
 	Failure::new(2, format!("{}: {error}", path.display()), "Check the path.")
 }
 
+/// Whether a file begins as modules and components do.
+fn is_wasm(path: &Path) -> bool {
+	use std::io::Read as _;
+	let mut begin = [0; 4];
+	let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut begin));
+	read.is_ok() && begin == *b"\0asm"
+}
+
 /// Reads a placement of a manifest file, and the files that it names.
 pub fn understand(
 	context: &Context,
@@ -184,6 +192,12 @@ pub fn understand(
 				let what = format!("{}: {error}; {} names it", disk.display(), file.display());
 				Failure::new(2, what, "Paths in the file are seen from its own folder.")
 			})?;
+			if is_module && !is_wasm(&disk) {
+				let what = format!("{} is no WebAssembly module", disk.display());
+				let advice =
+					"Name the compiled file, as `cargo build --target wasm32-wasip1` writes it.";
+				return Err(Failure::new(2, what, advice));
+			}
 			let path = local.path;
 			let entry = FileEntry { path, size, sha256 };
 			let place = if is_module { "module" } else { "in" };
@@ -249,11 +263,53 @@ pub(super) struct Deployment {
 	/// The manifest's bytes, hexadecimal.
 	pub manifest: String,
 	pub order: Option<u64>,
+	/// The lease that came of it, for when the chain does not know it any more.
+	#[serde(default)]
+	pub lease: Option<Leased>,
 	/// (place at the gateway, file on this disk)
 	pub files: Vec<(String, PathBuf)>,
 }
 
+/// A lease, and whom its gateway belongs to.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+pub struct Leased {
+	pub lease: u64,
+	pub provider: u32,
+	pub epoch: u32,
+}
+
+impl Leased {
+	/// Of a lease that was deployed from here.
+	pub fn known(context: &Context, genesis: H256, lease: u64) -> Option<Self> {
+		let found = Deployment::all(context).find_map(|(known, of)| {
+			let ours = known.lease == lease && of.genesis == format!("{genesis:?}");
+			ours.then_some(known)
+		});
+		found
+	}
+
+	/// Notes that grants of earlier epochs are void.
+	pub fn revoked(context: &Context, genesis: H256, lease: u64, epoch: u32) {
+		for (known, mut of) in Deployment::all(context) {
+			if known.lease == lease && of.genesis == format!("{genesis:?}") {
+				of.lease = Some(Self { epoch, ..known });
+				if let Err(failure) = of.save(context) {
+					tracing::debug!(failure.what, "a deployment is not noted");
+				}
+			}
+		}
+	}
+}
+
 impl Deployment {
+	/// All of which a lease has come.
+	fn all(context: &Context) -> impl Iterator<Item = (Leased, Self)> {
+		let entries = std::fs::read_dir(context.dir.join("deployments"));
+		let all = entries.into_iter().flatten().flatten();
+		let read = all.filter_map(|entry| Self::read(&entry.path()));
+		read.filter_map(|one| Some((one.lease?, one)))
+	}
+
 	fn path(context: &Context, hash: &[u8; 32]) -> PathBuf {
 		context
 			.dir

@@ -1,24 +1,22 @@
 //! `update`: another manifest for a running lease of services.
 
-use super::{follow::deliver, prepare::Deployment, understand, LOOK};
+use super::{
+	follow::{deliver, LAG},
+	prepare::{Deployment, Leased},
+	understand, LOOK,
+};
 use crate::{gateway::Gateway, keys, output::Failure, tenant, Context};
 use clap::Args;
 use leasehold_client::{
 	keystore,
 	signer::Wait,
 	story,
-	view::{LeaseRecordNow, OpenLease, State, Suspension},
-	Call, Chain, Resources, WorkloadKind,
+	view::{LeaseRecordNow, OpenLease, State},
+	Call, Chain, Requirement, Resources, WorkloadKind,
 };
 use leasehold_manifest::Manifest;
 use serde_json::{json, Value};
-use std::{
-	path::PathBuf,
-	time::{Duration, Instant},
-};
-
-/// How long a provider's node may be behind.
-const LAG: Duration = Duration::from_secs(30);
+use std::{path::PathBuf, time::Instant};
 
 #[derive(Debug, Args)]
 pub struct Update {
@@ -66,6 +64,11 @@ impl Update {
 					account: who.to_string(),
 					manifest: hex::encode(&bytes),
 					order: Some(lease.order),
+					lease: Some(Leased {
+						lease: id,
+						provider: lease.provider,
+						epoch: lease.epoch,
+					}),
 					files: prepared.on_disk(),
 				};
 				deployment.save(context)?;
@@ -87,7 +90,7 @@ impl Update {
 		));
 		let hash = Manifest::hash(&deployment.bytes());
 		let said = loop {
-			hand_in(context, &chain, &gateway, &deployment).await?;
+			deliver(context, &chain, &gateway, &deployment).await?;
 			context.out.if_interrupted(format!(
 				"the update goes on; `leasehold status {id}` shows it"
 			));
@@ -108,33 +111,18 @@ impl Update {
 	}
 }
 
-/// Nothing of a dry lease runs, old or new.
-fn may_run(lease: &OpenLease) -> Result<(), Failure> {
-	let State::Suspended {
-		why: Suspension::Dry,
-		..
-	} = lease.state
-	else {
-		return Ok(());
-	};
-	let id = lease.id;
-	let what = format!("lease {id} has run dry: nothing of it runs");
-	let advice = format!("`leasehold top-up {id} --until 12h`; then the same update again.");
-	Err(Failure::new(5, what, advice))
-}
-
 /// What the chain or the provider would refuse.
 fn may_be_updated(lease: &OpenLease, is_tenant: bool, asked: &Resources) -> Result<(), Failure> {
 	let id = lease.id;
 	if !is_tenant {
 		let what = format!("lease {id} is of another account: {}", lease.tenant);
-		return Err(Failure::new(2, what, "Name its account: --account."));
+		return Err(Failure::new(5, what, "Name its account: --account."));
 	}
 	if lease.kind == WorkloadKind::Job {
 		let what = format!("lease {id} is a job, which is not updated");
 		return Err(Failure::new(2, what, "Close it, and deploy the new one."));
 	}
-	may_run(lease)?;
+	tenant::may_run(lease)?;
 	if let State::Starting { .. } = lease.state {
 		let what = format!("lease {id} has not started yet");
 		return Err(Failure::new(5, what, "Try again when it runs."));
@@ -142,28 +130,21 @@ fn may_be_updated(lease: &OpenLease, is_tenant: bool, asked: &Resources) -> Resu
 	match lease.taken.take(&Resources::default(), asked) {
 		Ok(_) => Ok(()),
 		Err(lacks) => {
-			let what = format!("the file asks for more than lease {id} has: {lacks:?}");
+			let has = &lease.taken;
+			let more = match lacks {
+				Requirement::Cpu => format!("{} milli-CPU, not {}", asked.cpu, has.cpu),
+				Requirement::Memory => {
+					format!("{} MiB of memory, not {}", asked.memory, has.memory)
+				}
+				Requirement::Ephemeral => {
+					format!("{} MiB of storage, not {}", asked.ephemeral, has.ephemeral)
+				}
+				Requirement::Ports => format!("{} ports, not {}", asked.ports, has.ports),
+				other => format!("{other:?}"),
+			};
+			let what = format!("the file asks for more than lease {id} has: {more}");
 			let advice = "Ask for no more than before, or deploy it as a lease of its own.";
 			Err(Failure::new(2, what, advice))
-		}
-	}
-}
-
-/// Hands in what the provider's node may not have heard of yet.
-async fn hand_in(
-	context: &Context,
-	chain: &Chain,
-	gateway: &Gateway,
-	deployment: &Deployment,
-) -> Result<(), Failure> {
-	let begun = Instant::now();
-	loop {
-		match deliver(context, chain, gateway, deployment).await {
-			Err(failure) if failure.what.contains("whose hash stands") && begun.elapsed() < LAG => {
-				context.out.waiting(failure.what);
-				tokio::time::sleep(LOOK.saturating_mul(3)).await;
-			}
-			other => return other.map(drop),
 		}
 	}
 }
@@ -177,6 +158,7 @@ async fn until_updated(
 ) -> Result<Option<Value>, Failure> {
 	let (id, name) = (gateway.lease, hex::encode(hash));
 	let mut other_since = None;
+	let mut away = false;
 	loop {
 		let record = tenant::patiently(context, chain, async |connection| {
 			connection.best().await?.lease(id).await
@@ -184,7 +166,7 @@ async fn until_updated(
 		.await?;
 		match record {
 			LeaseRecordNow::Open(lease) => {
-				may_run(&lease)?;
+				tenant::may_run(&lease)?;
 				if lease.manifest_hash == hash {
 					other_since = None;
 				} else if other_since.get_or_insert_with(Instant::now).elapsed() > LAG {
@@ -200,6 +182,7 @@ async fn until_updated(
 		}
 		match gateway.call("lease_status", String::new()).await {
 			Ok(said) => {
+				away = false;
 				let none = Vec::new();
 				let replicas = said["replicas"].as_array().unwrap_or(&none);
 				let runs = |one: &&Value| one["state"] == "running";
@@ -235,7 +218,14 @@ async fn until_updated(
 					failing.unwrap_or_default()
 				));
 			}
-			Err(failure) if failure.code == 6 => context.out.waiting(failure.what),
+			Err(failure) if failure.code == 6 => {
+				if !std::mem::replace(&mut away, true) {
+					context
+						.out
+						.stage(format!("{}; trying again until it answers", failure.what));
+				}
+				context.out.waiting("the provider is away; trying again");
+			}
 			Err(failure) => return Err(failure),
 		}
 		tokio::time::sleep(LOOK).await;

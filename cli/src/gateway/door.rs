@@ -2,6 +2,7 @@
 
 use crate::output::Failure;
 use leasehold_client::{tls, view::Provider};
+use reqwest::Response;
 use serde_json::{json, Value};
 use std::{sync::Arc, time::Duration};
 use tokio::net::TcpStream;
@@ -13,6 +14,8 @@ use tokio_rustls::{
 
 /// How long a gateway may take to say whose it is.
 pub const PATIENCE: Duration = Duration::from_secs(3);
+/// Bytes of a short answer: a provider is not trusted to be brief.
+const MAX_ANSWER: usize = 4 << 20;
 /// How long it may take to be reached.
 const CONNECT: Duration = Duration::from_secs(5);
 
@@ -33,6 +36,21 @@ pub fn reason(error: &reqwest::Error) -> String {
 		reason = source;
 	}
 	reason.to_string()
+}
+
+/// A short answer; why there is none, if it breaks off or is too long.
+pub async fn bounded(mut answer: Response) -> Result<Vec<u8>, String> {
+	let mut bytes = Vec::new();
+	loop {
+		match answer.chunk().await {
+			Ok(Some(chunk)) => bytes.extend_from_slice(&chunk),
+			Ok(None) => return Ok(bytes),
+			Err(error) => return Err(reason(&error)),
+		}
+		if bytes.len() > MAX_ANSWER {
+			return Err("its answer is too long".into());
+		}
+	}
 }
 
 /// Why nobody was reached at an address.
@@ -107,15 +125,9 @@ pub async fn answers(provider: &Provider) -> bool {
 	let asked = async {
 		let Door { url, client, .. } = Door::to(provider, Some(PATIENCE)).ok()?;
 		let request = json!({ "jsonrpc": "2.0", "id": 1, "method": "provider_info", "params": [] });
-		let answer: Value = client
-			.post(format!("{url}/rpc"))
-			.json(&request)
-			.send()
-			.await
-			.ok()?
-			.json()
-			.await
-			.ok()?;
+		let sent = client.post(format!("{url}/rpc")).json(&request).send();
+		let answer = bounded(sent.await.ok()?).await.ok()?;
+		let answer: Value = serde_json::from_slice(&answer).ok()?;
 		Some(answer["result"]["provider"] == provider.id)
 	};
 	asked.await.unwrap_or(false)

@@ -1,6 +1,6 @@
 //! Files of services that run, as their provider's gateway has them.
 
-use super::{away, encoded, reason, shown, Gateway};
+use super::{away, bounded, encoded, reason, shown, Gateway};
 use crate::output::Failure;
 use futures::StreamExt as _;
 use leasehold_client::{
@@ -12,10 +12,9 @@ use reqwest::{header::HeaderMap, Body, Method, Response};
 use serde::{de::DeserializeOwned, Deserialize};
 use sha2::{Digest as _, Sha256};
 
-/// Longest line about a file, all names in them, and a short answer, bytes.
+/// Longest line about a file, and all names in them, bytes.
 const MAX_LINE: usize = 16 << 10;
 const MAX_NAMES: usize = 64 << 20;
-const MAX_ANSWER: usize = 4 << 20;
 
 /// What stands in a line.
 #[derive(Deserialize)]
@@ -57,15 +56,9 @@ impl Gateway {
 	}
 
 	/// A short answer.
-	async fn read<T: DeserializeOwned>(&self, answer: Response) -> Result<T, Failure> {
-		let (mut stream, mut bytes) = (answer.bytes_stream(), Vec::new());
-		while let Some(chunk) = stream.next().await {
-			let chunk = chunk.map_err(|error| away(&self.door().url, &reason(&error)))?;
-			bytes.extend_from_slice(&chunk);
-			if bytes.len() > MAX_ANSWER {
-				return Err(strange("the answer is too long"));
-			}
-		}
+	pub(super) async fn read<T: DeserializeOwned>(&self, answer: Response) -> Result<T, Failure> {
+		let bytes = bounded(answer).await;
+		let bytes = bytes.map_err(|why| away(&self.door().url, &why))?;
 		serde_json::from_slice(&bytes).map_err(|error| strange(&error.to_string()))
 	}
 

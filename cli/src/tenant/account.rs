@@ -66,6 +66,7 @@ impl Transfer {
 
 #[derive(Debug, Args)]
 pub struct Events {
+	/// Number of the lease.
 	lease: u64,
 	/// Only what the chain says: for that nobody's key is needed.
 	#[arg(long)]
@@ -85,7 +86,7 @@ impl Events {
 			LeaseRecordNow::Swept => return Err(swept(self.lease)),
 			LeaseRecordNow::Unknown => return Err(unknown(self.lease)),
 		};
-		let mut told = Vec::new();
+		let (mut told, mut whole) = (Vec::new(), false);
 		let oldest = newest.number().saturating_sub(LOOK_BACK).max(1);
 		for number in (oldest..=newest.number()).rev() {
 			context.out.waiting(format!("reading block {number}"));
@@ -103,8 +104,14 @@ impl Events {
 					.map(|event| (time, Some(event), String::new())),
 			);
 			if placed {
+				whole = true;
 				break;
 			}
+		}
+		if !whole {
+			context.out.stage(format!(
+				"the chain was read back to block {oldest}: what came before is left out"
+			));
 		}
 		told.reverse();
 		if !self.chain {

@@ -1,6 +1,6 @@
 //! Commands beside a workload, and connections to its ports.
 
-use super::{connect, session};
+use super::{connect, session_to_use};
 use crate::{gateway::Gateway, output::Failure, Context};
 use clap::Args;
 use futures::{Sink, SinkExt as _, Stream, StreamExt as _};
@@ -12,7 +12,7 @@ use rustix::termios::{tcgetattr, tcgetwinsize, tcsetattr, OptionalActions, Termi
 use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use std::{
-	io::{IsTerminal as _, Read as _, Write as _},
+	io::{ErrorKind, IsTerminal as _, Read as _, Write as _},
 	net::{IpAddr, Ipv4Addr},
 	sync::Arc,
 	time::Duration,
@@ -103,7 +103,7 @@ impl Exec {
 	/// Ends the program with the command's exit code.
 	pub async fn run(self, context: &Context) -> Result<(), Failure> {
 		let (chain, connection) = connect(context).await?;
-		let (gateway, _) = session(context, &chain, &connection, self.lease).await?;
+		let gateway = session_to_use(context, &chain, &connection, self.lease).await?;
 		let at_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
 		let terminal = (at_terminal && !self.no_terminal).then(|| {
 			let (rows, columns) = size();
@@ -127,15 +127,26 @@ impl Exec {
 		let raw = start.terminal.map(|_| Raw::begin());
 		let raw = raw.transpose().map_err(internal)?;
 		let (sink, stream) = socket.split();
-		let mut ends = (
-			signal(SignalKind::terminate()).map_err(internal)?,
-			signal(SignalKind::hangup()).map_err(internal)?,
-		);
-		let outcome = tokio::select! {
-			outcome = hear(stream) => outcome,
-			failure = speak(sink, raw.is_some()) => Err(failure),
-			_ = ends.0.recv() => Ok(Outcome::Exited(128 + 15)),
-			_ = ends.1.recv() => Ok(Outcome::Exited(128 + 1)),
+		let mut interrupt = signal(SignalKind::interrupt()).map_err(internal)?;
+		let mut terminate = signal(SignalKind::terminate()).map_err(internal)?;
+		let mut hangup = signal(SignalKind::hangup()).map_err(internal)?;
+		let (pass_on, passed_on) = mpsc::channel(1);
+		let mut heard = std::pin::pin!(hear(stream));
+		let mut spoken = std::pin::pin!(speak(sink, raw.is_some(), passed_on));
+		let mut once = false;
+		let outcome = loop {
+			let number = tokio::select! {
+				outcome = heard.as_mut() => break outcome,
+				failure = spoken.as_mut() => break Err(failure),
+				_ = interrupt.recv() => 2,
+				_ = terminate.recv() => 15,
+				_ = hangup.recv() => 1,
+			};
+			// The command has it first, and may do with it as it likes; a terminal's own keys go there in any case.
+			if raw.is_some() || number == 1 || std::mem::replace(&mut once, true) {
+				break Ok(Outcome::Exited(128 + number));
+			}
+			let _ = pass_on.try_send(i32::try_from(number).unwrap_or(15));
 		};
 		drop(raw);
 		match outcome? {
@@ -192,8 +203,12 @@ async fn hear(
 	}
 }
 
-/// Sends what comes to standard input, how large the terminal is, and that somebody is here; ends when it cannot.
-async fn speak(mut sink: impl Sink<Message> + Unpin, has_terminal: bool) -> Failure {
+/// Sends what comes to standard input, how large the terminal is, signals, and that somebody is here; ends when it cannot.
+async fn speak(
+	mut sink: impl Sink<Message> + Unpin,
+	has_terminal: bool,
+	mut signals: mpsc::Receiver<i32>,
+) -> Failure {
 	let control = |what: &Control| {
 		let text = serde_json::to_vec(what).unwrap_or_default();
 		Message::Binary(message(CONTROL, &text).into())
@@ -221,6 +236,7 @@ async fn speak(mut sink: impl Sink<Message> + Unpin, has_terminal: bool) -> Fail
 				let (rows, columns) = size();
 				control(&Control::Resize { rows, columns })
 			},
+			Some(number) = signals.recv() => control(&Control::Signal(number)),
 			_ = ping.tick() => Message::Ping(Default::default()),
 		};
 		if sink.send(message).await.is_err() {
@@ -258,7 +274,7 @@ fn ports(text: &str) -> Result<(u16, u16), String> {
 impl PortForward {
 	pub async fn run(self, context: &Context) -> Result<(), Failure> {
 		let (chain, connection) = connect(context).await?;
-		let (gateway, _) = session(context, &chain, &connection, self.lease).await?;
+		let gateway = session_to_use(context, &chain, &connection, self.lease).await?;
 		let service = match self.service {
 			Some(service) => service,
 			None => only_service(&gateway).await?,
@@ -287,7 +303,11 @@ impl PortForward {
 			let listener = TcpListener::bind((self.address, local)).await;
 			let listener = listener.map_err(|error| {
 				let what = format!("{}:{local} cannot be listened at: {error}", self.address);
-				Failure::new(1, what, "Name another local port, as 8080:80.")
+				let advice = match error.kind() {
+					ErrorKind::AddrNotAvailable => "Name an address of this machine: --address.",
+					_ => "Name another local port, as 8080:80.",
+				};
+				Failure::new(1, what, advice)
 			})?;
 			let at = listener.local_addr().map_err(internal)?;
 			listening.push(json!({ "local": at.to_string(), "service": service, "port": port }));

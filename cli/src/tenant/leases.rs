@@ -2,7 +2,7 @@
 
 use super::{connect, session, state, submit, swept, unknown};
 use crate::{
-	deploy::ask_at_terminal,
+	deploy::{ask_at_terminal, Leased},
 	keys,
 	output::{table, Failure},
 	Context,
@@ -13,7 +13,7 @@ use leasehold_client::{
 	signer::Wait,
 	story, units,
 	view::{Closed, LeaseRecordNow, OrderNow},
-	Call, CloseReason,
+	Call, ChainError, CloseReason,
 };
 use serde_json::{json, Value};
 use std::time::Duration;
@@ -122,6 +122,7 @@ pub fn closed_json(closed: &Closed) -> serde_json::Value {
 
 #[derive(Debug, Args)]
 pub struct Status {
+	/// Number of the lease.
 	lease: u64,
 	/// Show it anew every so many seconds, until the lease is closed.
 	#[arg(long, short, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "2")]
@@ -471,6 +472,19 @@ impl Revoke {
 		let call = Call::RevokeAccess { lease: id };
 		let receipt = submit(context, &chain, &pair, call, Wait::Finalized).await?;
 		let block = receipt.block.0;
+		// For when the chain does not know the lease any more.
+		let now = async {
+			let connection = chain.connection().await?;
+			let record = connection.best().await?.lease(id).await?;
+			Ok::<_, ChainError>((connection.genesis, record))
+		};
+		match now.await {
+			Ok((genesis, LeaseRecordNow::Open(open))) => {
+				Leased::revoked(context, genesis, id, open.epoch);
+			}
+			Ok(_) => {}
+			Err(error) => tracing::debug!(%error, "the new epoch is not noted"),
+		}
 		let json = json!({ "lease": id, "block": block });
 		context.out.result(json, || {
 			format!("all grants for lease {id} that were issued before block {block} are void")

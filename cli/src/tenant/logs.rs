@@ -13,8 +13,15 @@ use std::{
 	time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
+/// Bytes that may come before a record has ended: records are of some KiB, and several come at once.
+const MAX_PART: usize = 4 << 20;
+/// How often a log that broke off is gone on with, without anything gained in between, and after how long.
+const TRIES: u32 = 30;
+const PAUSE: Duration = Duration::from_secs(1);
+
 #[derive(Debug, Args)]
 pub struct Logs {
+	/// Number of the lease.
 	lease: u64,
 	/// Go on until the job has ended, or the lease of a service.
 	#[arg(long, short)]
@@ -68,9 +75,9 @@ pub async fn show_log(
 		let answer = match gateway.log(&from, follow, replica).await {
 			Ok(answer) => answer,
 			// A provider that restarts comes back; the offset keeps the place.
-			Err(failure) if failure.code == 6 && follow && tries < 30 => {
+			Err(failure) if failure.code == 6 && follow && tries < TRIES => {
 				tries = tries.saturating_add(1);
-				tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+				tokio::time::sleep(PAUSE).await;
 				continue;
 			}
 			Err(failure) => return Err(failure),
@@ -92,6 +99,10 @@ pub async fn show_log(
 			};
 			tries = 0;
 			rest.extend_from_slice(&chunk);
+			if rest.len() > MAX_PART {
+				let what = "the provider sends what is no log: a record without an end";
+				return Err(Failure::new(5, what, "Do not trust this provider."));
+			}
 			while let Some(end) = rest.iter().position(|b| *b == b'\n') {
 				let line: Vec<u8> = rest.drain(..=end).collect();
 				let length = u64::try_from(line.len()).unwrap_or(0);
@@ -101,8 +112,11 @@ pub async fn show_log(
 		}
 		from = From::Offset(offset);
 		match (broken, follow) {
-			(true, true) => {}
-			(true, false) => {
+			(true, true) if tries < TRIES => {
+				tries = tries.saturating_add(1);
+				tokio::time::sleep(PAUSE).await;
+			}
+			(true, _) => {
 				return Err(Failure::new(
 					6,
 					"the log broke off",
@@ -119,7 +133,10 @@ fn show_record(context: &Context, line: &[u8], records: &mut impl std::io::Write
 	let record = serde_json::from_slice::<serde_json::Value>(line).ok();
 	let gap = record.as_ref().and_then(|record| record["gap"].as_u64());
 	if context.out.is_json() {
-		let _ = records.write_all(line);
+		// Nothing but JSON, whatever the provider sends.
+		if let Some(record) = &record {
+			let _ = writeln!(records, "{record}");
+		}
 		return gap;
 	}
 	if let Some(gap) = gap {

@@ -19,6 +19,7 @@ pub use market::{Bids, Orders};
 pub use money::{Refill, TopUp, Withdraw};
 
 use crate::{
+	deploy::Leased,
 	gateway::{kept, Entry, Gateway},
 	keys,
 	output::{self, Failure},
@@ -160,7 +161,9 @@ pub(crate) fn unknown(lease: u64) -> Failure {
 
 pub(crate) fn swept(lease: u64) -> Failure {
 	let what = format!("lease {lease} was closed, and its record is no longer kept on chain");
-	Failure::new(5, what, "An archive node still knows it.")
+	let advice = "An archive node still knows it. Logs and results are had where it was deployed from (--dir), as long as the \
+	              provider keeps them.";
+	Failure::new(5, what, advice)
 }
 
 /// A lease that is still open.
@@ -180,6 +183,36 @@ pub async fn open_lease(view: &View, id: u64) -> Result<OpenLease, Failure> {
 	}
 }
 
+/// Nothing of a dry lease runs.
+pub fn may_run(lease: &OpenLease) -> Result<(), Failure> {
+	let State::Suspended {
+		why: Suspension::Dry,
+		..
+	} = lease.state
+	else {
+		return Ok(());
+	};
+	let id = lease.id;
+	let what = format!("lease {id} has run dry: nothing of it runs");
+	let advice =
+		format!("`leasehold top-up {id} --until 12h` brings it up again; then the same command.");
+	Err(Failure::new(5, what, advice))
+}
+
+/// A session with a lease of which something may run.
+pub async fn session_to_use(
+	context: &Context,
+	chain: &Chain,
+	connection: &Connection,
+	lease: u64,
+) -> Result<Gateway, Failure> {
+	let (gateway, record) = session(context, chain, connection, lease).await?;
+	match record {
+		LeaseRecordNow::Open(open) => may_run(&open).map(|()| gateway),
+		_ => Ok(gateway),
+	}
+}
+
 /// A session with the provider of a lease, open or closed.
 pub async fn session(
 	context: &Context,
@@ -192,7 +225,16 @@ pub async fn session(
 	let (provider, epoch) = match &record {
 		LeaseRecordNow::Open(open) => (open.provider, open.epoch),
 		LeaseRecordNow::Closed(closed) => (closed.provider, closed.epoch),
-		LeaseRecordNow::Swept => return Err(swept(lease)),
+		// The provider keeps what it has left for longer than the chain keeps its record.
+		LeaseRecordNow::Swept if context.grant.is_some() => {
+			let grant = kept(context, lease)?.1;
+			(grant.provider, grant.epoch)
+		}
+		LeaseRecordNow::Swept => {
+			let known = Leased::known(context, connection.genesis, lease);
+			let known = known.ok_or_else(|| swept(lease))?;
+			(known.provider, known.epoch)
+		}
 		LeaseRecordNow::Unknown => return Err(unknown(lease)),
 	};
 	let entry = match context.grant {

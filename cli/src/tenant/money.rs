@@ -237,7 +237,7 @@ impl Withdraw {
 pub struct Refill {
 	/// Number of the lease.
 	lease: u64,
-	/// LEASE that are taken from the account whenever the lease runs low.
+	/// LEASE that are taken from the account whenever the lease runs low; how much that is at least goes by its rate.
 	#[arg(long, value_name = "LEASE", required_unless_present = "off")]
 	amount: Option<String>,
 	/// LEASE that may be taken in all.
@@ -268,7 +268,15 @@ impl Refill {
 		let (chain, connection) = connect(context).await?;
 		let pair = keys::account(context)?;
 		let id = self.lease;
-		open_lease(&connection.best().await?, id).await?;
+		let view = connection.best().await?;
+		let lease = open_lease(&view, id).await?;
+		let least = view.terms().await?.minimal_refill(lease.rate);
+		if refill.is_some_and(|(amount, _)| amount < least) {
+			let least = units::lease(least);
+			let what =
+				format!("lease {id} takes no less than {least} at a time: that is gone too soon");
+			return Err(Failure::new(2, what, "Raise --amount."));
+		}
 		let said = match refill {
 			Some((amount, budget)) => format!(
 				"whenever lease {id} runs low {} are taken from your account, or more if it needs more, and {} in all at \

@@ -133,6 +133,7 @@ impl View {
 			max_bidding: market.max_bidding,
 			max_duration: market.max_duration,
 			bid_lock: market.bid_lock,
+			low_funds: market.low_funds,
 			record_deposit: market.record_deposit,
 			compensation_blocks: market.compensation_blocks,
 			max_slice: market.max_slice,

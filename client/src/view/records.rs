@@ -306,6 +306,8 @@ pub struct Terms {
 	pub max_bidding: u32,
 	pub max_duration: u32,
 	pub bid_lock: u32,
+	/// Blocks before a lease runs dry in which it is refilled.
+	pub low_funds: u32,
 	pub record_deposit: u128,
 	pub compensation_blocks: u32,
 	pub max_slice: u128,
@@ -325,6 +327,11 @@ impl Terms {
 	pub fn reserve(&self, rate: u128) -> u128 {
 		let share = sp_perbill(self.storage_rate);
 		math::storage_rate(rate, share).saturating_mul(self.suspension_period.into())
+	}
+
+	/// The least amount of a refill, planck.
+	pub fn minimal_refill(&self, rate: u128) -> u128 {
+		rate.saturating_mul(self.low_funds.saturating_mul(2).into())
 	}
 
 	/// The least first deposit, planck. `None` on overflow.

@@ -29,6 +29,11 @@ pub enum Vendor {
 }
 
 impl Gpu {
+	/// Whether a container is given it by a name of the Container Device Interface.
+	pub fn is_by_cdi(&self) -> bool {
+		self.devices.iter().any(|device| !device.starts_with('/'))
+	}
+
 	/// One of its sort, as the chain says it.
 	pub fn unit(&self) -> GpuUnits {
 		GpuUnits {

@@ -17,7 +17,7 @@ impl Shared {
 		let Some(container) = &self.executors.container else {
 			return;
 		};
-		let (engine, fault) = match container.engine().await {
+		let (engine, fault) = match container.engine(&self.config.gpus).await {
 			Ok(engine) => (Some(engine), None),
 			Err(error) => (None, Some(error.to_string())),
 		};
@@ -117,15 +117,7 @@ impl Shared {
 		] {
 			here.store(there, std::sync::atomic::Ordering::Relaxed);
 		}
-		self.keep_offer(best, terms.slot_millis).await?;
-		let free = best.account(&self.operator).await?.free;
-		let short = free < LOW_FUNDS;
-		let wanted = Config::read(self.store.folder())
-			.map_err(anyhow::Error::from)
-			.and_then(|config| config.info(&self.identity));
 		let on_chain = best.provider(self.provider).await?;
-		let resources = |p: &Provider| (p.capacity.clone(), p.reserved.clone());
-		let resources = on_chain.as_ref().map(resources);
 		let drained = on_chain
 			.as_ref()
 			.and_then(|provider| match provider.unbonding_until {
@@ -135,6 +127,15 @@ impl Shared {
 				None if provider.accepting => None,
 				None => Some("no new leases; `drain --off` ends that".into()),
 			});
+		self.keep_offer(best, terms.slot_millis, drained.clone())
+			.await?;
+		let free = best.account(&self.operator).await?.free;
+		let short = free < LOW_FUNDS;
+		let wanted = Config::read(self.store.folder())
+			.map_err(anyhow::Error::from)
+			.and_then(|config| config.info(&self.identity));
+		let resources = |p: &Provider| (p.capacity.clone(), p.reserved.clone());
+		let resources = on_chain.as_ref().map(resources);
 		let differs = match (wanted, on_chain) {
 			(Err(error), _) => Some(format!("{error:#}")),
 			(Ok(info), Some(on_chain)) if !on_chain.says(&info) => Some(

@@ -21,7 +21,7 @@ use crate::{
 	pricing::Pricing,
 	reconcile, room,
 	store::Store,
-	trust::{self, Distrust},
+	trust::{self, Distrust, Moves},
 	usage::{self, Usage},
 };
 use anyhow::{bail, Context as _};
@@ -41,7 +41,7 @@ use std::{
 use tokio::sync::Notify;
 
 /// How long open requests may take to finish at the end.
-const GRACE: Duration = Duration::from_secs(5);
+const GRACE: Duration = Duration::from_secs(10);
 /// Blocks after which a refused transaction is tried again.
 const RETRY: u32 = 10;
 /// Below this the operator's balance is short, planck: about ten leases, each with a bid, a start
@@ -81,7 +81,7 @@ pub struct Shared {
 	pub look_soon: std::sync::atomic::AtomicBool,
 	/// Whether containers could not run when that was last looked at.
 	pub was_unwell: std::sync::atomic::AtomicBool,
-	/// Since which block services of a lease do not run by this machine's fault.
+	/// Since which block the workload of a lease does not run by this machine's fault.
 	pub failing: Mutex<HashMap<u64, u32>>,
 	/// How the services of each lease stood when they were last looked at.
 	pub replicas: Mutex<HashMap<u64, Replicas>>,
@@ -446,6 +446,7 @@ async fn work(
 	mut heads: tokio::sync::watch::Receiver<Result<Heads, Arc<leasehold_client::ChainError>>>,
 ) {
 	let mut looked_after = 0;
+	let mut moves = Moves::begin(Instant::now());
 	loop {
 		let now = heads
 			.borrow_and_update()
@@ -455,7 +456,9 @@ async fn work(
 		let trusted = match now {
 			Ok(now) => {
 				shared.note(|s| (s.best, s.finalized) = (now.best.0, now.finalized.0));
-				judge(&shared, &now).await.map(|()| now)
+				let moves = moves.meet(now.best.0, Instant::now());
+				let judged = judge(&shared, &now).await;
+				judged.and(moves).map(|()| now)
 			}
 			Err(why) => Err(Distrust::Unreachable(why)),
 		};

@@ -43,6 +43,9 @@ pub struct Entry {
 	pub tenant: String,
 	#[serde(flatten)]
 	pub sums: Sums,
+	/// How the energy was estimated.
+	#[serde(default, skip_serializing_if = "String::is_empty")]
+	pub energy_method: String,
 	/// Why the lease was closed, once it is.
 	#[serde(default, skip_serializing_if = "Option::is_none")]
 	pub closed: Option<String>,
@@ -65,7 +68,7 @@ pub struct Sums {
 	pub compensation: u128,
 	/// Blocks that were paid at the full rate.
 	pub served_blocks: u64,
-	/// An estimate; see `energy` in provider.toml.
+	/// An estimate.
 	pub energy_joules: u64,
 }
 
@@ -164,7 +167,12 @@ fn read(folder: &Path) -> anyhow::Result<(Vec<Entry>, usize)> {
 		Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
 		Err(error) => return Err(error).with_context(|| path.display().to_string()),
 	};
-	parse(&text).with_context(|| path.display().to_string())
+	let (entries, whole) = parse(&text).with_context(|| path.display().to_string())?;
+	if whole < text.len() {
+		let path = path.display();
+		tracing::warn!("the last line of {path} was not written whole: it is left out, and the daemon writes it again");
+	}
+	Ok((entries, whole))
 }
 
 fn known(entries: &[Entry]) -> BTreeMap<u64, Known> {
@@ -263,6 +271,7 @@ fn unseen(lease: u64, row: Option<&LeaseRow>, (time, block): (u64, u32)) -> Entr
 		order: row.and_then(|row| row.order).unwrap_or(0),
 		tenant: tenant.unwrap_or_default(),
 		sums: Sums::default(),
+		energy_method: String::new(),
 		closed: Some("its record was swept before: what was paid at last is not known".into()),
 		unseen: true,
 	}
@@ -288,6 +297,7 @@ fn entry(said: Said, had: &Known, energy_joules: u64, (time, block): (u64, u32))
 		order: said.order,
 		tenant: said.tenant,
 		sums: more,
+		energy_method: String::new(),
 		closed: said.closed,
 		unseen: false,
 	})
@@ -384,7 +394,14 @@ impl Journal {
 			let more = joules.saturating_sub(self.energy.get(&lease).copied().unwrap_or(0));
 			if let Some(entry) = entry(said, &had, more, at) {
 				energy.push((lease, joules));
-				entries.push(entry);
+				let energy_method = match entry.sums.energy_joules {
+					0 => String::new(),
+					_ => shared.usage.method().to_owned(),
+				};
+				entries.push(Entry {
+					energy_method,
+					..entry
+				});
 			}
 		}
 		if !entries.is_empty() {

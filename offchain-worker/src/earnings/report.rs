@@ -62,6 +62,8 @@ struct Row {
 	tenants: BTreeSet<String>,
 	#[serde(flatten)]
 	sums: Sums,
+	/// How its energy was estimated; earlier payments may not say so.
+	energy_methods: BTreeSet<String>,
 	/// Gross less fees and compensation, LEASE.
 	net_lease: String,
 }
@@ -95,6 +97,7 @@ fn rows<'a>(entries: impl Iterator<Item = &'a Entry>, by: By) -> anyhow::Result<
 			leases: BTreeSet::new(),
 			tenants: BTreeSet::new(),
 			sums: Sums::default(),
+			energy_methods: BTreeSet::new(),
 			net_lease: String::new(),
 		});
 		row.date = when;
@@ -103,6 +106,8 @@ fn rows<'a>(entries: impl Iterator<Item = &'a Entry>, by: By) -> anyhow::Result<
 		row.leases.insert(entry.lease);
 		row.tenants.insert(entry.tenant.clone());
 		row.sums = row.sums.plus(entry.sums);
+		let method = Some(&entry.energy_method).filter(|method| !method.is_empty());
+		row.energy_methods.extend(method.cloned());
 		row.net_lease = row.sums.net();
 	}
 	Ok(rows.into_values().collect())
@@ -272,7 +277,7 @@ fn kilowatt_hours(joules: u64) -> String {
 fn csv(rows: &[Row]) {
 	println!(
 		"date,first_block,last_block,leases,tenants,served_blocks,gross_lease,fees_lease,compensation_lease,\
-		 net_lease,energy_kwh_estimate"
+		 net_lease,energy_kwh_estimate,energy_method"
 	);
 	for row in rows {
 		let Row {
@@ -285,7 +290,7 @@ fn csv(rows: &[Row]) {
 		} = row;
 		let words = |text: String| text.replace(", ", " ");
 		println!(
-			"{date},{first_block},{last_block},{},{},{},{},{},{},{net_lease},{}",
+			"{date},{first_block},{last_block},{},{},{},{},{},{},{net_lease},{},{}",
 			words(list(&row.leases)),
 			words(list(&row.tenants)),
 			sums.served_blocks,
@@ -293,8 +298,14 @@ fn csv(rows: &[Row]) {
 			units::decimal(sums.fees),
 			units::decimal(sums.compensation),
 			kilowatt_hours(sums.energy_joules),
+			methods(&row.energy_methods).replace(',', ";"),
 		);
 	}
+}
+
+fn methods(all: &BTreeSet<String>) -> String {
+	let all: Vec<_> = all.iter().map(String::as_str).collect();
+	all.join("; ")
 }
 
 fn in_words(rows: &[Row], total: &Sums) {
@@ -331,6 +342,11 @@ fn in_words(rows: &[Row], total: &Sums) {
 		line(&row.date, blocks, leases, &row.sums);
 	}
 	line("in all", String::new(), String::new(), total);
+	let all = rows.iter().flat_map(|row| row.energy_methods.clone());
+	let all: BTreeSet<_> = all.collect();
+	if !all.is_empty() {
+		println!("kWh: {}", methods(&all));
+	}
 }
 
 #[cfg(test)]
@@ -365,6 +381,13 @@ mod tests {
 		);
 		assert_eq!(by(By::Entry).len(), 3);
 		assert!(by(By::Entry)[0].0.starts_with("2026-02-10T00:00:00Z"));
+	}
+
+	#[test]
+	fn how_energy_was_estimated_is_told() {
+		let all = [entry(0, 1, 1_000, None), entry(20, 1, 250, None)];
+		let rows = rows(all.iter(), By::Year).unwrap();
+		assert_eq!(methods(&rows[0].energy_methods), "by watts, each");
 	}
 
 	#[test]

@@ -16,6 +16,7 @@ pub fn entry(days: u64, lease: u64, gross: u128, closed: Option<&str>) -> Entry 
 			served_blocks: 10,
 			energy_joules: 36,
 		},
+		energy_method: "by watts, each".into(),
 		closed: closed.map(str::to_owned),
 		unseen: false,
 	}

@@ -80,6 +80,16 @@ impl Attempt {
 			.join(format!("{}.{ending}", self.number))
 	}
 
+	/// Whether its program was started, since this machine was.
+	pub fn has_started_since_boot(&self) -> bool {
+		let started = std::fs::metadata(self.file("started"));
+		let age = started
+			.and_then(|started| started.modified())
+			.map(|at| at.elapsed());
+		// One that is from the future is of now.
+		age.is_ok_and(|age| age.map_or(true, |age| age.as_secs() < uptime()))
+	}
+
 	/// The end that is written down of it.
 	fn end(&self) -> Result<Option<End>, ExecutorError> {
 		match std::fs::read(self.file("end")) {

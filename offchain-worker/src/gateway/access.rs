@@ -1,35 +1,67 @@
 //! Who may do what: grants and signed requests.
 
-use super::{forbidden, Gateway, Refused};
+use super::{forbidden, refused, Gateway, Refused};
 use crate::{
 	reconcile::{self, unix_now},
 	store::LeaseRow,
 };
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use leasehold_client::access::{
 	self, Expected, Grant, Refusal, RequestFacts, RequestProof, Scope, SignedGrant, CLOCK_SKEW,
 };
 use leasehold_client::view::{LeaseRecordNow, OpenLease};
-use std::{collections::HashMap, sync::Mutex};
+use std::{
+	collections::HashMap,
+	sync::Mutex,
+	time::{Duration, Instant},
+};
 
-/// Most nonces of one lease that are remembered at a time; who needs more is too fast.
+/// Most nonces of one session that are remembered at a time; who needs more is too fast.
 const MAX_NONCES: usize = 20_000;
+/// How long the node is not asked again about a lease that it does not know, or whose grant is another's.
+const ASKED: Duration = Duration::from_secs(1);
+/// Of how many leases that is remembered.
+const MAX_ASKED: usize = 1_000;
 
 /// How often nonces that do not count any more are forgotten, seconds.
 const FORGET: u64 = 60;
 
-/// By lease, each with when it was seen.
+/// A lease, and the key of a session.
+type Whose = (u64, [u8; 32]);
+
+/// By session, each with when it was seen.
 #[derive(Default)]
 struct Seen {
-	nonces: HashMap<u64, HashMap<String, u64>>,
+	nonces: HashMap<Whose, HashMap<String, u64>>,
 	forgot: u64,
 }
 
-/// Nonces of the last minutes, by lease, so that a request counts once.
+/// Nonces of the last minutes, by session, so that a request counts once. No session uses up what another needs.
 pub struct Nonces {
 	seen: Mutex<Seen>,
 	/// Unix seconds; what was signed before may have been seen by an earlier life.
 	begun: u64,
+}
+
+/// When the node was last asked about leases in vain: strangers do not have it asked all the time.
+#[derive(Default)]
+pub struct Asked(Mutex<HashMap<u64, Instant>>);
+
+impl Asked {
+	/// Whether it may be asked about a lease now; then it counts as asked.
+	fn may(&self, lease: u64) -> bool {
+		let Ok(mut asked) = self.0.lock() else {
+			return false;
+		};
+		if asked.len() >= MAX_ASKED {
+			asked.retain(|_, at| at.elapsed() < ASKED);
+		}
+		if asked.len() >= MAX_ASKED || asked.get(&lease).is_some_and(|at| at.elapsed() < ASKED) {
+			return false;
+		}
+		asked.insert(lease, Instant::now());
+		true
+	}
 }
 
 impl Default for Nonces {
@@ -42,10 +74,14 @@ impl Default for Nonces {
 }
 
 impl Nonces {
-	/// Whether the request is new. It is remembered.
-	pub fn is_new(&self, lease: u64, proof: &RequestProof, now: u64) -> bool {
+	/// Refuses a request that is not new, and remembers others.
+	pub fn check(&self, whose: Whose, proof: &RequestProof, now: u64) -> Result<(), Refused> {
+		let wait = |why: &str| Err(refused(StatusCode::TOO_MANY_REQUESTS, why));
+		if proof.time < self.begun.saturating_sub(1) {
+			return wait("the request is from before the daemon's start: again, and if that does not help, look at your clock");
+		}
 		let Ok(mut seen) = self.seen.lock() else {
-			return false;
+			return wait("the provider cannot tell");
 		};
 		let horizon = now.saturating_sub(CLOCK_SKEW.saturating_mul(2));
 		if now.saturating_sub(seen.forgot) >= FORGET {
@@ -55,10 +91,14 @@ impl Nonces {
 				!nonces.is_empty()
 			});
 		}
-		let nonces = seen.nonces.entry(lease).or_default();
-		proof.time >= self.begun.saturating_sub(1)
-			&& nonces.len() < MAX_NONCES
-			&& nonces.insert(proof.nonce.clone(), now).is_none()
+		let nonces = seen.nonces.entry(whose).or_default();
+		if nonces.len() >= MAX_NONCES {
+			return wait("too many requests of one session; wait some minutes");
+		}
+		match nonces.insert(proof.nonce.clone(), now) {
+			None => Ok(()),
+			Some(_) => Err(forbidden(Refusal::Replayed)),
+		}
 	}
 }
 
@@ -74,13 +114,17 @@ pub async fn open_lease(gateway: &Gateway, id: u64) -> Result<Option<OpenLease>,
 		Ok(_) => Ok(None),
 		Err(error) => {
 			tracing::warn!(%error, "the gateway cannot read the chain");
-			Ok(None)
+			let why = "the provider's node does not answer at present";
+			Err(refused(StatusCode::SERVICE_UNAVAILABLE, why))
 		}
 	}
 }
 
 /// The row of the lease that has a row's number now, if it is another.
 async fn another(gateway: &Gateway, row: &LeaseRow) -> Result<Option<LeaseRow>, Refused> {
+	if !gateway.asked.may(row.lease) {
+		return Ok(None);
+	}
 	let Some(lease) = open_lease(gateway, row.lease).await? else {
 		return Ok(None);
 	};
@@ -120,9 +164,11 @@ pub async fn row(gateway: &Gateway, id: u64) -> Result<LeaseRow, Refused> {
 	{
 		return Ok(row);
 	}
-	let Some(lease) = open_lease(gateway, id).await? else {
-		return Err(forbidden(Refusal::Foreign));
+	let found = match gateway.asked.may(id) {
+		true => open_lease(gateway, id).await?,
+		false => None,
 	};
+	let lease = found.ok_or_else(|| forbidden(Refusal::Foreign))?;
 	reconcile::row(shared, &lease)
 		.await
 		.map_err(|error| unreadable(error.to_string()))
@@ -159,20 +205,28 @@ pub async fn check(
 		epoch: row.epoch,
 		now,
 	};
-	let checked = |row: &LeaseRow| access::check(grant, proof, facts, scope, &expected(row));
+	let checked = |row: &LeaseRow| match row.closed_at.is_some() {
+		// Of what is over nothing is told to others, not even in what way they are wrong.
+		true if !access::is_signed_by(grant, row.access()) => Err(Refusal::BadGrant),
+		_ => access::check(grant, proof, facts, scope, &expected(row)),
+	};
 	match checked(&row) {
 		// A fork may have given the number to another's lease, which the loop has not met yet.
 		Err(Refusal::BadGrant) => {
+			// Whether a lease that is over was ever here is for those alone who had it.
+			let unknown = match row.closed_at {
+				Some(_) => Refusal::Foreign,
+				None => Refusal::BadGrant,
+			};
 			row = another(gateway, &row)
 				.await?
-				.ok_or(forbidden(Refusal::BadGrant))?;
+				.ok_or_else(|| forbidden(unknown))?;
 			checked(&row).map_err(forbidden)?;
 		}
 		checked => checked.map_err(forbidden)?,
 	}
-	if !gateway.nonces.is_new(id, proof, now) {
-		return Err(forbidden(Refusal::Replayed));
-	}
+	let read = Grant::parse(&grant.text).ok_or_else(|| forbidden(Refusal::Malformed))?;
+	gateway.nonces.check((id, read.key), proof, now)?;
 	Ok(row)
 }
 

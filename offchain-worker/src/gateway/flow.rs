@@ -1,6 +1,6 @@
 //! What flows: files in and out, and the live log.
 
-use super::{access, internal, path_of, refused, Gateway, Refused};
+use super::{access, forbidden, internal, path_of, refused, Gateway, Refused};
 use crate::{
 	diary, log, members,
 	reconcile::{input_path, manifest},
@@ -20,8 +20,14 @@ use leasehold_client::access::{Scope, EMPTY};
 use leasehold_manifest::{files::is_safe_path, result::Output, FileEntry, Kind, Service};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
-use std::{path::PathBuf, time::Duration};
-use tokio::io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _};
+use std::{
+	path::PathBuf,
+	time::{Duration, Instant},
+};
+use tokio::{
+	io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _},
+	sync::mpsc::Sender,
+};
 use tokio_util::io::ReaderStream;
 
 /// Bytes of a file that are sent at a time.
@@ -31,6 +37,8 @@ const LINES: usize = 64 << 10;
 const WAITING: usize = 2;
 /// How often a live log is looked at.
 const LOOK: Duration = Duration::from_millis(200);
+/// How often it is looked whether what was granted holds still, while something flows.
+const GRANTED: Duration = Duration::from_secs(5);
 /// How long an upload may stand still.
 pub const STALL: Duration = Duration::from_secs(30);
 
@@ -59,10 +67,8 @@ async fn results(gateway: &Gateway, row: &LeaseRow) -> Result<Vec<Output>, Refus
 		return Ok(Vec::new());
 	};
 	let (folder, attempt) = (gateway.shared.store.lease_folder(row.lease), row.attempts);
-	tokio::task::spawn_blocking(move || kept(&folder, attempt, &service.outputs))
-		.await
-		.map_err(internal)?
-		.map_err(internal)
+	let look = move || kept(&folder, attempt, &service.outputs);
+	gateway.search(row.tenant, look).await?.map_err(internal)
 }
 
 /// Takes the module or an input. Only what the manifest names is taken, and only as it names it.
@@ -118,33 +124,51 @@ pub async fn put_file(
 			"the workload has begun with this file",
 		));
 	}
+	// One at a time: all of a lease's uploads never take more room than one of its files.
+	let Some(seat) = gateway.uploads.take(lease) else {
+		let why =
+			"another file of the lease, or too many of others, are being handed in; wait a moment";
+		return Err(refused(StatusCode::TOO_MANY_REQUESTS, why));
+	};
+	let lasting = access::Lasting::of(&row, &headers)?;
 	let parent = target.parent().unwrap_or(&folder);
 	tokio::fs::create_dir_all(parent).await.map_err(internal)?;
-	let mut mark = [0u8; 8];
-	getrandom::fill(&mut mark).map_err(internal)?;
-	let part = folder.join(format!("{}.upload", hex::encode(mark)));
-	let taken = take(request.into_body(), &part, entry).await;
-	match taken {
-		Ok(()) => {
-			// Another upload of the same file may have been first, and its job begun.
-			let now = gateway.shared.store.lease(lease).map_err(internal)?;
-			if now.is_some_and(|row| row.attempts > 0) && target.exists() {
-				let _ = tokio::fs::remove_file(&part).await;
-				return Ok(StatusCode::NO_CONTENT);
-			}
-			tokio::fs::rename(&part, &target).await.map_err(internal)?;
-			diary::note(&folder, format!("`{}` was handed in", entry.path));
-			gateway.shared.wake.notify_one();
-			Ok(StatusCode::NO_CONTENT)
-		}
-		Err(why) => {
-			let _ = tokio::fs::remove_file(&part).await;
-			Err(why)
-		}
+	let part = Part(folder.join("upload"));
+	take(&gateway, &lasting, request.into_body(), &part.0, entry).await?;
+	// A job may have begun meanwhile.
+	let now = gateway.shared.store.lease(lease).map_err(internal)?;
+	if now.is_some_and(|row| row.attempts > 0) && target.exists() {
+		return Ok(StatusCode::NO_CONTENT);
+	}
+	// The next upload begins once this is done, whoever still waits for it.
+	let placed = tokio::task::spawn_blocking(move || {
+		let held = (part, seat);
+		std::fs::rename(&held.0 .0, &target)
+	});
+	placed.await.map_err(internal)?.map_err(internal)?;
+	diary::note(&folder, format!("`{}` was handed in", entry.path));
+	gateway.shared.wake.notify_one();
+	Ok(StatusCode::NO_CONTENT)
+}
+
+/// A file on its way, which goes with who sends it, unless it has its own place by then. What a daemon that was killed has
+/// left is written over by the next.
+struct Part(PathBuf);
+
+impl Drop for Part {
+	fn drop(&mut self) {
+		let _ = std::fs::remove_file(&self.0);
 	}
 }
 
-async fn take(body: Body, part: &std::path::Path, entry: &FileEntry) -> Result<(), Refused> {
+async fn take(
+	gateway: &Gateway,
+	lasting: &access::Lasting,
+	body: Body,
+	part: &std::path::Path,
+	entry: &FileEntry,
+) -> Result<(), Refused> {
+	let mut looked = Instant::now();
 	let mut file = tokio::fs::File::create(part).await.map_err(internal)?;
 	let mut stream = body.into_data_stream();
 	let (mut size, mut hasher) = (0u64, Sha256::new());
@@ -158,6 +182,18 @@ async fn take(body: Body, part: &std::path::Path, entry: &FileEntry) -> Result<(
 				)
 			})?;
 		let Some(chunk) = next else { break };
+		if looked.elapsed() >= GRANTED {
+			looked = Instant::now();
+			let row = gateway
+				.shared
+				.store
+				.lease(lasting.lease)
+				.map_err(internal)?;
+			lasting.holds(row.as_ref()).map_err(forbidden)?;
+			if row.is_none_or(|row| matches!(row.phase, Phase::Closed { .. })) {
+				return Err(refused(StatusCode::GONE, "the lease is closed"));
+			}
+		}
 		let chunk: Bytes =
 			chunk.map_err(|_| refused(StatusCode::BAD_REQUEST, "the upload broke off"))?;
 		size = size.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
@@ -225,13 +261,13 @@ pub async fn get_file(
 		.header(header::ACCEPT_RANGES, "bytes")
 		.header("leasehold-digest", hex::encode(output.sha256));
 	let answer = match from {
-		Some(from) if from > output.size => {
+		Some(from) if from > 0 && from >= output.size => {
 			return Err(refused(
 				StatusCode::RANGE_NOT_SATISFIABLE,
 				"the file is shorter",
 			));
 		}
-		Some(from) => {
+		Some(from @ 1..) => {
 			file.seek(std::io::SeekFrom::Start(from))
 				.await
 				.map_err(internal)?;
@@ -244,7 +280,7 @@ pub async fn get_file(
 				)
 				.header(header::CONTENT_LENGTH, output.size.saturating_sub(from))
 		}
-		None => answer.header(header::CONTENT_LENGTH, output.size),
+		Some(0) | None => answer.header(header::CONTENT_LENGTH, output.size),
 	};
 	answer
 		.body(Body::from_stream(ReaderStream::with_capacity(file, CHUNK)))
@@ -324,75 +360,32 @@ pub async fn logs(
 	let row = access::check_headers(&gateway, lease, Scope::Logs, request.headers(), facts).await?;
 	let lasting = access::Lasting::of(&row, request.headers())?;
 	let folder = log_folder(&gateway, &row, &query)?;
-	let from = tokio::task::spawn_blocking({
-		let folder = folder.clone();
-		move || match (query.tail, query.since) {
-			// There may be no log yet.
-			(Some(records), _) => log::before_last(&folder, records).unwrap_or(0),
-			(None, Some(time)) => log::before_time(&folder, time).unwrap_or(0),
-			(None, None) => query.from,
+	let (tail, since, place) = (query.tail, query.since, folder.clone());
+	// There may be no log yet.
+	let from = match (tail, since) {
+		(Some(records), _) => {
+			let look = move || log::before_last(&place, records).unwrap_or(0);
+			gateway.search(row.tenant, look).await?
 		}
-	});
-	let from = from.await.map_err(internal)?;
-	let (sender, receiver) = tokio::sync::mpsc::channel::<std::io::Result<Bytes>>(WAITING);
+		(None, Some(time)) => {
+			let look = move || log::before_time(&place, time).unwrap_or(0);
+			gateway.search(row.tenant, look).await?
+		}
+		(None, None) => query.from,
+	};
+	let (sender, receiver) = tokio::sync::mpsc::channel(WAITING);
+	let (cut, is_cut) = tokio::sync::oneshot::channel();
 	tokio::spawn(async move {
-		let mut at = from;
-		// Who may read no more is told so by a log that breaks off.
-		let is_cut = async || {
-			let row = gateway.shared.store.lease(lease).ok().flatten();
-			let Err(why) = lasting.holds(row.as_ref()) else {
-				return false;
-			};
-			let _ = sender
-				.send(Err(std::io::Error::other(why.to_string())))
-				.await;
-			true
-		};
-		loop {
-			// Looked at before reading, so that nothing written in between is missed.
-			let over = match gateway.shared.store.lease(lease) {
-				Ok(Some(row)) => !query.follow || row.is_over(),
-				_ => true,
-			};
-			// One segment after the other, for as long as there is a next one.
-			while let Some((start, path, is_last)) = log::segment_at(&folder, at) {
-				if is_cut().await {
-					return;
-				}
-				let before = at;
-				if at < start {
-					let gap = start.saturating_sub(at);
-					at = start;
-					let line = Bytes::from(format!("{{\"gap\":{gap}}}\n"));
-					if sender.send(Ok(line)).await.is_err() {
-						return;
-					}
-				}
-				let Ok(mut file) = tokio::fs::File::open(&path).await else {
-					// It was thrown away a moment ago.
-					continue;
-				};
-				let skip = std::io::SeekFrom::Start(at.saturating_sub(start));
-				let _ = file.seek(skip).await;
-				let mut buffer = vec![0u8; LINES];
-				while let Ok(n @ 1..) = file.read(&mut buffer).await {
-					at = at.saturating_add(u64::try_from(n).unwrap_or(0));
-					let bytes = Bytes::copy_from_slice(buffer.get(..n).unwrap_or_default());
-					if sender.send(Ok(bytes)).await.is_err() {
-						return;
-					}
-				}
-				if is_last || at == before {
-					break;
-				}
-			}
-			if over || sender.is_closed() || is_cut().await {
-				return;
-			}
-			tokio::time::sleep(LOOK).await;
+		let follow = query.follow;
+		if let Some(why) = pass_on(&gateway, &lasting, (&folder, follow), from, &sender).await {
+			let _ = cut.send(why);
 		}
 	});
-	let body = Body::from_stream(tokio_stream::wrappers::ReceiverStream::new(receiver));
+	let bytes = tokio_stream::wrappers::ReceiverStream::new(receiver).map(Ok);
+	// Who may read no more is told so by a log that breaks off, however slowly it is read.
+	let end = futures::stream::once(is_cut)
+		.filter_map(async |why| Some(Err(std::io::Error::other(why.ok()?))));
+	let body = Body::from_stream(bytes.chain(end));
 	let headers = [
 		(header::CONTENT_TYPE, "application/x-ndjson".to_owned()),
 		(
@@ -401,4 +394,81 @@ pub async fn logs(
 		),
 	];
 	Ok((headers, body).into_response())
+}
+
+/// Passes a log on from a byte of it; why it is broken off, if it is.
+async fn pass_on(
+	gateway: &Gateway,
+	lasting: &access::Lasting,
+	(folder, follow): (&std::path::Path, bool),
+	mut at: u64,
+	sender: &Sender<Bytes>,
+) -> Option<String> {
+	let row = || gateway.shared.store.lease(lasting.lease);
+	let why_not = || match lasting.holds(row().ok().flatten().as_ref()) {
+		Ok(()) if follow && *gateway.stopped.borrow() => Some("the gateway ends".to_owned()),
+		Ok(()) => None,
+		Err(why) => Some(why.to_string()),
+	};
+	let (mut looked, mut in_record) = (Instant::now(), false);
+	loop {
+		// Looked at before reading, so that nothing written in between is missed.
+		let over = match row() {
+			Ok(Some(row)) => !follow || row.is_over(),
+			_ => true,
+		};
+		// One segment after the other, for as long as there is a next one.
+		while let Some((start, path, is_last)) = log::segment_at(folder, at) {
+			let before = at;
+			if at < start {
+				let gap = start.saturating_sub(at);
+				at = start;
+				// What was passed on last may be half a record: its end stands for one of the bytes.
+				let line = match in_record {
+					true => format!("\n{{\"gap\":{}}}\n", gap.saturating_sub(1)),
+					false => format!("{{\"gap\":{gap}}}\n"),
+				};
+				in_record = false;
+				give(gateway, follow, sender, line.into()).await?;
+			}
+			let Ok(mut file) = tokio::fs::File::open(&path).await else {
+				// It was thrown away a moment ago.
+				break;
+			};
+			let skip = std::io::SeekFrom::Start(at.saturating_sub(start));
+			let _ = file.seek(skip).await;
+			let mut buffer = vec![0u8; LINES];
+			while let Ok(n @ 1..) = file.read(&mut buffer).await {
+				if looked.elapsed() >= LOOK {
+					looked = Instant::now();
+					if let Some(why) = why_not() {
+						return Some(why);
+					}
+				}
+				at = at.saturating_add(u64::try_from(n).unwrap_or(0));
+				let bytes = Bytes::copy_from_slice(buffer.get(..n).unwrap_or_default());
+				in_record = bytes.last() != Some(&b'\n');
+				give(gateway, follow, sender, bytes).await?;
+			}
+			if is_last || at == before {
+				break;
+			}
+		}
+		if over || sender.is_closed() {
+			return None;
+		}
+		if let Some(why) = why_not() {
+			return Some(why);
+		}
+		tokio::time::sleep(LOOK).await;
+	}
+}
+
+/// Hands bytes on to who reads them; `None` if nobody does any more, or if who follows is slow as the daemon ends.
+async fn give(gateway: &Gateway, follow: bool, sender: &Sender<Bytes>, bytes: Bytes) -> Option<()> {
+	let mut stopped = gateway.stopped.clone();
+	tokio::select! {
+		sent = sender.send(bytes) => sent.ok(),
+		_ = stopped.wait_for(|stop| *stop), if follow => None,
+	}
 }

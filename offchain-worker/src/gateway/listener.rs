@@ -8,12 +8,14 @@ use crate::{daemon::Shared, identity::ACME_TLS};
 use anyhow::Context as _;
 use axum::{
 	http::{HeaderValue, StatusCode},
+	middleware::Next,
 	response::{IntoResponse as _, Response},
 	Router,
 };
 use governor::{clock::DefaultClock, state::keyed::HashMapStateStore, Quota, RateLimiter};
 use hyper::{body::Incoming, service::service_fn, Request};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use listenfd::ListenFd;
 use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 use std::{
 	collections::HashMap,
@@ -21,7 +23,10 @@ use std::{
 	hash::Hash,
 	net::{IpAddr, Ipv6Addr, SocketAddr},
 	num::NonZeroU32,
-	sync::{atomic::Ordering, Arc, Mutex},
+	sync::{
+		atomic::{AtomicBool, Ordering},
+		Arc, Mutex,
+	},
 	time::Duration,
 };
 use tokio::{
@@ -51,6 +56,8 @@ const BURST: NonZeroU32 = NonZeroU32::new(2_000).unwrap();
 /// How long a handshake may take, and the head of a request or the pause before it.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 const HEAD: Duration = Duration::from_secs(20);
+/// How long who has not asked for anything may take to, when the daemon ends.
+const PARTING: Duration = Duration::from_secs(2);
 /// How long a client may take nothing of what is sent to it.
 const STALL: Duration = Duration::from_secs(120);
 /// Bytes of a request's head, and its header fields.
@@ -165,6 +172,28 @@ struct Door {
 	rates: Rates,
 }
 
+/// The socket that systemd listens with and hands over (`LISTEN_FDS`), if it does: what comes while the daemon is started
+/// anew waits in it.
+fn handed_over(listen: SocketAddr) -> std::io::Result<Option<TcpListener>> {
+	let mut all = ListenFd::from_env();
+	if all.len() > 1 {
+		let why = "several sockets were handed over, and it listens at one: [::] is for IPv4, too";
+		return Err(std::io::Error::other(why));
+	}
+	let Some(listener) = all.take_tcp_listener(0)? else {
+		return Ok(None);
+	};
+	// It is for this process alone.
+	rustix::io::fcntl_setfd(&listener, rustix::io::FdFlags::CLOEXEC)?;
+	let at = listener.local_addr()?;
+	if at.port() != listen.port() {
+		let why = format!("{at} was handed over, and provider.toml says otherwise");
+		return Err(std::io::Error::other(why));
+	}
+	listener.set_nonblocking(true)?;
+	TcpListener::from_std(listener).map(Some)
+}
+
 /// Listens; the task ends when all that was asked has been answered.
 pub async fn serve(
 	listen: SocketAddr,
@@ -174,9 +203,11 @@ pub async fn serve(
 	proxy: Option<Proxy>,
 	mut stopped: watch::Receiver<bool>,
 ) -> anyhow::Result<JoinHandle<()>> {
-	let listener = TcpListener::bind(listen)
-		.await
-		.with_context(|| format!("the gateway cannot listen on {listen}"))?;
+	let cannot = || format!("the gateway cannot listen on {listen}");
+	let listener = match handed_over(listen).with_context(cannot)? {
+		Some(listener) => listener,
+		None => TcpListener::bind(listen).await.with_context(cannot)?,
+	};
 	tracing::info!(%listen, "the gateway listens");
 	let places = places();
 	let door = Arc::new(Door {
@@ -272,7 +303,9 @@ async fn connection(
 	if stream.get_ref().1.alpn_protocol() == Some(ACME_TLS) {
 		return;
 	}
+	let asked = AtomicBool::new(false);
 	let service = service_fn(|request: Request<Incoming>| {
+		asked.store(true, Ordering::Relaxed);
 		let (door, seat) = (door.clone(), seat.clone());
 		async move { Ok::<_, Infallible>(door.answer(peer, seat, request).await) }
 	});
@@ -292,12 +325,35 @@ async fn connection(
 		Some(ended) => ended,
 		None => {
 			connection.as_mut().graceful_shutdown();
-			connection.await
+			// Who has just come may ask once.
+			let silent = async {
+				tokio::time::sleep(PARTING).await;
+				if asked.load(Ordering::Relaxed) {
+					std::future::pending::<()>().await;
+				}
+			};
+			tokio::select! {
+				ended = connection.as_mut() => ended,
+				() = silent => return,
+			}
 		}
 	};
 	if let Err(error) = ended {
 		tracing::debug!(%address, %error, "a connection broke off");
 	}
+}
+
+/// Stands with a request that is one too many: pages are to learn of that as they do of other answers.
+#[derive(Clone, Copy)]
+struct TooMany;
+
+/// Answers what is one too many.
+pub async fn turned_away(request: axum::extract::Request, next: Next) -> Response {
+	if request.extensions().get::<TooMany>().is_none() {
+		return next.run(request).await;
+	}
+	let why = "too many requests at a time; wait a moment".to_owned();
+	Refused(StatusCode::TOO_MANY_REQUESTS, why).into_response()
 }
 
 /// Whether a request says that its body is small.
@@ -343,16 +399,15 @@ impl Door {
 			"/rpc" if !is_small(&request) => self.calls.take(address).map(Some),
 			_ => Some(None),
 		};
-		let mut answer = match self.rates.check_key(&address).ok().and(call) {
-			Some(_call) => match self.router.clone().oneshot(request).await {
-				Ok(answer) => answer,
-				Err(never) => match never {},
-			},
-			None => {
-				let why = "too many requests at a time; wait a moment".to_owned();
-				Refused(StatusCode::TOO_MANY_REQUESTS, why).into_response()
-			}
+		let may = self.rates.check_key(&address).ok().and(call);
+		if may.is_none() {
+			request.extensions_mut().insert(TooMany);
+		}
+		let mut answer = match self.router.clone().oneshot(request).await {
+			Ok(answer) => answer,
+			Err(never) => match never {},
 		};
+		drop(may);
 		counted.answered(answer.status(), false);
 		let version = HeaderValue::from_static(API);
 		answer.headers_mut().insert("api", version);

@@ -10,7 +10,7 @@ mod rpc;
 mod volumes;
 
 use crate::daemon::Shared;
-use access::Nonces;
+use access::{Asked, Nonces};
 use axum::{
 	error_handling::HandleError,
 	http::{header, HeaderName, HeaderValue, Method, StatusCode, Uri},
@@ -22,7 +22,7 @@ use jsonrpsee::server::{stop_channel, BatchRequestConfig, Server};
 use listener::Seats;
 use proxy::Proxy;
 use std::{sync::Arc, time::Duration};
-use tokio::sync::watch;
+use tokio::sync::{watch, Semaphore};
 use tower_http::{cors::CorsLayer, timeout::TimeoutLayer};
 
 /// Version of the API: the last two majors are served.
@@ -34,6 +34,10 @@ const SESSIONS: (usize, usize) = (1_024, 64);
 /// Transfers out of volumes at a time, of all tenants and of one, and into volumes.
 const TRANSFERS: (usize, usize) = (64, 8);
 const PUTS: usize = 32;
+/// Modules and inputs that are handed in at a time, of all leases.
+const UPLOADS: usize = 256;
+/// Looks through logs and folders at a time, and of one tenant, with those that wait for their turn.
+const SEARCHES: (usize, usize) = (8, 4);
 /// How long a call may take, with its body.
 const CALL: Duration = Duration::from_secs(20);
 
@@ -42,13 +46,42 @@ const CALL: Duration = Duration::from_secs(20);
 pub struct Gateway {
 	pub shared: Arc<Shared>,
 	nonces: Arc<Nonces>,
+	asked: Arc<Asked>,
 	/// Of tenants: commands and connections to ports.
 	sessions: Arc<Seats<[u8; 32]>>,
 	/// Of tenants: files of volumes that are on their way.
 	transfers: Arc<Seats<[u8; 32]>>,
 	/// Files that are put into volumes of a lease: one after the other.
 	puts: Arc<Seats<u64>>,
+	/// Modules and inputs that are handed in for a lease: the same.
+	uploads: Arc<Seats<u64>>,
+	/// What reads much to answer little: at a time, and for one tenant.
+	searches: Arc<Semaphore>,
+	searching: Arc<Seats<[u8; 32]>>,
 	stopped: watch::Receiver<bool>,
+}
+
+impl Gateway {
+	/// Looks through what may be much on disk, for a tenant. What has begun counts until it has ended, whether somebody
+	/// still waits for it or not.
+	async fn search<T: Send + 'static>(
+		&self,
+		tenant: [u8; 32],
+		look: impl FnOnce() -> T + Send + 'static,
+	) -> Result<T, Refused> {
+		let seat = self.searching.take(tenant).ok_or_else(|| {
+			let why = "too much of yours is being looked through; wait a moment";
+			refused(StatusCode::TOO_MANY_REQUESTS, why)
+		})?;
+		let turn = self.searches.clone().acquire_owned().await;
+		let turn = turn.map_err(internal)?;
+		tokio::task::spawn_blocking(move || {
+			let _held = (seat, turn);
+			look()
+		})
+		.await
+		.map_err(internal)
+	}
 }
 
 /// A refusal, as every path answers it.
@@ -104,9 +137,13 @@ pub async fn serve(
 	let gateway = Gateway {
 		shared,
 		nonces: Arc::default(),
+		asked: Arc::default(),
 		sessions: Seats::new(SESSIONS.0, SESSIONS.1),
 		transfers: Seats::new(TRANSFERS.0, TRANSFERS.1),
 		puts: Seats::new(PUTS, 1),
+		uploads: Seats::new(UPLOADS, 1),
+		searches: Arc::new(Semaphore::new(SEARCHES.0)),
+		searching: Seats::new(usize::MAX >> 4, SEARCHES.1),
 		stopped: stopped.clone(),
 	};
 	let (stop, handle) = stop_channel();
@@ -119,19 +156,20 @@ pub async fn serve(
 		.http_only()
 		.to_service_builder()
 		.build(rpc::module(gateway.clone())?, stop);
+	let in_time = TimeoutLayer::with_status_code(StatusCode::REQUEST_TIMEOUT, CALL);
 	let calls = tower::ServiceBuilder::new()
-		.layer(TimeoutLayer::with_status_code(
-			StatusCode::REQUEST_TIMEOUT,
-			CALL,
-		))
+		.layer(in_time)
 		.service(HandleError::<_, _, ()>::new(calls, rpc_error));
 	let router = Router::new()
-		.route("/v1/leases/{lease}/files", get(flow::list))
+		.route("/v1/leases/{lease}/files", get(flow::list).layer(in_time))
 		.route(
 			"/v1/leases/{lease}/files/{*path}",
 			put(flow::put_file).get(flow::get_file),
 		)
-		.route("/v1/leases/{lease}/volumes", get(volumes::all))
+		.route(
+			"/v1/leases/{lease}/volumes",
+			get(volumes::all).layer(in_time),
+		)
 		.route(
 			"/v1/leases/{lease}/volumes/{service}/{replica}/{*path}",
 			get(volumes::get).put(volumes::put).delete(volumes::remove),
@@ -144,6 +182,7 @@ pub async fn serve(
 		)
 		.with_state(gateway)
 		.route_service("/rpc", calls)
+		.layer(axum::middleware::from_fn(listener::turned_away))
 		.layer(cors);
 	let listening = listener::serve(listen, tls, all, router, proxy, stopped).await?;
 	Ok(tokio::spawn(async move {

@@ -101,6 +101,9 @@ struct Events {
 struct Url {
 	service: String,
 	url: String,
+	/// Why browsers are not content with it.
+	#[serde(skip_serializing_if = "Option::is_none")]
+	no_certificate: Option<&'static str>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -359,7 +362,15 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 		proxy::urls(&services, row.lease, domain, url)
 	});
 	let urls = urls.into_iter().flatten();
-	let urls = urls.map(|(service, url)| Url { service, url }).collect();
+	let no_certificate = match shared.config.gateway.certificate {
+		Some(_) => None,
+		None => Some("the provider has none for all names below its domain"),
+	};
+	let urls = urls.map(|(service, url)| Url {
+		service,
+		url,
+		no_certificate,
+	});
 	let names = domain.filter(|_| !over).map(|domain| {
 		let theirs = (shared.identity.host(), domain);
 		shared.names.of(row.lease, &services, theirs)
@@ -374,7 +385,7 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 		replica,
 		percent,
 	});
-	let (used, outputs, has_quota) = tokio::task::spawn_blocking({
+	let look = {
 		let (folder, attempt) = (folder.clone(), row.attempts);
 		move || {
 			let outputs = match service {
@@ -386,9 +397,8 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 			let has_quota = !of_images.is_empty() && of_images.iter().all(|one| has_quota(one));
 			(measure(&folder).0, outputs, has_quota)
 		}
-	})
-	.await
-	.map_err(internal)?;
+	};
+	let (used, outputs, has_quota) = gateway.search(row.tenant, look).await?;
 	Ok(Status {
 		api: API,
 		lease: row.lease,
@@ -402,7 +412,7 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 		used,
 		storage_limit: (!over).then_some(if has_quota { "quota" } else { "watch" }),
 		outputs,
-		urls,
+		urls: urls.collect(),
 		names: names.unwrap_or_default(),
 		replicas,
 		pulling: pulls.collect(),

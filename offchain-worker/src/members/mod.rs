@@ -180,8 +180,8 @@ pub async fn serve(
 	}
 }
 
-/// Pauses a lease whose services have not run for too long by this machine's fault: nobody pays for that.
-fn pause(shared: &Arc<Shared>, now: u32, lease: u64) {
+/// Pauses a lease whose workload has not run for too long by this machine's fault: nobody pays for that.
+pub fn pause(shared: &Arc<Shared>, now: u32, lease: u64) {
 	let Ok(mut failing) = shared.failing.lock() else {
 		return;
 	};
@@ -193,7 +193,7 @@ fn pause(shared: &Arc<Shared>, now: u32, lease: u64) {
 	}
 }
 
-fn forget_failing(shared: &Shared, lease: u64) {
+pub fn forget_failing(shared: &Shared, lease: u64) {
 	if let Ok(mut failing) = shared.failing.lock() {
 		failing.remove(&lease);
 	}
@@ -272,8 +272,9 @@ async fn turn(
 			record.was_stopped();
 		}
 		let mut tried = attempt(row, &lease, member, &record);
+		// A port of this machine leads to the first; by its name a service's replicas are asked in turn.
 		let theirs = ports.iter().filter(|port| port.service == service.name);
-		tried.ports = theirs.cloned().collect();
+		tried.ports = theirs.filter(|_| replica == 0).cloned().collect();
 		tried.devices = devices(given, &service.name, replica);
 		// One that is to be replaced is being ended.
 		let outdated = another.is_some() && record.is_begun();

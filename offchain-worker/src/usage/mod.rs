@@ -135,6 +135,11 @@ fn point(then: &(Instant, Counters), now: &Counters, at: Instant) -> Point {
 }
 
 impl Usage {
+	/// How energy is estimated, in words.
+	pub fn method(&self) -> &str {
+		&self.method
+	}
+
 	/// As it was left in a daemon's folder. Without it what was used before is forgotten.
 	pub fn open(folder: &Path, milliwatts_per_core: u64) -> Self {
 		let file = folder.join(FILE);

@@ -43,6 +43,7 @@ pub enum Files {
 	///   leasehold files ls 7 /data --recursive
 	#[command(verbatim_doc_comment)]
 	Ls {
+		/// Number of the lease.
 		lease: u64,
 		/// A folder or file as the service sees it.
 		path: Option<String>,
@@ -62,6 +63,7 @@ pub enum Files {
 	/// What is here already is not fetched again; interrupted, the same command goes on.
 	#[command(verbatim_doc_comment)]
 	Get {
+		/// Number of the lease.
 		lease: u64,
 		/// Files and folders as the service sees them; none for the results of a job.
 		paths: Vec<String>,
@@ -81,6 +83,7 @@ pub enum Files {
 	/// the new one is there; what else is there stays.
 	#[command(verbatim_doc_comment)]
 	Put {
+		/// Number of the lease.
 		lease: u64,
 		/// Files and folders of this machine, and the folder of the service that they go into.
 		#[arg(required = true, num_args = 2.., value_names = ["FILE", "PATH"])]
@@ -90,6 +93,7 @@ pub enum Files {
 	},
 	/// Remove files and folders, with all that is in them, from a volume of a service.
 	Rm {
+		/// Number of the lease.
 		lease: u64,
 		/// As the service sees them.
 		#[arg(required = true)]
@@ -336,16 +340,19 @@ async fn again<T>(work: impl AsyncFn() -> Result<T, Failure>) -> Result<T, Failu
 
 /// What is left out of a transfer, in a line.
 fn tell_left_out(context: &Context, left_out: &[String]) {
-	let Some(first) = left_out.first() else {
+	const SHOWN: usize = 10;
+	if left_out.is_empty() {
 		return;
-	};
-	let more = match left_out.len().saturating_sub(1) {
+	}
+	let shown: Vec<_> = left_out.iter().take(SHOWN).map(String::as_str).collect();
+	let more = match left_out.len().saturating_sub(SHOWN) {
 		0 => String::new(),
 		more => format!(" and {more} more"),
 	};
-	context
-		.out
-		.stage(format!("left out, neither file nor folder: {first}{more}"));
+	context.out.stage(format!(
+		"left out, neither file nor folder: {}{more}",
+		shown.join(", ")
+	));
 }
 
 async fn volumes(context: &Context, gateway: &Gateway) -> Result<(), Failure> {
@@ -433,6 +440,10 @@ async fn results(
 	};
 	let outputs = gateway.outputs().await?;
 	let mut checked = None;
+	if let LeaseRecordNow::Swept = record {
+		let what = "the chain keeps no record of the lease any more: what the provider has cannot be held against the hash there";
+		context.out.stage(what);
+	}
 	if let LeaseRecordNow::Closed(Closed {
 		reason: CloseReason::Completed {
 			exit_code,

@@ -1,13 +1,59 @@
 //! What the engine is, and whether it can be used as it is set.
 
-use super::engine::{failed, Engine, GLANCE};
-use crate::executor::{other, ExecutorError};
-use bollard::models::SystemInfo;
+use super::{
+	engine::{failed, Engine, GLANCE},
+	users::PODMAN,
+};
+use crate::executor::{fault, other, ExecutorError};
+use axum::body::Bytes;
+use bollard::models::{HealthConfig, SystemInfo};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::{client::conn::http1, header, Request, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::Deserialize;
+use std::{
+	sync::atomic::{AtomicU32, Ordering},
+	time::Duration,
+};
+use tokio::net::UnixStream;
 
+/// How often it is looked how much room a pull takes.
+const LOOK: Duration = Duration::from_millis(500);
 /// What Docker's own daemon is called among the engine's components.
 const DOCKER: &str = "Engine";
 /// What names of runtimes begin with that Docker needs not be told of.
 const SHIM: &str = "io.containerd.";
+
+/// A pull that is under way.
+struct Pull<'a>(&'a AtomicU32);
+
+impl<'a> Pull<'a> {
+	fn begin(all: &'a AtomicU32) -> Self {
+		all.fetch_add(1, Ordering::Relaxed);
+		Self(all)
+	}
+}
+
+impl Drop for Pull<'_> {
+	fn drop(&mut self) {
+		self.0.fetch_sub(1, Ordering::Relaxed);
+	}
+}
+
+/// What Podman's own API tells of an image.
+#[derive(Deserialize)]
+struct About {
+	#[serde(rename = "Healthcheck")]
+	healthcheck: Option<HealthConfig>,
+}
+
+/// Whether an engine of this version gives a container what is named by the Container Device Interface.
+fn takes_cdi(is_docker: bool, version: &str) -> bool {
+	let mut numbers = version.split('.').map(|part| part.parse::<u32>().ok());
+	let number = (numbers.next().flatten(), numbers.next().flatten());
+	let least = if is_docker { (25, 0) } else { (5, 4) };
+	matches!(number, (Some(major), Some(minor)) if (major, minor) >= least)
+}
 
 impl Engine {
 	/// (name, version)
@@ -26,8 +72,9 @@ impl Engine {
 		client.info().await.map_err(failed(what))
 	}
 
-	/// What the engine calls itself; an error says why it cannot be used.
-	pub async fn describe(&self) -> Result<String, ExecutorError> {
+	/// What the engine calls itself; an error says why it cannot be used. `by_cdi`: whether devices are named by the
+	/// Container Device Interface.
+	pub async fn describe(&self, by_cdi: bool) -> Result<String, ExecutorError> {
 		let (name, version) = self.name().await?;
 		let is_docker = name == DOCKER;
 		// Podman looks at all containers for it, whoever has made them.
@@ -36,6 +83,19 @@ impl Engine {
 			false => SystemInfo::default(),
 		};
 		self.told_runtime(is_docker, &info)?;
+		// Docker says where it looks for them; nowhere, if that is switched off.
+		let specified = info
+			.cdi_spec_dirs
+			.as_ref()
+			.is_some_and(|all| !all.is_empty());
+		if by_cdi && !(takes_cdi(is_docker, &version) && (specified || !is_docker)) {
+			let why = format!(
+				"[[gpus]] names devices of the Container Device Interface, which {name} {version} does not take as it is: \
+				 Docker does from 25 on, where `features` in its daemon.json have `cdi`, Podman by this API from 5.4 on. \
+				 Name paths below /dev instead"
+			);
+			return Err(other("looking at how containers get their GPUs", why));
+		}
 		if is_docker && info.live_restore_enabled != Some(true) {
 			let why = "Docker would end all containers when its daemon is restarted, and say that they had ended by \
 			           themselves: set `\"live-restore\": true` in its daemon.json";
@@ -55,6 +115,65 @@ impl Engine {
 		};
 		let runtime = runtime.unwrap_or_default();
 		Ok(format!("{name} {version}{runtime}{users}{disk}"))
+	}
+
+	/// Ends once there is less room where the engine keeps its images than there was, by so many bytes for each pull that
+	/// is under way: what comes out of a layer is not known before. Where that place is not seen it never ends.
+	pub async fn filled_by(&self, bytes: u64) {
+		let _this = Pull::begin(&self.pulls);
+		let root = async { Ok::<_, ExecutorError>(self.info().await?.docker_root_dir) };
+		let root = root.await.ok().flatten();
+		let free = || {
+			let disk = rustix::fs::statvfs(root.as_deref()?).ok()?;
+			Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+		};
+		let Some(begin) = free() else {
+			return std::future::pending().await;
+		};
+		loop {
+			tokio::time::sleep(LOOK).await;
+			let pulls = u64::from(self.pulls.load(Ordering::Relaxed));
+			let least = begin.saturating_sub(bytes.saturating_mul(pulls));
+			if free().is_some_and(|free| free < least) {
+				return;
+			}
+		}
+	}
+
+	/// The health check that an image asks for, which Podman does not tell where Docker does; none, if it is not to be had.
+	pub async fn health_of(&self, image: &str) -> Option<HealthConfig> {
+		let asked = self.ask_for_health(image).await;
+		if let Err(error) = &asked {
+			tracing::debug!(image, %error, "whether it has a health check is not known");
+		}
+		asked.ok().flatten()
+	}
+
+	async fn ask_for_health(&self, image: &str) -> Result<Option<HealthConfig>, ExecutorError> {
+		const WHAT: &str = "looking for an image's health check";
+		if self.name().await?.0 != PODMAN {
+			return Ok(None);
+		}
+		let wrong = |error: hyper::Error| other(WHAT, error);
+		let asked = async {
+			let stream = UnixStream::connect(&self.socket).await;
+			let stream = TokioIo::new(stream.map_err(fault(WHAT))?);
+			let (mut sender, connection) = http1::handshake(stream).await.map_err(wrong)?;
+			tokio::spawn(connection);
+			let request = Request::get(format!("/v4.0.0/libpod/images/{image}/json"))
+				.header(header::HOST, "engine")
+				.body(Empty::<Bytes>::new())
+				.map_err(|error| other(WHAT, error))?;
+			let answer = sender.send_request(request).await.map_err(wrong)?;
+			if answer.status() != StatusCode::OK {
+				return Err(other(WHAT, answer.status().to_string()));
+			}
+			let text = answer.into_body().collect().await.map_err(wrong)?;
+			serde_json::from_slice::<About>(&text.to_bytes()).map_err(|error| other(WHAT, error))
+		};
+		let late = |_| other(WHAT, "the engine gives no answer");
+		let about = tokio::time::timeout(Duration::from_secs(GLANCE), asked);
+		Ok(about.await.map_err(late)??.healthcheck)
 	}
 
 	/// The OCI runtime that the engine is told for a container; an error says why it would not be the right one.
@@ -93,5 +212,27 @@ impl Engine {
 			"looking for the OCI runtime that [containers] names",
 			why,
 		))
+	}
+}
+
+#[cfg(test)]
+mod tests {
+	use super::takes_cdi;
+
+	#[test]
+	fn devices_by_name_are_for_engines_that_know_them() {
+		let cases = [
+			(true, "28.0.1", true),
+			(true, "25.0.0", true),
+			(true, "24.0.9", false),
+			(false, "4.3.1", false),
+			(false, "5.3.2", false),
+			(false, "5.4.0-dev", true),
+			(false, "5.10.1", true),
+			(false, "", false),
+		];
+		for (is_docker, version, takes) in cases {
+			assert_eq!(takes_cdi(is_docker, version), takes, "{version}");
+		}
 	}
 }

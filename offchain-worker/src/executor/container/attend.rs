@@ -335,8 +335,15 @@ impl Attendant<'_> {
 		let Some(image) = noted(&self.attempt, IMAGE)? else {
 			return Ok(None);
 		};
-		let found = self.common.engine.image(&image).await?;
-		Ok(found.and_then(|found| health::of_image(&found.health?)))
+		let engine = &self.common.engine;
+		let Some(found) = engine.image(&image).await? else {
+			return Ok(None);
+		};
+		let asked = match found.health {
+			None => engine.health_of(&found.id).await,
+			told => told,
+		};
+		Ok(asked.and_then(|asked| health::of_image(&asked)))
 	}
 
 	/// Writes what an ended container has written and is not in the lease's log yet.

@@ -27,6 +27,7 @@ use std::{
 	collections::HashMap,
 	net::IpAddr,
 	path::{Path, PathBuf},
+	sync::atomic::AtomicU32,
 };
 use tokio::sync::OnceCell;
 
@@ -114,6 +115,8 @@ pub struct Engine {
 	pub maps_users: OnceCell<bool>,
 	/// What its storage keeps to.
 	pub quota: OnceCell<Quota>,
+	/// How many pulls are under way.
+	pub pulls: AtomicU32,
 }
 
 pub fn failed(what: &'static str) -> impl Fn(Error) -> ExecutorError {
@@ -132,6 +135,7 @@ impl Engine {
 			version: OnceCell::new(),
 			maps_users: OnceCell::new(),
 			quota: OnceCell::new(),
+			pulls: AtomicU32::new(0),
 		}
 	}
 
@@ -459,11 +463,16 @@ fn name_of(one: ContainerSummary) -> Option<String> {
 	Some(name.trim_start_matches('/').to_owned())
 }
 
+/// Whether one of these words, in small letters, is in a text.
+pub fn says(text: &str, words: &[&str]) -> bool {
+	let lower = text.to_lowercase();
+	words.iter().any(|word| lower.contains(word))
+}
+
 /// The engine's words stay in the daemon's log: they may quote what a host in its network has answered.
 fn pull_error(error: &Error) -> PullError {
 	let text = error.to_string();
-	let lower = text.to_lowercase();
-	let says = |words: &[&str]| words.iter().any(|word| lower.contains(word));
+	let says = |words: &[&str]| says(&text, words);
 	let refused = |why: &str| {
 		tracing::info!(error = text, "the registry refuses the image");
 		PullError::Refused(why.to_owned())

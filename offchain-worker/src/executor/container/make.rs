@@ -2,7 +2,7 @@
 
 use super::{
 	attend::{Attendant, Step},
-	engine::{Found, PullError},
+	engine::{says, Found, PullError},
 	note, noted,
 	spec::{body, RUNTIME},
 	Image,
@@ -211,8 +211,9 @@ impl Attendant<'_> {
 			digests = found.digests,
 			"pulled"
 		);
-		let digest = found.digests.split(' ').next().unwrap_or_default();
-		let what = format!("pulled {} ({digest})", image.name);
+		// The image itself is this platform's; among the digests may be that of an index.
+		let (id, digests) = (&found.id, &found.digests);
+		let what = format!("pulled {}: image {id} for {ours}, {digests}", image.name);
 		diary::note(self.attempt.lease_folder(), what);
 		Ok(Ok(found))
 	}
@@ -231,7 +232,14 @@ impl Attendant<'_> {
 			let say = |status: &str| tracing::debug!(lease, "{}", status.trim());
 			let (largest, pull) = (self.common.largest_image, self.life.begin_pull());
 			let at = |here, all| pull.is_at(here, all);
-			self.common.engine.pull(image, largest, say, at).await
+			let engine = &self.common.engine;
+			tokio::select! {
+				pulled = engine.pull(image, largest, say, at) => pulled,
+				() = engine.filled_by(largest) => {
+					// Again it would do so, too.
+					Err(PullError::Refused("the image is too large for this provider, unpacked".into()))
+				}
+			}
 		};
 		match tokio::time::timeout(time, pull).await {
 			Ok(pulled) => pulled,
@@ -260,22 +268,19 @@ impl Attendant<'_> {
 
 /// Whether the engine refuses a quota: the words of Docker, Podman and their storage.
 pub fn is_of_the_quota(why: &str) -> bool {
-	let lower = why.to_lowercase();
-	[
+	let words = [
 		"storage-opt",
 		"storage option",
 		"unknown option",
 		"size option",
 		"quota",
-	]
-	.iter()
-	.any(|word| lower.contains(word))
+	];
+	says(why, &words)
 }
 
 /// Whether the engine cannot start what the image and the manifest name: the words of runc, crun, Docker and Podman.
 fn is_of_the_image(why: &str) -> bool {
-	let lower = why.to_lowercase();
-	[
+	let words = [
 		"exec: \"",
 		"executable file",
 		"exec format error",
@@ -287,7 +292,6 @@ fn is_of_the_image(why: &str) -> bool {
 		"chdir",
 		"doesn't map uid",
 		"doesn't map gid",
-	]
-	.iter()
-	.any(|word| lower.contains(word))
+	];
+	says(why, &words)
 }

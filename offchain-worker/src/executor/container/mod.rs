@@ -30,7 +30,11 @@ pub use isolation::{probe, Isolation};
 pub use network::PREFIX as LEASE_PREFIX;
 
 use super::{fault, Attempt, Executor, ExecutorError, Observed};
-use crate::{config::Containers, fetch::Rule, store::write_whole};
+use crate::{
+	config::{Containers, Gpu},
+	fetch::Rule,
+	store::write_whole,
+};
 use engine::{Engine, Stage};
 use ipnet::Ipv4Net;
 use leasehold_client::H256;
@@ -134,8 +138,14 @@ impl Container {
 	}
 
 	/// What the engine calls itself; an error says why it cannot be used.
-	pub async fn engine(&self) -> Result<String, ExecutorError> {
-		self.common.engine.describe().await
+	pub async fn engine(&self, gpus: &[Gpu]) -> Result<String, ExecutorError> {
+		let by_cdi = gpus.iter().any(Gpu::is_by_cdi);
+		self.common.engine.describe(by_cdi).await
+	}
+
+	/// Whether there is an engine at all.
+	pub async fn answers(&self) -> bool {
+		self.common.engine.name().await.is_ok()
 	}
 
 	/// Finds out, once, whether the engine's storage holds services to what they may write over their images.

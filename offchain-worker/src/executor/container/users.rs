@@ -14,7 +14,7 @@ use std::{
 };
 
 /// What Podman calls itself.
-const PODMAN: &str = "Podman Engine";
+pub const PODMAN: &str = "Podman Engine";
 
 /// Users of a lease; an image that has others cannot be run.
 const EACH: u32 = 1 << 16;

@@ -26,6 +26,8 @@ pub const HEADERS: usize = 64 << 10;
 /// Bytes that a runner may take beside its program's memory, and while it compiles at least.
 const BESIDE: u64 = 256 << 20;
 const COMPILING: u64 = 1 << 30;
+/// How much sooner than others it is ended where the machine has no memory left, of 1,000.
+const OUT_OF_MEMORY: &str = "500";
 /// Most open files: of a job, and of a service, whose requests are files too.
 const FILES: (u64, u64) = (256, 4_096);
 
@@ -51,6 +53,10 @@ pub fn limit_self(attempt: &Attempt) -> std::io::Result<()> {
 	let bytes = u64::from(largest)
 		.saturating_mul(MIB)
 		.saturating_add(16 * MIB);
+	// Where the machine runs out of memory, a tenant's program goes before all else; where that cannot be said, by size.
+	if let Err(error) = std::fs::write("/proc/self/oom_score_adj", OUT_OF_MEMORY) {
+		tracing::debug!(%error, "a runner goes by its size where memory runs out");
+	}
 	setrlimit(Resource::Fsize, cap(bytes))?;
 	setrlimit(Resource::Core, cap(0))?;
 	let files = match attempt.is_job() {

@@ -13,9 +13,10 @@ use crate::{daemon::Shared, identity};
 use axum::{
 	body::Body,
 	http::{header, uri::PathAndQuery, HeaderValue, Request, Response, StatusCode, Uri},
+	BoxError,
 };
 use headers::{drop_shared_cookies, forwarded, host_of, is_websocket, strip, to_websocket};
-use http_body_util::Limited;
+use http_body_util::{LengthLimitError, Limited};
 use hyper::{
 	body::{Body as HttpBody, Frame, Incoming, SizeHint},
 	upgrade::OnUpgrade,
@@ -37,13 +38,15 @@ use std::{
 use tokio::{
 	io::{copy, AsyncWriteExt as _},
 	sync::{oneshot, watch},
-	time::timeout,
+	time::{timeout, Sleep},
 };
 
 /// How long a connection to a service is kept for the next request, and how many of one service.
 const KEPT: (Duration, usize) = (Duration::from_secs(30), 16);
 /// Requests and WebSockets at a time, of all leases and of one.
 const REQUESTS: (usize, usize) = (4_096, 1_024);
+/// How long the body of a request may stand still: it holds a place that others want.
+const STILL: Duration = Duration::from_secs(30);
 /// How long one direction of a WebSocket may go on after the other.
 const FAREWELL: Duration = Duration::from_secs(10);
 /// What a manifest says that names no largest size.
@@ -97,6 +100,49 @@ impl<B: HttpBody + Unpin, T: Unpin> HttpBody for Held<B, T> {
 	}
 }
 
+/// A body that does not stand still for long.
+struct Flowing<B> {
+	body: B,
+	/// Until when there is to be more of it, if there was none when it was last asked for.
+	until: Option<Pin<Box<Sleep>>>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("the request stood still for too long")]
+struct StoodStill;
+
+impl<B: HttpBody + Unpin> HttpBody for Flowing<B>
+where
+	B::Error: Into<BoxError>,
+{
+	type Data = B::Data;
+	type Error = BoxError;
+
+	fn poll_frame(
+		mut self: Pin<&mut Self>,
+		context: &mut Context<'_>,
+	) -> Poll<Option<Result<Frame<B::Data>, BoxError>>> {
+		// What is there counts, however late it is asked for.
+		if let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(context) {
+			self.until = None;
+			return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+		}
+		let until = self
+			.until
+			.get_or_insert_with(|| Box::pin(tokio::time::sleep(STILL)));
+		let late = until.as_mut().poll(context);
+		late.map(|()| Some(Err(StoodStill.into())))
+	}
+
+	fn is_end_stream(&self) -> bool {
+		self.body.is_end_stream()
+	}
+
+	fn size_hint(&self) -> SizeHint {
+		self.body.size_hint()
+	}
+}
+
 /// An answer of the proxy's own.
 pub fn plain(status: StatusCode, why: &str) -> Response<Body> {
 	let mut answer = Response::new(Body::from(format!("{why}\n")));
@@ -106,10 +152,11 @@ pub fn plain(status: StatusCode, why: &str) -> Response<Body> {
 	answer
 }
 
-fn is_too_long(error: &Error) -> bool {
+/// Whether it came to an error by one of this kind.
+fn is_by<E: std::error::Error + 'static>(error: &Error) -> bool {
 	let mut reason: Option<&dyn std::error::Error> = Some(error);
 	while let Some(error) = reason {
-		if error.is::<http_body_util::LengthLimitError>() {
+		if error.is::<E>() {
 			return true;
 		}
 		reason = error.source();
@@ -171,12 +218,12 @@ impl Proxy {
 		peer: IpAddr,
 		seat: Arc<Seat<IpAddr>>,
 	) -> Response<Body> {
-		if !self.routes.runs(route) {
-			let why = "the service does not run at present";
-			return plain(StatusCode::SERVICE_UNAVAILABLE, why);
-		}
 		let Some(place) = self.requests.take(route.lease()) else {
 			let why = "the service has too many requests at a time";
+			return plain(StatusCode::SERVICE_UNAVAILABLE, why);
+		};
+		let Some(replica) = self.routes.next_soon(route).await else {
+			let why = "the service does not run at present";
 			return plain(StatusCode::SERVICE_UNAVAILABLE, why);
 		};
 		let most = route.expose.http.max_body_size;
@@ -185,8 +232,8 @@ impl Proxy {
 		}
 		let ours = is_websocket(request.headers()).then(|| hyper::upgrade::on(&mut request));
 		let (sent, is_sent) = oneshot::channel();
-		let Some(asked) = self.to_service(request, (route, host), ours.is_some(), peer, sent)
-		else {
+		let to = (route, replica, host);
+		let Some(asked) = self.to_service(request, to, ours.is_some(), peer, sent) else {
 			return plain(StatusCode::BAD_REQUEST, "the request is malformed");
 		};
 		// From when all of the request is there on.
@@ -204,8 +251,12 @@ impl Proxy {
 		};
 		let mut answer = match answer {
 			Ok(answer) => answer,
-			Err(error) if is_too_long(&error) => {
+			Err(error) if is_by::<LengthLimitError>(&error) => {
 				return plain(StatusCode::PAYLOAD_TOO_LARGE, "the request is too large")
+			}
+			Err(error) if is_by::<StoodStill>(&error) => {
+				let why = "the request stood still for too long";
+				return plain(StatusCode::REQUEST_TIMEOUT, why);
 			}
 			Err(error) => {
 				tracing::debug!(lease = route.lease(), %error, "a service does not answer");
@@ -232,7 +283,7 @@ impl Proxy {
 	fn to_service(
 		&self,
 		request: Request<Incoming>,
-		(route, host): (&Route, HeaderValue),
+		(route, replica, host): (&Route, u32, HeaderValue),
 		to_be_websocket: bool,
 		peer: IpAddr,
 		sent: oneshot::Sender<()>,
@@ -241,7 +292,7 @@ impl Proxy {
 		let path = parts.uri.path_and_query().cloned();
 		parts.uri = Uri::builder()
 			.scheme("http")
-			.authority(authority(route)?)
+			.authority(authority(route, replica)?)
 			.path_and_query(path.unwrap_or(PathAndQuery::from_static("/")))
 			.build()
 			.ok()?;
@@ -252,6 +303,7 @@ impl Proxy {
 		}
 		// It says nothing to the service.
 		parts.extensions.clear();
+		let body = Flowing { body, until: None };
 		let body = Held { body, _held: sent };
 		let most = route.expose.http.max_body_size;
 		let body = match usize::try_from(most) {

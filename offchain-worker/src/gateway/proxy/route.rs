@@ -26,6 +26,10 @@ use std::{
 /// How long is remembered where the names of a lease lead, and of how many leases.
 const REMEMBERED: (Duration, usize) = (Duration::from_secs(1), 4_096);
 
+/// How long a daemon may take to meet what runs already, and how often it is looked whether it has.
+const MEETING: Duration = Duration::from_secs(15);
+const LOOK: Duration = Duration::from_millis(100);
+
 /// Where a name leads.
 pub struct Route {
 	row: LeaseRow,
@@ -65,6 +69,9 @@ type Known = (Instant, Vec<Arc<Route>>);
 pub struct Routes {
 	shared: Arc<Shared>,
 	known: Mutex<HashMap<u64, Known>>,
+	/// Counts requests to services: those with several replicas have them asked in turn.
+	turns: Mutex<HashMap<(u64, String), usize>>,
+	begun: Instant,
 }
 
 impl Routes {
@@ -72,6 +79,8 @@ impl Routes {
 		Self {
 			shared,
 			known: Mutex::default(),
+			turns: Mutex::default(),
+			begun: Instant::now(),
 		}
 	}
 
@@ -122,30 +131,55 @@ impl Routes {
 		found
 	}
 
-	/// Whether a service can be asked. One that is open to the world has one replica.
-	pub fn runs(&self, route: &Route) -> bool {
-		let Ok(all) = self.shared.replicas.lock() else {
-			return false;
+	/// The replica of a service that is asked next, if one can be: of those that are well, or else of those that run,
+	/// one after the other.
+	pub fn next(&self, route: &Route) -> Option<u32> {
+		let all = self.shared.replicas.lock().ok()?;
+		let of = all.get(&route.row.lease)?.replicas.iter();
+		let ours = of.filter(|one| one.service == route.service.name);
+		let in_state = |state: &str| {
+			let those = ours.clone().filter(|one| one.state == state);
+			those.map(|one| one.replica).collect::<Vec<_>>()
 		};
-		let of = all.get(&route.row.lease);
-		let mut of = of.into_iter().flat_map(|seen| &seen.replicas);
-		let ours = of.find(|one| one.service == route.service.name && one.replica == 0);
-		ours.is_some_and(|one| ["running", "unready"].contains(&one.state))
+		let running = in_state("running");
+		let those = match running.is_empty() {
+			true => in_state("unready"),
+			false => running,
+		};
+		let mut turns = self.turns.lock().ok()?;
+		if turns.len() >= REMEMBERED.1 {
+			turns.clear();
+		}
+		let of = (route.row.lease, route.service.name.clone());
+		let turn = turns.entry(of).or_default();
+		*turn = turn.wrapping_add(1);
+		those.get(turn.checked_rem(those.len())?).copied()
+	}
+
+	/// The same, waited for while the daemon has just begun: it meets its replicas one after the other.
+	pub async fn next_soon(&self, route: &Route) -> Option<u32> {
+		loop {
+			let next = self.next(route);
+			if next.is_some() || self.begun.elapsed() > MEETING {
+				return next;
+			}
+			tokio::time::sleep(LOOK).await;
+		}
 	}
 }
 
-/// Connects to services, by addresses `SERVICE.LEASE:PORT` of our own.
+/// Connects to services, by addresses `REPLICA.SERVICE.LEASE:PORT` of our own.
 #[derive(Clone)]
 pub struct Connector(pub Arc<Routes>);
 
-/// The address of a service.
-pub fn authority(route: &Route) -> Option<Authority> {
+/// The address of a service's replica.
+pub fn authority(route: &Route, replica: u32) -> Option<Authority> {
 	let Route {
 		row,
 		service,
 		expose,
 	} = route;
-	let text = format!("{}.{}:{}", service.name, row.lease, expose.port);
+	let text = format!("{replica}.{}.{}:{}", service.name, row.lease, expose.port);
 	text.parse().ok()
 }
 
@@ -162,17 +196,18 @@ impl tower::Service<Uri> for Connector {
 		let routes = self.0.clone();
 		Box::pin(async move {
 			let read = || {
-				let (service, lease) = uri.host()?.split_once('.')?;
+				let (replica, rest) = uri.host()?.split_once('.')?;
+				let (service, lease) = rest.split_once('.')?;
 				let name = Name {
 					service: service.to_owned(),
 					lease: lease.parse().ok()?,
 				};
-				Some((name, uri.port_u16()?))
+				Some((name, replica.parse().ok()?, uri.port_u16()?))
 			};
-			let (name, port) = read().ok_or(io::ErrorKind::InvalidInput)?;
+			let (name, replica, port) = read().ok_or(io::ErrorKind::InvalidInput)?;
 			let route = routes.find(&name).ok_or(io::ErrorKind::NotFound)?;
 			let Route { row, service, .. } = &*route;
-			let stream = members::reach(&routes.shared, row, service, 0, port).await?;
+			let stream = members::reach(&routes.shared, row, service, replica, port).await?;
 			Ok(Link(TokioIo::new(stream)))
 		})
 	}
