@@ -153,6 +153,16 @@ impl Engine {
 			output_of(self.podman().args(["push", "--creds", &who, &name]));
 			output_of(self.podman().args(["rmi", &name]));
 		}
+		// One that says itself how it is found out whether it is well, in the format that can say so.
+		let recipe = "FROM scratch\nADD image.tar /\nHEALTHCHECK --interval=1s --retries=2 CMD [\"ls\", \"/well\"]\n";
+		std::fs::write(self.folder.path().join("Containerfile"), recipe).unwrap();
+		let name = name.replace("/box:1", "/box:health");
+		output_of(
+			self.podman()
+				.args(["build", "--format", "docker", "--tag", &name, "."]),
+		);
+		output_of(self.podman().args(["push", "--creds", &who, &name]));
+		output_of(self.podman().args(["rmi", &name]));
 	}
 
 	/// An image with a shell.

@@ -2,14 +2,14 @@
 
 use crate::{
 	chosen,
-	faults::{daemon_pid, kill_daemon, start_daemon, DAEMON},
+	faults::{self, daemon_pid, kill_daemon, runner, start_daemon, tell_chain},
 	jobs::{fails, fetch},
 	rare, services,
 	setting::{closed, status, File},
 	suite, sum, Case, ONE,
 };
 use leasehold_tests::{
-	devnet::{program, signal, wait_until, Devnet},
+	devnet::{is_alive, signal, wait_until, Devnet},
 	engine::{output_of, Engine, PASSWORD},
 };
 use rustix::process::Signal;
@@ -53,6 +53,7 @@ const FAULTS: &[Case] = &[
 	),
 	("an_end_that_the_engine_does_not_tell_is_seen", untold),
 	("a_container_that_was_removed_is_run_anew", removed),
+	("orphans_of_an_older_life_are_removed", orphans),
 	("a_closed_lease_leaves_no_container", stopped),
 	(
 		"what_is_killed_for_another_reason_has_not_lacked_memory",
@@ -67,23 +68,39 @@ pub fn setting() -> &'static Engine {
 	SETTING.get().unwrap()
 }
 
-/// Runs the cases, and those of services, on an engine of their own.
-pub fn run() -> (usize, usize) {
-	let none = [CASES, FAULTS].concat();
-	if chosen(&none).is_empty() && !services::any() && !rare::any() {
-		return (0, 0);
-	}
+/// All of them.
+pub fn cases() -> Vec<Case> {
+	[CASES, FAULTS].concat()
+}
+
+/// How a devnet is started that has this process' engine.
+pub fn engine() -> [String; 4] {
 	let setting = SETTING.get_or_init(Engine::start_both);
 	let (engine, registry) = (setting.socket(), setting.registry.clone());
-	let more = ["--engine", engine.as_str(), "--registry", registry.as_str()];
+	["--engine".into(), engine, "--registry".into(), registry]
+}
+
+/// Ends the engine, if there is one.
+pub fn end() {
+	if let Some(setting) = SETTING.get() {
+		setting.end();
+	}
+}
+
+/// Runs the cases on an engine of their own.
+pub fn run() -> (usize, usize) {
+	if chosen(&cases()).is_empty() && !rare::any() {
+		return (0, 0);
+	}
+	let engine = engine();
+	let more = engine.each_ref().map(String::as_str);
 	let arguments = [&ONE[..], &more].concat();
-	let well = suite("containers", &arguments, 6, CASES);
-	let faults = suite("container faults", &arguments, 1, FAULTS);
-	*DAEMON.lock().unwrap() = None;
-	let served = services::run(&arguments);
-	let rare = rare::run(&more);
-	setting.end();
-	sum(&[well, faults, served, rare])
+	let suites = [
+		suite("containers", &arguments, 6, CASES),
+		suite("container faults", &arguments, 1, FAULTS),
+		rare::run(&more),
+	];
+	sum(&suites)
 }
 
 /// A job that runs a shell script, with the credentials that the image needs.
@@ -130,6 +147,10 @@ fn goes_well(devnet: &Devnet) {
 	let lease = json["lease"].to_string();
 	let to = fetch(devnet, &lease);
 	assert_eq!(std::fs::read(to.join("name.txt")).unwrap(), b"Ada\n");
+	let (told, _) = devnet.json("//Tenant", &["events", &lease]).unwrap();
+	let told = told.to_string();
+	assert!(told.contains(": image "), "{told}");
+	assert!(told.contains("@sha256:"), "{told}");
 	assert_eq!(setting().container_of(&lease), None);
 }
 
@@ -186,12 +207,7 @@ fn gpu(devnet: &Devnet) {
 	std::fs::write(&file, text).unwrap();
 	kill_daemon(devnet);
 	start_daemon(devnet);
-	let mut update = Command::new(program("leasehold-provider").unwrap());
-	update.arg("--dir").arg(&folder).arg("update");
-	wait_until(Duration::from_secs(30), "the chain is told", || {
-		update.output().unwrap().status.success()
-	})
-	.unwrap();
+	tell_chain(devnet);
 	let with = |script: &str, more: &'static str| File {
 		more,
 		..job(script)
@@ -213,7 +229,7 @@ fn gpu(devnet: &Devnet) {
 	assert_eq!(code, 4, "{json}");
 	// The chain is not told of what the daemon does not know yet.
 	std::fs::write(&file, before).unwrap();
-	let early = update.output().unwrap();
+	let early = devnet.provider(0, &["update"]).unwrap().output().unwrap();
 	let said = String::from_utf8_lossy(&early.stderr).into_owned();
 	assert!(
 		!early.status.success() && said.contains("start it anew"),
@@ -221,10 +237,7 @@ fn gpu(devnet: &Devnet) {
 	);
 	kill_daemon(devnet);
 	start_daemon(devnet);
-	wait_until(Duration::from_secs(30), "the chain is told", || {
-		update.output().unwrap().status.success()
-	})
-	.unwrap();
+	tell_chain(devnet);
 }
 
 fn exit_code(devnet: &Devnet) {
@@ -363,6 +376,16 @@ fn counter(seconds: u32, attempts: u32) -> File {
 	}
 }
 
+/// A counter comes to its end as if nothing had happened.
+fn is_undisturbed(devnet: &Devnet, lease: u64, seconds: u32) {
+	let record = closed(devnet, lease, 120);
+	assert_eq!(record["close_reason"], "Completed", "{record}");
+	let said = log(devnet, &lease.into());
+	let wanted: String = (1..=seconds).map(|n| format!("{n}\n")).collect();
+	assert_eq!(said, wanted, "each line is there, once");
+	assert_eq!(status(devnet, lease)["workload"]["attempts"], 1);
+}
+
 /// A job that goes on while something is away for a while.
 fn interrupted(devnet: &Devnet, ends: impl Fn(), returns: impl Fn()) {
 	let lease = counter(14, 1).start(devnet);
@@ -370,12 +393,7 @@ fn interrupted(devnet: &Devnet, ends: impl Fn(), returns: impl Fn()) {
 	ends();
 	std::thread::sleep(Duration::from_secs(4));
 	returns();
-	let record = closed(devnet, lease, 60);
-	assert_eq!(record["close_reason"], "Completed", "{record}");
-	let said = log(devnet, &lease.into());
-	let wanted: String = (1..=14).map(|n| format!("{n}\n")).collect();
-	assert_eq!(said, wanted, "each line is there, once");
-	assert_eq!(status(devnet, lease)["workload"]["attempts"], 1);
+	is_undisturbed(devnet, lease, 14);
 }
 
 fn killed_daemon(devnet: &Devnet) {
@@ -397,11 +415,10 @@ fn untold(devnet: &Devnet) {
 	setting.start();
 }
 
-fn removed(devnet: &Devnet) {
-	let lease = counter(12, 2).start(devnet);
+/// Removes a lease's container. The daemon sees nothing of the moment between its end and its removal, in which the
+/// engine may be at it, too.
+pub fn remove_unseen(devnet: &Devnet, lease: u64) {
 	let name = &setting().container_of(&lease.to_string()).unwrap();
-	// The daemon sees nothing of the moment between the container's end and its removal, in which the engine may be at
-	// it, too.
 	let daemon = daemon_pid(devnet);
 	signal(daemon, Signal::STOP);
 	let removed = wait_until(Duration::from_secs(20), "the container is removed", || {
@@ -411,9 +428,55 @@ fn removed(devnet: &Devnet) {
 	});
 	signal(daemon, Signal::CONT);
 	removed.unwrap();
+}
+
+/// How that is told.
+pub const REMOVED: &str = "its container was removed by another hand";
+
+fn removed(devnet: &Devnet) {
+	let lease = counter(12, 2).start(devnet);
+	remove_unseen(devnet, lease);
 	let record = closed(devnet, lease, 60);
 	assert_eq!(record["close_reason"], "Completed", "{record}");
 	assert_eq!(status(devnet, lease)["workload"]["attempts"], 2);
+	let (told, _) = devnet
+		.json("//Tenant", &["events", &lease.to_string()])
+		.unwrap();
+	assert!(told.to_string().contains(REMOVED), "{told}");
+}
+
+/// The index is damaged while the daemon is away, and leases are closed of which it knows nothing then: only the engine
+/// and a runner's lock tell of them.
+fn orphans(devnet: &Devnet) {
+	let stays = counter(60, 1).start(devnet);
+	let contained = File {
+		max_duration: "20m",
+		..job("sleep 900")
+	};
+	let contained = contained.start(devnet);
+	let module = faults::job(280, 1).start(devnet);
+	let pid = runner(devnet, module, 1);
+	let there = || setting().container_of(&contained.to_string()).is_some();
+	kill_daemon(devnet);
+	let index = devnet.provider_folder(0).join("store.redb");
+	std::fs::write(&index, "rubbish").unwrap();
+	for lease in [contained, module] {
+		services::close(devnet, lease);
+	}
+	assert!(there() && is_alive(pid), "nobody has ended them");
+	start_daemon(devnet);
+	wait_until(Duration::from_secs(60), "they are ended", || {
+		!there() && !is_alive(pid)
+	})
+	.unwrap();
+	assert!(index.with_extension("redb.damaged").exists());
+	// They are over as others are: logs stay for a while, and then go.
+	wait_until(Duration::from_secs(40), "it is closed", || {
+		status(devnet, module)["workload"]["phase"] == "closed"
+	})
+	.unwrap_or_else(|error| panic!("{error}: {}", status(devnet, module)));
+	assert!(faults::dots(devnet, module) > 0);
+	is_undisturbed(devnet, stays, 60);
 }
 
 fn killed(devnet: &Devnet) {

@@ -21,13 +21,27 @@ use std::{
 };
 use tokio::{
 	io::{AsyncReadExt as _, AsyncWriteExt as _},
-	net::{TcpSocket, TcpStream},
+	net::{TcpListener, TcpSocket, TcpStream},
 	time::timeout,
 };
-use tokio_rustls::{client::TlsStream, rustls::pki_types::ServerName, TlsConnector};
+use tokio_rustls::{
+	client::TlsStream,
+	rustls::{
+		crypto::ring,
+		pki_types::{PrivateKeyDer, ServerName},
+		server::{ClientHello, ResolvesServerCert},
+		sign::CertifiedKey,
+		ServerConfig,
+	},
+	TlsAcceptor, TlsConnector,
+};
 
 pub const CASES: &[Case] = &[
 	("a_gateway_goes_by_its_key_alone", another_key),
+	(
+		"who_shows_anothers_key_without_having_it_is_told_nothing",
+		impostor,
+	),
 	("who_is_slow_is_cut_off", slow),
 	("a_body_beyond_the_limit_is_refused", too_large),
 	("a_flood_of_connections_leaves_others_be", flood),
@@ -86,6 +100,49 @@ fn another_key(devnet: &Devnet) {
 		}
 		let plain = url.replace("https://", "http://");
 		assert!(reqwest::get(plain).await.is_err());
+	});
+}
+
+/// Who shows a provider's own certificate, and does not have its key.
+#[derive(Debug)]
+struct Impostor(Arc<CertifiedKey>);
+
+impl ResolvesServerCert for Impostor {
+	fn resolve(&self, _: ClientHello) -> Option<Arc<CertifiedKey>> {
+		Some(self.0.clone())
+	}
+}
+
+fn impostor(devnet: &Devnet) {
+	block_on(async {
+		let provider = provider(devnet).await;
+		let seen = by_hand(&provider).await;
+		let theirs = seen.get_ref().1.peer_certificates().unwrap().to_vec();
+		let own = rcgen::KeyPair::generate().unwrap().serialize_der();
+		let own = PrivateKeyDer::Pkcs8(own.into());
+		let crypto = Arc::new(ring::default_provider());
+		let key = ring::sign::any_supported_type(&own).unwrap();
+		let shown = Impostor(Arc::new(CertifiedKey::new(theirs, key)));
+		let config = ServerConfig::builder_with_provider(crypto)
+			.with_safe_default_protocol_versions()
+			.unwrap()
+			.with_no_client_auth()
+			.with_cert_resolver(Arc::new(shown));
+		let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+		let url = format!("https://{}/", listener.local_addr().unwrap());
+		let heard = tokio::spawn(async move {
+			let (stream, _) = listener.accept().await.unwrap();
+			let accepted = TlsAcceptor::from(Arc::new(config)).accept(stream).await;
+			let mut heard = Vec::new();
+			if let Ok(mut stream) = accepted {
+				let _ = stream.read_to_end(&mut heard).await;
+			}
+			heard
+		});
+		let client = gateway::client(&provider.tls_keys).unwrap();
+		let error = format!("{:?}", client.get(url).send().await.unwrap_err());
+		assert!(error.contains("BadSignature"), "{error}");
+		assert_eq!(heard.await.unwrap(), b"", "nothing is said to it");
 	});
 }
 

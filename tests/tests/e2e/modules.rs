@@ -1,27 +1,34 @@
 //! Services in WASM: what they answer, what they reach, and what becomes of those that misbehave.
 
 use crate::{
-	faults::{kill_daemon, runner, start_daemon},
+	faults::{kill_daemon, runner, start_daemon, DAEMON},
+	gateway::{address as address_of, provider},
 	services::{close, deploy, log, page, replica, start, until},
 	sessions::forwarded,
 	setting::{sleeper, status, text, wasm, File},
 	suite, Case, ONE,
 };
-use leasehold_tests::devnet::{computed, wait_until, Devnet};
+use leasehold_tests::{
+	devnet::{computed, signal, wait_until, Devnet, Owned},
+	gateway,
+};
 use rustix::process::{kill_process, Pid, Signal};
 use serde_json::Value;
 use std::{
 	io::{Read as _, Write as _},
 	net::{TcpListener, TcpStream},
+	os::fd::OwnedFd,
 	path::Path,
-	sync::atomic::{AtomicU32, Ordering},
+	process::{Command, Stdio},
+	sync::atomic::{AtomicBool, AtomicU32, Ordering},
 	time::{Duration, Instant},
 };
 
-const CASES: &[Case] = &[
+pub const CASES: &[Case] = &[
 	("services_in_wasm_answer_and_reach_each_other", reach),
 	("a_killed_service_in_wasm_keeps_its_volume", again),
 	("a_part_of_a_core_is_no_whole_one", part_of_a_core),
+	("replicas_of_a_service_are_asked_in_turn", in_turn),
 	("an_update_of_modules_keeps_what_is_the_same", updated),
 	("money_goes_into_a_lease_and_out_of_it", money),
 	("a_request_that_misbehaves_disturbs_no_other", misbehaves),
@@ -272,7 +279,7 @@ fn updated(devnet: &Devnet) {
 		name.to_str().unwrap().starts_with(&format!("{lease}-"))
 	});
 	assert_eq!(ours.count(), 1);
-	let broken = Service("web", b"no module".to_vec(), &third, "");
+	let broken = Service("web", b"\0asm\x01\0\0\0no module".to_vec(), &third, "");
 	let arguments = ["update", &lease.to_string(), &write(devnet, vec![broken])];
 	let (json, code) = devnet.json("//Tenant", &arguments).unwrap();
 	assert_eq!(code, 7, "{json}");
@@ -315,6 +322,10 @@ fn money(devnet: &Devnet) {
 	}
 	let (json, code) = tell(&["refill", &id, "--amount", "3", "--budget", "1", "--yes"]);
 	assert_eq!(code, 2, "{json}");
+	let least = "0.000000000001";
+	let (json, code) = tell(&["refill", &id, "--amount", least, "--budget", "1", "--yes"]);
+	assert_eq!(code, 2, "{json}");
+	assert!(json["error"].as_str().unwrap().contains("no less than"));
 	close(devnet, lease);
 	let (json, code) = tell(&["top-up", &id, "1", "--yes"]);
 	assert_eq!(code, 5, "{json}");
@@ -444,6 +455,119 @@ fn refused(devnet: &Devnet) {
 		let told = String::from_utf8_lossy(&told.stdout);
 		assert!(told.contains("cannot be loaded"), "{why}: {told}");
 	}
+}
+
+/// By its name a service of two replicas has each asked as often as the other; its port leads to the first.
+fn in_turn(devnet: &Devnet) {
+	let more = "    env: [NAME=web]\n    expose:\n      - port: 8080\n        as: 80\n        to: [{ global: true }]\n";
+	let file = write(devnet, vec![Service("web", hostile(), more, "")]);
+	let one = std::fs::read_to_string(&file).unwrap();
+	std::fs::write(&file, one.replace("count: 1", "count: 2")).unwrap();
+	let (lease, json) = start(devnet, &file);
+	let runtime = tokio::runtime::Runtime::new().unwrap();
+	runtime.block_on(async {
+		let me = provider(devnet).await;
+		let client = gateway::client(&me.tls_keys).unwrap();
+		let url = format!("https://{}/name", address_of(&me));
+		let host = format!("web-{lease}.provider-0.localhost");
+		for _ in 0..10 {
+			let answer = client.get(&url).header("host", &host).send().await.unwrap();
+			assert_eq!(answer.text().await.unwrap(), "web");
+		}
+	});
+
+	let of = |n: u32| {
+		let (lease, n) = (lease.to_string(), n.to_string());
+		let arguments = ["logs", &lease, "--replica", &n];
+		let output = devnet.tenant(&arguments).unwrap().output().unwrap();
+		let text = String::from_utf8(output.stdout).unwrap();
+		text.matches("/name: 3 bytes").count()
+	};
+	for _ in 0..2 {
+		assert_eq!(said(&address(&json, "web"), "/name"), "web");
+	}
+	wait_until(Duration::from_secs(10), "all of it is written", || {
+		(of(0), of(1)) == (7, 5)
+	})
+	.unwrap_or_else(|error| panic!("{error}: {} and {}", of(0), of(1)));
+	close(devnet, lease);
+}
+
+/// The daemon ends as for an upgrade, and another begins, with the socket that systemd holds: requests by host name, by
+/// one connection and by many, are all answered.
+pub fn upgraded(devnet: &Devnet) {
+	let lease = open_service(devnet, "web", &[]);
+	let runtime = tokio::runtime::Runtime::new().unwrap();
+	let me = runtime.block_on(provider(devnet));
+	let (listen, keys) = (address_of(&me), &me.tls_keys);
+	kill_daemon(devnet);
+	let socket = TcpListener::bind(listen).unwrap();
+	// As systemd does.
+	let begin = || {
+		let hand_over = "exec 3<&0 </dev/null; export LISTEN_PID=$$ LISTEN_FDS=1; exec \"$@\"";
+		let daemon = devnet.daemon(0).unwrap();
+		let log = devnet.provider_folder(0).join("daemon.log");
+		let log = std::fs::File::options().append(true).open(log).unwrap();
+		let mut command = Command::new("sh");
+		command
+			.args(["-c", hand_over, "sh"])
+			.arg(daemon.get_program())
+			.args(daemon.get_args())
+			.stdin(Stdio::from(OwnedFd::from(socket.try_clone().unwrap())))
+			.stdout(Stdio::null())
+			.stderr(log);
+		*DAEMON.lock().unwrap() = Some(Owned(command.spawn().unwrap()));
+	};
+	begin();
+	let (host, asked) = (
+		format!("web-{lease}.provider-0.localhost"),
+		AtomicU32::new(0),
+	);
+	let is_over = AtomicBool::new(false);
+	let ask = |anew: bool| {
+		let all = async {
+			let mut client = gateway::client(keys).unwrap();
+			while !is_over.load(Ordering::Relaxed) {
+				if anew {
+					client = gateway::client(keys).unwrap();
+				}
+				let url = format!("https://{listen}/name");
+				let mut sent = client.get(&url).header("host", &host).send().await;
+				// A connection that is kept ends with the daemon: who finds that asks again, by another.
+				if sent.is_err() && !anew {
+					sent = client.get(&url).header("host", &host).send().await;
+				}
+				let answer = sent.unwrap();
+				let (code, said) = (answer.status().as_u16(), answer.text().await.unwrap());
+				assert_eq!((code, said.as_str()), (200, "web"));
+				asked.fetch_add(1, Ordering::Relaxed);
+			}
+		};
+		tokio::runtime::Runtime::new().unwrap().block_on(all);
+	};
+	std::thread::scope(|scope| {
+		let ask = &ask;
+		let asking = [false, true, true].map(|anew| scope.spawn(move || ask(anew)));
+		for _ in 0..2 {
+			std::thread::sleep(Duration::from_secs(5));
+			let mut daemon = DAEMON.lock().unwrap().take().unwrap();
+			signal(i32::try_from(daemon.0.id()).unwrap(), Signal::TERM);
+			daemon.0.wait().unwrap();
+			begin();
+		}
+		std::thread::sleep(Duration::from_secs(5));
+		is_over.store(true, Ordering::Relaxed);
+		for one in asking {
+			one.join().unwrap();
+		}
+	});
+	let asked = asked.into_inner();
+	assert!(asked > 100, "{asked} requests");
+	assert_eq!(replica(devnet, lease, 0)["restarts"], 0);
+	kill_daemon(devnet);
+	drop(socket);
+	start_daemon(devnet);
+	close(devnet, lease);
 }
 
 /// A daemon is ended and started again under requests: none of them fails.

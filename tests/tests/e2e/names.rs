@@ -132,14 +132,31 @@ pub fn names(devnet: &Devnet) {
 		let post = |size: usize| client.post(small.clone()).body(vec![7u8; size]).send();
 		let answer = post(4_000).await.unwrap();
 		assert_eq!(answer.text().await.unwrap().trim(), "4000");
-		let large = post(5_000).await;
+		let most = post(4_096).await.unwrap();
+		assert_eq!(most.text().await.unwrap().trim(), "4096");
+		let large = post(4_097).await;
 		assert!(large.is_err() || large.unwrap().status() == 413);
+		// Nor is there for ever for it.
+		let name = small.host_str().unwrap();
+		let mut stands = door.by_hand(name).await;
+		let head = format!(
+			"POST /cgi-bin/count HTTP/1.1\r\nHost: {name}\r\nContent-Length: 100\r\n\r\nhalf of it"
+		);
+		stands.write_all(head.as_bytes()).await.unwrap();
+		let standing = async {
+			let mut said = vec![0; 1_024];
+			let read = timeout(Duration::from_secs(60), stands.read(&mut said));
+			let n = read.await.expect("it is cut off").unwrap_or(0);
+			String::from_utf8_lossy(&said[..n]).into_owned()
+		};
 		let answer = client
 			.get(small.join("slow").unwrap())
 			.send()
 			.await
 			.unwrap();
 		assert_eq!(answer.status(), StatusCode::GATEWAY_TIMEOUT);
+		let said = standing.await;
+		assert!(said.starts_with("HTTP/1.1 408 "), "{said}");
 		let client = door.client(&web);
 
 		// Of any size, and nothing of it is kept here.

@@ -5,7 +5,7 @@ use crate::{
 	chosen,
 	containers::{self, setting},
 	faults::{
-		daemon_status, dots, job, kill_daemon, kill_node, lease_folder, runner, start_daemon,
+		believed, dots, job, kill_daemon, kill_node, lease_folder, runner, start_daemon,
 		start_node, status_of, validator, DAEMON,
 	},
 	forger, is_full, services,
@@ -18,7 +18,7 @@ use leasehold_primitives::{CloseReason, Fault};
 use leasehold_runtime::{AccountId, Hash, RuntimeEvent};
 use leasehold_tests::devnet::{is_alive, signal, wait_until, Devnet, Owned};
 use rustix::process::Signal;
-use std::{net::TcpStream, path::PathBuf, process::Command, time::Duration};
+use std::{path::PathBuf, process::Command, time::Duration};
 
 const FORKS: &[Case] = &[
 	("a_node_that_forges_events_misleads_nobody", forged),
@@ -35,9 +35,15 @@ pub fn forks() -> (usize, usize) {
 	if !is_full() {
 		return (0, 0);
 	}
-	let forks = suite("forks", &ONE, 1, FORKS);
-	*DAEMON.lock().unwrap() = None;
-	forks
+	suite("forks", &ONE, 1, FORKS)
+}
+
+/// All of them, where they are tried.
+pub fn cases() -> Vec<Case> {
+	match is_full() {
+		true => [FORKS, CLOCKS, ENGINES].concat(),
+		false => Vec::new(),
+	}
 }
 
 /// Whether any of those with an engine was asked for.
@@ -51,30 +57,9 @@ pub fn run(arguments: &[&str]) -> (usize, usize) {
 		return (0, 0);
 	}
 	let clocks = suite("clocks", &[&ONE[..], arguments].concat(), 1, CLOCKS);
-	*DAEMON.lock().unwrap() = None;
 	let two = [&["--for-seconds", "900"][..], arguments].concat();
 	let engines = suite("engines", &two, 1, ENGINES);
-	*DAEMON.lock().unwrap() = None;
 	sum(&[clocks, engines])
-}
-
-fn believed(devnet: &Devnet) {
-	let port = u16::try_from(devnet.rpc_port()).unwrap();
-	wait_until(Duration::from_secs(60), "the node answers", || {
-		TcpStream::connect(("127.0.0.1", port)).is_ok()
-	})
-	.unwrap();
-	// What the daemon said of it before is not what it says now.
-	std::thread::sleep(Duration::from_secs(3));
-	wait_until(
-		Duration::from_secs(60),
-		"the daemon believes the node",
-		|| {
-			let said = daemon_status(devnet);
-			said.is_object() && said["distrust"].is_null() && said["on_duty"] == true
-		},
-	)
-	.unwrap_or_else(|error| panic!("{error}: {}", daemon_status(devnet)));
 }
 
 /// The daemon is told of no events at all, then of ends that never were: it goes by what the chain's state says.

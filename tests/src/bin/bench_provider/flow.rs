@@ -1,4 +1,5 @@
-//! What goes through the gateway: pages by host name, a log, a file, each against a bare server.
+//! What goes through the gateway: pages by host name, a file, a log, each against a bare server; and a live log whose
+//! readers stop.
 
 use crate::{deploy, offered, run, text, Bench, File, MODULE};
 use anyhow::{ensure, Context as _};
@@ -11,7 +12,7 @@ use hyper_util::{
 use leasehold_client::{keystore, view::Provider, Chain, H256};
 use leasehold_tests::{
 	devnet::{resident, Devnet},
-	figures::{median, Figure},
+	figures::{median, say, Figure},
 	gateway::{self, Gateway, EMPTY},
 };
 use rcgen::{CertificateParams, KeyPair};
@@ -20,7 +21,7 @@ use serde_json::Value;
 use std::{
 	future::Future,
 	net::SocketAddr,
-	path::Path,
+	path::{Path, PathBuf},
 	process::Command,
 	sync::Arc,
 	time::{Duration, Instant},
@@ -60,6 +61,38 @@ const WRITER: &str = r#"(module
 			(drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16)))
 			(local.set $n (i32.add (local.get $n) (i32.const 1)))
 			(br_if $again (i32.lt_u (local.get $n) (i32.const BLOCKS))))))"#;
+
+/// Writes half a MiB of lines, rests for three milliseconds, and so on.
+const SPEAKER: &str = r#"(module
+	(import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+	(import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
+	(memory (export "memory") 9)
+	(func (export "_start") (local $n i32)
+		;; a line each 128 bytes
+		(loop $fill
+			(i32.store8 (i32.add (i32.const 1024) (local.get $n))
+				(select (i32.const 10) (i32.const 97)
+					(i32.eq (i32.and (local.get $n) (i32.const 127)) (i32.const 127))))
+			(local.set $n (i32.add (local.get $n) (i32.const 1)))
+			(br_if $fill (i32.lt_u (local.get $n) (i32.const 524288))))
+		(i32.store (i32.const 0) (i32.const 1024))
+		(i32.store (i32.const 4) (i32.const 524288))
+		(i32.store (i32.const 216) (i32.const 1))
+		(i64.store (i32.const 224) (i64.const 3000000))
+		(loop $again
+			(drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 16)))
+			(drop (call $poll (i32.const 200) (i32.const 320) (i32.const 1) (i32.const 400)))
+			(br $again))))"#;
+
+/// What it leases, and how many bytes of its log are kept of that.
+const STORAGE: &str = "256Mi";
+const KEPT: u64 = 64 << 20;
+
+/// Readers who stop, and those of them who read on.
+const SLOW: usize = 200;
+const GO_ON: usize = 10;
+/// How long one of these may take to come to what is written now.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Listens with a key of its own, and has each connection served.
 async fn listen<F: Future<Output = ()> + Send + 'static>(
@@ -221,7 +254,7 @@ fn pages(bench: &mut Bench, devnet: &Devnet, runtime: &Runtime) -> anyhow::Resul
 		value: median(owns.1),
 		unit: "ms",
 		baseline: Some(median(bares.1)),
-		goal: None,
+		goal: Some(1.25),
 		rising: false,
 	});
 	let lease = json["lease"].to_string();
@@ -229,22 +262,26 @@ fn pages(bench: &mut Bench, devnet: &Devnet, runtime: &Runtime) -> anyhow::Resul
 	Ok(())
 }
 
+/// A file for `deploy` of a program that writes much.
+fn writing(devnet: &Devnet, kind: &str, program: &str, storage: &str) -> anyhow::Result<PathBuf> {
+	let file = File {
+		image: MODULE,
+		more: "",
+		kind,
+		unit: (1_000, 64),
+	};
+	let path = file.write(devnet, &wat::parse_str(program)?)?;
+	let lines = std::fs::read_to_string(&path)?;
+	let size = format!("size: {storage} }}");
+	std::fs::write(&path, lines.replace("size: 16Mi }", &size))?;
+	Ok(path)
+}
+
 fn flows(bench: &mut Bench, devnet: &Devnet, runtime: &Runtime) -> anyhow::Result<()> {
 	let mib = if bench.quick { MIB / 8 } else { MIB };
 	let blocks = (mib * 16).to_string();
-	let module = wat::parse_str(WRITER.replace("BLOCKS", &blocks))?;
-	let path = File {
-		image: MODULE,
-		more: "",
-		kind: "job",
-		unit: (1_000, 64),
-	}
-	.write(devnet, &module)?;
-	let lines = std::fs::read_to_string(&path)?;
-	std::fs::write(&path, lines.replace("size: 16Mi }", "size: 2Gi }"))?;
-	let begun = Instant::now();
+	let path = writing(devnet, "job", &WRITER.replace("BLOCKS", &blocks), "2Gi")?;
 	let json = deploy(devnet, &path, &["--wait"])?;
-	let alone = begun.elapsed().as_secs_f64();
 	let lease = json["lease"].as_u64().context("no lease")?;
 	let to = devnet.folder().join("fetched");
 	let id = lease.to_string();
@@ -278,11 +315,58 @@ fn flows(bench: &mut Bench, devnet: &Devnet, runtime: &Runtime) -> anyhow::Resul
 		goal: Some(100.0),
 		rising: true,
 	});
+	Ok(())
+}
+
+/// Bytes that were written to a log, with those that are gone: each part is named by what stands before it.
+fn written(folder: &Path) -> anyhow::Result<u64> {
+	let mut newest = (0u64, 0u64);
+	for entry in std::fs::read_dir(folder)? {
+		let entry = entry?;
+		let name = entry.file_name();
+		let name = name.to_str().and_then(|name| name.strip_suffix(".jsonl"));
+		let start = name.and_then(|name| name.parse::<u64>().ok());
+		// The oldest may have been thrown away a moment ago.
+		if let (Some(start), Ok(about)) = (start, entry.metadata()) {
+			newest = newest.max((start, about.len()));
+		}
+	}
+	Ok(newest.0 + newest.1)
+}
+
+/// Bytes that are written to a log a second, for so many seconds.
+fn rate(folder: &Path, seconds: u64) -> anyhow::Result<f64> {
+	let (begun, before) = (Instant::now(), written(folder)?);
+	std::thread::sleep(Duration::from_secs(seconds));
+	let more = written(folder)?.saturating_sub(before);
+	Ok(more as f64 / begun.elapsed().as_secs_f64())
+}
+
+/// A service that never stops writing, and who follows its log: one who keeps up, and many who stop.
+fn followed(bench: &mut Bench, devnet: &Devnet, runtime: &Runtime) -> anyhow::Result<()> {
+	let path = writing(devnet, "service", SPEAKER, STORAGE)?;
+	let json = deploy(devnet, &path, &[])?;
+	let lease = json["lease"].as_u64().context("no lease")?;
+	let folder = devnet.provider_folder(0);
+	let folder = folder.join(format!("leases/{lease}/services/main/0/logs"));
+	let seconds = if bench.quick { 10 } else { 20 };
+	let alone = rate(&folder, seconds)?;
+	let (came, wrote) = runtime.block_on(live(devnet, lease, &folder, seconds))?;
+	bench.figures.push(Figure {
+		figure: "a live log by the gateway, against what is written meanwhile".into(),
+		value: came / 1e6,
+		unit: "MB/s",
+		baseline: Some(wrote / 1e6),
+		// 100 MB/s, or nearly all if that is less.
+		goal: Some((1e8 / wrote).min(0.9)),
+		rising: true,
+	});
 	let pid = devnet.provider_pid(0).context("no daemon")?;
 	let before = resident(pid)?;
-	let mut slow = runtime.block_on(stalled(devnet, lease))?;
+	let mut slow = runtime.block_on(followers(devnet, lease, SLOW))?;
 	// Until all that is passed on without being read has been.
 	std::thread::sleep(Duration::from_secs(5));
+	let beside = rate(&folder, seconds)?;
 	let grown = resident(pid)?.saturating_sub(before);
 	bench.figures.push(Figure {
 		figure: format!("memory of the daemon for each of {SLOW} readers of a log who stopped"),
@@ -292,32 +376,42 @@ fn flows(bench: &mut Bench, devnet: &Devnet, runtime: &Runtime) -> anyhow::Resul
 		goal: Some(1.0),
 		rising: false,
 	});
-	// Whoever goes on misses nothing.
-	let rest = runtime.block_on(async {
-		let mut rest = 0u64;
-		let mut one = slow.pop().context("nobody reads")?;
-		while let Some(chunk) = one.1.chunk().await? {
-			rest += chunk.len() as u64;
-		}
-		Ok::<_, anyhow::Error>(rest + one.0)
-	})?;
-	ensure!(rest == bytes, "{rest} of {bytes} bytes came");
-	let begun = Instant::now();
-	deploy(devnet, &path, &["--wait"])?;
 	bench.figures.push(Figure {
-		figure: format!("the job that writes all that, beside {SLOW} readers who stopped"),
-		value: begun.elapsed().as_secs_f64(),
-		unit: "s",
-		baseline: Some(alone),
-		goal: Some(1.25),
-		rising: false,
+		figure: format!("what a service writes beside {SLOW} readers who stopped, against alone"),
+		value: beside / 1e6,
+		unit: "MB/s",
+		baseline: Some(alone / 1e6),
+		goal: Some(0.8),
+		rising: true,
+	});
+	let rotated = beside * seconds as f64 / KEPT as f64;
+	ensure!(
+		rotated > 2.0,
+		"too little was written for anybody to miss it: {beside:.0} bytes a second"
+	);
+	let told = runtime.block_on(async {
+		let mut told = 0u32;
+		for one in slow.iter_mut().rev().take(GO_ON) {
+			match tokio::time::timeout(PATIENCE, one.go_on()).await {
+				Ok(Ok(())) => told += 1,
+				Ok(Err(error)) => say(format!("one who reads on: {error:#}")),
+				Err(_) => say("one who reads on comes to nothing that is new"),
+			}
+		}
+		told
+	});
+	bench.figures.push(Figure {
+		figure: format!("of {GO_ON} of them who read on: told of the gap, then of what is new"),
+		value: f64::from(told),
+		unit: "readers",
+		baseline: None,
+		goal: Some(GO_ON as f64),
+		rising: true,
 	});
 	drop(slow);
+	devnet.json("//Tenant", &["close", &lease.to_string()])?;
 	Ok(())
 }
-
-/// Readers who stop.
-const SLOW: usize = 200;
 
 /// The chain's genesis, and the provider as the chain has it.
 async fn provider(devnet: &Devnet) -> anyhow::Result<(H256, Provider)> {
@@ -327,22 +421,89 @@ async fn provider(devnet: &Devnet) -> anyhow::Result<(H256, Provider)> {
 	Ok((connection.genesis, provider.context("no provider")?))
 }
 
-/// Begins to read a log many times over, and stops: the bytes that each has read.
-async fn stalled(devnet: &Devnet, lease: u64) -> anyhow::Result<Vec<(u64, reqwest::Response)>> {
+/// Who follows a log.
+struct Reader {
+	answer: reqwest::Response,
+	/// What has come, and is not looked at yet.
+	rest: Vec<u8>,
+}
+
+impl Reader {
+	async fn line(&mut self) -> anyhow::Result<Value> {
+		loop {
+			if let Some(end) = self.rest.iter().position(|byte| *byte == b'\n') {
+				let line: Vec<u8> = self.rest.drain(..=end).collect();
+				return Ok(serde_json::from_slice(&line)?);
+			}
+			let chunk = self.answer.chunk().await?.context("the log ended")?;
+			self.rest.extend_from_slice(&chunk);
+		}
+	}
+
+	/// Reads on until there is a line that was written since. What is missing before that must be told.
+	async fn go_on(&mut self) -> anyhow::Result<()> {
+		let now = (gateway::now() + 1) * 1_000;
+		let mut missed = 0u64;
+		let mut next: Option<u64> = None;
+		loop {
+			let line = self.line().await?;
+			if let Some(gap) = line["gap"].as_u64() {
+				missed += gap;
+				next = None;
+				continue;
+			}
+			let seq = line["seq"].as_u64().context("no number")?;
+			ensure!(
+				next.is_none_or(|next| next == seq),
+				"record {seq} comes in place of {next:?}"
+			);
+			next = Some(seq + 1);
+			if line["time"].as_u64() >= Some(now) {
+				ensure!(missed > 0, "nobody told it of a gap");
+				return Ok(());
+			}
+		}
+	}
+}
+
+/// Follows a log many times over, from its last record on. Each has read a little.
+async fn followers(devnet: &Devnet, lease: u64, many: usize) -> anyhow::Result<Vec<Reader>> {
 	let (genesis, provider) = provider(devnet).await?;
 	let client = gateway::client(&provider.tls_keys)?;
 	let pair = keystore::from_uri("//Tenant")?;
 	let gateway = Gateway::open(&provider, client, genesis, &pair, (lease, 0))?;
-	let path = format!("/v1/leases/{lease}/logs?from=0&follow=false");
+	let path = format!("/v1/leases/{lease}/logs?tail=1&follow=true");
 	let mut all = Vec::new();
-	for _ in 0..SLOW {
+	for _ in 0..many {
 		let proof = gateway.sign("GET", &path, EMPTY)?;
 		let asked = gateway.request(Method::GET, &path, EMPTY, &proof)?;
 		let mut answer = asked.send().await?.error_for_status()?;
-		let read = answer.chunk().await?.context("nothing came")?.len();
-		all.push((read as u64, answer));
+		let rest = answer.chunk().await?.context("nothing came")?.to_vec();
+		all.push(Reader { answer, rest });
 	}
 	Ok(all)
+}
+
+/// Bytes of a live log that come to one who keeps up a second, and those that are written meanwhile.
+async fn live(
+	devnet: &Devnet,
+	lease: u64,
+	folder: &Path,
+	seconds: u64,
+) -> anyhow::Result<(f64, f64)> {
+	let mut one = followers(devnet, lease, 1).await?;
+	let one = one.first_mut().context("nobody reads")?;
+	let (begun, before) = (Instant::now(), written(folder)?);
+	let mut came = 0u64;
+	while begun.elapsed() < Duration::from_secs(seconds) {
+		let chunk = one.answer.chunk().await?.context("the log ended")?;
+		came += chunk.len() as u64;
+	}
+	let (more, seconds) = (
+		written(folder)?.saturating_sub(before),
+		begun.elapsed().as_secs_f64(),
+	);
+	Ok((came as f64 / seconds, more as f64 / seconds))
 }
 
 /// Reads a whole log: its bytes, and how long that took. Each record must be there.
@@ -383,5 +544,6 @@ pub fn measure(bench: &mut Bench) -> anyhow::Result<()> {
 	offered(&devnet)?;
 	let runtime = Runtime::new()?;
 	pages(bench, &devnet, &runtime)?;
-	flows(bench, &devnet, &runtime)
+	flows(bench, &devnet, &runtime)?;
+	followed(bench, &devnet, &runtime)
 }

@@ -52,7 +52,7 @@ enum Part {
 	Away,
 	/// A service in WASM, against `wasmtime serve`.
 	Pages,
-	/// Pages by host name, a file and a log through the gateway, against bare servers.
+	/// Pages by host name, a file and a log through the gateway, against bare servers; readers of a log who stop.
 	Flow,
 }
 
