@@ -17,7 +17,12 @@ use leasehold_manifest::{FileEntry, Kind, Program, Service, Unit};
 use serde::Serialize;
 use serde_json::{json, Value};
 use sha2::{Digest as _, Sha256};
-use std::{net::TcpListener, path::Path, sync::Arc, time::Duration};
+use std::{
+	net::{TcpListener, UdpSocket},
+	path::Path,
+	sync::Arc,
+	time::Duration,
+};
 use tokio::time::{sleep, timeout, Instant};
 
 /// How long each thing may take to answer.
@@ -401,7 +406,10 @@ fn ports(config: &Config, found: &mut Findings) {
 	let ports = config.ports();
 	let range = format!("{} to {}", ports.start(), ports.end());
 	let all = ports.clone().count();
-	let free = ports.filter(|port| TcpListener::bind(("0.0.0.0", *port)).is_ok());
+	let free = ports.filter(|port| {
+		let at = ("0.0.0.0", *port);
+		TcpListener::bind(at).is_ok() && UdpSocket::bind(at).is_ok()
+	});
 	match free.count() {
 		0 => {
 			let mend = "Name others: `ports` in [capacity].";

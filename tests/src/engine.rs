@@ -137,19 +137,21 @@ impl Engine {
 		);
 		let name = self.image();
 		let who = format!("tenant:{PASSWORD}");
+		// Of no machine that tests are run on.
+		let foreign = ["--arch", "s390x"];
 		for (name, more) in [
-			(name.clone(), None),
-			(name.replace("/box:1", "/box:volume"), Some("VOLUME /data")),
-			(name.replace("/box:1", "/box:beyond"), Some("USER 70000")),
+			(name.clone(), &[] as &[&str]),
+			(
+				name.replace("/box:1", "/box:volume"),
+				&["--change", "VOLUME /data"][..],
+			),
+			(
+				name.replace("/box:1", "/box:beyond"),
+				&["--change", "USER 70000"][..],
+			),
+			(name.replace("/box:1", "/box:foreign"), &foreign[..]),
 		] {
-			let change = more.iter().flat_map(|more| ["--change", more]);
-			output_of(
-				self.podman()
-					.arg("import")
-					.args(change)
-					.arg(&tar)
-					.arg(&name),
-			);
+			output_of(self.podman().arg("import").args(more).arg(&tar).arg(&name));
 			output_of(self.podman().args(["push", "--creds", &who, &name]));
 			output_of(self.podman().args(["rmi", &name]));
 		}

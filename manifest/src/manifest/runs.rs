@@ -1,10 +1,13 @@
 //! What providers run so far.
 
-use super::{Manifest, Medium, Probe, Protocol, Service, MIN_CONTAINER_MEMORY};
+use super::{Manifest, Medium, Probe, Program, Protocol, Service, MIN_CONTAINER_MEMORY};
 use crate::Kind;
 
 /// Most replicas of all services of a manifest: a lease's network has room for no more.
 pub const MAX_REPLICAS: u32 = 29;
+
+/// Bytes of an argument, or of a variable with its name, that Linux gives to a program.
+const LONGEST_WORD: usize = (128 << 10) - 1;
 
 /// Whether providers run these services; an error says what they do not, and of which service, if of one.
 pub(crate) fn can_be_run<F>(services: &[Service<F>]) -> Result<(), (Option<&str>, String)> {
@@ -53,6 +56,18 @@ impl<F> Service<F> {
 			return Err(format!(
 				"is a container and has less than {MIN_CONTAINER_MEMORY} MiB of memory"
 			));
+		}
+		if let Program::Image { command, .. } = &self.program {
+			let words = command.iter().chain(&self.args).map(String::len);
+			let all = self.env.iter();
+			// With `=` between.
+			let variables =
+				all.map(|(name, value)| name.len().saturating_add(value.len()).saturating_add(1));
+			if words.chain(variables).any(|bytes| bytes > LONGEST_WORD) {
+				return Err(format!(
+					"has an argument or a variable of more than {LONGEST_WORD} bytes: no container can be started with that"
+				));
+			}
 		}
 		Ok(())
 	}

@@ -31,7 +31,7 @@ use std::{
 };
 use tokio::{
 	net::{TcpListener, TcpStream},
-	sync::{watch, OwnedSemaphorePermit, Semaphore},
+	sync::{watch, Notify, OwnedSemaphorePermit, Semaphore},
 	task::JoinHandle,
 	time::timeout,
 };
@@ -303,9 +303,10 @@ async fn connection(
 	if stream.get_ref().1.alpn_protocol() == Some(ACME_TLS) {
 		return;
 	}
-	let asked = AtomicBool::new(false);
+	let (has_asked, asks) = (AtomicBool::new(false), Notify::new());
 	let service = service_fn(|request: Request<Incoming>| {
-		asked.store(true, Ordering::Relaxed);
+		has_asked.store(true, Ordering::Relaxed);
+		asks.notify_one();
 		let (door, seat) = (door.clone(), seat.clone());
 		async move { Ok::<_, Infallible>(door.answer(peer, seat, request).await) }
 	});
@@ -324,17 +325,22 @@ async fn connection(
 	let ended = match ended {
 		Some(ended) => ended,
 		None => {
-			connection.as_mut().graceful_shutdown();
-			// Who has just come may ask once.
-			let silent = async {
-				tokio::time::sleep(PARTING).await;
-				if asked.load(Ordering::Relaxed) {
-					std::future::pending::<()>().await;
+			// Who has just come may ask once: a connection on which nothing was said would be closed at once.
+			let first = async {
+				if !has_asked.load(Ordering::Relaxed) {
+					let _ = timeout(PARTING, asks.notified()).await;
 				}
 			};
-			tokio::select! {
-				ended = connection.as_mut() => ended,
-				() = silent => return,
+			let early = tokio::select! {
+				ended = connection.as_mut() => Some(ended),
+				() = first => None,
+			};
+			match early {
+				Some(ended) => ended,
+				None => {
+					connection.as_mut().graceful_shutdown();
+					connection.await
+				}
 			}
 		}
 	};

@@ -6,7 +6,7 @@ use crate::{
 	jobs::{fails, fetch},
 	rare, services,
 	setting::{closed, status, File},
-	suite, sum, Case, ONE,
+	suite, sum, Case, ONE, SIDE_BY_SIDE,
 };
 use leasehold_tests::{
 	devnet::{is_alive, signal, wait_until, Devnet},
@@ -33,6 +33,8 @@ const CASES: &[Case] = &[
 		no_command,
 	),
 	("a_user_beyond_those_of_a_lease_cannot_be_run", beyond),
+	("an_image_for_other_machines_cannot_be_run", foreign),
+	("a_huge_environment_is_given_or_refused", huge_environment),
 	("a_container_is_stopped_at_its_memory_limit", memory),
 	("a_container_is_stopped_at_its_storage_limit", storage),
 	("a_container_that_floods_its_log_is_stopped", flood),
@@ -96,7 +98,7 @@ pub fn run() -> (usize, usize) {
 	let more = engine.each_ref().map(String::as_str);
 	let arguments = [&ONE[..], &more].concat();
 	let suites = [
-		suite("containers", &arguments, 6, CASES),
+		suite("containers", &arguments, SIDE_BY_SIDE, CASES),
 		suite("container faults", &arguments, 1, FAULTS),
 		rare::run(&more),
 	];
@@ -272,11 +274,48 @@ fn beyond(devnet: &Devnet) {
 	fails(devnet, file, "cannot be loaded");
 }
 
+fn foreign(devnet: &Devnet) {
+	let mut file = job("exit 0");
+	let (image, more) = file.image.take().unwrap();
+	file.image = Some((image.replace("/box:1", "/box:foreign"), more));
+	let (json, code) = file.run(devnet);
+	assert_eq!(code, 7, "{json}");
+	let lease = json["lease"].to_string();
+	let (told, _) = devnet.json("//Tenant", &["events", &lease]).unwrap();
+	assert!(
+		told.to_string().contains("the image is for s390x"),
+		"{told}"
+	);
+}
+
 fn no_command(devnet: &Devnet) {
 	let mut file = job("exit 0");
 	let (image, more) = file.image.take().unwrap();
 	file.image = Some((image, more.replace("/bin/sh", "/bin/nothing")));
 	fails(devnet, file, "cannot be loaded");
+}
+
+/// As much as a program can be given; more is refused before it is paid for.
+fn huge_environment(devnet: &Devnet) {
+	let of = |bytes: usize, count: usize| {
+		let mut file = job("env | wc -c");
+		let (image, more) = file.image.take().unwrap();
+		let value = "x".repeat(bytes);
+		let all: Vec<_> = (0..count).map(|n| format!("\"V{n}={value}\"")).collect();
+		let env = format!("{more}    env: [{}]\n", all.join(", "));
+		file.image = Some((image, env));
+		file
+	};
+	let json = completes(devnet, &of(100_000, 8));
+	let said = log(devnet, &json["lease"]);
+	let bytes: usize = said.trim().parse().unwrap();
+	assert!(bytes > 800_000, "{said}");
+	let (json, code) = of(200_000, 1).run(devnet);
+	assert_eq!(code, 2, "{json}");
+	assert!(
+		json["error"].as_str().unwrap().contains("131071 bytes"),
+		"{json}"
+	);
 }
 
 fn memory(devnet: &Devnet) {

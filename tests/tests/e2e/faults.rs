@@ -6,7 +6,10 @@ use crate::{
 	setting::{closed, sleeper, status, text, File},
 	suite, Case,
 };
-use leasehold_tests::devnet::{is_alive, last_json, program, signal, wait_until, Devnet, Owned};
+use leasehold_tests::{
+	devnet::{is_alive, last_json, program, signal, wait_until, Devnet, Owned},
+	gateway,
+};
 use rustix::process::Signal;
 use serde_json::Value;
 use std::{
@@ -225,7 +228,12 @@ fn metrics(devnet: &Devnet) {
 	let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
 	let listen = port.local_addr().unwrap();
 	drop(port);
-	let more = format!("{before}\n[metrics]\nlisten = \"{listen}\"\n");
+	let none = "# origins = [";
+	assert!(before.contains(none), "{before}");
+	let page = "https://page.example";
+	let origins = format!("origins = [\"{page}\"] # [");
+	let more = before.replace(none, &origins);
+	let more = format!("{more}\n[metrics]\nlisten = \"{listen}\"\n");
 	std::fs::write(&path, more).unwrap();
 	start_daemon(devnet);
 	let mut text = String::new();
@@ -274,6 +282,23 @@ fn metrics(devnet: &Devnet) {
 		},
 	)
 	.unwrap_or_else(|error| panic!("{error}: {missing:?}: {text}"));
+	// Of pages the browser lets those that are named talk to the gateway.
+	let allowed = |origin: &str| {
+		let asked = async {
+			let me = crate::gateway::provider(devnet).await;
+			let client = gateway::client(&me.tls_keys).unwrap();
+			let asks = client
+				.request(reqwest::Method::OPTIONS, format!("{}/rpc", me.gateways[0]))
+				.header("origin", origin)
+				.header("access-control-request-method", "POST");
+			let answer = asks.send().await.unwrap();
+			let allowed = answer.headers().get("access-control-allow-origin");
+			allowed.map(|origin| origin.to_str().unwrap().to_owned())
+		};
+		tokio::runtime::Runtime::new().unwrap().block_on(asked)
+	};
+	assert_eq!(allowed(page).as_deref(), Some(page));
+	assert_eq!(allowed("https://other.example"), None);
 	kill_daemon(devnet);
 	std::fs::write(&path, before).unwrap();
 	start_daemon(devnet);

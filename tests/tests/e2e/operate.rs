@@ -21,7 +21,36 @@ pub const CASES: &[Case] = &[
 	("bids_show_who_would_win", bids),
 	("keys_are_imported_and_contexts_count", contexts),
 	("a_computing_module_is_accounted_for", module),
+	("shells_and_man_are_told_of_all_commands", written),
 ];
+
+/// For shells and for `man`, of both tools.
+fn written(devnet: &Devnet) {
+	for (tool, command) in [("leasehold", "deploy"), ("leasehold-provider", "register")] {
+		let said = |arguments: &[&str]| {
+			let output = Command::new(program(tool).unwrap())
+				.args(arguments)
+				.output();
+			let output = output.unwrap();
+			assert!(output.status.success(), "{tool} {arguments:?}: {output:?}");
+			String::from_utf8(output.stdout).unwrap()
+		};
+		for shell in ["bash", "zsh", "fish"] {
+			assert!(
+				said(&["completions", shell]).contains(command),
+				"{tool} {shell}"
+			);
+		}
+		let folder = devnet.folder().join(format!("man-{tool}"));
+		said(&["man", text(&folder)]);
+		let page = std::fs::read_to_string(folder.join(format!("{tool}-{command}.1"))).unwrap();
+		assert!(page.contains(".TH"), "{page}");
+		assert!(
+			!said(&["--help"]).contains('\u{1b}'),
+			"nothing is coloured in a pipe"
+		);
+	}
+}
 
 /// What the provider's program says, and its exit code.
 fn provider(devnet: &Devnet, n: usize, arguments: &[&str]) -> (Value, i32) {

@@ -29,6 +29,7 @@ pub const CASES: &[Case] = &[
 	),
 	("a_file_with_faults_is_refused_with_line_and_column", faults),
 	("the_cheapest_standing_offer_is_taken_at_once", at_once),
+	("what_nobody_has_agreed_to_is_not_bought", not_agreed),
 	(
 		"an_empty_block_touches_no_more_than_is_charged_for",
 		empty_block,
@@ -247,5 +248,29 @@ fn faults(devnet: &Devnet) {
 	assert!(
 		said.contains("profiles.compute.p.resources.memory.size"),
 		"{said}"
+	);
+}
+
+/// Where nobody can be asked, and nothing says that it is agreed, the price is shown and nothing is done.
+fn not_agreed(devnet: &Devnet) {
+	let path = File::default().write(devnet);
+	let output = devnet.command("//Stranger", &["deploy", text(&path)]);
+	let output = output.unwrap().output().unwrap();
+	assert_eq!(output.status.code(), Some(2), "{output:?}");
+	let told = String::from_utf8(output.stderr).unwrap();
+	for words in [
+		"an hour",
+		"deposit",
+		"it lasts",
+		"has not been confirmed",
+		"--yes",
+	] {
+		assert!(told.contains(words), "{words}: {told}");
+	}
+	let (json, code) = devnet.json("//Stranger", &["leases"]).unwrap();
+	assert_eq!(
+		(code, &json["orders"]),
+		(0, &serde_json::json!([])),
+		"{json}"
 	);
 }

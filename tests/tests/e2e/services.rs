@@ -661,7 +661,9 @@ fn stubborn(devnet: &Devnet) {
 
 fn opened(devnet: &Devnet) {
 	ready(devnet);
-	let path = write(devnet, &[Service("web", "sleep 1000", "")], SMALL);
+	// Its volume outlives that it is suspended.
+	let script = "echo x >> /data/n; echo begun $(wc -l < /data/n); sleep 1000";
+	let path = write(devnet, &[Service("web", script, DATA)], KEPT);
 	let (lease, _) = start(devnet, &path);
 	let state = || status(devnet, lease)["chain"]["state"].take();
 	assert_eq!(state(), "active");
@@ -685,6 +687,8 @@ fn opened(devnet: &Devnet) {
 	})
 	.unwrap_or_else(|error| panic!("{error}: {}", status(devnet, lease)));
 	assert!(runs());
+	let said = log(devnet, lease, "web");
+	assert!(said.ends_with("begun 1\nbegun 2\n"), "{said}");
 	close(devnet, lease);
 }
 

@@ -284,6 +284,7 @@ fn is_of_the_image(why: &str) -> bool {
 		"exec: \"",
 		"executable file",
 		"exec format error",
+		"argument list too long",
 		"command that was not found",
 		"no command",
 		"unable to find user",

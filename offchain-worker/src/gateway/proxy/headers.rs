@@ -131,6 +131,24 @@ mod tests {
 	}
 
 	#[test]
+	fn a_request_names_one_host_or_none() {
+		let named = |address: &str, hosts: &[&[u8]]| {
+			let mut request = Request::builder().uri(address);
+			for host in hosts {
+				request = request.header(HOST, HeaderValue::from_bytes(host).unwrap());
+			}
+			host_of(&request.body(()).unwrap())
+		};
+		let is = |text: &'static str| Ok(Some(HeaderValue::from_static(text)));
+		assert_eq!(named("/", &[b"a.b"]), is("a.b"));
+		assert_eq!(named("/", &[]), Ok(None));
+		// What stands in the address counts (RFC 9112, section 3.2.2).
+		assert_eq!(named("http://c.d:8/x", &[b"a.b"]), is("c.d:8"));
+		assert_eq!(named("/", &[b"a.b", b"a.b"]), Err(()));
+		assert_eq!(named("http://c.d/", &[b"a.b", b"c.d"]), Err(()));
+	}
+
+	#[test]
 	fn what_is_between_neighbours_goes_no_further() {
 		let mut headers = of(&[
 			("connection", "close, X-Secret"),
