@@ -14,8 +14,8 @@ use std::{
 };
 use tokio::process::{Child, Command};
 
-/// How long providers may take to make their offers.
-const OFFERED: Duration = Duration::from_secs(10);
+/// How long providers may take to make their offers: those with an engine, and others.
+const OFFERED: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(30));
 /// How long a part may take to come up.
 const UP: Duration = Duration::from_secs(60);
 /// How long what runs for the leases of a provider may take to end.
@@ -174,7 +174,7 @@ impl Devnet {
 			up = self.start(context, &folder, &mut parts) => up,
 			() = signals.next() => {
 				parts.end().await;
-				return Ok(());
+				return Err(Failure::new(130, "interrupted before it was ready", "Start it again."));
 			},
 		};
 		let result = match up {
@@ -266,9 +266,13 @@ impl Devnet {
 		}
 		context.out.waiting("waiting for the offers");
 		let begun = tokio::time::Instant::now();
+		let offered = match self.engine {
+			Some(_) => OFFERED.0,
+			None => OFFERED.1,
+		};
 		for n in 0..self.providers {
 			// One whose containers cannot run yet makes its offer later.
-			while begun.elapsed() < OFFERED
+			while begun.elapsed() < offered
 				&& chain
 					.connection()
 					.await?

@@ -29,16 +29,14 @@ use serde::Serialize;
 use serde_json::{json, Value};
 use sha2::{Digest as _, Sha256};
 use std::{
-	io::SeekFrom,
+	fs::File,
+	io::{Read as _, Seek as _, SeekFrom, Write as _},
 	os::fd::AsFd,
 	path::{Path, PathBuf},
 	sync::{Arc, PoisonError, RwLock},
 	time::{Duration, SystemTime, UNIX_EPOCH},
 };
-use tokio::{
-	io::{AsyncReadExt as _, AsyncSeekExt as _, AsyncWriteExt as _},
-	net::TcpStream,
-};
+use tokio::{net::TcpStream, sync::mpsc};
 use tokio_rustls::client::TlsStream;
 use tokio_tungstenite::{
 	client_async_with_config,
@@ -48,6 +46,9 @@ use tokio_tungstenite::{
 
 /// Bytes of a file that are sent at a time.
 const CHUNK: usize = 128 << 10;
+/// Pieces of a file that may wait to be written, and bytes of it that may not be on disk yet.
+const WAITING: usize = 64;
+const SYNCED: usize = 32 << 20;
 /// Seconds after which a session is opened anew: its grant is for a day.
 const RENEW: u64 = 12 * 3_600;
 /// How long it may take to open a WebSocket.
@@ -209,6 +210,41 @@ pub fn is_ours(part: impl AsFd, path: &Path) -> std::io::Result<bool> {
 	}
 	let (here, there) = (fstat(&part)?, stat(path));
 	Ok(there.is_ok_and(|there| (here.st_dev, here.st_ino) == (there.st_dev, there.st_ino)))
+}
+
+/// Writes what comes behind so many bytes of a file; ends when all of it is on disk.
+fn write_on<B: AsRef<[u8]>>(
+	mut file: File,
+	had: u64,
+	mut parts: mpsc::Receiver<B>,
+) -> std::io::Result<()> {
+	file.set_len(had)?;
+	file.seek(SeekFrom::Start(had))?;
+	let mut unsynced = 0usize;
+	while let Some(part) = parts.blocking_recv() {
+		let part = part.as_ref();
+		file.write_all(part)?;
+		unsynced = unsynced.saturating_add(part.len());
+		if unsynced >= SYNCED {
+			file.sync_data()?;
+			unsynced = 0;
+		}
+	}
+	file.sync_all()
+}
+
+/// The SHA-256 of so many bytes of a file, and of what comes behind them.
+fn hash_on<B: AsRef<[u8]>>(
+	path: &Path,
+	had: u64,
+	mut parts: mpsc::Receiver<B>,
+) -> std::io::Result<[u8; 32]> {
+	let mut hasher = Sha256::new();
+	std::io::copy(&mut File::open(path)?.take(had), &mut hasher)?;
+	while let Some(part) = parts.blocking_recv() {
+		hasher.update(part.as_ref());
+	}
+	Ok(hasher.finalize().into())
 }
 
 /// Unix seconds.
@@ -558,35 +594,44 @@ impl Gateway {
 		part: &Path,
 		broken: impl Fn(std::io::Error) -> Failure,
 	) -> Result<(), Failure> {
-		let mut options = tokio::fs::OpenOptions::new();
+		let mut options = std::fs::OpenOptions::new();
 		options.read(true).write(true).create(true).truncate(false);
-		let mut file = options.open(part).await.map_err(&broken)?;
+		let file = options.open(part).map_err(&broken)?;
 		if !is_ours(&file, part).map_err(&broken)? {
 			let what = format!("{} is being fetched already", part.display());
 			return Err(Failure::new(1, what, "Let the other command end."));
 		}
-		file.set_len(had).await.map_err(&broken)?;
-		let (mut size, mut hasher) = (had, Sha256::new());
-		let mut buffer = vec![0u8; CHUNK];
-		loop {
-			match file.read(&mut buffer).await.map_err(&broken)? {
-				0 => break,
-				n => hasher.update(buffer.get(..n).unwrap_or_default()),
-			}
-		}
-		file.seek(SeekFrom::Start(had)).await.map_err(&broken)?;
+		// It is written, and its digest reckoned, beside what comes.
+		let (to_write, parts) = mpsc::channel(WAITING);
+		let writing = tokio::task::spawn_blocking(move || write_on(file, had, parts));
+		let (to_hash, parts) = mpsc::channel(WAITING);
+		let path = part.to_owned();
+		let hashing = tokio::task::spawn_blocking(move || hash_on(&path, had, parts));
+		let (mut size, mut lost) = (had, None);
 		let mut stream = answer.bytes_stream();
 		while let Some(chunk) = stream.next().await {
-			let chunk = chunk.map_err(|error| away(&self.door().url, &reason(&error)))?;
+			let chunk = match chunk {
+				Ok(chunk) => chunk,
+				Err(error) => {
+					lost = Some(away(&self.door().url, &reason(&error)));
+					break;
+				}
+			};
 			size = size.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
-			if size > output.size {
+			let is_too_long = size > output.size;
+			if is_too_long
+				|| to_hash.send(chunk.clone()).await.is_err()
+				|| to_write.send(chunk).await.is_err()
+			{
 				break;
 			}
-			hasher.update(&chunk);
-			file.write_all(&chunk).await.map_err(&broken)?;
 		}
-		file.sync_all().await.map_err(&broken)?;
-		let sha256: [u8; 32] = hasher.finalize().into();
+		drop((to_hash, to_write));
+		let done = async { Ok((writing.await??, hashing.await??)) };
+		let ((), sha256) = done.await.map_err(&broken)?;
+		if let Some(lost) = lost {
+			return Err(lost);
+		}
 		if size != output.size || sha256 != output.sha256 {
 			let _ = tokio::fs::remove_file(part).await;
 			let what = format!(

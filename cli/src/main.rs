@@ -256,6 +256,7 @@ fn main() -> ExitCode {
 		node: named
 			.node
 			.clone()
+			.filter(|node| !node.is_empty())
 			.or(chosen.node)
 			.unwrap_or_else(|| "ws://127.0.0.1:9944".into()),
 		account: named

@@ -314,6 +314,11 @@ impl Init {
 			self.memory_mib.unwrap_or(memory),
 			self.storage_mib.unwrap_or(disk)
 		);
+		if listen.ip().is_loopback() {
+			eprintln!(
+				"look: {url} is for this machine alone; `--url HOST` names how tenants reach it"
+			);
+		}
 		println!("next: look through the file, send the operator 5 LEASE for its fees, then");
 		println!(
 			"  leasehold-provider --dir {} register --owner-key FILE --password-file FILE --bond 100",

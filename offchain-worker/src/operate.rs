@@ -394,7 +394,7 @@ fn in_words(answer: &serde_json::Value) -> String {
 		}
 		_ => format!(
 			"order {order}: this daemon has decided nothing about it since its start: it was never open \
-			 meanwhile, or for less time than a bid takes"
+			 meanwhile, or for less time than a bid takes, or was matched at once to a standing offer"
 		),
 	};
 	let open = &answer["open"];

@@ -31,7 +31,7 @@ pub const FEES: u128 = units::LEASE / 10;
 
 #[derive(Debug, Args)]
 pub struct Deploy {
-	/// The manifest file (SDL).
+	/// The manifest file (SDL or Compose).
 	#[arg(required_unless_present = "resume")]
 	file: Option<PathBuf>,
 	/// Which placement of the file, if it has several: each is an order of its own.
@@ -381,7 +381,8 @@ impl Deploy {
 			return Err(Failure::new(
 				4,
 				"no provider fits this order at present",
-				"Ask for less, or place it --anyway: it expires and the deposit returns.",
+				"What each lacks stands above; `leasehold providers --for FILE` shows it, too. --anyway places it: it expires and the \
+				 deposit returns.",
 			));
 		}
 		let (offers, _) = offers(view, who, request).await?;

@@ -39,6 +39,17 @@ impl Update {
 		let id = self.lease;
 		let lease = tenant::open_lease(&view, id).await?;
 		let who = keystore::account(&pair);
+		if prepared.manifest.job().is_some() && lease.kind == WorkloadKind::Service {
+			let what = format!(
+				"{} is of a job, and lease {id} of services",
+				self.file.display()
+			);
+			return Err(Failure::new(
+				2,
+				what,
+				"`leasehold deploy FILE` orders a job.",
+			));
+		}
 		may_be_updated(&lease, who == lease.tenant, &prepared.requirements()?.0)?;
 		let genesis = connection.genesis;
 		let provider = view.provider(lease.provider).await?;

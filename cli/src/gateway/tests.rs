@@ -1,5 +1,6 @@
 use super::*;
 use leasehold_client::{keystore, tls};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
 /// A provider's gateway that answers every request with `body`, without TLS.

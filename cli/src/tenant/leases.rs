@@ -1,6 +1,6 @@
 //! Leases of the account: list, look, close.
 
-use super::{connect, session, state, submit, swept, unknown};
+use super::{connect, may_run, session, state, submit, swept, unknown};
 use crate::{
 	deploy::{ask_at_terminal, Leased},
 	keys,
@@ -183,10 +183,17 @@ impl Status {
 						"amount": amount.to_string(), "budget": budget.to_string(),
 					})),
 				});
+				let dry = match may_run(lease) {
+					Ok(()) => String::new(),
+					Err(failure) => format!(
+						"\n{}, and in block {until} it is closed, with its data\nnext: {}",
+						failure.what, failure.advice
+					),
+				};
 				let text = format!(
 					"lease {} is {name} on provider {} until block {until} (about {})\n{} a block ({} an \
 					 hour)\n{} held: {} owed since the last settlement ({}), {withdrawable} can be withdrawn; {} \
-					 paid before that{}",
+					 paid before that{}{dry}",
 					lease.id,
 					lease.provider,
 					units::blocks_as_time(left, terms.slot_millis),

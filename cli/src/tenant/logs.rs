@@ -76,6 +76,9 @@ pub async fn show_log(
 			Ok(answer) => answer,
 			// A provider that restarts comes back; the offset keeps the place.
 			Err(failure) if failure.code == 6 && follow && tries < TRIES => {
+				if tries == 0 {
+					context.out.stage(format!("{}; trying again", failure.what));
+				}
 				tries = tries.saturating_add(1);
 				tokio::time::sleep(PAUSE).await;
 				continue;

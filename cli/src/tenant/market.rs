@@ -176,25 +176,26 @@ impl Bids {
 		let (_, connection) = connect(context).await?;
 		let view = connection.best().await?;
 		let id = self.order;
-		let order = match view.order(id).await? {
-			OrderNow::Open(order) => order,
-			OrderNow::Gone => {
-				let what = format!("order {id} is not open any more");
-				return Err(Failure::new(
+		let order =
+			match view.order(id).await? {
+				OrderNow::Open(order) => order,
+				OrderNow::Gone => {
+					let what = format!("order {id} is not open any more");
+					return Err(Failure::new(
 					5,
 					what,
-					"`leasehold leases --all` shows what came of yours.",
+					format!("`leasehold deploy --resume {id}` says what came of it, if it is yours."),
 				));
-			}
-			OrderNow::Unknown => {
-				let what = format!("there is no order {id}");
-				return Err(Failure::new(
-					5,
-					what,
-					"`leasehold orders` lists those that are open.",
-				));
-			}
-		};
+				}
+				OrderNow::Unknown => {
+					let what = format!("there is no order {id}");
+					return Err(Failure::new(
+						5,
+						what,
+						"`leasehold orders` lists those that are open.",
+					));
+				}
+			};
 		let terms = view.terms().await?;
 		let providers = view.providers().await?;
 		let bids = order.bids.iter().map(|(id, rate)| {

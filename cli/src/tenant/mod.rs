@@ -42,6 +42,16 @@ const ATTEMPTS: u32 = 4;
 
 /// A connection, with the failure that a missing node is.
 pub async fn connect(context: &Context) -> Result<(Chain, Connection), Failure> {
+	let url = &context.node;
+	let is_address = |begin: &str| url.strip_prefix(begin).is_some_and(|host| !host.is_empty());
+	if !["ws://", "wss://"].into_iter().any(is_address) {
+		let what = format!("`{url}` is no address of a node");
+		return Err(Failure::new(
+			2,
+			what,
+			"Write it as wss://HOST:PORT or ws://HOST:PORT.",
+		));
+	}
 	let chain = Chain::connect(&context.node, None).await?;
 	let connection = chain.connection().await?;
 	Ok((chain, connection))

@@ -277,6 +277,7 @@ impl Refill {
 				format!("lease {id} takes no less than {least} at a time: that is gone too soon");
 			return Err(Failure::new(2, what, "Raise --amount."));
 		}
+		let is_dry = super::may_run(&lease).is_err();
 		let said = match refill {
 			Some((amount, budget)) => format!(
 				"whenever lease {id} runs low {} are taken from your account, or more if it needs more, and {} in all at \
@@ -298,7 +299,12 @@ impl Refill {
 			"amount": refill.map(|(amount, _)| amount.to_string()),
 			"budget": refill.map(|(_, budget)| budget.to_string()),
 		});
-		context.out.result(json, || said);
+		context.out.result(json, || match (is_dry, refill) {
+			(true, Some(_)) => format!(
+				"{said}\nit has run dry: `leasehold top-up {id} --until 12h` brings it up at once, a refill within an hour"
+			),
+			_ => said,
+		});
 		Ok(())
 	}
 }

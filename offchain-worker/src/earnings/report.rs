@@ -185,6 +185,11 @@ impl Command {
 		if self.from.zip(self.to).is_some_and(|(from, to)| from > to) {
 			bail!("--from is after --to");
 		}
+		anyhow::ensure!(
+			folder.join(crate::config::FILE).exists(),
+			"{} is no provider's folder: name it by --dir",
+			folder.display()
+		);
 		let (entries, _) = read(folder)?;
 		let within = |entry: &&Entry| {
 			let day = date(entry.time)

@@ -31,7 +31,7 @@ use tokio::{
 use tokio_util::io::ReaderStream;
 
 /// Bytes of a file that are sent at a time.
-const CHUNK: usize = 128 << 10;
+const CHUNK: usize = 512 << 10;
 /// Bytes of a live log that are read at a time, and how many of these wait for a reader who is slow.
 const LINES: usize = 64 << 10;
 const WAITING: usize = 2;

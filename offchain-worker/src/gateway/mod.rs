@@ -37,7 +37,7 @@ const PUTS: usize = 32;
 /// Modules and inputs that are handed in at a time, of all leases.
 const UPLOADS: usize = 256;
 /// Looks through logs and folders at a time, and of one tenant, with those that wait for their turn.
-const SEARCHES: (usize, usize) = (8, 4);
+const SEARCHES: (usize, usize) = (8, 16);
 /// How long a call may take, with its body.
 const CALL: Duration = Duration::from_secs(20);
 

@@ -466,6 +466,17 @@ fn again(devnet: &Devnet) {
 	close(devnet, lease);
 }
 
+/// A service whose check soon fails is started again for that.
+fn is_found_unwell(devnet: &Devnet, path: &str) {
+	let (lease, _) = start(devnet, path);
+	let seen = until(devnet, lease, "a restart", |seen| {
+		seen["restarts"].as_u64() >= Some(1) && seen["state"] == "running"
+	});
+	let last = seen["last"].as_str().unwrap();
+	assert!(last.contains("it is not well: exit code 1"), "{last}");
+	close(devnet, lease);
+}
+
 /// The image's own check, which the manifest does not name.
 fn unwell_by_image(devnet: &Devnet) {
 	ready(devnet);
@@ -473,13 +484,7 @@ fn unwell_by_image(devnet: &Devnet) {
 	let path = write(devnet, &[Service("web", script, "")], SMALL);
 	let text = std::fs::read_to_string(&path).unwrap();
 	std::fs::write(&path, text.replace("/box:1", "/box:health")).unwrap();
-	let (lease, _) = start(devnet, &path);
-	let seen = until(devnet, lease, "a restart", |seen| {
-		seen["restarts"].as_u64() >= Some(1) && seen["state"] == "running"
-	});
-	let last = seen["last"].as_str().unwrap();
-	assert!(last.contains("it is not well: exit code 1"), "{last}");
-	close(devnet, lease);
+	is_found_unwell(devnet, &path);
 }
 
 fn unwell(devnet: &Devnet) {
@@ -492,13 +497,7 @@ fn unwell(devnet: &Devnet) {
 		"x-leasehold:\n  version: 1\n  services:\n    web:\n      health: { exec: [/bin/ls, /ok], \
 	              interval: 1s, timeout: 2s, retries: 2, start_period: 2s }\n";
 	std::fs::write(&path, text + health).unwrap();
-	let (lease, _) = start(devnet, &path);
-	let seen = until(devnet, lease, "a restart", |seen| {
-		seen["restarts"].as_u64() >= Some(1) && seen["state"] == "running"
-	});
-	let last = seen["last"].as_str().unwrap();
-	assert!(last.contains("it is not well: exit code 1"), "{last}");
-	close(devnet, lease);
+	is_found_unwell(devnet, &path);
 }
 
 /// By the page that it has, and by the port alone.

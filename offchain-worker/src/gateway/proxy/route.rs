@@ -4,7 +4,7 @@ use crate::{
 	daemon::Shared,
 	members::{self, Stream},
 	reconcile::manifest,
-	store::LeaseRow,
+	store::{LeaseRow, Phase},
 };
 use axum::http::{uri::Authority, Uri};
 use futures::future::BoxFuture;
@@ -87,7 +87,9 @@ impl Routes {
 	/// All routes of a lease.
 	fn look_up(&self, lease: u64) -> anyhow::Result<Vec<Arc<Route>>> {
 		let row = self.shared.store.lease(lease)?;
-		let Some(row) = row.filter(|row| row.phase.runs()) else {
+		// Of one that is suspended it is said that it does not run.
+		let is_open = |row: &LeaseRow| !matches!(row.phase, Phase::Closed { .. });
+		let Some(row) = row.filter(is_open) else {
 			return Ok(Vec::new());
 		};
 		let manifest = manifest(&self.shared, &row)?;
