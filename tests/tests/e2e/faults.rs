@@ -221,7 +221,12 @@ pub fn status_of(folder: &Path) -> Value {
 
 /// Whatever the dashboard shows is there, and right.
 fn metrics(devnet: &Devnet) {
-	let lease = job(600, 1).start(devnet);
+	const SECRET: &str = "planted-in-the-arguments";
+	let lease = File {
+		args: format!("[{SECRET}]"),
+		..job(600, 1)
+	};
+	let lease = lease.start(devnet);
 	kill_daemon(devnet);
 	let path = devnet.provider_folder(0).join("provider.toml");
 	let before = std::fs::read_to_string(&path).unwrap();
@@ -282,6 +287,7 @@ fn metrics(devnet: &Devnet) {
 		},
 	)
 	.unwrap_or_else(|error| panic!("{error}: {missing:?}: {text}"));
+	assert!(!text.contains(SECRET), "{text}");
 	// Of pages the browser lets those that are named talk to the gateway.
 	let allowed = |origin: &str| {
 		let asked = async {

@@ -3,10 +3,11 @@
 use crate::services::{close, page, ready, start, write, Service, SMALL};
 use leasehold_client::{keystore, Chain};
 use leasehold_tests::{
-	devnet::{resident, wait_until, Devnet, Owned},
+	devnet::{resident, signal, wait_until, Devnet, Owned},
 	gateway::{self, Gateway, EMPTY},
 };
 use reqwest::Method;
+use rustix::process::Signal;
 use serde_json::Value;
 use std::{
 	io::{ErrorKind, Read as _, Write as _},
@@ -108,6 +109,19 @@ pub fn commands(devnet: &Devnet) {
 	assert_eq!(said.status.code(), Some(5), "{said:?}");
 	assert!(text(&said.stderr).contains("refused"), "{said:?}");
 
+	// Without a terminal the client's signals are the command's, too.
+	let traps = "trap 'echo got; exit 9' INT; echo up; while :; do sleep 1; done";
+	let mut client = exec(devnet, lease, &["sh", "-c", traps]).spawn().unwrap();
+	let mut up = [0; 3];
+	client.stdout.as_mut().unwrap().read_exact(&mut up).unwrap();
+	signal(i32::try_from(client.id()).unwrap(), Signal::INT);
+	let said = client.wait_with_output().unwrap();
+	assert_eq!(
+		(said.status.code(), &*said.stdout),
+		(Some(9), &b"got\n"[..]),
+		"{said:?}"
+	);
+
 	// Nothing is left of a command whose client is gone.
 	let mut client = exec(devnet, lease, &["sh", "-c", "echo up; sleep 987"]);
 	let mut client = Owned(client.spawn().unwrap());
@@ -164,6 +178,17 @@ fn terminal(devnet: &Devnet, lease: u64) {
 	);
 	let said = fed(sized, Vec::new());
 	assert!(text(&said.stdout).contains("33 111"), "{said:?}");
+
+	// It is told when that changes.
+	let resized = at_terminal(
+		devnet,
+		lease,
+		"stty rows 33 cols 111; (sleep 2; stty rows 44 cols 122 </dev/tty) & true",
+		&[],
+		&["sh", "-c", "sleep 5; busybox stty size"],
+	);
+	let said = text(&fed(resized, Vec::new()).stdout);
+	assert!(said.contains("44 122"), "{said}");
 
 	// Ctrl-C is the command's, and so is the exit code that comes of it.
 	let mut asleep = at_terminal(
