@@ -1,5 +1,6 @@
 use super::*;
 use leasehold_client::{keystore, tls};
+use leasehold_manifest::result::Output;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 
