@@ -6,11 +6,7 @@ use crate::{
 	output::Failure,
 	Context,
 };
-use leasehold_client::{
-	units,
-	view::{State, Suspension},
-	Standing,
-};
+use leasehold_client::{units, Standing};
 use serde::Serialize;
 use serde_json::json;
 use std::{path::Path, time::Duration};
@@ -179,18 +175,11 @@ async fn chain(
 			Some(provider) => answers(provider).await,
 			None => false,
 		};
-		let is_dry = matches!(
-			lease.state,
-			State::Suspended {
-				why: Suspension::Dry,
-				..
-			}
-		);
 		let top_up = format!(
 			"`leasehold top-up {id} --until 12h`: it is closed otherwise, and its data goes."
 		);
 		let (says, mend) = match is_there {
-			_ if is_dry => (format!("lease {id} has run dry: nothing of it runs"), top_up.as_str()),
+			_ if lease.is_dry() => (format!("lease {id} has run dry: nothing of it runs"), top_up.as_str()),
 			true => (format!("lease {id}: provider {provider_id} answers"), ""),
 			false => (
 				format!("lease {id}: provider {provider_id} does not answer"),

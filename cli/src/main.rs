@@ -219,14 +219,17 @@ fn main() -> ExitCode {
 	} else {
 		"warn"
 	};
-	tracing_subscriber::fmt()
+	let logs = tracing_subscriber::fmt()
 		.with_env_filter(
 			tracing_subscriber::EnvFilter::try_from_default_env()
 				.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new(level)),
 		)
-		.with_writer(std::io::stderr)
-		.with_ansi(std::io::stderr().is_terminal() && output::has_colors())
-		.init();
+		.with_writer(std::io::stderr);
+	// In colours at a terminal, unless NO_COLOR is set.
+	match std::io::stderr().is_terminal() {
+		true => logs.init(),
+		false => logs.with_ansi(false).init(),
+	}
 	let out = Out::new(arguments.output);
 	let named = One {
 		node: arguments.node,

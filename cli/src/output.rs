@@ -72,11 +72,6 @@ impl From<ChainError> for Failure {
 	}
 }
 
-/// What is set and not empty asks for none: <https://no-color.org>.
-pub fn has_colors() -> bool {
-	std::env::var_os("NO_COLOR").is_none_or(|said| said.is_empty())
-}
-
 /// Writes a line to standard output. Where nobody reads any more the program ends as others do, without a word.
 pub fn print(line: &str) {
 	if let Err(error) = writeln!(std::io::stdout(), "{line}") {

@@ -106,11 +106,6 @@ enum Command {
 	Runner { folder: PathBuf, attempt: u32 },
 }
 
-/// What is set and not empty asks for none: <https://no-color.org>.
-fn has_colors() -> bool {
-	std::env::var_os("NO_COLOR").is_none_or(|said| said.is_empty())
-}
-
 fn main() -> ExitCode {
 	let arguments = Arguments::parse();
 	// Before anything else: no runtime, no logs, no keys.
@@ -125,10 +120,13 @@ fn main() -> ExitCode {
 	}
 	let filter = tracing_subscriber::EnvFilter::try_from_default_env()
 		.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info,subxt=warn,jsonrpsee=warn"));
-	let logs = tracing_subscriber::fmt()
+	let mut logs = tracing_subscriber::fmt()
 		.with_env_filter(filter)
-		.with_writer(std::io::stderr)
-		.with_ansi(std::io::stderr().is_terminal() && has_colors());
+		.with_writer(std::io::stderr);
+	// In colours at a terminal, unless NO_COLOR is set.
+	if !std::io::stderr().is_terminal() {
+		logs = logs.with_ansi(false);
+	}
 	match arguments.log_format {
 		LogFormat::Text => logs.init(),
 		LogFormat::Json => logs.json().init(),

@@ -188,6 +188,14 @@ fn is_behind(failure: &Failure) -> bool {
 	words.iter().any(|words| failure.what.contains(words))
 }
 
+/// Says, once, that the gateway is away.
+pub(super) fn tell_away(context: &Context, failure: &Failure, away: &mut bool) {
+	if !std::mem::replace(away, true) {
+		let what = format!("{}; trying again until it answers", failure.what);
+		context.out.stage(what);
+	}
+}
+
 /// Hands in manifest and files, however often the gateway is away in between.
 pub(super) async fn deliver(
 	context: &Context,
@@ -229,10 +237,7 @@ pub(super) async fn deliver(
 			{
 				if failure.code == 6 {
 					behind = None;
-				}
-				if failure.code == 6 && !std::mem::replace(&mut away, true) {
-					let what = format!("{}; trying again until it answers", failure.what);
-					context.out.stage(what);
+					tell_away(context, &failure, &mut away);
 				}
 				context
 					.out

@@ -134,11 +134,7 @@ impl Deploy {
 		})
 		.await?;
 		let genesis = connection.genesis;
-		deployment.lease = Some(Leased {
-			lease: lease.id,
-			provider: lease.provider,
-			epoch: lease.epoch,
-		});
+		deployment.lease = Some(Leased::from(&*lease));
 		deployment.save(context)?;
 		let entry = tenant::to_hand_in(context, genesis, &lease, &pair).map_err(|failure| {
 			let advice =

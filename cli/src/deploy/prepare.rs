@@ -3,7 +3,9 @@
 use crate::{output::Failure, Context};
 use leasehold_client::{
 	primitives::{GpuUnits, GpuVendor, PersistentStorage},
-	storage_class, AccountId32, Attribute, Resources, H256,
+	storage_class,
+	view::OpenLease,
+	AccountId32, Attribute, Resources, H256,
 };
 use leasehold_manifest::{files, sdl, FileEntry, Level, Manifest, Placement, Sdl, Service, Totals};
 use serde::{Deserialize, Serialize};
@@ -281,33 +283,50 @@ pub struct Leased {
 impl Leased {
 	/// Of a lease that was deployed from here.
 	pub fn known(context: &Context, genesis: H256, lease: u64) -> Option<Self> {
-		let found = Deployment::all(context).find_map(|(known, of)| {
-			let ours = known.lease == lease && of.genesis == format!("{genesis:?}");
-			ours.then_some(known)
-		});
-		found
+		let found = Deployment::of_lease(context, genesis, lease).next();
+		found.map(|(known, _)| known)
 	}
 
 	/// Notes that grants of earlier epochs are void.
 	pub fn revoked(context: &Context, genesis: H256, lease: u64, epoch: u32) {
-		for (known, mut of) in Deployment::all(context) {
-			if known.lease == lease && of.genesis == format!("{genesis:?}") {
-				of.lease = Some(Self { epoch, ..known });
-				if let Err(failure) = of.save(context) {
-					tracing::debug!(failure.what, "a deployment is not noted");
-				}
+		for (known, mut of) in Deployment::of_lease(context, genesis, lease) {
+			of.lease = Some(Self { epoch, ..known });
+			if let Err(failure) = of.save(context) {
+				tracing::debug!(failure.what, "a deployment is not noted");
 			}
 		}
 	}
 }
 
+impl From<&OpenLease> for Leased {
+	fn from(lease: &OpenLease) -> Self {
+		Self {
+			lease: lease.id,
+			provider: lease.provider,
+			epoch: lease.epoch,
+		}
+	}
+}
+
 impl Deployment {
-	/// All of which a lease has come.
-	fn all(context: &Context) -> impl Iterator<Item = (Leased, Self)> {
+	/// All that are kept here.
+	fn all(context: &Context) -> impl Iterator<Item = Self> {
 		let entries = std::fs::read_dir(context.dir.join("deployments"));
 		let all = entries.into_iter().flatten().flatten();
-		let read = all.filter_map(|entry| Self::read(&entry.path()));
-		read.filter_map(|one| Some((one.lease?, one)))
+		all.filter_map(|entry| Self::read(&entry.path()))
+	}
+
+	/// All of which a lease has come.
+	fn of_lease(
+		context: &Context,
+		genesis: H256,
+		lease: u64,
+	) -> impl Iterator<Item = (Leased, Self)> {
+		let genesis = format!("{genesis:?}");
+		Self::all(context)
+			.filter(move |one| one.genesis == genesis)
+			.filter_map(|one| Some((one.lease?, one)))
+			.filter(move |(known, _)| known.lease == lease)
 	}
 
 	fn path(context: &Context, hash: &[u8; 32]) -> PathBuf {
@@ -359,12 +378,7 @@ impl Deployment {
 	) -> Result<Self, Failure> {
 		let folder = context.dir.join("deployments");
 		let by_number = || {
-			std::fs::read_dir(&folder)
-				.into_iter()
-				.flatten()
-				.flatten()
-				.filter_map(|entry| Self::read(&entry.path()))
-				.find(|known| known.order == Some(order) && known.genesis == genesis)
+			Self::all(context).find(|known| known.order == Some(order) && known.genesis == genesis)
 		};
 		// An order may have had several, one after the other.
 		let found = match hash {

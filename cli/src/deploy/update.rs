@@ -1,7 +1,7 @@
 //! `update`: another manifest for a running lease of services.
 
 use super::{
-	follow::{deliver, LAG},
+	follow::{deliver, tell_away, LAG},
 	prepare::{Deployment, Leased},
 	understand, LOOK,
 };
@@ -75,11 +75,7 @@ impl Update {
 					account: who.to_string(),
 					manifest: hex::encode(&bytes),
 					order: Some(lease.order),
-					lease: Some(Leased {
-						lease: id,
-						provider: lease.provider,
-						epoch: lease.epoch,
-					}),
+					lease: Some(Leased::from(&lease)),
 					files: prepared.on_disk(),
 				};
 				deployment.save(context)?;
@@ -230,11 +226,7 @@ async fn until_updated(
 				));
 			}
 			Err(failure) if failure.code == 6 => {
-				if !std::mem::replace(&mut away, true) {
-					context
-						.out
-						.stage(format!("{}; trying again until it answers", failure.what));
-				}
+				tell_away(context, &failure, &mut away);
 				context.out.waiting("the provider is away; trying again");
 			}
 			Err(failure) => return Err(failure),

@@ -195,13 +195,9 @@ pub async fn open_lease(view: &View, id: u64) -> Result<OpenLease, Failure> {
 
 /// Nothing of a dry lease runs.
 pub fn may_run(lease: &OpenLease) -> Result<(), Failure> {
-	let State::Suspended {
-		why: Suspension::Dry,
-		..
-	} = lease.state
-	else {
+	if !lease.is_dry() {
 		return Ok(());
-	};
+	}
 	let id = lease.id;
 	let what = format!("lease {id} has run dry: nothing of it runs");
 	let advice =

@@ -12,7 +12,7 @@ use leasehold_client::{
 	keystore,
 	signer::Wait,
 	units,
-	view::{Accrues, OpenLease, State, Suspension, Terms},
+	view::{Accrues, OpenLease, State, Terms},
 	Call, Chain, Keypair,
 };
 use serde_json::json;
@@ -47,17 +47,16 @@ struct Lack {
 
 /// `None`: it overflows, or has not started.
 fn lacking(lease: &OpenLease, now: u32, blocks: u32, min_funded: u32) -> Option<Lack> {
-	let (dry, term_end) = match lease.state {
+	let term_end = match lease.state {
 		State::Starting { .. } => return None,
-		State::Active { term_end } => (false, term_end),
-		State::Suspended { why, term_end, .. } => (why == Suspension::Dry, term_end),
+		State::Active { term_end } | State::Suspended { term_end, .. } => term_end,
 	};
 	let wanted = now.checked_add(blocks)?;
 	// Its provider may have given notice.
 	let end = lease.reclaim_at.map_or(term_end, |at| at.min(term_end));
 	let ends = (wanted > end).then_some(end);
 	let blocks = wanted.min(end).saturating_sub(now);
-	let (blocks, owed) = match (dry, lease.accrual) {
+	let (blocks, owed) = match (lease.is_dry(), lease.accrual) {
 		(true, Accrues::Storage(_, base, deadline)) => {
 			let since = now.min(deadline).saturating_sub(base);
 			let owed = lease.storage_rate.checked_mul(since.into())?;
@@ -96,12 +95,9 @@ impl TopUp {
 		let lack = |blocks| lacking(lease, now, blocks, terms.min_funded_blocks);
 		if let Some(text) = &self.amount {
 			let amount = amount_of(text)?;
-			let needed = match lease.state {
-				State::Suspended {
-					why: Suspension::Dry,
-					..
-				} => lack(0).map_or(0, |lack| lack.amount),
-				_ => 0,
+			let needed = match lease.is_dry() {
+				true => lack(0).map_or(0, |lack| lack.amount),
+				false => 0,
 			};
 			let short = format!(
 				"with less than {} more it may not resume",
@@ -277,7 +273,6 @@ impl Refill {
 				format!("lease {id} takes no less than {least} at a time: that is gone too soon");
 			return Err(Failure::new(2, what, "Raise --amount."));
 		}
-		let is_dry = super::may_run(&lease).is_err();
 		let said = match refill {
 			Some((amount, budget)) => format!(
 				"whenever lease {id} runs low {} are taken from your account, or more if it needs more, and {} in all at \
@@ -299,7 +294,7 @@ impl Refill {
 			"amount": refill.map(|(amount, _)| amount.to_string()),
 			"budget": refill.map(|(_, budget)| budget.to_string()),
 		});
-		context.out.result(json, || match (is_dry, refill) {
+		context.out.result(json, || match (lease.is_dry(), refill) {
 			(true, Some(_)) => format!(
 				"{said}\nit has run dry: `leasehold top-up {id} --until 12h` brings it up at once, a refill within an hour"
 			),
@@ -312,7 +307,7 @@ impl Refill {
 #[cfg(test)]
 mod tests {
 	use super::*;
-	use leasehold_client::{AccountId32, Resources, WorkloadKind};
+	use leasehold_client::{view::Suspension, AccountId32, Resources, WorkloadKind};
 
 	fn lease(state: State, accrual: Accrues, held: u128) -> OpenLease {
 		OpenLease {

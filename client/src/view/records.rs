@@ -188,6 +188,12 @@ pub enum Accrues {
 }
 
 impl OpenLease {
+	/// Whether its balance is down to the reserve: nothing of it runs.
+	pub fn is_dry(&self) -> bool {
+		let dry = Suspension::Dry;
+		matches!(self.state, State::Suspended { why, .. } if why == dry)
+	}
+
 	/// (blocks, planck) owed and not yet paid when the provider's counter stands at `served`.
 	pub fn owed(&self, served: u32) -> (u32, u128) {
 		let ((served_base, base, deadline), rate, left) = match self.accrual {

@@ -275,6 +275,12 @@ impl Lasting {
 		})
 	}
 
+	/// Whether it holds now, as far as this daemon knows.
+	pub fn holds_now(&self, gateway: &Gateway) -> Result<(), Refusal> {
+		let row = gateway.shared.store.lease(self.lease);
+		self.holds(row.ok().flatten().as_ref())
+	}
+
 	/// Whether it holds still, as far as this daemon knows.
 	pub fn holds(&self, row: Option<&LeaseRow>) -> Result<(), Refusal> {
 		if unix_now() >= self.expires {

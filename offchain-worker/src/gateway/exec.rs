@@ -135,8 +135,7 @@ async fn over(gateway: &Gateway, lasting: &Lasting, heard: &Heard) {
 		let mut silent = Duration::ZERO;
 		loop {
 			tokio::time::sleep(LOOK).await;
-			let row = gateway.shared.store.lease(lasting.lease).ok().flatten();
-			if let Err(why) = lasting.holds(row.as_ref()) {
+			if let Err(why) = lasting.holds_now(gateway) {
 				return tracing::debug!(%why, "a session is ended");
 			}
 			let here = heard.lately.swap(false, Ordering::Relaxed);

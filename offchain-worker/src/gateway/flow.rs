@@ -360,9 +360,9 @@ pub async fn logs(
 	let row = access::check_headers(&gateway, lease, Scope::Logs, request.headers(), facts).await?;
 	let lasting = access::Lasting::of(&row, request.headers())?;
 	let folder = log_folder(&gateway, &row, &query)?;
-	let (tail, since, place) = (query.tail, query.since, folder.clone());
+	let place = folder.clone();
 	// There may be no log yet.
-	let from = match (tail, since) {
+	let from = match (query.tail, query.since) {
 		(Some(records), _) => {
 			let look = move || log::before_last(&place, records).unwrap_or(0);
 			gateway.search(row.tenant, look).await?
@@ -404,8 +404,7 @@ async fn pass_on(
 	mut at: u64,
 	sender: &Sender<Bytes>,
 ) -> Option<String> {
-	let row = || gateway.shared.store.lease(lasting.lease);
-	let why_not = || match lasting.holds(row().ok().flatten().as_ref()) {
+	let why_not = || match lasting.holds_now(gateway) {
 		Ok(()) if follow && *gateway.stopped.borrow() => Some("the gateway ends".to_owned()),
 		Ok(()) => None,
 		Err(why) => Some(why.to_string()),
@@ -413,7 +412,7 @@ async fn pass_on(
 	let (mut looked, mut in_record) = (Instant::now(), false);
 	loop {
 		// Looked at before reading, so that nothing written in between is missed.
-		let over = match row() {
+		let over = match gateway.shared.store.lease(lasting.lease) {
 			Ok(Some(row)) => !follow || row.is_over(),
 			_ => true,
 		};

@@ -23,10 +23,7 @@ use std::{
 	hash::Hash,
 	net::{IpAddr, Ipv6Addr, SocketAddr},
 	num::NonZeroU32,
-	sync::{
-		atomic::{AtomicBool, Ordering},
-		Arc, Mutex,
-	},
+	sync::{atomic::Ordering, Arc, Mutex},
 	time::Duration,
 };
 use tokio::{
@@ -303,9 +300,8 @@ async fn connection(
 	if stream.get_ref().1.alpn_protocol() == Some(ACME_TLS) {
 		return;
 	}
-	let (has_asked, asks) = (AtomicBool::new(false), Notify::new());
+	let asks = Notify::new();
 	let service = service_fn(|request: Request<Incoming>| {
-		has_asked.store(true, Ordering::Relaxed);
 		asks.notify_one();
 		let (door, seat) = (door.clone(), seat.clone());
 		async move { Ok::<_, Infallible>(door.answer(peer, seat, request).await) }
@@ -318,30 +314,21 @@ async fn connection(
 		.serve_connection(TokioIo::new(stream), service)
 		.with_upgrades();
 	let mut connection = std::pin::pin!(connection);
+	let parting = async {
+		let _ = stopped.wait_for(|stop| *stop).await;
+		// Who has just come may ask once: a connection on which nothing was said would be closed at once. That somebody
+		// has asked is kept until it is waited for.
+		let _ = timeout(PARTING, asks.notified()).await;
+	};
 	let ended = tokio::select! {
 		ended = connection.as_mut() => Some(ended),
-		_ = stopped.wait_for(|stop| *stop) => None,
+		() = parting => None,
 	};
 	let ended = match ended {
 		Some(ended) => ended,
 		None => {
-			// Who has just come may ask once: a connection on which nothing was said would be closed at once.
-			let first = async {
-				if !has_asked.load(Ordering::Relaxed) {
-					let _ = timeout(PARTING, asks.notified()).await;
-				}
-			};
-			let early = tokio::select! {
-				ended = connection.as_mut() => Some(ended),
-				() = first => None,
-			};
-			match early {
-				Some(ended) => ended,
-				None => {
-					connection.as_mut().graceful_shutdown();
-					connection.await
-				}
-			}
+			connection.as_mut().graceful_shutdown();
+			connection.await
 		}
 	};
 	if let Err(error) = ended {

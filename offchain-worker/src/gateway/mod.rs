@@ -143,7 +143,7 @@ pub async fn serve(
 		puts: Seats::new(PUTS, 1),
 		uploads: Seats::new(UPLOADS, 1),
 		searches: Arc::new(Semaphore::new(SEARCHES.0)),
-		searching: Seats::new(usize::MAX >> 4, SEARCHES.1),
+		searching: Seats::new(Semaphore::MAX_PERMITS, SEARCHES.1),
 		stopped: stopped.clone(),
 	};
 	let (stop, handle) = stop_channel();

@@ -36,6 +36,14 @@ use tokio_rustls::{
 /// Bytes of the file, and about as many of the log.
 const MIB: usize = 256;
 
+/// How both fill what they write: a line each 128 bytes.
+const FILL: &str = "(loop $fill
+			(i32.store8 (i32.add (i32.const 1024) (local.get $n))
+				(select (i32.const 10) (i32.const 97)
+					(i32.eq (i32.and (local.get $n) (i32.const 127)) (i32.const 127))))
+			(local.set $n (i32.add (local.get $n) (i32.const 1)))
+			(br_if $fill (i32.lt_u (local.get $n) (i32.const SIZE))))";
+
 /// Writes its argument of MiB of lines, and as much into a file.
 const WRITER: &str = r#"(module
 	(import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
@@ -44,17 +52,11 @@ const WRITER: &str = r#"(module
 	(memory (export "memory") 2)
 	(data (i32.const 96) "large")
 	(func (export "_start") (local $n i32)
-		;; a line each 128 bytes
-		(loop $fill
-			(i32.store8 (i32.add (i32.const 1024) (local.get $n))
-				(select (i32.const 10) (i32.const 97)
-					(i32.eq (i32.and (local.get $n) (i32.const 127)) (i32.const 127))))
-			(local.set $n (i32.add (local.get $n) (i32.const 1)))
-			(br_if $fill (i32.lt_u (local.get $n) (i32.const 65536))))
+		FILL
 		(drop (call $open (i32.const 4) (i32.const 0) (i32.const 96) (i32.const 5) (i32.const 1)
 			(i64.const 64) (i64.const 0) (i32.const 0) (i32.const 20)))
 		(i32.store (i32.const 0) (i32.const 1024))
-		(i32.store (i32.const 4) (i32.const 65536))
+		(i32.store (i32.const 4) (i32.const SIZE))
 		(local.set $n (i32.const 0))
 		(loop $again
 			(drop (call $write (i32.load (i32.const 20)) (i32.const 0) (i32.const 1) (i32.const 16)))
@@ -68,15 +70,9 @@ const SPEAKER: &str = r#"(module
 	(import "wasi_snapshot_preview1" "poll_oneoff" (func $poll (param i32 i32 i32 i32) (result i32)))
 	(memory (export "memory") 9)
 	(func (export "_start") (local $n i32)
-		;; a line each 128 bytes
-		(loop $fill
-			(i32.store8 (i32.add (i32.const 1024) (local.get $n))
-				(select (i32.const 10) (i32.const 97)
-					(i32.eq (i32.and (local.get $n) (i32.const 127)) (i32.const 127))))
-			(local.set $n (i32.add (local.get $n) (i32.const 1)))
-			(br_if $fill (i32.lt_u (local.get $n) (i32.const 524288))))
+		FILL
 		(i32.store (i32.const 0) (i32.const 1024))
-		(i32.store (i32.const 4) (i32.const 524288))
+		(i32.store (i32.const 4) (i32.const SIZE))
 		(i32.store (i32.const 216) (i32.const 1))
 		(i64.store (i32.const 224) (i64.const 3000000))
 		(loop $again
@@ -263,7 +259,14 @@ fn pages(bench: &mut Bench, devnet: &Devnet, runtime: &Runtime) -> anyhow::Resul
 }
 
 /// A file for `deploy` of a program that writes much.
-fn writing(devnet: &Devnet, kind: &str, program: &str, storage: &str) -> anyhow::Result<PathBuf> {
+fn writing(
+	devnet: &Devnet,
+	kind: &str,
+	(program, size): (&str, usize),
+	storage: &str,
+) -> anyhow::Result<PathBuf> {
+	let program = program.replace("FILL", FILL);
+	let program = program.replace("SIZE", &size.to_string());
 	let file = File {
 		image: MODULE,
 		more: "",
@@ -280,7 +283,8 @@ fn writing(devnet: &Devnet, kind: &str, program: &str, storage: &str) -> anyhow:
 fn flows(bench: &mut Bench, devnet: &Devnet, runtime: &Runtime) -> anyhow::Result<()> {
 	let mib = if bench.quick { MIB / 8 } else { MIB };
 	let blocks = (mib * 16).to_string();
-	let path = writing(devnet, "job", &WRITER.replace("BLOCKS", &blocks), "2Gi")?;
+	let program = WRITER.replace("BLOCKS", &blocks);
+	let path = writing(devnet, "job", (&program, 64 << 10), "2Gi")?;
 	let json = deploy(devnet, &path, &["--wait"])?;
 	let lease = json["lease"].as_u64().context("no lease")?;
 	let to = devnet.folder().join("fetched");
@@ -344,7 +348,7 @@ fn rate(folder: &Path, seconds: u64) -> anyhow::Result<f64> {
 
 /// A service that never stops writing, and who follows its log: one who keeps up, and many who stop.
 fn followed(bench: &mut Bench, devnet: &Devnet, runtime: &Runtime) -> anyhow::Result<()> {
-	let path = writing(devnet, "service", SPEAKER, STORAGE)?;
+	let path = writing(devnet, "service", (SPEAKER, 512 << 10), STORAGE)?;
 	let json = deploy(devnet, &path, &[])?;
 	let lease = json["lease"].as_u64().context("no lease")?;
 	let folder = devnet.provider_folder(0);
