@@ -10,7 +10,7 @@ use leasehold_manifest::sdl;
 use serde::Serialize;
 use serde_json::{json, Value};
 use std::{
-	collections::BTreeMap,
+	collections::{BTreeMap, BTreeSet},
 	sync::{Arc, Mutex},
 };
 
@@ -97,6 +97,10 @@ pub async fn turn(shared: &Arc<Shared>, best: &View) -> anyhow::Result<()> {
 		me.slices = me.slices.saturating_add(slice);
 	}
 	let (no_containers, no_services) = shared.cannot_run();
+	let biddable = match others.is_empty() {
+		true => BTreeSet::new(),
+		false => best.biddable(shared.provider).await?,
+	};
 	for order in others {
 		if now.saturating_add(1) >= order.bidding_ends {
 			continue;
@@ -109,6 +113,11 @@ pub async fn turn(shared: &Arc<Shared>, best: &View) -> anyhow::Result<()> {
 		let Some(quote) = quote else { continue };
 		let decided = quote.and_then(|rate| decide(order, &me, rate, &terms));
 		let no_room = || shared.has_no_room(&order.resources);
+		let ruled_out = || {
+			let why = "its auditors, its least score or whom we serve rule us out, or too many bids of ours are open";
+			(!biddable.contains(&order.id)).then(|| why.to_owned())
+		};
+		let decided = decided.and_then(|asked| ruled_out().map_or(Ok(asked), Err));
 		let why = match decided.and_then(|asked| no_room().map_or(Ok(asked), Err)) {
 			Ok(asked) => {
 				let call = Call::PlaceBid {
@@ -284,6 +293,7 @@ mod tests {
 			max_duration: 100,
 			deposit: 1,
 			leases: 1,
+			at_least: 1,
 			manual: false,
 			bidding_ends: 10,
 			bids: Vec::new(),

@@ -245,6 +245,9 @@ impl_runtime_apis! {
 		) -> reads::Candidates {
 			reads::Candidates::V1(Market::candidates(tenant, order, after, limit))
 		}
+		fn bids(order: OrderId) -> Option<reads::Bids> {
+			Market::bids(order).map(reads::Bids::V1)
+		}
 		fn lease(id: LeaseId) -> Option<reads::LeaseReport> {
 			reads::lease(id)
 		}

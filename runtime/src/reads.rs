@@ -4,10 +4,11 @@
 //! next.
 
 use crate::{AccountId, Balance, BlockNumber, Runtime};
+use alloc::vec::Vec;
 use codec::{Decode, Encode};
 use leasehold_primitives::{LeaseId, OrderId, ProviderId, Score};
 use pallet_market::{
-	reads::{Candidate, Page},
+	reads::{BidReport, Candidate, Page},
 	ClosedLeaseOf, LeaseRecordOf, ManifestKey, OpenItem, Order, OrderRecordOf,
 };
 use scale_info::TypeInfo;
@@ -22,6 +23,12 @@ pub enum Orders {
 #[derive(Encode, Decode, Clone, PartialEq, Eq, Debug, TypeInfo)]
 pub enum Candidates {
 	V1(Page<Candidate, ProviderId>),
+}
+
+/// The bids on an open order, best first.
+#[derive(Encode, Decode, Clone, PartialEq, Eq, Debug, TypeInfo)]
+pub enum Bids {
+	V1(Vec<BidReport>),
 }
 
 /// A lease, open or closed.
@@ -93,6 +100,8 @@ sp_api::decl_runtime_apis! {
 			after: Option<ProviderId>,
 			limit: u32,
 		) -> Candidates;
+		/// The bids on an order, as they would fare if it ended now; `None` if it is not open. At most sixteen.
+		fn bids(order: OrderId) -> Option<Bids>;
 		/// A lease; `None` if it was swept or never was.
 		fn lease(id: LeaseId) -> Option<LeaseReport>;
 		/// Open orders and leases of a tenant.

@@ -14,7 +14,7 @@ use leasehold_client::{
 	keystore,
 	signer::Wait,
 	units,
-	view::{LeaseRecordNow, Provider, Terms, View},
+	view::{LeaseRecordNow, Terms, View},
 	AccountId32, Call, Chain, OrderRequest, Selection, WorkloadKind,
 };
 use leasehold_manifest::{Kind, Manifest};
@@ -372,8 +372,7 @@ impl Deploy {
 			);
 			return Err(Failure::new(2, what, "Change --bidding."));
 		}
-		let providers = view.providers().await?;
-		if !fits(context, &providers, request, terms) && !self.anyway {
+		if !fits(context, view, who, request, terms).await? && !self.anyway {
 			return Err(Failure::new(
 				4,
 				"no provider fits this order at present",
@@ -495,7 +494,7 @@ async fn take_offer(
 ) -> Result<(), Failure> {
 	let (offers, providers) = offers(view, who, request).await?;
 	let Some((cheapest, ..)) = offers.first() else {
-		fits(context, &view.providers().await?, request, terms);
+		fits(context, view, who, request, terms).await?;
 		let what = "no standing offer fits this order at present";
 		let advice =
 			"Leave out --instant where some provider fits: it may bid. Otherwise ask for less.";
@@ -546,13 +545,30 @@ async fn take_offer(
 }
 
 /// Whether a provider fits; says why each other does not.
-fn fits(context: &Context, providers: &[Provider], request: &OrderRequest, terms: &Terms) -> bool {
+async fn fits(
+	context: &Context,
+	view: &View,
+	who: &AccountId32,
+	request: &OrderRequest,
+	terms: &Terms,
+) -> Result<bool, Failure> {
 	let (resources, attributes) = (&request.resources, &request.attributes);
 	let slice = terms.slice(1, request.max_rate);
-	let lacking: Vec<_> = providers
-		.iter()
-		.map(|p| (p.id, p.lacks_in_words(resources, attributes, slice, terms)))
-		.collect();
+	let (providers, said) = (
+		view.providers().await?,
+		view.candidates(who, request).await?,
+	);
+	let lacking = providers.iter().map(|one| {
+		let mut lacks = one.lacks_in_words(resources, attributes, slice, terms);
+		// The chain says one thing, but knows of tenants, auditors and scores.
+		let said = said.iter().find(|candidate| candidate.provider == one.id);
+		let said = said.and_then(|candidate| candidate.lacks);
+		if let (true, Some(said)) = (lacks.is_empty(), said) {
+			lacks.push(one.in_words(said, resources, attributes, slice));
+		}
+		(one.id, lacks)
+	});
+	let lacking: Vec<_> = lacking.collect();
 	let fitting = lacking.iter().filter(|(_, lacks)| lacks.is_empty()).count();
 	context.out.stage(format!(
 		"{fitting} of {} providers fit, whatever they ask",
@@ -565,5 +581,5 @@ fn fits(context: &Context, providers: &[Provider], request: &OrderRequest, terms
 				.stage(format!("provider {id} lacks {}", lacks.join("; ")));
 		}
 	}
-	fitting > 0
+	Ok(fitting > 0)
 }

@@ -9,7 +9,7 @@ use crate::{
 use clap::Args;
 use leasehold_client::{
 	units,
-	view::{OpenOrder, OrderNow, Provider, Terms},
+	view::{Bid, OpenOrder, OrderNow, Terms},
 	WorkloadKind,
 };
 use serde_json::json;
@@ -96,79 +96,40 @@ pub struct Bids {
 	order: u64,
 }
 
-/// A bid, as it stands among the others.
-struct Standing {
-	provider: u32,
-	rate: u128,
-	/// What keeps it from having the lease, as far as that is known.
-	lacks: Vec<String>,
-	why: String,
-}
-
-/// Why a bid stands before the next one.
-fn before(rate: u128, next: Option<u128>) -> &'static str {
+/// Why a bid stands before the next one that could win.
+fn before(bid: &Bid, next: Option<&Bid>) -> &'static str {
 	match next {
 		None => "no other is left",
-		Some(next) if rate < next => "it asks for less than the next",
-		Some(next) if rate == next => {
-			"it asks for the same as the next, and its score is better or it came first"
+		Some(next) if bid.rate < next.rate => "it asks for less than the next",
+		Some(next) if bid.rate == next.rate && bid.rank == next.rank => {
+			"it asks for the same as the next, and came first"
+		}
+		Some(next) if bid.rate == next.rate => {
+			"it asks for the same as the next, and its score is better"
 		}
 		Some(_) => "it asks for a little more than the next, which its better score makes up for",
 	}
 }
 
-/// Bids in the chain's order, each with its rate and what it lacks, and what is to be said of them.
-fn standings(order: &OpenOrder, bids: Vec<(u32, u128, Vec<String>)>) -> Vec<Standing> {
-	let able: Vec<_> = bids
-		.iter()
-		.map(|(_, rate, lacks)| (lacks.is_empty(), *rate))
-		.collect();
-	let first = able.iter().position(|(able, _)| *able);
-	let said = bids
-		.into_iter()
-		.enumerate()
-		.map(|(n, (provider, rate, lacks))| {
-			let mut behind = able.iter().skip(n.saturating_add(1));
-			let next = behind.find(|(able, _)| *able).map(|(_, rate)| *rate);
-			let why = match (lacks.is_empty(), order.manual, order.leases) {
-				(false, ..) => format!("cannot have it: {}", lacks.join("; ")),
-				(true, true, _) => "may be picked: the tenant chooses by hand".into(),
-				(true, false, 0..=1) if first == Some(n) => {
-					format!("would win: {}", before(rate, next))
-				}
-				(true, false, 0..=1) => "would not win: another is before it".into(),
-				(true, false, leases) if first == Some(n) => {
-					format!(
-						"would win first, of {leases} leases: {}",
-						before(rate, next)
-					)
-				}
-				(true, false, leases) => {
-					format!("may win one of {leases} leases, after those before it")
-				}
-			};
-			Standing {
-				provider,
-				rate,
-				lacks,
-				why,
-			}
-		});
+/// What is to be said of each bid.
+fn said(order: &OpenOrder, bids: &[Bid], lacks: impl Fn(&Bid) -> Option<String>) -> Vec<String> {
+	let filled = bids.iter().any(|bid| bid.leases > 0);
+	let said = bids.iter().enumerate().map(|(n, bid)| {
+		let mut behind = bids.iter().skip(n.saturating_add(1));
+		let next = behind.find(|other| other.lacks.is_none() && other.leases == 0);
+		match (lacks(bid), bid.leases, order.leases) {
+			(Some(lacks), ..) => format!("cannot have it: {lacks}"),
+			(None, ..) if order.manual => "may be picked: the tenant chooses by hand".into(),
+			(None, 0, _) if filled => "would not win: others are before it".into(),
+			(None, 0, _) => format!(
+				"would not win: the order asks for at least {} leases, and these bids are too few",
+				order.at_least
+			),
+			(None, _, 1) => format!("would win: {}", before(bid, next)),
+			(None, won, all) => format!("would win {won} of {all} leases: {}", before(bid, next)),
+		}
+	});
 	said.collect()
-}
-
-/// What keeps a bidder from having the order's lease, in words.
-fn lacks(order: &OpenOrder, provider: Option<&Provider>, rate: u128, terms: &Terms) -> Vec<String> {
-	let Some(provider) = provider else {
-		return vec!["it is not registered any more".into()];
-	};
-	let slice = terms.slice(rate, order.max_rate);
-	// A bid stands although its provider takes no others, unless it leaves.
-	let standing = Provider {
-		accepting: provider.unbonding_until.is_none(),
-		..provider.clone()
-	};
-	standing.lacks_in_words(&order.resources, &order.attributes, slice, terms)
 }
 
 impl Bids {
@@ -198,16 +159,24 @@ impl Bids {
 			};
 		let terms = view.terms().await?;
 		let providers = view.providers().await?;
-		let bids = order.bids.iter().map(|(id, rate)| {
-			let provider = providers.iter().find(|one| one.id == *id);
-			(*id, *rate, lacks(&order, provider, *rate, &terms))
-		});
-		let all = standings(&order, bids.collect());
+		let all = view.bids(id).await?.unwrap_or_default();
+		let lacks = |bid: &Bid| {
+			let provider = providers.iter().find(|one| one.id == bid.provider);
+			let slice = terms.slice(bid.rate, order.max_rate);
+			let said = |lacks| match provider {
+				Some(one) => one.in_words(lacks, &order.resources, &order.attributes, slice),
+				None => "it is not registered any more".into(),
+			};
+			bid.lacks.map(said)
+		};
+		let why = said(&order, &all, lacks);
 		let json: Vec<_> = all
 			.iter()
-			.map(|one| {
+			.zip(&why)
+			.map(|(bid, why)| {
 				json!({
-					"provider": one.provider, "rate": one.rate.to_string(), "lacks": one.lacks, "why": one.why,
+					"provider": bid.provider, "rate": bid.rate.to_string(), "score": bid.score,
+					"rank": bid.rank.to_string(), "lacks": lacks(bid), "leases": bid.leases, "why": why,
 				})
 			})
 			.collect();
@@ -221,18 +190,17 @@ impl Bids {
 			if all.is_empty() {
 				return format!("no bids on order {id} yet; {ends}");
 			}
-			let rows = all.iter().map(|one| {
+			let rows = all.iter().zip(&why).map(|(bid, why)| {
 				vec![
-					one.provider.to_string(),
-					units::lease(one.rate),
-					an_hour(one.rate, &terms),
-					one.why.clone(),
+					bid.provider.to_string(),
+					units::lease(bid.rate),
+					an_hour(bid.rate, &terms),
+					format!("{} %", bid.score / 10_000_000),
+					why.clone(),
 				]
 			});
-			let header = ["PROVIDER", "A BLOCK", "AN HOUR", ""];
-			let aside =
-				"attestations, a least score and whom a provider serves are not looked at here";
-			format!("{}\n{ends}; {aside}", table(&header, rows.collect()))
+			let header = ["PROVIDER", "A BLOCK", "AN HOUR", "SCORE", ""];
+			format!("{}\n{ends}", table(&header, rows.collect()))
 		});
 		Ok(())
 	}
@@ -241,6 +209,7 @@ impl Bids {
 #[cfg(test)]
 mod tests {
 	use super::*;
+	use leasehold_client::Requirement;
 
 	fn order(leases: u8, manual: bool) -> OpenOrder {
 		OpenOrder {
@@ -256,42 +225,59 @@ mod tests {
 			max_duration: 1,
 			deposit: 1,
 			leases,
+			at_least: leases,
 			manual,
 			bidding_ends: 9,
 			bids: Vec::new(),
 		}
 	}
 
-	fn said(order: &OpenOrder, bids: &[(u128, bool)]) -> Vec<String> {
-		let bids = bids.iter().map(|(rate, able)| {
-			let lacks = if *able {
-				Vec::new()
-			} else {
-				vec!["CPU".to_owned()]
-			};
-			(7, *rate, lacks)
+	/// (rate, rank, leases, whether it lacks something)
+	fn why(order: &OpenOrder, bids: &[(u128, u128, u8, bool)]) -> Vec<String> {
+		let bids = bids.iter().map(|&(rate, rank, leases, lacks)| Bid {
+			provider: 7,
+			rate,
+			score: 0,
+			rank,
+			lacks: lacks.then_some(Requirement::Cpu),
+			leases,
 		});
-		let all = standings(order, bids.collect()).into_iter();
-		all.map(|one| one.why).collect()
+		let bids: Vec<_> = bids.collect();
+		said(order, &bids, |bid| bid.lacks.map(|_| "CPU".into()))
 	}
 
 	#[test]
-	fn the_first_who_can_wins_and_it_is_said_why() {
+	fn who_wins_is_told_and_why() {
 		let one = order(1, false);
-		let why = said(&one, &[(4, false), (5, true), (6, false), (7, true)]);
-		assert!(why[0].starts_with("cannot have it: CPU"), "{why:?}");
-		assert_eq!(why[1], "would win: it asks for less than the next");
-		assert!(why[3].starts_with("would not win"), "{why:?}");
-		assert!(said(&one, &[(5, true)])[0].ends_with("no other is left"));
-		assert!(said(&one, &[(5, true), (5, true)])[0].contains("the same"));
-		assert!(said(&one, &[(6, true), (5, true)])[0].contains("better score"));
-		let several = said(&order(3, false), &[(4, true), (5, true)]);
-		assert!(several[0].starts_with("would win first"), "{several:?}");
-		assert!(several[1].starts_with("may win one of 3"), "{several:?}");
-		let by_hand = said(&order(1, true), &[(4, true), (5, true)]);
+		let all = [
+			(4, 4, 0, true),
+			(5, 5, 1, false),
+			(6, 6, 0, true),
+			(7, 7, 0, false),
+		];
+		let all = why(&one, &all);
+		assert_eq!(all[0], "cannot have it: CPU");
+		assert_eq!(all[1], "would win: it asks for less than the next");
+		assert_eq!(all[2], "cannot have it: CPU");
+		assert!(all[3].starts_with("would not win: others"), "{all:?}");
+		let first = |bids: &[_]| why(&one, bids).remove(0);
+		assert!(first(&[(5, 5, 1, false)]).ends_with("no other is left"));
+		assert!(first(&[(5, 5, 1, false), (5, 5, 0, false)]).ends_with("came first"));
+		assert!(first(&[(5, 4, 1, false), (5, 5, 0, false)]).ends_with("its score is better"));
+		assert!(first(&[(6, 4, 1, false), (5, 5, 0, false)]).ends_with("makes up for"));
+		let several = why(&order(3, false), &[(4, 4, 2, false), (5, 5, 1, false)]);
 		assert!(
-			by_hand.iter().all(|why| why.starts_with("may be picked")),
-			"{by_hand:?}"
+			several[0].starts_with("would win 2 of 3 leases"),
+			"{several:?}"
 		);
+		assert!(
+			several[1].starts_with("would win 1 of 3 leases"),
+			"{several:?}"
+		);
+		let too_few = why(&order(3, false), &[(4, 4, 0, false)]);
+		assert!(too_few[0].contains("at least 3 leases"), "{too_few:?}");
+		let by_hand = why(&order(1, true), &[(4, 4, 0, false), (5, 5, 0, true)]);
+		assert!(by_hand[0].starts_with("may be picked"), "{by_hand:?}");
+		assert!(by_hand[1].starts_with("cannot have it"), "{by_hand:?}");
 	}
 }

@@ -13,6 +13,7 @@ use crate::{
 	AccountId32,
 };
 use leasehold_primitives::{math, PriceSheet};
+use std::collections::BTreeSet;
 use subxt::utils::H256;
 use types::{pallet_market::types::OpenItem, pallet_providers::types::Terms as ProvidersTerms};
 
@@ -194,6 +195,40 @@ impl View {
 				return Ok(all);
 			}
 		}
+	}
+
+	/// The open orders that a provider could bid on now, as the chain sees it: auditors, scores and tenants included.
+	pub async fn biddable(&self, provider: u32) -> Result<BTreeSet<u64>, ChainError> {
+		use types::{leasehold_runtime::reads::Orders, pallet_market::reads::Page};
+		let (mut all, mut after) = (BTreeSet::new(), None);
+		loop {
+			let api = runtime::runtime_apis().leasehold_api();
+			let asked = api.open_orders(provider, after, PAGE);
+			let Orders::V1(Page { items, next }) = self.at.runtime_apis().call(asked).await?;
+			all.extend(items.into_iter().map(|(id, _)| id));
+			after = next;
+			if after.is_none() {
+				return Ok(all);
+			}
+		}
+	}
+
+	/// The bids on an order, best first, as they would fare if it ended now; `None` if it is not open.
+	pub async fn bids(&self, order: u64) -> Result<Option<Vec<Bid>>, ChainError> {
+		use types::leasehold_runtime::reads::Bids;
+		let asked = runtime::runtime_apis().leasehold_api().bids(order);
+		let Some(Bids::V1(bids)) = self.at.runtime_apis().call(asked).await? else {
+			return Ok(None);
+		};
+		let bids = bids.into_iter().map(|bid| Bid {
+			provider: bid.provider,
+			rate: bid.rate,
+			score: bid.score.0,
+			rank: bid.rank,
+			lacks: bid.lacks.map(|requirement| requirement.0),
+			leases: bid.leases,
+		});
+		Ok(Some(bids.collect()))
 	}
 
 	/// The provider that `who` operates.

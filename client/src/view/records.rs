@@ -72,6 +72,22 @@ pub struct Candidate {
 	pub offer: Option<(u32, u128)>,
 }
 
+/// A bid on an open order, as it would fare if the order ended now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bid {
+	pub provider: u32,
+	/// Planck per served block.
+	pub rate: u128,
+	/// Parts per billion: the score that it ranks with.
+	pub score: u32,
+	/// What it ranks by; lower is better.
+	pub rank: u128,
+	/// The first requirement that keeps it from having a lease.
+	pub lacks: Option<Requirement>,
+	/// Leases that it would have; none where the tenant picks.
+	pub leases: u8,
+}
+
 /// An open order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OpenOrder {
@@ -90,8 +106,9 @@ pub struct OpenOrder {
 	pub max_duration: u32,
 	/// Planck.
 	pub deposit: u128,
-	/// Leases wanted.
+	/// Leases wanted, and how many of them will do.
 	pub leases: u8,
+	pub at_least: u8,
 	/// Whether the tenant picks by hand.
 	pub manual: bool,
 	/// Block in which bidding ends.
@@ -431,7 +448,7 @@ impl Provider {
 		lacks
 	}
 
-	/// [`Self::lacks`] for people: what is asked for, and what is free.
+	/// [`Self::lacks`] for people.
 	pub fn lacks_in_words(
 		&self,
 		resources: &Resources,
@@ -439,6 +456,20 @@ impl Provider {
 		slice: u128,
 		terms: &Terms,
 	) -> Vec<String> {
+		self.lacks(resources, attributes, slice, terms)
+			.into_iter()
+			.map(|one| self.in_words(one, resources, attributes, slice))
+			.collect()
+	}
+
+	/// What it lacks, for people: what such an order asks for, and what is free.
+	pub fn in_words(
+		&self,
+		lacks: Requirement,
+		resources: &Resources,
+		attributes: &[Attribute],
+		slice: u128,
+	) -> String {
 		let of = |name: &str, unit: &str, asked: u32, used: u32, all: u32| {
 			format!(
 				"{name}: {asked} {unit} asked, {} of {all} free",
@@ -446,7 +477,7 @@ impl Provider {
 			)
 		};
 		let (all, used) = (&self.capacity, &self.reserved);
-		let word = |requirement: &Requirement| match requirement {
+		match lacks {
 			Requirement::Accepting if self.absent_from.is_some() => {
 				"readiness: leases of its absence have not ended yet".into()
 			}
@@ -490,12 +521,18 @@ impl Provider {
 				crate::units::lease(slice),
 				crate::units::lease(self.bond.saturating_sub(self.slices)),
 			),
-			other => format!("{other:?}").to_lowercase(),
-		};
-		self.lacks(resources, attributes, slice, terms)
-			.iter()
-			.map(word)
-			.collect()
+			Requirement::Score => "score: it is below the least that the order asks for".into(),
+			Requirement::Allowed => "choice: the order is for other providers".into(),
+			Requirement::Tenant => "tenants: it does not serve this one".into(),
+			Requirement::Attestations => {
+				"attestations: too few of the auditors that the order names vouch for it".into()
+			}
+			Requirement::Offer => "offer: it has none for this at such a price".into(),
+			Requirement::Persistent => "persistent storage of a class".into(),
+			Requirement::Gpu => "GPUs".into(),
+			Requirement::Ports => "ports".into(),
+			Requirement::Ips => "addresses".into(),
+		}
 	}
 }
 
@@ -514,6 +551,7 @@ pub(super) fn open_order(id: u64, record: OrderRecord<AccountId32>) -> OpenOrder
 		max_duration: spec.max_duration,
 		deposit: spec.deposit,
 		leases: spec.quantity.leases,
+		at_least: spec.quantity.at_least,
 		manual: matches!(
 			spec.selection,
 			types::pallet_market::types::Selection::Manual

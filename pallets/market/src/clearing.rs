@@ -41,8 +41,9 @@ impl<T: Config> Pallet<T> {
 		let cleared = !manual && {
 			// Whatever stands against a lease: the order ends now, and its deposits go back.
 			let filled: DispatchResult = with_storage_layer(|| {
-				let filled = Self::fill(id, &order, None, &mut skipped)?;
-				ensure!(filled >= spec.quantity.at_least, Error::<T>::NotEligible);
+				let won = Self::fill(id, &order, None, &mut skipped)?;
+				let least = usize::from(spec.quantity.at_least);
+				ensure!(won.len() >= least, Error::<T>::NotEligible);
 				Ok(())
 			});
 			filled.is_ok()
@@ -63,14 +64,22 @@ impl<T: Config> Pallet<T> {
 
 	/// Whether the bids would have filled the order as it stands: what a tenant that did not pick pays for.
 	fn could_pick(id: OrderId, order: &OrderRecordOf<T>) -> bool {
-		let mut enough = false;
+		!Self::would_win(id, order).is_empty()
+	}
+
+	/// Whose leases the order would be filled with as it stands, each as often as it would have one; none if
+	/// they were too few.
+	pub(crate) fn would_win(id: OrderId, order: &OrderRecordOf<T>) -> Vec<ProviderId> {
+		let mut won = Vec::new();
 		// It is filled, and all of that undone.
 		let _undone: DispatchResult = with_storage_layer(|| {
-			let filled = Self::fill(id, order, None, &mut Vec::new())?;
-			enough = filled >= order.spec.v1().quantity.at_least;
+			won = Self::fill(id, order, None, &mut Vec::new())?;
 			Err(Error::<T>::TooLate.into())
 		});
-		enough
+		if won.len() < usize::from(order.spec.v1().quantity.at_least) {
+			won.clear();
+		}
+		won
 	}
 
 	/// How many bids there were, and how many auditors the order names.
@@ -100,19 +109,19 @@ impl<T: Config> Pallet<T> {
 		ensure!(apart, Error::<T>::InvalidQuantity);
 		let has_bid = |pick: &ProviderId| order.bids.iter().any(|bid| bid.provider == *pick);
 		ensure!(picks.iter().all(has_bid), Error::<T>::NoBid);
-		let filled = Self::fill(id, &order, Some(&picks), &mut Vec::new())?;
-		ensure!(usize::from(filled) == picks.len(), Error::<T>::NotEligible);
+		let won = Self::fill(id, &order, Some(&picks), &mut Vec::new())?;
+		ensure!(won.len() == picks.len(), Error::<T>::NotEligible);
 		Ok((order.bid_count(), spec.attestors.count()))
 	}
 
 	/// Removes an order and makes leases of its bids, best first or as picked, until it is filled;
-	/// how many. What is left of its deposits goes back. Notes the bids that were passed over.
+	/// whose, lease by lease. What is left of its deposits goes back. Notes the bids that were passed over.
 	fn fill(
 		id: OrderId,
 		order: &OrderRecordOf<T>,
 		picks: Option<&Picks>,
 		skipped: &mut Vec<(ProviderId, Requirement)>,
-	) -> Result<u8, DispatchError> {
+	) -> Result<Vec<ProviderId>, DispatchError> {
 		let spec = order.spec.v1();
 		let terms = Self::terms();
 		let weight = order.rank_weight;
@@ -168,13 +177,14 @@ impl<T: Config> Pallet<T> {
 			rate: bid.rate,
 			rank: bid.rank(weight),
 		});
+		let won = all.iter().map(|(made, _)| made.provider).collect();
 		for (made, lease) in all {
 			Self::matched(made, lease, runner_up.clone());
 		}
 		let unfilled = spec.quantity.leases.saturating_sub(filled);
 		let rest = spec.deposit.saturating_add(order.record_deposit);
 		T::Streams::release(&order.tenant, rest.saturating_mul(unfilled.into()))?;
-		Ok(filled)
+		Ok(won)
 	}
 
 	pub(crate) fn do_lease_now(tenant: T::AccountId, spec: OrderOf<T>) -> DispatchResult {

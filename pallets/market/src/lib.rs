@@ -49,7 +49,10 @@ use weights::MAX_AUDITORS;
 #[allow(clippy::expect_used)]
 #[frame_support::pallet]
 pub mod pallet {
+	extern crate alloc;
+
 	use super::*;
+	use alloc::vec::Vec;
 	use frame_support::pallet_prelude::*;
 	use frame_system::pallet_prelude::*;
 	use leasehold_primitives::{
@@ -684,6 +687,11 @@ pub mod pallet {
 			limit: u32,
 		) -> reads::Page<reads::Candidate, ProviderId> {
 			Self::read_candidates(&tenant, order.v1(), after, limit)
+		}
+
+		/// The bids on an open order, best first, as they would fare if it ended now.
+		pub fn bids(order: OrderId) -> Option<Vec<reads::BidReport>> {
+			Self::read_bids(order)
 		}
 
 		/// What a tenant has open, by manifest: a page of at most 100, after one of the page before.

@@ -2,7 +2,7 @@
 
 extern crate alloc;
 
-use crate::{pallet::*, ManifestKey, OpenItem, OrderRecordOf, OrderV1, Selection};
+use crate::{pallet::*, Bid, ManifestKey, OpenItem, OrderRecordOf, OrderV1, Selection};
 use alloc::vec::Vec;
 use codec::{Decode, Encode};
 use leasehold_primitives::{
@@ -34,7 +34,50 @@ pub struct Candidate {
 	pub offer: Option<(u32, Balance)>,
 }
 
+/// A bid on an open order, as it would be if the order ended now.
+#[derive(Encode, Decode, Clone, PartialEq, Eq, Debug, TypeInfo)]
+pub struct BidReport {
+	pub provider: ProviderId,
+	/// Planck per served block.
+	pub rate: Balance,
+	/// The score that it ranks with.
+	pub score: Score,
+	/// What it ranks by; lower is better.
+	pub rank: Balance,
+	/// The first requirement that keeps it from having a lease.
+	pub lacks: Option<Requirement>,
+	/// Leases that it would have; none where the tenant picks.
+	pub leases: u8,
+}
+
 impl<T: Config> Pallet<T> {
+	pub(crate) fn read_bids(id: OrderId) -> Option<Vec<BidReport>> {
+		let order = Orders::<T>::get(id)?;
+		let (spec, terms) = (order.spec.v1(), Self::terms());
+		let won = match spec.selection {
+			Selection::Manual => Vec::new(),
+			_ => Self::would_win(id, &order),
+		};
+		let report = |bid: &Bid| {
+			let slice = Self::bid_slice(bid.rate, spec.max_rate, &terms);
+			let leases = won.iter().filter(|other| **other == bid.provider).count();
+			// Nothing that others win is taken of it: it lacks the same when its turn comes.
+			let fits = match leases {
+				0 => Self::eligible(&order.tenant, spec, bid.provider, slice, true).map(drop),
+				_ => Ok(()),
+			};
+			BidReport {
+				provider: bid.provider,
+				rate: bid.rate,
+				score: bid.score,
+				rank: bid.rank(order.rank_weight),
+				lacks: fits.err(),
+				leases: u8::try_from(leases).unwrap_or(u8::MAX),
+			}
+		};
+		Some(order.bids.iter().map(report).collect())
+	}
+
 	pub(crate) fn read_biddable(
 		provider: ProviderId,
 		after: Option<OrderId>,

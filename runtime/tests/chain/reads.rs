@@ -225,6 +225,97 @@ fn a_lease_is_shown_with_what_it_owes() {
 	});
 }
 
+#[test]
+fn bids_are_shown_as_they_would_fare() {
+	use pallet_market::{Attestors, Quantity};
+	run(|| {
+		for n in 0..3 {
+			register(n);
+		}
+		let shown = |id| -> Vec<_> {
+			let all = Market::bids(id).unwrap().into_iter();
+			all.map(|bid| (bid.provider, bid.rate, bid.lacks, bid.leases))
+				.collect()
+		};
+		assert_eq!(Market::bids(0), None);
+		let tier = || attributes(&[("region", "eu")]);
+		for n in 0..3 {
+			Providers::attest(signed("f1"), n, tier(), 200).unwrap();
+		}
+		let audited = |manifest, leases, at_least, spread| OrderV1 {
+			attestors: Attestors {
+				all_of: vec![account("f1")].try_into().unwrap(),
+				any_of: Default::default(),
+			},
+			quantity: Quantity {
+				leases,
+				at_least,
+				spread,
+			},
+			bidding: 40,
+			..order(manifest)
+		};
+		let id = place(audited(1, 2, 2, true));
+		assert_eq!(shown(id), []);
+		for (n, rate) in [(0, 7), (1, 5), (2, 9)] {
+			bid(n, id, rate).unwrap();
+		}
+		let before = sp_io::storage::root(sp_runtime::StateVersion::V1);
+		let won = [(1, 5, None, 1), (0, 7, None, 1), (2, 9, None, 0)];
+		assert_eq!(shown(id), won);
+		// Whoever lacks something is passed over, whatever keeps it.
+		let of_first = pallet_providers::AttestedBy::<Runtime>::get(1, account("f1")).unwrap();
+		Providers::revoke_attestation(signed("f1"), of_first).unwrap();
+		let unattested = Some(Requirement::Attestations);
+		let won = [(1, 5, unattested, 0), (0, 7, None, 1), (2, 9, None, 1)];
+		assert_eq!(shown(id), won);
+		Providers::set_paused(signed("operator2"), true).unwrap();
+		assert_eq!(shown(id)[2], (2, 9, None, 1), "a bid binds who has paused");
+		// Looking changes nothing.
+		let seen = sp_io::storage::root(sp_runtime::StateVersion::V1);
+		assert_ne!(seen, before);
+		let _ = shown(id);
+		assert_eq!(sp_io::storage::root(sp_runtime::StateVersion::V1), seen);
+		// What was shown is what comes.
+		let wins: Vec<_> = shown(id)
+			.into_iter()
+			.filter(|(.., leases)| *leases > 0)
+			.map(|(provider, ..)| provider)
+			.collect();
+		to_block_on_duty(now() + 40, 0);
+		let leases: Vec<_> = (0..2).map(|n| lease(n).provider).collect();
+		assert_eq!(leases, wins);
+	});
+	// Too few, and by hand.
+	run(|| {
+		register(0);
+		register(1);
+		let two = Quantity {
+			leases: 2,
+			at_least: 2,
+			spread: true,
+		};
+		let id = place(OrderV1 {
+			quantity: two,
+			..order(1)
+		});
+		bid(0, id, 5).unwrap();
+		let fare = |id| {
+			let all = Market::bids(id).unwrap().into_iter();
+			all.map(|bid| (bid.lacks, bid.leases)).collect::<Vec<_>>()
+		};
+		assert_eq!(fare(id), [(None, 0)]);
+		bid(1, id, 5).unwrap();
+		assert_eq!(fare(id), [(None, 1), (None, 1)]);
+		let by_hand = place(OrderV1 {
+			selection: pallet_market::Selection::Manual,
+			..order(2)
+		});
+		bid(0, by_hand, 5).unwrap();
+		assert_eq!(fare(by_hand), [(None, 0)]);
+	});
+}
+
 /// The other end of what node and client speak: the calls of `LeaseholdApi` by their names and bytes.
 #[test]
 fn the_api_answers_by_name() {
@@ -241,6 +332,11 @@ fn the_api_answers_by_name() {
 		assert_eq!(biddable.items[0].0, open);
 		let page = (0u32, None::<u64>, 100u32).encode();
 		assert!(ask("open_orders", page).ends_with(&biddable.encode()));
+		assert_ok!(bid(0, open, 5));
+		let bids = Market::bids(open);
+		assert_eq!(bids.as_ref().map(Vec::len), Some(1));
+		// One byte for what there is, one for the version.
+		assert_eq!(ask("bids", open.encode())[2..], bids.unwrap().encode()[..]);
 		let lease = ask("lease", id.encode());
 		assert_eq!(lease, leasehold_runtime::reads::lease(id).encode());
 		for (method, arguments) in [
@@ -328,6 +424,7 @@ fn answers_keep_the_shape_of_their_version() {
 	let shapes = [
 		("Orders", shape::<Orders>()),
 		("Candidates", shape::<Candidates>()),
+		("Bids", shape::<Bids>()),
 		("LeaseReport", shape::<LeaseReport>()),
 		("TenantItems", shape::<TenantItems>()),
 		("ScoreReport", shape::<ScoreReport>()),
@@ -335,6 +432,7 @@ fn answers_keep_the_shape_of_their_version() {
 	let known = [
 		("Orders", 3_425_266_504_777_634_742),
 		("Candidates", 8_480_632_510_038_289_224),
+		("Bids", 8_303_230_895_722_060_701),
 		("LeaseReport", 3_077_597_786_499_080_414),
 		("TenantItems", 266_154_794_138_703_446),
 		("ScoreReport", 15_166_572_106_566_505_535),
