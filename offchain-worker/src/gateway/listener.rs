@@ -122,15 +122,17 @@ impl<K: Copy + Eq + Hash> Seats<K> {
 		})
 	}
 
-	/// A place, if there is one left.
+	/// A place, if there is one left. Nobody takes more than half of what is free: the fewer there are the fewer for each,
+	/// so that a few who take all they may have leave others some.
 	pub fn take(self: &Arc<Self>, who: K) -> Option<Seat<K>> {
 		let one = self.all.clone().try_acquire_owned().ok()?;
 		let mut taken = self.taken.lock().ok()?;
-		let theirs = taken.entry(who).or_default();
-		if *theirs >= self.each {
+		let fair = self.all.available_permits().div_ceil(2).max(1);
+		let theirs = taken.get(&who).copied().unwrap_or_default();
+		if theirs >= self.each.min(fair) {
 			return None;
 		}
-		*theirs = theirs.saturating_add(1);
+		taken.insert(who, theirs.saturating_add(1));
 		Some(Seat {
 			seats: self.clone(),
 			who,
@@ -411,22 +413,48 @@ impl Door {
 #[cfg(test)]
 mod tests {
 	use super::*;
+	use std::net::Ipv4Addr;
+
+	fn address(n: u32) -> IpAddr {
+		Ipv4Addr::from_bits(n).into()
+	}
 
 	#[test]
 	fn one_address_has_its_share_of_the_connections_and_gives_it_back() {
-		let seats = Seats::new(CONNECTIONS_OF_ONE + 1, CONNECTIONS_OF_ONE);
-		let (one, other) = (IpAddr::from([1, 2, 3, 4]), IpAddr::from([1, 2, 3, 5]));
+		let seats = Seats::new(CONNECTIONS, CONNECTIONS_OF_ONE);
 		let mut taken: Vec<_> = (0..CONNECTIONS_OF_ONE)
-			.map(|_| seats.take(one).unwrap())
+			.map(|_| seats.take(address(1)).unwrap())
 			.collect();
-		assert!(seats.take(one).is_none());
-		let last = seats.take(other).unwrap();
-		assert!(seats.take(other).is_none(), "there are no more of all");
-		drop(last);
+		assert!(seats.take(address(1)).is_none());
+		assert!(seats.take(address(2)).is_some());
 		taken.pop();
-		assert!(seats.take(one).is_some());
+		assert!(seats.take(address(1)).is_some());
 		drop(taken);
 		assert!(seats.taken.lock().unwrap().is_empty());
+	}
+
+	#[test]
+	fn who_takes_all_they_may_leave_some_for_others() {
+		for (all, addresses) in [(CONNECTIONS, 20), (CONNECTIONS, 1_000), (64, 20)] {
+			let seats = Seats::new(all, CONNECTIONS_OF_ONE);
+			let mut taken = Vec::new();
+			for _ in 0..CONNECTIONS_OF_ONE {
+				taken.extend((0..addresses).filter_map(|n| seats.take(address(n))));
+			}
+			assert!(taken.len() > all / 2, "{} of {all}", taken.len());
+			assert!(seats.take(address(addresses)).is_some());
+			drop(taken);
+			assert_eq!(seats.all.available_permits(), all);
+			assert!(seats.taken.lock().unwrap().is_empty());
+		}
+	}
+
+	#[test]
+	fn who_is_refused_a_place_is_not_remembered() {
+		let seats = Seats::new(1, 1);
+		let _one = seats.take(address(1)).unwrap();
+		assert!(seats.take(address(2)).is_none());
+		assert_eq!(seats.taken.lock().unwrap().len(), 1);
 	}
 
 	#[test]

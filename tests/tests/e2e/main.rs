@@ -10,6 +10,7 @@ mod access;
 mod acme;
 mod containers;
 mod faults;
+mod flood;
 mod forger;
 mod gateway;
 mod jobs;
@@ -201,6 +202,11 @@ fn lanes_in_networks_of_their_own() -> Option<ExitCode> {
 }
 
 fn main() -> ExitCode {
+	let mut arguments = std::env::args().skip(1);
+	if arguments.next().is_some_and(|word| word == flood::WORD) {
+		flood::run(arguments);
+		return ExitCode::SUCCESS;
+	}
 	// The bench flag and the list flag of cargo's own harness.
 	if std::env::args().any(|argument| argument == "--list") {
 		return ExitCode::SUCCESS;
