@@ -13,6 +13,7 @@ use door::{away, bounded, reason, Door, PATIENCE};
 use leasehold_client::{
 	access::{Call, Grant, RequestFacts, Session, EMPTY},
 	exec::MAX_MESSAGE,
+	query::{self, Which},
 	seal::{self, Place},
 	view::Provider,
 	AccountId32, Chain, Keypair, H256,
@@ -450,9 +451,8 @@ impl Gateway {
 
 	/// The same, for a replica of a service.
 	pub fn path_for(&self, rest: &str, service: Option<&str>, replica: u32) -> String {
-		let service = service.map(|name| format!("&service={}", encoded(name)));
-		let service = service.unwrap_or_default();
-		format!("{}?replica={replica}{service}", self.path(rest))
+		let service = service.map(str::to_owned);
+		query::with(&self.path(rest), &Which { service, replica })
 	}
 
 	/// Where what a lease opens to the world is reached, as the provider's status says.
@@ -505,13 +505,18 @@ impl Gateway {
 		follow: bool,
 		(service, replica): &(Option<String>, u32),
 	) -> Result<Response, Failure> {
-		let log = self.path_for("logs", service.as_deref(), *replica);
-		let from = match from {
-			From::Offset(bytes) => format!("from={bytes}"),
-			From::Last(records) => format!("tail={records}"),
-			From::Time(millis) => format!("since={millis}"),
+		let mut asked = query::Log {
+			follow,
+			service: service.clone(),
+			replica: *replica,
+			..query::Log::default()
 		};
-		let path = format!("{log}&{from}&follow={follow}");
+		match from {
+			From::Offset(bytes) => asked.from = *bytes,
+			From::Last(records) => asked.tail = Some(*records),
+			From::Time(millis) => asked.since = Some(*millis),
+		}
+		let path = query::with(&self.path("logs"), &asked);
 		self.request(Method::GET, &path, EMPTY, HeaderMap::new(), None)
 			.await
 	}

@@ -11,6 +11,7 @@ pub mod chain;
 pub mod error;
 pub mod exec;
 pub mod keystore;
+pub mod query;
 pub mod seal;
 pub mod signature;
 pub mod signer;

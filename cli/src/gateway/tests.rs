@@ -112,7 +112,7 @@ fn a_name_is_no_query() {
 	let path = gateway.path_for("exec", Some("a&replica=1"), 2);
 	assert_eq!(
 		path,
-		format!("{lease}/exec?replica=2&service=a%26replica%3D1")
+		format!("{lease}/exec?service=a%26replica%3D1&replica=2")
 	);
 }
 

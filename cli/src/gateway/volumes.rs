@@ -5,6 +5,7 @@ use crate::output::Failure;
 use futures::StreamExt as _;
 use leasehold_client::{
 	access::EMPTY,
+	query::{self, How, Want},
 	volumes::{Entry, Kind, Plan, Put, Volume, ASKED_FOR, MAX_LISTED},
 };
 use leasehold_manifest::files::is_safe_path;
@@ -48,11 +49,11 @@ impl std::fmt::Display for Place {
 }
 
 impl Gateway {
-	fn place(&self, place: &Place, query: &str) -> String {
+	fn place(&self, place: &Place) -> String {
 		let (service, replica) = (&place.service, place.replica);
 		let path = encoded(place.path.trim_matches('/'));
 		let lease = self.lease;
-		format!("/v1/leases/{lease}/volumes/{service}/{replica}/{path}?{query}")
+		format!("/v1/leases/{lease}/volumes/{service}/{replica}/{path}")
 	}
 
 	/// A short answer.
@@ -77,8 +78,13 @@ impl Gateway {
 		is_deep: bool,
 		with_digests: bool,
 	) -> Result<(Vec<Entry>, bool), Failure> {
-		let query = format!("list=true&recursive={is_deep}&digests={with_digests}");
-		let path = self.place(place, &query);
+		let want = Want {
+			list: true,
+			recursive: is_deep,
+			digests: with_digests,
+			..Want::default()
+		};
+		let path = query::with(&self.place(place), &want);
 		let none = HeaderMap::new();
 		let answer = self.request(Method::GET, &path, EMPTY, none, None).await?;
 		let of_folder = answer
@@ -132,14 +138,19 @@ impl Gateway {
 		place: &Place,
 		(at, from): (&str, u64),
 	) -> Result<Response, Failure> {
-		let path = self.place(place, &format!("at={}&from={from}", encoded(at)));
+		let want = Want {
+			at: at.to_owned(),
+			from,
+			..Want::default()
+		};
+		let path = query::with(&self.place(place), &want);
 		let none = HeaderMap::new();
 		self.request(Method::GET, &path, EMPTY, none, None).await
 	}
 
 	/// What of the announced files is at a path already.
 	pub async fn plan(&self, place: &Place, announced: &[u8]) -> Result<Plan, Failure> {
-		let path = self.place(place, "plan=true");
+		let path = query::with(&self.place(place), &How { plan: true });
 		let digest = hex::encode(Sha256::digest(announced));
 		let (none, body) = (HeaderMap::new(), Body::from(announced.to_vec()));
 		let answer = self
@@ -155,7 +166,7 @@ impl Gateway {
 		announced: &[u8],
 		stream: Body,
 	) -> Result<Put, Failure> {
-		let path = self.place(place, "plan=false");
+		let path = query::with(&self.place(place), &How { plan: false });
 		let digest = hex::encode(Sha256::digest(announced));
 		let none = HeaderMap::new();
 		let answer = self
@@ -166,7 +177,7 @@ impl Gateway {
 
 	/// Removes a file, or a folder with all that is in it.
 	pub async fn remove_files(&self, place: &Place) -> Result<(), Failure> {
-		let path = self.place(place, "all=true");
+		let path = self.place(place);
 		let none = HeaderMap::new();
 		let removed = self.request(Method::DELETE, &path, EMPTY, none, None).await;
 		removed.map(|_| ())

@@ -24,10 +24,10 @@ use futures::{Sink, SinkExt as _, StreamExt as _};
 use leasehold_client::{
 	access::{Scope, EMPTY},
 	exec::{message, Control, Outcome, Start, CONTROL, MAX_MESSAGE, STDERR, STDIN, STDOUT},
+	query::Which,
 };
 use leasehold_manifest::{Kind, Program, Service};
 use rustix::process::Signal;
-use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use std::{
 	future::Future,
@@ -54,14 +54,6 @@ const LOOK: Duration = Duration::from_secs(5);
 const PACE: Duration = Duration::from_millis(50);
 /// How long a command has between the signal that it is left alone and the one that kills it.
 const FAREWELL: Duration = Duration::from_secs(2);
-
-/// Which replica is meant.
-#[derive(Debug, Deserialize)]
-pub struct Which {
-	service: Option<String>,
-	#[serde(default)]
-	replica: u32,
-}
 
 /// The service that is meant, of those that run.
 fn service(gateway: &Gateway, row: &LeaseRow, which: &Which) -> Result<Service, Refused> {

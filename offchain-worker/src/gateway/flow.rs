@@ -16,9 +16,11 @@ use axum::{
 	Json,
 };
 use futures::StreamExt as _;
-use leasehold_client::access::{Scope, EMPTY};
+use leasehold_client::{
+	access::{Scope, EMPTY},
+	query,
+};
 use leasehold_manifest::{files::is_safe_path, result::Output, FileEntry, Kind, Service};
-use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 use std::{
 	path::PathBuf,
@@ -287,25 +289,6 @@ pub async fn get_file(
 		.map_err(internal)
 }
 
-/// What part of a log is wanted.
-#[derive(Debug, Deserialize)]
-pub struct LogQuery {
-	/// Bytes to skip: an offset that an earlier answer led to.
-	#[serde(default)]
-	from: u64,
-	/// In place of that: the last so many records.
-	tail: Option<u64>,
-	/// In place of that: what was written from this time on, Unix milliseconds.
-	since: Option<u64>,
-	/// Whether to go on until the lease is closed.
-	#[serde(default)]
-	follow: bool,
-	/// Whose log, in a lease of several services.
-	service: Option<String>,
-	#[serde(default)]
-	replica: u32,
-}
-
 /// The service that is named, of a lease with these; of one with a single service it need not be.
 pub fn named<'a>(
 	services: &'a [Service],
@@ -331,7 +314,7 @@ pub fn named<'a>(
 }
 
 /// The folder of the log that is wanted.
-fn log_folder(gateway: &Gateway, row: &LeaseRow, query: &LogQuery) -> Result<PathBuf, Refused> {
+fn log_folder(gateway: &Gateway, row: &LeaseRow, query: &query::Log) -> Result<PathBuf, Refused> {
 	let lease = gateway.shared.store.lease_folder(row.lease);
 	let manifest = manifest(&gateway.shared, row).map_err(internal)?;
 	let services = manifest
@@ -352,7 +335,7 @@ fn log_folder(gateway: &Gateway, row: &LeaseRow, query: &LogQuery) -> Result<Pat
 pub async fn logs(
 	State(gateway): State<Gateway>,
 	Path(lease): Path<u64>,
-	Query(query): Query<LogQuery>,
+	Query(query): Query<query::Log>,
 	request: Request,
 ) -> Result<Response, Refused> {
 	let path = path_of(request.uri());

@@ -1,11 +1,13 @@
 //! What the gateway is sent: grants, signed requests, messages, host names.
 
 use crate::fuzz::{corpus, fuzz, Input};
+use axum::{extract::Query, http::Uri};
 use leasehold_client::{
 	access::{
 		check, Call, Expected, Grant, RequestFacts, RequestProof, Scope, Session, SignedGrant,
 	},
 	exec::{Control, Outcome, Start},
+	query::{self, How, Log, Want, Which},
 	seal::{self, Place},
 	volumes::{Coming, Entry, Plan, Put},
 	AccountId32, H256,
@@ -13,7 +15,7 @@ use leasehold_client::{
 use leasehold_manifest::hostname::{without_port, Name};
 use serde::{de::DeserializeOwned, Serialize};
 use sha2::{Digest as _, Sha256};
-use std::io::Read as _;
+use std::{fmt::Debug, io::Read as _};
 
 /// What JSON, grants and names are made of, and what breaks readers.
 const WORDS: &[&str] = &[
@@ -167,13 +169,71 @@ fn calls() {
 }
 
 /// Reads JSON, which reads back as what it is written as.
-fn reads<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>(input: &[u8]) -> bool {
+fn reads<T: DeserializeOwned + Serialize + PartialEq + Debug>(input: &[u8]) -> bool {
 	let Ok(read) = serde_json::from_slice::<T>(input) else {
 		return false;
 	};
 	let again = serde_json::to_vec(&read).unwrap();
 	assert_eq!(serde_json::from_slice::<T>(&again).unwrap(), read);
 	true
+}
+
+/// Reads what is asked for in an address, as the gateway does; it reads back as what it is written as.
+fn asks<T: DeserializeOwned + Serialize + PartialEq + Debug>(address: &Uri) -> bool {
+	let Ok(Query(read)) = Query::<T>::try_from_uri(address) else {
+		return false;
+	};
+	let again = query::with("/", &read);
+	// What is encoded is longer; there is an end to an address.
+	let Ok(again) = again.parse::<Uri>() else {
+		assert!(again.len() > 60_000, "{again}");
+		return true;
+	};
+	assert_eq!(Query::<T>::try_from_uri(&again).unwrap().0, read);
+	true
+}
+
+#[test]
+fn queries() {
+	let words = [
+		WORDS,
+		&[
+			"?",
+			"&",
+			"=",
+			"+",
+			"%",
+			"%2",
+			"%C3%BC",
+			"%ff",
+			"replica=",
+			"service=",
+			"from=",
+			"tail=",
+			"since=",
+			"follow=true",
+			"list=",
+			"recursive=",
+			"digests=",
+			"at=",
+			"plan=",
+			"&&",
+			"==",
+		],
+	]
+	.concat();
+	fuzz("queries", &words, &corpus("corpus/queries"), |input| {
+		let Ok(address) = Uri::try_from(input) else {
+			return false;
+		};
+		let any = [
+			asks::<Which>(&address),
+			asks::<Log>(&address),
+			asks::<Want>(&address),
+			asks::<How>(&address),
+		];
+		any.contains(&true)
+	});
 }
 
 #[test]

@@ -27,10 +27,10 @@ use axum::{
 use futures::{stream, Stream, StreamExt as _};
 use leasehold_client::{
 	access::{Scope, EMPTY},
+	query::{How, Want},
 	volumes::{Volume, ASKED_FOR, MAX_ANNOUNCED},
 };
 use leasehold_manifest::{self as manifests, Kind, Medium, Service};
-use serde::Deserialize;
 use std::{
 	cell::RefCell,
 	io::{self, Write},
@@ -54,32 +54,6 @@ const LOOK: Duration = Duration::from_secs(5);
 
 /// Which replica's files, and where.
 type Place = (u64, String, u32, String);
-
-/// How they are wanted.
-#[derive(Debug, Deserialize)]
-pub struct Want {
-	/// Lines about them, in place of what is in them.
-	#[serde(default)]
-	list: bool,
-	/// With what is in folders.
-	#[serde(default)]
-	recursive: bool,
-	#[serde(default)]
-	digests: bool,
-	/// The entry to begin at, and how many bytes of it to leave out.
-	#[serde(default)]
-	at: String,
-	#[serde(default)]
-	from: u64,
-}
-
-/// How something is put.
-#[derive(Debug, Deserialize)]
-pub struct How {
-	/// Only told what of it is there.
-	#[serde(default)]
-	plan: bool,
-}
 
 /// Where files of a service lie.
 struct Lies {
