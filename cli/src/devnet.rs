@@ -46,8 +46,9 @@ pub struct Devnet {
 	/// Socket of the container engine that providers use; see `leasehold-provider init --help`.
 	#[arg(long)]
 	engine: Option<String>,
-	/// A registry that providers pull from although its address is not public; may be repeated.
-	#[arg(long = "registry", value_name = "HOST:PORT")]
+	/// A registry that providers pull from although its address is not public; with `http://` before it without TLS. May
+	/// be repeated.
+	#[arg(long = "registry", value_name = "HOST[:PORT]")]
 	registries: Vec<String>,
 	/// Seconds after which everything ends by itself.
 	#[arg(long)]

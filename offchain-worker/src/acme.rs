@@ -63,11 +63,7 @@ impl Http {
 				let all = reqwest::Certificate::from_pem_bundle(&pem);
 				all.with_context(|| path.display().to_string())?
 			}
-			None => rustls_native_certs::load_native_certs()
-				.certs
-				.iter()
-				.filter_map(|der| reqwest::Certificate::from_der(der).ok())
-				.collect(),
+			None => crate::fetch::roots().map_err(anyhow::Error::msg)?.to_vec(),
 		};
 		if trusted.is_empty() {
 			bail!("this machine trusts no certificates: install its package `ca-certificates`, or name `roots`");

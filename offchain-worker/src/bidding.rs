@@ -114,7 +114,8 @@ pub async fn turn(shared: &Arc<Shared>, best: &View) -> anyhow::Result<()> {
 		let decided = quote.and_then(|rate| decide(order, &me, rate, &terms));
 		let no_room = || shared.has_no_room(&order.resources);
 		let ruled_out = || {
-			let why = "its auditors, its least score or whom we serve rule us out, or too many bids of ours are open";
+			let why = "the chain takes no bid of ours: the order's auditors, its least score or whom we serve rule us out, or too \
+			           many bids of ours are open";
 			(!biddable.contains(&order.id)).then(|| why.to_owned())
 		};
 		let decided = decided.and_then(|asked| ruled_out().map_or(Ok(asked), Err));

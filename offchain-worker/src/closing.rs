@@ -100,6 +100,12 @@ pub async fn remove_orphans(shared: &Shared, finalized: &View) -> anyhow::Result
 				container.remove(*lease).await?;
 			}
 		}
+		for (lease, image) in container.images().await? {
+			if !open.contains(&lease) && is_closed(finalized, lease).await? {
+				tracing::warn!(lease, image, "an image of a closed lease is removed");
+				container.remove_image(&image).await?;
+			}
+		}
 	}
 	for lease in forgotten {
 		tracing::warn!(

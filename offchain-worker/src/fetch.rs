@@ -1,15 +1,35 @@
-//! From where this machine fetches what a tenant names: public addresses only, or what the operator lists.
-//!
-//! The engine resolves the name again when it pulls, and follows redirects: a host that answers differently
-//! the second time is kept out by the machine's own firewall only.
+//! From where this machine fetches what a tenant names: public addresses only, or what the operator lists. Who fetches
+//! goes to the addresses that were judged, and to no others.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::{
+	net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+	sync::OnceLock,
+};
 
 /// The rule.
 #[derive(Clone, Debug, Default)]
 pub struct Rule {
-	/// Hosts, with their ports if they have any, that may have any address.
-	allow: Vec<String>,
+	/// What may have any address.
+	listed: Vec<Listed>,
+}
+
+/// A host that an operator lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Listed {
+	host: String,
+	port: u16,
+	/// Spoken to without TLS.
+	is_plain: bool,
+}
+
+/// What an entry begins with whose host is spoken to without TLS.
+const PLAIN: &str = "http://";
+
+/// Host and port; `otherwise`, if there is none.
+fn host_and_port(text: &str, otherwise: u16) -> (&str, u16) {
+	let parts = text.rsplit_once(':');
+	let parts = parts.and_then(|(host, port)| Some((host, port.parse().ok()?)));
+	parts.unwrap_or((text, otherwise))
 }
 
 /// Why nothing is fetched from a host.
@@ -33,33 +53,51 @@ impl Forbidden {
 impl Rule {
 	/// The rule of an operator who lists these hosts.
 	pub fn new(allow: &[String]) -> Self {
+		let listed = allow.iter().map(|entry| {
+			let bare = entry.strip_prefix(PLAIN);
+			let otherwise = if bare.is_some() { 80 } else { 443 };
+			let (host, port) = host_and_port(bare.unwrap_or(entry), otherwise);
+			Listed {
+				host: host.to_owned(),
+				port,
+				is_plain: bare.is_some(),
+			}
+		});
 		Self {
-			allow: allow.to_vec(),
+			listed: listed.collect(),
 		}
 	}
 
-	/// Whether something may be fetched from `host`, which may end with a port.
-	pub async fn check(&self, host: &str) -> Result<(), Forbidden> {
-		if self.allow.iter().any(|allowed| allowed == host) {
-			return Ok(());
-		}
+	/// Whether a host is spoken to without TLS, as an image names it: with the usual port, if it names none.
+	pub fn is_plain(&self, host: &str) -> bool {
+		let (host, port) = host_and_port(host, 80);
+		let mut listed = self.listed.iter();
+		listed.any(|one| one.is_plain && (one.host.as_str(), one.port) == (host, port))
+	}
+
+	/// Whether the operator lists a host, with a port.
+	pub fn lists(&self, host: &str) -> bool {
+		let (host, port) = host_and_port(host, 443);
+		let mut listed = self.listed.iter();
+		listed.any(|one| (one.host.as_str(), one.port) == (host, port))
+	}
+
+	/// The addresses of `host`, which may end with a port, if something may be fetched from it. They have no port.
+	pub async fn resolve(&self, host: &str) -> Result<Vec<SocketAddr>, Forbidden> {
 		let unresolved = |why: String| Forbidden::Unresolved {
 			host: host.to_owned(),
 			why,
 		};
-		let has_port = host
-			.rsplit_once(':')
-			.is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-		let with_port = match has_port {
-			true => host.to_owned(),
-			false => format!("{host}:443"),
-		};
-		let resolved: Vec<SocketAddr> = tokio::net::lookup_host(&with_port)
+		let (name, _) = host_and_port(host, 0);
+		let resolved: Vec<SocketAddr> = tokio::net::lookup_host(format!("{name}:0"))
 			.await
 			.map_err(|error| unresolved(error.to_string()))?
 			.collect();
 		if resolved.is_empty() {
 			return Err(unresolved("it has no address".into()));
+		}
+		if self.lists(host) {
+			return Ok(resolved);
 		}
 		let own = own_addresses();
 		for address in resolved.iter().map(SocketAddr::ip) {
@@ -71,7 +109,23 @@ impl Rule {
 				return Err(Forbidden::Own { host, address });
 			}
 		}
-		Ok(())
+		Ok(resolved)
+	}
+}
+
+/// The certificates that this machine trusts.
+pub fn roots() -> Result<&'static [reqwest::Certificate], String> {
+	static ROOTS: OnceLock<Vec<reqwest::Certificate>> = OnceLock::new();
+	let roots = ROOTS.get_or_init(|| {
+		let all = rustls_native_certs::load_native_certs().certs;
+		let read = all.iter().map(|der| reqwest::Certificate::from_der(der));
+		read.filter_map(Result::ok).collect()
+	});
+	match roots.is_empty() {
+		true => {
+			Err("this machine trusts no certificates: install its package `ca-certificates`".into())
+		}
+		false => Ok(roots),
 	}
 }
 
@@ -185,22 +239,42 @@ mod tests {
 
 	#[tokio::test]
 	async fn hosts_are_judged_by_every_address_unless_they_are_listed() {
-		let rule = Rule::new(&["127.0.0.1:5000".to_owned()]);
-		assert_eq!(rule.check("127.0.0.1:5000").await, Ok(()));
+		let entries = [
+			"127.0.0.1:5000",
+			"http://127.0.0.2:5002",
+			"http://127.0.0.3",
+			"127.0.0.4",
+		];
+		let rule = Rule::new(&entries.map(str::to_owned));
+		for (host, is_plain) in [
+			("127.0.0.1:5000", false),
+			("127.0.0.2:5002", true),
+			("127.0.0.3:80", true),
+			("127.0.0.4", false),
+			("127.0.0.4:443", false),
+		] {
+			let found = rule.resolve(host).await.unwrap();
+			let all: Vec<_> = found.iter().map(|one| one.to_string()).collect();
+			assert_eq!(all, [format!("{}:0", host.split(':').next().unwrap())]);
+			assert_eq!(rule.is_plain(host), is_plain, "{host}");
+		}
+		assert!(rule.is_plain("127.0.0.3") && !rule.is_plain("127.0.0.3:8080"));
 		for host in [
 			"127.0.0.1",
 			"127.0.0.1:5001",
+			"127.0.0.2",
+			"127.0.0.4:80",
 			"localhost",
 			"[::1]:5000",
 			"169.254.169.254",
 		] {
-			let refused = rule.check(host).await;
+			let refused = rule.resolve(host).await;
 			assert!(
 				matches!(refused, Err(Forbidden::NotPublic { .. })),
 				"{host}: {refused:?}"
 			);
 		}
-		let unknown = rule.check("no-such-host.invalid").await.unwrap_err();
+		let unknown = rule.resolve("no-such-host.invalid").await.unwrap_err();
 		assert!(unknown.may_pass(), "{unknown}");
 	}
 }

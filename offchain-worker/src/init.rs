@@ -59,8 +59,9 @@ pub struct Init {
 	/// usual places are looked at. `none`: run no containers.
 	#[arg(long, env = "LEASEHOLD_ENGINE")]
 	engine: Option<String>,
-	/// A registry that images are pulled from although its address is not public; may be repeated.
-	#[arg(long = "registry", value_name = "HOST:PORT")]
+	/// A registry that images are pulled from although its address is not public; with `http://` before it without TLS.
+	/// May be repeated.
+	#[arg(long = "registry", value_name = "HOST[:PORT]")]
 	registries: Vec<String>,
 	/// The ports of this machine that services may open to the world, as `30000-32767`.
 	#[arg(long, value_name = "FIRST-LAST", value_parser = ports)]

@@ -120,6 +120,9 @@ pub async fn end_leases(folder: &Path, provider: u32) -> anyhow::Result<()> {
 		for lease in container.leases().await? {
 			container.remove(lease).await?;
 		}
+		for (_, image) in container.images().await? {
+			container.remove_image(&image).await?;
+		}
 	}
 	ended
 }

@@ -122,7 +122,7 @@ fn said(order: &OpenOrder, bids: &[Bid], lacks: impl Fn(&Bid) -> Option<String>)
 			(None, ..) if order.manual => "may be picked: the tenant chooses by hand".into(),
 			(None, 0, _) if filled => "would not win: others are before it".into(),
 			(None, 0, _) => format!(
-				"would not win: the order asks for at least {} leases, and these bids are too few",
+				"would not win: as these bids stand they do not fill the order, which asks for at least {} leases",
 				order.at_least
 			),
 			(None, _, 1) => format!("would win: {}", before(bid, next)),
@@ -176,7 +176,7 @@ impl Bids {
 			.map(|(bid, why)| {
 				json!({
 					"provider": bid.provider, "rate": bid.rate.to_string(), "score": bid.score,
-					"rank": bid.rank.to_string(), "lacks": lacks(bid), "leases": bid.leases, "why": why,
+					"rank": bid.rank.to_string(),					"lacks": Vec::from_iter(lacks(bid)), "leases": bid.leases, "why": why,
 				})
 			})
 			.collect();

@@ -431,14 +431,8 @@ pub async fn clear(shared: &Shared, row: &LeaseRow) -> anyhow::Result<()> {
 	if of.is_empty() {
 		return Ok(());
 	}
-	let mut others = Vec::new();
-	for other in shared.store.leases()? {
-		if other.lease != row.lease && other.closed_at.is_none() {
-			others.extend(folders(&shared.store.lease_folder(other.lease)));
-		}
-	}
 	if let Some(container) = &shared.executors.container {
-		container.remove_images(&of, &others).await;
+		container.remove_images(&of).await?;
 	}
 	tokio::task::spawn_blocking(move || {
 		let data = ["kept", "volumes", "declared", "tmp"];

@@ -144,7 +144,9 @@ pub async fn clear_others(
 	let mut gone = Vec::new();
 	for one in known(&lease, manifest)? {
 		if one.service.is_none() {
-			remove_image(shared, &one.folder).await?;
+			if let Some(container) = &shared.executors.container {
+				container.forget_image(&one.folder).await?;
+			}
 			gone.push(one.folder);
 		}
 	}
@@ -168,22 +170,6 @@ pub async fn clear_others(
 	Ok(true)
 }
 
-/// Removes the image that was brought for a replica, unless another one needs it: then that one has brought it.
-async fn remove_image(shared: &Shared, of: &Path) -> anyhow::Result<()> {
-	let Some(container) = &shared.executors.container else {
-		return Ok(());
-	};
-	let mut others = Vec::new();
-	for other in shared.store.leases()? {
-		if other.closed_at.is_none() {
-			others.extend(folders(&shared.store.lease_folder(other.lease)));
-		}
-	}
-	others.retain(|other| other != of);
-	container.remove_images(&[of.to_owned()], &others).await;
-	Ok(container.hand_image_on(of, &others)?)
-}
-
 /// Readies the folder of a replica for its next attempt, which is of another service than the last one.
 pub async fn clear_replica(
 	shared: &Shared,
@@ -194,7 +180,9 @@ pub async fn clear_replica(
 	let lease = shared.store.lease_folder(row.lease);
 	let folder = folder(&lease, &service.name, replica);
 	if last.image.is_some() && last.image != Made::of(row.manifest_hash, service).image {
-		remove_image(shared, &folder).await?;
+		if let Some(container) = &shared.executors.container {
+			container.forget_image(&folder).await?;
+		}
 	}
 	if let Some(keep) = attempt(row, &lease, (service, replica), &Record::default()).kept_log() {
 		log::trim(&folder.join("logs"), keep)?;

@@ -78,7 +78,7 @@ pub fn cases() -> Vec<Case> {
 /// How a devnet is started that has this process' engine.
 pub fn engine() -> [String; 4] {
 	let setting = SETTING.get_or_init(Engine::start_both);
-	let (engine, registry) = (setting.socket(), setting.registry.clone());
+	let (engine, registry) = (setting.socket(), format!("http://{}", setting.registry));
 	["--engine".into(), engine, "--registry".into(), registry]
 }
 
@@ -152,7 +152,7 @@ fn goes_well(devnet: &Devnet) {
 	let (told, _) = devnet.json("//Tenant", &["events", &lease]).unwrap();
 	let told = told.to_string();
 	assert!(told.contains(": image "), "{told}");
-	assert!(told.contains("@sha256:"), "{told}");
+	assert!(told.contains("manifest sha256:"), "{told}");
 	assert_eq!(setting().container_of(&lease), None);
 }
 
@@ -283,7 +283,7 @@ fn foreign(devnet: &Devnet) {
 	let lease = json["lease"].to_string();
 	let (told, _) = devnet.json("//Tenant", &["events", &lease]).unwrap();
 	assert!(
-		told.to_string().contains("the image is for s390x"),
+		told.to_string().contains("the image is for linux s390x"),
 		"{told}"
 	);
 }

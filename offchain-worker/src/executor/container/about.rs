@@ -1,21 +1,12 @@
 //! What the engine is, and whether it can be used as it is set.
 
-use super::{
-	engine::{failed, Engine, GLANCE},
-	users::PODMAN,
-};
-use crate::executor::{fault, other, ExecutorError};
-use axum::body::Bytes;
-use bollard::models::{HealthConfig, SystemInfo};
-use http_body_util::{BodyExt as _, Empty};
-use hyper::{client::conn::http1, header, Request, StatusCode};
-use hyper_util::rt::TokioIo;
-use serde::Deserialize;
+use super::engine::{failed, Engine, GLANCE};
+use crate::executor::{other, ExecutorError};
+use bollard::models::SystemInfo;
 use std::{
 	sync::atomic::{AtomicU32, Ordering},
 	time::Duration,
 };
-use tokio::net::UnixStream;
 
 /// How often it is looked how much room a pull takes.
 const LOOK: Duration = Duration::from_millis(500);
@@ -38,13 +29,6 @@ impl Drop for Pull<'_> {
 	fn drop(&mut self) {
 		self.0.fetch_sub(1, Ordering::Relaxed);
 	}
-}
-
-/// What Podman's own API tells of an image.
-#[derive(Deserialize)]
-struct About {
-	#[serde(rename = "Healthcheck")]
-	healthcheck: Option<HealthConfig>,
 }
 
 /// Whether an engine of this version gives a container what is named by the Container Device Interface.
@@ -118,7 +102,8 @@ impl Engine {
 	}
 
 	/// Ends once there is less room where the engine keeps its images than there was, by so many bytes for each pull that
-	/// is under way: what comes out of a layer is not known before. Where that place is not seen it never ends.
+	/// is under way: that is more than their layers come to, as they were measured. Where that place is not seen it never
+	/// ends.
 	pub async fn filled_by(&self, bytes: u64) {
 		let _this = Pull::begin(&self.pulls);
 		let root = async { Ok::<_, ExecutorError>(self.info().await?.docker_root_dir) };
@@ -138,42 +123,6 @@ impl Engine {
 				return;
 			}
 		}
-	}
-
-	/// The health check that an image asks for, which Podman does not tell where Docker does; none, if it is not to be had.
-	pub async fn health_of(&self, image: &str) -> Option<HealthConfig> {
-		let asked = self.ask_for_health(image).await;
-		if let Err(error) = &asked {
-			tracing::debug!(image, %error, "whether it has a health check is not known");
-		}
-		asked.ok().flatten()
-	}
-
-	async fn ask_for_health(&self, image: &str) -> Result<Option<HealthConfig>, ExecutorError> {
-		const WHAT: &str = "looking for an image's health check";
-		if self.name().await?.0 != PODMAN {
-			return Ok(None);
-		}
-		let wrong = |error: hyper::Error| other(WHAT, error);
-		let asked = async {
-			let stream = UnixStream::connect(&self.socket).await;
-			let stream = TokioIo::new(stream.map_err(fault(WHAT))?);
-			let (mut sender, connection) = http1::handshake(stream).await.map_err(wrong)?;
-			tokio::spawn(connection);
-			let request = Request::get(format!("/v4.0.0/libpod/images/{image}/json"))
-				.header(header::HOST, "engine")
-				.body(Empty::<Bytes>::new())
-				.map_err(|error| other(WHAT, error))?;
-			let answer = sender.send_request(request).await.map_err(wrong)?;
-			if answer.status() != StatusCode::OK {
-				return Err(other(WHAT, answer.status().to_string()));
-			}
-			let text = answer.into_body().collect().await.map_err(wrong)?;
-			serde_json::from_slice::<About>(&text.to_bytes()).map_err(|error| other(WHAT, error))
-		};
-		let late = |_| other(WHAT, "the engine gives no answer");
-		let about = tokio::time::timeout(Duration::from_secs(GLANCE), asked);
-		Ok(about.await.map_err(late)??.healthcheck)
 	}
 
 	/// The OCI runtime that the engine is told for a container; an error says why it would not be the right one.

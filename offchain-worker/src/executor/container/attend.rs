@@ -11,7 +11,7 @@ use super::{
 	health,
 	held::unlinked,
 	life::Life,
-	make::{BROUGHT, IMAGE},
+	make::{BROUGHT, HEALTH},
 	note, noted,
 	output::Log,
 	place,
@@ -27,6 +27,7 @@ use crate::{
 	},
 	usage::value,
 };
+use bollard::models::HealthConfig;
 use futures::StreamExt as _;
 use leasehold_manifest::Health;
 use rustix::process::{pidfd_open, Pid, PidfdFlags};
@@ -70,6 +71,8 @@ pub struct Attendant<'a> {
 	pub labels: Labels,
 	pub name: String,
 	pub attempt: Attempt,
+	/// Why its image was not had at the last try.
+	pub unpulled: Option<String>,
 	/// Failures since something went well.
 	pub tries: u32,
 	pub born: Instant,
@@ -113,6 +116,7 @@ impl<'a> Attendant<'a> {
 			name: labels.name(),
 			labels,
 			attempt,
+			unpulled: None,
 			tries: 0,
 			born: Instant::now(),
 			followed: Instant::now(),
@@ -332,18 +336,12 @@ impl Attendant<'_> {
 		if let Some(health) = &service.health {
 			return Ok(Some(health.clone()));
 		}
-		let Some(image) = noted(&self.attempt, IMAGE)? else {
+		let Some(noted) = noted(&self.attempt, HEALTH)? else {
 			return Ok(None);
 		};
-		let engine = &self.common.engine;
-		let Some(found) = engine.image(&image).await? else {
-			return Ok(None);
-		};
-		let asked = match found.health {
-			None => engine.health_of(&found.id).await,
-			told => told,
-		};
-		Ok(asked.and_then(|asked| health::of_image(&asked)))
+		let asked = serde_json::from_str::<Option<HealthConfig>>(&noted);
+		let asked = asked.map_err(|error| other("reading an image's health check", error))?;
+		Ok(asked.as_ref().and_then(health::of_image))
 	}
 
 	/// Writes what an ended container has written and is not in the lease's log yet.
@@ -470,7 +468,7 @@ impl Attendant<'_> {
 		self.common.engine.remove(&self.name).await?;
 		// A service is started again: its images go when its lease does.
 		if let (true, Some(image)) = (self.attempt.is_job(), noted(&self.attempt, BROUGHT)?) {
-			self.common.engine.remove_image(&image).await;
+			self.common.engine.remove_image(&image).await?;
 		}
 		Ok(())
 	}

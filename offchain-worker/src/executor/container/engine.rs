@@ -3,39 +3,41 @@
 use super::{
 	quota::Quota,
 	spec::{member_of, Labels, GENESIS, LEASE, PROVIDER, RUNTIME},
-	Image,
 };
-use crate::executor::{other, ExecutorError};
+use crate::executor::{fault, other, ExecutorError};
+use axum::body::Bytes;
 use bollard::{
-	auth::DockerCredentials,
 	container::LogOutput,
 	errors::Error,
-	models::{
-		ContainerCreateBody, ContainerStateStatusEnum, ContainerSummary, ContainerSummaryStateEnum,
-		HealthConfig,
-	},
+	models::{ContainerCreateBody, ContainerStateStatusEnum},
 	query_parameters::{
-		CreateContainerOptions, CreateImageOptions, InspectContainerOptions, KillContainerOptions,
-		ListContainersOptions, LogsOptions, RemoveContainerOptions, RemoveImageOptions,
-		StopContainerOptions,
+		CreateContainerOptions, ImportImageOptions, InspectContainerOptions, KillContainerOptions,
+		ListImagesOptions, LogsOptions, RemoveContainerOptions, RemoveImageOptions,
+		StopContainerOptions, TagImageOptions,
 	},
 	ClientVersion, Docker, API_DEFAULT_VERSION,
 };
 use futures::{Stream, StreamExt as _};
+use http_body_util::{BodyExt as _, Empty};
+use hyper::{client::conn::http1, header, Request, StatusCode};
+use hyper_util::rt::TokioIo;
 use leasehold_client::H256;
+use serde::{de::DeserializeOwned, Deserialize};
 use std::{
 	collections::HashMap,
+	io,
 	net::IpAddr,
 	path::{Path, PathBuf},
 	sync::atomic::AtomicU32,
+	time::Duration,
 };
-use tokio::sync::OnceCell;
+use tokio::{net::UnixStream, sync::OnceCell};
 
 /// Seconds that the answer to a question may take: others wait for it.
 pub const GLANCE: u64 = 5;
 /// Seconds that what changes something may take.
 pub const PATIENCE: u64 = 120;
-/// Seconds until the first answer to a pull.
+/// Seconds that the engine may take to load an image.
 const PULL_PATIENCE: u64 = 300;
 /// Seconds that a service has between the signal that ends it and the one that kills it.
 const FAREWELL: i32 = 10;
@@ -81,22 +83,30 @@ pub struct Ours {
 	pub runs: bool,
 }
 
+/// What the engine's list says of a container.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Listed {
+	#[serde(default)]
+	names: Vec<String>,
+	#[serde(default)]
+	labels: HashMap<String, String>,
+	#[serde(default)]
+	state: String,
+}
+
 /// What is of interest about an image.
 #[derive(Clone, Debug)]
 pub struct Found {
 	pub id: String,
-	pub digests: String,
-	pub architecture: String,
 	/// Unpacked.
 	pub bytes: u64,
 	/// Where it declares volumes.
 	pub volumes: Vec<String>,
-	/// How it says that it is found out whether it is well.
-	pub health: Option<HealthConfig>,
 }
 
 /// Why a pull came to nothing.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PullError {
 	/// It will not come to more if it is tried again.
 	Refused(String),
@@ -219,6 +229,35 @@ impl Engine {
 		Ok(found.size_rw.and_then(|n| n.try_into().ok()).unwrap_or(0))
 	}
 
+	/// Reads an answer of the engine that the client has no type for.
+	async fn read<T: DeserializeOwned>(
+		&self,
+		path: &str,
+		patience: u64,
+		what: &'static str,
+	) -> Result<T, ExecutorError> {
+		let wrong = |error: hyper::Error| other(what, error);
+		let asked = async {
+			let stream = UnixStream::connect(&self.socket).await;
+			let stream = TokioIo::new(stream.map_err(fault(what))?);
+			let (mut sender, connection) = http1::handshake(stream).await.map_err(wrong)?;
+			tokio::spawn(connection);
+			let request = Request::get(path)
+				.header(header::HOST, "engine")
+				.body(Empty::<Bytes>::new())
+				.map_err(|error| other(what, error))?;
+			let answer = sender.send_request(request).await.map_err(wrong)?;
+			if answer.status() != StatusCode::OK {
+				return Err(other(what, answer.status().to_string()));
+			}
+			let text = answer.into_body().collect().await.map_err(wrong)?;
+			serde_json::from_slice(&text.to_bytes()).map_err(|error| other(what, error))
+		};
+		let late = |_| other(what, "the engine gives no answer");
+		let limit = Duration::from_secs(patience);
+		tokio::time::timeout(limit, asked).await.map_err(late)?
+	}
+
 	/// All containers of a provider, or of one of its leases. The engine tells of a container once it has done with it
 	/// what it does: who asks for one lease does not wait for the others.
 	pub async fn ours(
@@ -227,22 +266,19 @@ impl Engine {
 		provider: u32,
 		lease: Option<u64>,
 	) -> Result<Vec<Ours>, ExecutorError> {
-		let options = ListContainersOptions {
-			all: true,
-			filters: Some(filter(genesis, provider, lease)),
-			..Default::default()
-		};
+		let filter = serde_json::json!(filter(genesis, provider, lease)).to_string();
+		let query = [("all", "true"), ("filters", filter.as_str())];
+		let path = leasehold_client::query::with("/containers/json", &query);
 		let patience = if lease.is_some() { PATIENCE } else { GLANCE };
-		let client = self.client(patience).await?;
-		let found = client.list_containers(Some(options)).await;
-		let found = found.map_err(failed("listing containers"))?;
+		// Podman tells of states that Docker has not.
+		let found: Vec<Listed> = self.read(&path, patience, "listing containers").await?;
 		let found = found.into_iter().filter_map(|one| {
-			let labels = one.labels.as_ref()?;
+			let name = one.names.into_iter().next()?;
 			Some(Ours {
-				lease: labels.get(LEASE)?.parse().ok()?,
-				member: member_of(labels)?,
-				runs: one.state == Some(ContainerSummaryStateEnum::RUNNING),
-				name: name_of(one)?,
+				lease: one.labels.get(LEASE)?.parse().ok()?,
+				member: member_of(&one.labels)?,
+				runs: one.state == "running",
+				name: name.trim_start_matches('/').to_owned(),
 			})
 		});
 		Ok(found.collect())
@@ -262,54 +298,34 @@ impl Engine {
 		Ok(())
 	}
 
-	/// Pulls an image, even if the engine has it: who may not pull it must not run it. Says what goes on, and how many
-	/// bytes of how many are here. One that turns out to be larger is given up.
-	pub async fn pull(
+	/// Has an image out of an archive.
+	pub async fn load(
 		&self,
-		image: &Image,
-		largest: u64,
-		say: impl Fn(&str),
-		at: impl Fn(u64, u64),
+		archive: impl Stream<Item = io::Result<Bytes>> + Send + 'static,
 	) -> Result<(), PullError> {
-		let client = self
-			.client(PULL_PATIENCE)
-			.await
-			.map_err(|error| PullError::Failed(error.to_string()))?;
-		let credentials = image.credentials.as_ref().map(|theirs| DockerCredentials {
-			username: Some(theirs.username.clone()),
-			password: Some(theirs.password.clone()),
-			serveraddress: Some(image.host.clone()),
-			..Default::default()
-		});
-		let options = CreateImageOptions {
-			from_image: Some(image.name.clone()),
+		let client = self.client(PULL_PATIENCE).await;
+		let client = client.map_err(|error| PullError::Failed(error.to_string()))?;
+		let options = ImportImageOptions {
+			quiet: true,
 			..Default::default()
 		};
-		let mut progress = client.create_image(Some(options), None, credentials);
-		// By layer: bytes that are here, and all.
-		let mut layers: HashMap<String, (u64, u64)> = HashMap::new();
-		while let Some(step) = progress.next().await {
-			let step = step.map_err(|error| pull_error(&error))?;
-			if let Some(status) = step.status {
-				say(&status);
-			}
-			let detail = step.progress_detail.unwrap_or_default();
-			if let (Some(layer), Some(total)) = (step.id, detail.total) {
-				let total = u64::try_from(total).unwrap_or(0);
-				let here = detail.current.and_then(|here| u64::try_from(here).ok());
-				layers.insert(layer, (here.unwrap_or(0).min(total), total));
-				let (here, sum) = layers.values().fold((0u64, 0u64), |(a, b), (here, total)| {
-					(a.saturating_add(*here), b.saturating_add(*total))
-				});
-				at(here, sum);
-				if sum > largest {
-					return Err(PullError::Refused(
-						"the image is too large for this provider".into(),
-					));
-				}
-			}
+		let mut steps = client.import_image_stream(options, archive, None);
+		while let Some(step) = steps.next().await {
+			step.map_err(|error| load_error(&error))?;
 		}
 		Ok(())
+	}
+
+	/// Has an image that the engine has by another name, too.
+	pub async fn tag(&self, id: &str, name: &str) -> Result<(), ExecutorError> {
+		let (repository, tag) = name.rsplit_once(':').unwrap_or((name, "latest"));
+		let options = TagImageOptions {
+			repo: Some(repository.to_owned()),
+			tag: Some(tag.to_owned()),
+		};
+		let client = self.client(PATIENCE).await?;
+		let tagged = client.tag_image(id, Some(options)).await;
+		tagged.map_err(failed("naming an image"))
 	}
 
 	/// An image that the engine has; `None` if it has none of this name.
@@ -322,27 +338,32 @@ impl Engine {
 		let config = found.config.unwrap_or_default();
 		Ok(Some(Found {
 			id: found.id.unwrap_or_default(),
-			digests: found.repo_digests.unwrap_or_default().join(" "),
-			architecture: found.architecture.unwrap_or_default(),
 			bytes: found
 				.size
 				.and_then(|size| size.try_into().ok())
 				.unwrap_or(u64::MAX),
 			volumes: config.volumes.unwrap_or_default(),
-			health: config.healthcheck,
 		}))
 	}
 
-	/// Removes an image unless something uses it.
-	pub async fn remove_image(&self, id: &str) {
-		let Ok(client) = self.client(PATIENCE).await else {
-			return;
-		};
-		let removed = client
-			.remove_image(id, None::<RemoveImageOptions>, None)
-			.await;
-		if let Err(error) = removed {
-			tracing::debug!(id, %error, "the image stays");
+	/// The names of images that begin so.
+	pub async fn images(&self, begin: &str) -> Result<Vec<String>, ExecutorError> {
+		let client = self.client(PATIENCE).await?;
+		let all = client.list_images(None::<ListImagesOptions>).await;
+		let all = all.map_err(failed("listing images"))?.into_iter();
+		let mut names: Vec<_> = all.flat_map(|image| image.repo_tags).collect();
+		names.retain(|name| name.starts_with(begin));
+		Ok(names)
+	}
+
+	/// Removes an image by this name, and all of it unless it has others, or something uses it; done if there is none.
+	pub async fn remove_image(&self, name: &str) -> Result<(), ExecutorError> {
+		let client = self.client(PATIENCE).await?;
+		let options = None::<RemoveImageOptions>;
+		match client.remove_image(name, options, None).await {
+			Ok(_) => Ok(()),
+			Err(error) if is(&error, 404) => Ok(()),
+			Err(error) => Err(failed("removing an image")(error)),
 		}
 	}
 
@@ -398,6 +419,12 @@ impl Engine {
 	/// Removes a container, even if it runs; done if there is none.
 	pub async fn remove(&self, name: &str) -> Result<(), ExecutorError> {
 		let client = self.client(PATIENCE).await?;
+		let state = client.inspect_container(name, None).await;
+		let state = state.ok().and_then(|found| found.state?.status);
+		// Podman removes one that it is just ending, and leaves its processes be.
+		if state == Some(ContainerStateStatusEnum::STOPPING) {
+			self.kill(name).await?;
+		}
 		match client.remove_container(name, Some(with_all())).await {
 			Ok(()) => Ok(()),
 			Err(error) if is(&error, 404) => Ok(()),
@@ -458,43 +485,30 @@ fn filter(genesis: H256, provider: u32, lease: Option<u64>) -> HashMap<String, V
 	HashMap::from([("label".to_owned(), labels)])
 }
 
-fn name_of(one: ContainerSummary) -> Option<String> {
-	let name = one.names?.into_iter().next()?;
-	Some(name.trim_start_matches('/').to_owned())
-}
-
 /// Whether one of these words, in small letters, is in a text.
 pub fn says(text: &str, words: &[&str]) -> bool {
 	let lower = text.to_lowercase();
 	words.iter().any(|word| lower.contains(word))
 }
 
-/// The engine's words stay in the daemon's log: they may quote what a host in its network has answered.
-fn pull_error(error: &Error) -> PullError {
+/// What the engine says of an archive stays in the daemon's log. What was whole and is refused is refused again.
+fn load_error(error: &Error) -> PullError {
 	let text = error.to_string();
-	let says = |words: &[&str]| says(&text, words);
-	let refused = |why: &str| {
-		tracing::info!(error = text, "the registry refuses the image");
-		PullError::Refused(why.to_owned())
-	};
-	if says(&[
-		"manifest unknown",
-		"name unknown",
-		"no image found",
-		"no matching manifest",
-	]) {
-		return refused("the registry has no such image for this machine");
-	}
-	let denied = [
-		"unauthorized",
-		"authentication required",
-		"access to the resource is denied",
-		"invalid username/password",
+	let is_its_word = matches!(
+		error,
+		Error::DockerResponseServerError { .. } | Error::DockerStreamError { .. }
+	);
+	let passes = [
+		"no space left",
+		"unexpected eof",
+		"timeout",
+		"context canceled",
 	];
-	if says(&denied) {
-		return refused(
-			"the registry refuses it: the image may be private, or the credentials wrong",
-		);
+	match is_its_word && !says(&text, &passes) {
+		true => {
+			tracing::info!(error = text, "the engine refuses the image");
+			PullError::Refused("the engine cannot load the image".into())
+		}
+		false => PullError::Failed(text),
 	}
-	PullError::Failed(text)
 }

@@ -6,11 +6,15 @@ use oci_spec::distribution::Reference;
 /// The registry behind names without one.
 const HUB: &str = "docker.io";
 
-/// An image as the engine is asked for it.
+/// An image as its registry is asked for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Image {
 	/// With registry, and tag or digest.
 	pub name: String,
+	/// Where it is in the registry.
+	pub repository: String,
+	/// Its digest, or its tag.
+	pub reference: String,
 	/// Who answers for it, with a port if it has one.
 	pub host: String,
 	pub credentials: Option<Credentials>,
@@ -53,6 +57,8 @@ impl Image {
 		}
 		Ok(Self {
 			name: read.whole(),
+			repository: read.repository().to_owned(),
+			reference: read.digest().or(read.tag()).unwrap_or("latest").to_owned(),
 			host,
 			credentials: credentials.clone(),
 		})

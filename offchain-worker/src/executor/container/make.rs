@@ -4,6 +4,7 @@ use super::{
 	attend::{Attendant, Step},
 	engine::{says, Found, PullError},
 	note, noted,
+	registry::{self, Described, Registry, Sent, UNWANTED},
 	spec::{body, RUNTIME},
 	Image,
 };
@@ -15,10 +16,13 @@ use tokio::time::Instant;
 
 const MIB: u64 = 1 << 20;
 /// How long the image may take, with all tries: less than a lease may wait for its start.
-const PULL: Duration = Duration::from_secs(300);
-/// Notes of the image that an attempt runs, and of the one that was brought for it.
+const PULL: Duration = Duration::from_secs(420);
+/// Notes of the image that an attempt runs, of its name if it was brought for it, and of its health check.
 pub const IMAGE: &str = "image";
 pub const BROUGHT: &str = "brought";
+pub const HEALTH: &str = "health";
+/// With what the names of images begin that are brought.
+pub const OURS: &str = "localhost/";
 /// What keeps a service to its disk.
 pub const DISK: &str = "disk";
 pub const QUOTA: &str = "quota";
@@ -59,8 +63,9 @@ impl Attendant<'_> {
 			false => noted(&self.attempt, IMAGE)?,
 		};
 		let had = match had {
-			Some(id) => engine.image(&id).await?,
-			None => None,
+			// Daemons of before have not noted what it says of its health.
+			Some(id) if noted(&self.attempt, HEALTH)?.is_some() => engine.image(&id).await?,
+			_ => None,
 		};
 		let found = match had {
 			Some(found) => found,
@@ -160,43 +165,49 @@ impl Attendant<'_> {
 			Err(why) => return invalid(why),
 		};
 		let lease = self.attempt.lease;
-		let before = engine.image(&image.name).await?;
-		let time = PULL.saturating_sub(self.born.elapsed());
-		let pulled = tokio::select! {
-			pulled = self.pull(&image, time) => pulled,
+		// A name of its own: it is removed by it, whoever else needs the same image.
+		let name = match noted(&self.attempt, BROUGHT)? {
+			Some(name) if !self.attempt.is_job() && name.starts_with(OURS) => name,
+			_ => format!("{OURS}{}:latest", self.name),
+		};
+		note(&self.attempt, BROUGHT, &name)?;
+		let turn = self.common.turn(lease);
+		let waits = Instant::now();
+		let _turn = tokio::select! {
+			turn = turn.lock() => turn,
 			() = self.life.stop.cancelled() => return Ok(Err(Step::Again)),
 		};
-		match pulled {
-			Ok(()) => {}
-			Err(PullError::Refused(why)) => return invalid(why),
+		self.born += waits.elapsed();
+		let time = PULL.saturating_sub(self.born.elapsed());
+		let pulled = tokio::select! {
+			pulled = tokio::time::timeout(time, self.pull(&image, &name)) => pulled,
+			() = self.life.stop.cancelled() => return Ok(Err(Step::Again)),
+		};
+		let late = |_| Err(PullError::Failed("it takes too long".into()));
+		let described = match pulled.unwrap_or_else(late) {
+			Ok(described) => described,
+			Err(PullError::Refused(why)) => {
+				tracing::info!(lease, image = image.name, why, "the image cannot be run");
+				return invalid(why);
+			}
 			Err(PullError::Failed(why)) if self.born.elapsed() < PULL => {
+				if self.unpulled.as_ref() != Some(&why) {
+					let what = format!("{} cannot be pulled yet: {why}", image.name);
+					diary::note(self.attempt.lease_folder(), what);
+					self.unpulled = Some(why.clone());
+				}
 				return Err(other("pulling the image", why));
 			}
 			Err(PullError::Failed(why)) => {
 				tracing::warn!(lease, image = image.name, why, "the image cannot be pulled");
 				let minutes = PULL.as_secs() / 60;
 				return invalid(format!(
-					"the image could not be had within {minutes} minutes"
+					"the image could not be had within {minutes} minutes: {why}"
 				));
 			}
-		}
-		let found = engine.image(&image.name).await?;
-		let found = found.ok_or_else(|| other("looking at an image", "it is gone"))?;
-		// Removed afterwards, unless somebody else has put it there.
-		if before.is_none_or(|before| before.id != found.id) {
-			note(&self.attempt, BROUGHT, &found.id)?;
-		}
-		let ours = match std::env::consts::ARCH {
-			"x86_64" => "amd64",
-			"aarch64" => "arm64",
-			other => other,
 		};
-		if found.architecture != ours {
-			return invalid(format!(
-				"the image is for {}, this machine is {ours}",
-				found.architecture
-			));
-		}
+		let found = engine.image(&name).await?;
+		let found = found.ok_or_else(|| other("looking at an image", "it is gone"))?;
 		if found.bytes > self.common.largest_image {
 			return invalid(format!(
 				"the image has {} MiB, at most {} are taken",
@@ -204,47 +215,77 @@ impl Attendant<'_> {
 				self.common.largest_image / MIB
 			));
 		}
-		tracing::info!(
-			lease,
-			image = image.name,
-			id = found.id,
-			digests = found.digests,
-			"pulled"
+		let health = serde_json::to_string(&described.health());
+		let health = health.map_err(|error| other("noting an image's health check", error))?;
+		note(&self.attempt, HEALTH, &health)?;
+		let (id, manifest) = (&found.id, &described.manifest);
+		let index = described.index.as_deref().unwrap_or("none");
+		tracing::info!(lease, image = image.name, id, manifest, index, "pulled");
+		let of_index = described.index.as_ref();
+		let of_index = of_index.map_or_else(String::new, |index| format!(" of index {index}"));
+		let what = format!(
+			"pulled {}: image {id} for {}, manifest {manifest}{of_index}",
+			image.name,
+			registry::ours()
 		);
-		// The image itself is this platform's; among the digests may be that of an index.
-		let (id, digests) = (&found.id, &found.digests);
-		let what = format!("pulled {}: image {id} for {ours}, {digests}", image.name);
 		diary::note(self.attempt.lease_folder(), what);
 		Ok(Ok(found))
 	}
 
-	async fn pull(&self, image: &Image, time: Duration) -> Result<(), PullError> {
+	/// Has the engine have an image by this name, if its registry lets this lease have it.
+	async fn pull(&self, image: &Image, name: &str) -> Result<Described, PullError> {
 		let lease = self.attempt.lease;
-		let pull = async {
-			match self.common.rule.check(image.address()).await {
-				Ok(()) => {}
-				Err(why) if why.may_pass() => return Err(PullError::Failed(why.to_string())),
-				Err(why) => return Err(PullError::Refused(why.to_string())),
+		tracing::info!(lease, image = image.name, "pulling");
+		let what = format!("pulling {}", image.name);
+		diary::note(self.attempt.lease_folder(), what);
+		let mut registry = Registry::new(&self.common.rule, image)?;
+		let described = registry.describe().await?;
+		let engine = &self.common.engine;
+		let failed = |error: ExecutorError| PullError::Failed(error.to_string());
+		// What came from there as this is had by another name. Whoever knows what describes an image may not have it.
+		let origin = format!("{}/{}@{}", image.host, image.repository, described.manifest);
+		let there = match self.common.known(&origin) {
+			Some(id) => engine.image(&id).await.map_err(failed)?,
+			None => None,
+		};
+		if let Some(there) = there {
+			// Of an attempt that came to nothing.
+			let before = engine.image(name).await.map_err(failed)?;
+			if before.is_none_or(|before| before.id != there.id) {
+				engine.remove_image(name).await.map_err(failed)?;
+				engine.tag(&there.id, name).await.map_err(failed)?;
 			}
-			tracing::info!(lease, image = image.name, "pulling");
-			let what = format!("pulling {}", image.name);
-			diary::note(self.attempt.lease_folder(), what);
-			let say = |status: &str| tracing::debug!(lease, "{}", status.trim());
-			let (largest, pull) = (self.common.largest_image, self.life.begin_pull());
-			let at = |here, all| pull.is_at(here, all);
-			let engine = &self.common.engine;
-			tokio::select! {
-				pulled = engine.pull(image, largest, say, at) => pulled,
-				() = engine.filled_by(largest) => {
-					// Again it would do so, too.
-					Err(PullError::Refused("the image is too large for this provider, unpacked".into()))
-				}
+			return Ok(described);
+		}
+		engine.remove_image(name).await.map_err(failed)?;
+		let (pull, all) = (self.life.begin_pull(), described.packed());
+		let at = |here| pull.is_at(here, all);
+		let (to, archive) = Sent::channel();
+		let largest = self.common.largest_image;
+		let both = async {
+			tokio::join!(
+				registry.bring(&described, name, largest, to, at),
+				engine.load(archive)
+			)
+		};
+		let (brought, loaded) = tokio::select! {
+			both = both => both,
+			() = engine.filled_by(largest) => {
+				let why = "the image is too large for this provider, unpacked";
+				return Err(PullError::Refused(why.into()));
 			}
 		};
-		match tokio::time::timeout(time, pull).await {
-			Ok(pulled) => pulled,
-			Err(_) => Err(PullError::Failed("it takes too long".into())),
+		match (brought, loaded) {
+			// Why the engine takes no more of it is known to itself.
+			(Err(PullError::Failed(why)), Err(error)) if why == UNWANTED => return Err(error),
+			(Err(error), _) | (Ok(()), Err(error)) => return Err(error),
+			(Ok(()), Ok(())) => {}
 		}
+		let found = engine.image(name).await.map_err(failed)?;
+		if let Some(found) = found {
+			self.common.know(origin, found.id);
+		}
+		Ok(described)
 	}
 
 	/// The engine refuses to make or to start the container.

@@ -21,6 +21,7 @@ mod make;
 mod network;
 mod output;
 mod quota;
+mod registry;
 mod spec;
 mod users;
 
@@ -56,12 +57,45 @@ struct Common {
 	largest_image: u64,
 	/// From which leases have their networks.
 	pool: Ipv4Net,
+	/// By the lease: held while an image of it is brought.
+	turns: Mutex<HashMap<u64, Arc<tokio::sync::Mutex<()>>>>,
+	/// By where it came from, and its manifest's digest: the engine's id of an image.
+	known: Mutex<HashMap<String, String>>,
 	/// Held while a network is made: two leases never have the same range.
 	networks: tokio::sync::Mutex<()>,
 	/// Which number of this machine root of a lease's containers has, by the lease's network.
 	users: tokio::sync::Mutex<HashMap<String, u32>>,
 	/// Wakes the loop when a container has ended.
 	wake: Arc<Notify>,
+}
+
+/// Images of which it is known where they came from.
+const KNOWN: usize = 4_096;
+
+impl Common {
+	/// A lease's images are brought one after the other.
+	fn turn(&self, lease: u64) -> Arc<tokio::sync::Mutex<()>> {
+		let Ok(mut all) = self.turns.lock() else {
+			return Arc::default();
+		};
+		all.retain(|_, one| Arc::strong_count(one) > 1);
+		all.entry(lease).or_default().clone()
+	}
+
+	/// The engine's id of what came from there.
+	fn known(&self, origin: &str) -> Option<String> {
+		self.known.lock().ok()?.get(origin).cloned()
+	}
+
+	fn know(&self, origin: String, id: String) {
+		if let Ok(mut known) = self.known.lock() {
+			// It is brought once more.
+			if known.len() >= KNOWN {
+				known.clear();
+			}
+			known.insert(origin, id);
+		}
+	}
 }
 
 /// Runs images in containers.
@@ -77,7 +111,7 @@ pub struct Container {
 /// Where something is noted: about an attempt, or about all of a job or replica.
 fn place(attempt: &Attempt, ending: &str) -> PathBuf {
 	match ending {
-		make::IMAGE | make::BROUGHT | make::ROOT | make::DISK => {
+		make::IMAGE | make::BROUGHT | make::HEALTH | make::ROOT | make::DISK => {
 			attempt.folder.join("run").join(ending)
 		}
 		_ => attempt.file(ending),
@@ -127,6 +161,8 @@ impl Container {
 				rule: Rule::new(&configured.allow),
 				largest_image: u64::from(configured.max_image_mib).saturating_mul(1 << 20),
 				pool: configured.networks,
+				turns: Mutex::default(),
+				known: Mutex::default(),
 				networks: tokio::sync::Mutex::default(),
 				users: tokio::sync::Mutex::default(),
 				wake,
@@ -184,40 +220,40 @@ impl Container {
 		Ok(all.iter().any(|one| one.runs))
 	}
 
-	/// Removes the images that were brought for replicas with these folders, but for those that a replica in the
-	/// others still needs.
-	pub async fn remove_images(&self, of: &[PathBuf], others: &[PathBuf]) {
-		let noted = |folder: &PathBuf, what: &str| {
-			let note = read_note(&folder.join("run").join(what));
-			note.ok().flatten()
-		};
-		let needed: BTreeSet<_> = others
-			.iter()
-			.filter_map(|f| noted(f, make::IMAGE))
-			.collect();
-		let brought: BTreeSet<_> = of.iter().filter_map(|f| noted(f, make::BROUGHT)).collect();
-		for image in brought.difference(&needed) {
-			self.common.engine.remove_image(image).await;
-		}
-	}
-
-	/// Forgets which image a replica with this folder was started with: its next one is another. If one of the others
-	/// needs what was brought for it, it has brought it from now on.
-	pub fn hand_image_on(&self, of: &Path, others: &[PathBuf]) -> Result<(), ExecutorError> {
-		let place = |folder: &Path, note: &str| folder.join("run").join(note);
-		if let Some(brought) = read_note(&place(of, make::BROUGHT))? {
-			for other in others {
-				if read_note(&place(other, make::IMAGE))?.as_ref() == Some(&brought) {
-					write_whole(&place(other, make::BROUGHT), brought.as_bytes())
-						.map_err(fault("noting whose image it is"))?;
-					break;
-				}
+	/// Removes the images that were brought for replicas with these folders. Each of them has them by names of its own.
+	pub async fn remove_images(&self, of: &[PathBuf]) -> Result<(), ExecutorError> {
+		for folder in of {
+			if let Some(image) = read_note(&folder.join("run").join(make::BROUGHT))? {
+				self.common.engine.remove_image(&image).await?;
 			}
 		}
-		for note in [make::IMAGE, make::BROUGHT] {
-			unnote(&place(of, note), "forgetting an image")?;
+		Ok(())
+	}
+
+	/// Forgets which image a replica with this folder was started with, and removes it: its next one is another.
+	pub async fn forget_image(&self, of: &Path) -> Result<(), ExecutorError> {
+		self.remove_images(&[of.to_owned()]).await?;
+		for note in [make::IMAGE, make::BROUGHT, make::HEALTH] {
+			unnote(&of.join("run").join(note), "forgetting an image")?;
 		}
 		Ok(())
+	}
+
+	/// (lease, name) of the images that were brought for this provider's leases.
+	pub async fn images(&self) -> Result<Vec<(u64, String)>, ExecutorError> {
+		let begin = spec::prefix(self.genesis, self.provider);
+		let begin = format!("{}{begin}-", make::OURS);
+		let names = self.common.engine.images(&begin).await?.into_iter();
+		let of = |name: String| {
+			let lease = name.strip_prefix(&begin)?.split('-').next()?.parse().ok()?;
+			Some((lease, name))
+		};
+		Ok(names.filter_map(of).collect())
+	}
+
+	/// Removes an image by its name.
+	pub async fn remove_image(&self, name: &str) -> Result<(), ExecutorError> {
+		self.common.engine.remove_image(name).await
 	}
 
 	/// Removes all that the engine has of a lease.

@@ -76,6 +76,11 @@ pub fn network_of(labels: &HashMap<String, String>) -> Option<String> {
 	Some(format!("leasehold-{genesis}-{provider}-{lease}"))
 }
 
+/// What the names of all that a provider has at the engine begin with.
+pub fn prefix(genesis: H256, provider: u32) -> String {
+	format!("leasehold-{}-{provider}", short(&genesis.0))
+}
+
 impl Labels {
 	pub fn new(genesis: H256, provider: u32, attempt: &Attempt) -> Self {
 		Self {
@@ -104,8 +109,7 @@ impl Labels {
 
 	/// What the names of all that a lease has at the engine begin with.
 	fn prefix(&self) -> String {
-		let (genesis, provider) = (short(&self.genesis.0), self.provider);
-		format!("leasehold-{genesis}-{provider}-{}", self.lease)
+		format!("{}-{}", prefix(self.genesis, self.provider), self.lease)
 	}
 
 	/// The container's name, by which it is found again: no other attempt of any lease has it.

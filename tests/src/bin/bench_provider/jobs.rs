@@ -121,7 +121,7 @@ pub fn containers(bench: &mut Bench) -> anyhow::Result<()> {
 		"--engine",
 		&socket,
 		"--registry",
-		&registry,
+		&format!("http://{registry}"),
 	])?;
 	// Without services, whose networks nobody closes here, there is no standing offer.
 	let rounds = if bench.quick { 1_000_000 } else { 3_000_000 };
