@@ -145,6 +145,7 @@ impl Reader {
 			"deploy",
 			"cpus",
 			"mem_limit",
+			"read_only",
 		];
 		let harmless = [
 			"restart",
@@ -227,6 +228,7 @@ impl Reader {
 			outputs: Vec::new(),
 			max_duration: 3_600,
 			attempts: 1,
+			read_only: self.flag(map, "read_only"),
 		})
 	}
 
@@ -459,6 +461,7 @@ mod tests {
     command: postgres -c fsync=on
     volumes: ["data:/var/lib/postgresql"]
     restart: always
+    read_only: true
 volumes:
   data:
 "#;
@@ -473,6 +476,7 @@ volumes:
 		assert_eq!((db.unit.cpu, web.unit.cpu, web.count), (500, 1_500, 2));
 		assert_eq!(db.args, ["postgres", "-c", "fsync=on"]);
 		assert_eq!(db.unit.volumes[0].size, 1_024);
+		assert_eq!((db.read_only, web.read_only), (true, false));
 		assert_eq!(web.depends_on, ["db"]);
 		assert_eq!((web.expose[0].port, web.expose[0].external), (80, 8_080));
 		assert_eq!(web.expose[1].protocol, Protocol::Udp);

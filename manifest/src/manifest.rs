@@ -17,8 +17,10 @@ pub(crate) use runs::can_be_run;
 pub use runs::MAX_REPLICAS;
 pub use totals::{totals, GpuTotal, Totals};
 
-/// Version of the manifest's bytes.
+/// Versions of the manifest's bytes: the second names, at their end, which services see their images read-only. The first is
+/// written where none does, so that daemons of before read it.
 const VERSION: u8 = 2;
+const READ_ONLY: u8 = 3;
 /// Length of the salt.
 const SALT: usize = 32;
 /// Most attempts of a job.
@@ -238,6 +240,9 @@ pub struct Service<F = FileEntry> {
 	pub max_duration: u64,
 	/// Attempts before a job counts as crashed.
 	pub attempts: u32,
+	/// Whether nothing may be written over its image. A job's never may be.
+	#[codec(skip)]
+	pub read_only: bool,
 }
 
 impl<F> Service<F> {
@@ -287,6 +292,7 @@ impl<F> Service<F> {
 			outputs: self.outputs,
 			max_duration: self.max_duration,
 			attempts: self.attempts,
+			read_only: self.read_only,
 		})
 	}
 }
@@ -299,7 +305,9 @@ impl Service {
 			depends_on: Vec::new(),
 			..self.clone()
 		};
-		blake2_256(&alone.encode())
+		let mut bytes = alone.encode();
+		bytes.extend(self.read_only.then_some(1));
+		blake2_256(&bytes)
 	}
 
 	/// A digest of its image's name, if it runs an image.
@@ -345,9 +353,17 @@ impl Manifest {
 
 	/// The manifest's bytes with a given salt.
 	pub fn with_salt(&self, salt: [u8; SALT]) -> Vec<u8> {
-		let mut bytes = vec![VERSION];
+		let read_only: Vec<u32> = (0..)
+			.zip(&self.services)
+			.filter_map(|(n, service)| service.read_only.then_some(n))
+			.collect();
+		let is_plain = read_only.is_empty();
+		let mut bytes = vec![if is_plain { VERSION } else { READ_ONLY }];
 		bytes.extend_from_slice(&salt);
 		self.encode_to(&mut bytes);
+		if !is_plain {
+			read_only.encode_to(&mut bytes);
+		}
 		bytes
 	}
 
@@ -370,6 +386,7 @@ impl Manifest {
 		let manifest = match *version {
 			1 => v1::decode(&mut body),
 			VERSION => Self::decode(&mut body),
+			READ_ONLY => Self::decode(&mut body).and_then(|manifest| manifest.read_only(&mut body)),
 			other => return Err(ManifestError::UnknownVersion(other)),
 		}
 		.map_err(|_| ManifestError::Malformed("it is cut off or damaged"))?;
@@ -378,6 +395,21 @@ impl Manifest {
 		}
 		manifest.check()?;
 		Ok(manifest)
+	}
+
+	/// Reads which of its services see their images read-only: some do, each named once.
+	fn read_only(mut self, body: &mut &[u8]) -> Result<Self, codec::Error> {
+		let named = Vec::<u32>::decode(body)?;
+		let rises = named.windows(2).all(|pair| pair.first() < pair.last());
+		if named.is_empty() || !rises {
+			return Err("not how it is written".into());
+		}
+		for n in named {
+			let service = usize::try_from(n).ok();
+			let service = service.and_then(|n| self.services.get_mut(n));
+			service.ok_or("no such service")?.read_only = true;
+		}
+		Ok(self)
 	}
 
 	fn check(&self) -> Result<(), ManifestError> {
@@ -467,6 +499,9 @@ impl Service {
 		paths.sort();
 		if paths.windows(2).any(|pair| pair.first() == pair.last()) {
 			return malformed("two inputs have the same path");
+		}
+		if self.read_only && self.module().is_some() {
+			return malformed("a module has no image");
 		}
 		let command = match &self.program {
 			Program::Image {

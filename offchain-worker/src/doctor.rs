@@ -508,6 +508,7 @@ async fn run_module(place: &Path) -> anyhow::Result<Duration> {
 			outputs: Vec::new(),
 			max_duration: RUN.as_secs(),
 			attempts: 1,
+			read_only: false,
 		},
 		ports: Vec::new(),
 		devices: Vec::new(),

@@ -30,6 +30,7 @@ fn manifest() -> Manifest {
 			outputs: vec!["**".into()],
 			max_duration: 600,
 			attempts: 3,
+			read_only: false,
 		}],
 	}
 }
@@ -121,6 +122,7 @@ fn web() -> Service {
 		outputs: vec![],
 		max_duration: 3_600,
 		attempts: 1,
+		read_only: false,
 	}
 }
 
@@ -135,15 +137,20 @@ fn bytes_of_version_1_are_still_read() {
 }
 
 #[test]
-fn bytes_of_version_2_are_still_read_and_written() {
-	let services = vec![web()];
-	let web = Manifest { services };
+fn bytes_of_versions_2_and_3_are_still_read_and_written() {
+	let mut services = vec![web()];
+	let web = Manifest {
+		services: services.clone(),
+	};
+	services[0].read_only = true;
+	let kept = Manifest { services };
 	for (manifest, fixture) in [
 		(
 			manifest(),
 			&include_bytes!("../../fixtures/manifest-v2-job.bin")[..],
 		),
 		(web, include_bytes!("../../fixtures/manifest-v2-web.bin")),
+		(kept, include_bytes!("../../fixtures/manifest-v3-web.bin")),
 	] {
 		assert_eq!(Manifest::open(fixture), Ok(manifest.clone()));
 		assert_eq!(manifest.with_salt([7; 32]), fixture);
@@ -243,15 +250,49 @@ fn damaged_bytes_are_refused() {
 		Err(ManifestError::Malformed("bytes follow its end"))
 	);
 	let mut newer = good.clone();
-	newer[0] = 3;
+	newer[0] = 4;
 	assert_eq!(
 		Manifest::open(&newer),
-		Err(ManifestError::UnknownVersion(3))
+		Err(ManifestError::UnknownVersion(4))
 	);
 	assert_eq!(
 		Manifest::open(&vec![1; MAX_BYTES + 1]),
 		Err(ManifestError::TooLong)
 	);
+}
+
+#[test]
+fn what_is_not_written_over_is_named_at_the_end_and_only_then() {
+	let of = |read_only: &[bool]| Manifest {
+		services: (0..)
+			.zip(read_only)
+			.map(|(n, read_only)| Service {
+				name: format!("web{n}"),
+				read_only: *read_only,
+				..web()
+			})
+			.collect(),
+	};
+	let plain = of(&[false, false]).with_salt([0; 32]);
+	assert_eq!(plain[0], 2);
+	let mut named = plain.clone();
+	named[0] = 3;
+	named.extend(vec![1u32].encode());
+	assert_eq!(of(&[false, true]).with_salt([0; 32]), named);
+	assert_eq!(Manifest::open(&named), Ok(of(&[false, true])));
+	let all = of(&[true, true]);
+	assert_eq!(Manifest::open(&all.with_salt([0; 32])), Ok(all));
+	for wrong in [vec![], vec![2u32], vec![1, 0], vec![0, 0]] {
+		let mut bytes = plain.clone();
+		bytes[0] = 3;
+		bytes.extend(wrong.encode());
+		assert!(Manifest::open(&bytes).is_err(), "{wrong:?}");
+	}
+	let (before, after) = (of(&[false]), of(&[true]));
+	assert_ne!(before.services[0].digest(), after.services[0].digest());
+	let mut module = manifest();
+	module.services[0].read_only = true;
+	assert!(Manifest::open(&module.with_salt([0; 32])).is_err());
 }
 
 #[test]

@@ -41,6 +41,7 @@ pub(super) fn decode(body: &mut &[u8]) -> Result<Manifest, codec::Error> {
 		outputs: old.outputs,
 		max_duration: old.max_duration,
 		attempts: old.attempts,
+		read_only: false,
 	});
 	Ok(Manifest {
 		services: services.collect(),

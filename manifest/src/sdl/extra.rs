@@ -24,6 +24,7 @@ pub(crate) struct Extra {
 	pub max_duration: u64,
 	pub attempts: u32,
 	pub health: Option<Health>,
+	pub read_only: bool,
 }
 
 impl Extra {
@@ -38,6 +39,7 @@ impl Extra {
 			max_duration: DEFAULT_DURATION.as_secs(),
 			attempts: 1,
 			health: None,
+			read_only: false,
 		}
 	}
 }
@@ -71,6 +73,7 @@ impl Reader {
 			"max_duration",
 			"attempts",
 			"health",
+			"read_only",
 		];
 		self.only(service, &known);
 		let none = Extra::none(service.at);
@@ -114,6 +117,7 @@ impl Reader {
 			max_duration: time.as_secs(),
 			attempts,
 			health: health.and_then(|health| self.health(&health)),
+			read_only: self.flag(service, "read_only"),
 		}
 	}
 

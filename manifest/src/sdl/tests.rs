@@ -111,7 +111,7 @@ reclamation: { min_window: 1h30m }
 x-leasehold:
   version: 1
   services:
-    web: { health: { http: { port: 8080, path: /up }, interval: 10s, retries: 2 } }
+    web: { health: { http: { port: 8080, path: /up }, interval: 10s, retries: 2 }, read_only: true }
 "#;
 
 #[test]
@@ -226,6 +226,7 @@ fn all_that_can_be_said_is_understood() {
 	assert_eq!(web.expose[0].http.send_timeout, 60_000);
 	assert_eq!(web.expose[1].protocol, Protocol::Udp);
 	assert_eq!(web.expose[1].ip.as_deref(), Some("here"));
+	assert!(web.read_only);
 	let health = web.health.as_ref().unwrap();
 	assert_eq!(
 		(health.interval, health.timeout, health.retries),
@@ -513,6 +514,11 @@ fn what_cannot_be_is_refused() {
 			"health: { http",
 			"health: { tcp: 1, http",
 			"x-leasehold.services.web.health".into(),
+		),
+		(
+			"read_only: true",
+			"read_only: often",
+			"x-leasehold.services.web.read_only".into(),
 		),
 		(
 			"path: /up",

@@ -78,8 +78,9 @@ pub fn places(attempt: &Attempt, declared: &[String]) -> Result<Vec<Place>, Stri
 		let mount = v.mount.as_deref().unwrap_or_default();
 		mount.trim_end_matches('/') == "/tmp"
 	});
-	// An image has a place for what is in the way; a module has none of its own.
-	if !attempt.is_job() && attempt.service.module().is_some() && !own_tmp {
+	// An image has a place for what is in the way, if it may be written over; a module has none of its own.
+	let has_place = attempt.service.module().is_none() && !attempt.service.read_only;
+	if !attempt.is_job() && !has_place && !own_tmp {
 		places.push(place("/tmp", "tmp".into(), false));
 	}
 	for volume in volumes {

@@ -311,6 +311,7 @@ pub mod tests {
 				outputs: Vec::new(),
 				max_duration: 60,
 				attempts: 1,
+				read_only: false,
 			},
 		}
 	}

@@ -271,6 +271,7 @@ fn manifest(memory: u32) -> Manifest {
 			outputs: vec!["**".into()],
 			max_duration: 60,
 			attempts: 1,
+			read_only: false,
 		}],
 	}
 }

@@ -49,6 +49,7 @@ const CASES: &[Case] = &[
 		"a_service_that_ignores_sigterm_is_ended_all_the_same",
 		stubborn,
 	),
+	("what_is_read_only_is_not_written_over", read_only),
 	(
 		"a_computing_service_is_accounted_for",
 		crate::operate::service,
@@ -656,6 +657,29 @@ fn stubborn(devnet: &Devnet) {
 		!setting().has_container(&name)
 	})
 	.unwrap();
+}
+
+fn read_only(devnet: &Devnet) {
+	ready(devnet);
+	let script = "touch /x && echo image; touch /tmp/x && echo tmp; touch /data/x && echo volume; sleep 1000";
+	let services = ["web", "other"].map(|name| Service(name, script, DATA));
+	let path = write(devnet, &services, KEPT);
+	let text = std::fs::read_to_string(&path).unwrap();
+	let own = "x-leasehold: { version: 1, services: { web: { read_only: true } } }\n";
+	std::fs::write(&path, text + own).unwrap();
+	let (lease, _) = start(devnet, &path);
+	let said = |service: &str| {
+		wait_until(Duration::from_secs(20), "it has tried", || {
+			log(devnet, lease, service).contains("volume")
+		})
+		.unwrap();
+		let lines = log(devnet, lease, service);
+		lines.lines().map(str::to_owned).collect::<Vec<_>>()
+	};
+	assert_eq!(said("web"), ["tmp", "volume"]);
+	// Its image has no such folder.
+	assert_eq!(said("other"), ["image", "volume"]);
+	close(devnet, lease);
 }
 
 fn opened(devnet: &Devnet) {

@@ -239,7 +239,7 @@ pub fn body(
 		host_config: Some(HostConfig {
 			binds: Some(binds.collect()),
 			tmpfs: (!job).then(|| in_memory.chain(shared).collect()),
-			readonly_rootfs: Some(job),
+			readonly_rootfs: Some(job || service.read_only),
 			network_mode: Some(match job {
 				true => "none".into(),
 				false => labels.network(),
