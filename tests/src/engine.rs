@@ -7,7 +7,7 @@ use crate::devnet::{wait_until, Owned};
 use std::{
 	net::TcpListener,
 	os::unix::fs::symlink,
-	path::Path,
+	path::{Path, PathBuf},
 	process::{Command, Stdio},
 	sync::Mutex,
 	time::Duration,
@@ -126,15 +126,7 @@ impl Engine {
 		] {
 			symlink("busybox", root.join("bin").join(name)).unwrap();
 		}
-		let tar = self.folder.path().join("image.tar");
-		output_of(
-			Command::new("tar")
-				.arg("-C")
-				.arg(&root)
-				.arg("-cf")
-				.arg(&tar)
-				.arg("."),
-		);
+		let tar = self.packed();
 		let name = self.image();
 		let who = format!("tenant:{PASSWORD}");
 		// Of no machine that tests are run on.
@@ -165,6 +157,37 @@ impl Engine {
 		);
 		output_of(self.podman().args(["push", "--creds", &who, &name]));
 		output_of(self.podman().args(["rmi", &name]));
+	}
+
+	/// The files of the image, as they are now.
+	fn packed(&self) -> PathBuf {
+		let tar = self.folder.path().join("image.tar");
+		let mut command = Command::new("tar");
+		command.arg("-C").arg(self.folder.path().join("image"));
+		output_of(command.arg("-cf").arg(&tar).arg("."));
+		tar
+	}
+
+	/// Puts the same image with one more file into the registry; its name.
+	pub fn push_with(&self, tag: &str, file: &[u8]) -> String {
+		let name = self.image().replace("/box:1", &format!("/box:{tag}"));
+		let more = self.folder.path().join("image/more");
+		std::fs::write(&more, file).unwrap();
+		let tar = self.packed();
+		std::fs::remove_file(&more).unwrap();
+		let who = format!("tenant:{PASSWORD}");
+		output_of(self.podman().arg("import").arg(&tar).arg(&name));
+		output_of(self.podman().args(["push", "--creds", &who, &name]));
+		output_of(self.podman().args(["rmi", &name]));
+		name
+	}
+
+	/// The names of all images that the engine has.
+	pub fn images(&self) -> Vec<String> {
+		let format = "{{.Repository}}:{{.Tag}}";
+		let names = output_of(self.podman().args(["images", "-a", "--format", format]));
+		let names = String::from_utf8(names).unwrap();
+		names.lines().map(str::to_owned).collect()
 	}
 
 	/// An image with a shell.

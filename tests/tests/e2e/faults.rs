@@ -13,6 +13,7 @@ use leasehold_tests::{
 use rustix::process::Signal;
 use serde_json::Value;
 use std::{
+	io::{BufRead as _, BufReader},
 	net::TcpStream,
 	path::{Path, PathBuf},
 	process::{Child, Command, Stdio},
@@ -49,6 +50,11 @@ const LONG: &[Case] = &[
 		"a_node_of_another_chain_stops_and_wipes_nothing",
 		foreign_node,
 	),
+	(
+		"a_daemon_killed_while_inputs_come_takes_them_anew",
+		killed_upload,
+	),
+	("what_is_bid_is_reserved_until_it_is_lost", reserved),
 ];
 
 pub fn cases() -> Vec<Case> {
@@ -650,6 +656,98 @@ fn killed_daemon_and_runner(devnet: &Devnet) {
 		served <= lived - 25 + grace,
 		"{served} of {lived} blocks were billed"
 	);
+}
+
+/// The daemon is killed while a tenant hands in what the job needs.
+fn killed_upload(devnet: &Devnet) {
+	let names = ["a", "b", "c", "d", "e", "f", "g", "h"];
+	let file = File {
+		inputs: names.map(|name| (name, vec![7; 24 << 20])).into(),
+		storage: "256Mi",
+		..Default::default()
+	};
+	let path = file.write(devnet);
+	let mut deploy = devnet
+		.tenant(&["deploy", text(&path), "--wait", "--yes"])
+		.unwrap();
+	let deploy = deploy.stdout(Stdio::piped()).stderr(Stdio::piped());
+	let mut deploy = deploy.spawn().unwrap();
+	let mut lines = BufReader::new(deploy.stderr.take().unwrap()).lines();
+	let begun = lines.find(|line| line.as_ref().unwrap().contains("uploading a "));
+	assert!(begun.is_some());
+	kill_daemon(devnet);
+	std::thread::sleep(Duration::from_secs(2));
+	start_daemon(devnet);
+	let rest = std::thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>());
+	let ended = deploy.wait_with_output().unwrap();
+	let said = rest.join().unwrap();
+	assert_eq!(ended.status.code(), Some(0), "{said:#?}");
+	assert!(
+		said.iter().any(|line| line.contains("trying again")),
+		"{said:#?}"
+	);
+}
+
+/// Two orders of which there is room for one: the second is bid on once the first is gone.
+fn reserved(devnet: &Devnet) {
+	believed(devnet);
+	let (all, _) = devnet.json("//Tenant", &["providers"]).unwrap();
+	let cpu = all[0]["cpu_millis"].as_u64().unwrap() * 6 / 10;
+	let cpu: &'static str = format!("{}.{:03}", cpu / 1_000, cpu % 1_000).leak();
+	let place = |cpu: &'static str, name: &'static str| {
+		let file = File {
+			cpu,
+			args: format!("[{name}]"),
+			..Default::default()
+		};
+		let path = file.write(devnet);
+		let arguments = ["deploy", text(&path), "--yes", "--bidding", "60"];
+		let mut deploy = devnet.tenant(&arguments).unwrap();
+		let deploy = deploy.stdout(Stdio::null()).stderr(Stdio::null());
+		Owned(deploy.spawn().unwrap())
+	};
+	let orders = || {
+		let (orders, _) = devnet.json("//Tenant", &["orders", "--mine"]).unwrap();
+		let ids = orders.as_array().unwrap().iter();
+		ids.map(|one| one["order"].to_string()).collect::<Vec<_>>()
+	};
+	let why = |order: &str| {
+		let mut why = devnet
+			.provider(0, &["why", order, "--output", "json"])
+			.unwrap();
+		let said = why.output().unwrap();
+		serde_json::from_slice::<Value>(&said.stdout).unwrap_or_default()["decided"].take()
+	};
+	let decided = |order: &str, decision: &str| {
+		wait_until(Duration::from_secs(30), decision, || {
+			why(order)["decision"] == decision
+		})
+		.unwrap_or_else(|error| panic!("{error}: {}", why(order)));
+	};
+	let _first = place(cpu, "first");
+	wait_until(Duration::from_secs(30), "the first is open", || {
+		orders().len() == 1
+	})
+	.unwrap();
+	let first = orders().remove(0);
+	decided(&first, "bid");
+	let _second = place(cpu, "second");
+	wait_until(Duration::from_secs(30), "the second is open", || {
+		orders().len() == 2
+	})
+	.unwrap();
+	let second = orders().into_iter().find(|order| *order != first).unwrap();
+	decided(&second, "passed");
+	assert!(why(&second)["why"].as_str().unwrap().contains("CPU"));
+	let (said, code) = devnet
+		.json("//Tenant", &["close", "--order", &first, "--yes"])
+		.unwrap();
+	assert_eq!(code, 0, "{said}");
+	decided(&second, "bid");
+	let (said, code) = devnet
+		.json("//Tenant", &["close", "--order", &second, "--yes"])
+		.unwrap();
+	assert_eq!(code, 0, "{said}");
 }
 
 /// A `deploy --wait` whose job runs, as lease `lease`.

@@ -15,6 +15,7 @@ use std::{
 pub const CASES: &[Case] = &[
 	("a_job_runs_and_its_result_matches_the_chain", goes_well),
 	("the_census_example_counts_a_real_table", census),
+	("a_job_may_be_a_component", component),
 	("an_interrupted_deployment_is_resumed", resume),
 	("an_exit_code_reaches_the_chain", exit_code),
 	("what_is_not_wasm_cannot_be_loaded", not_wasm),
@@ -79,7 +80,17 @@ fn goes_well(devnet: &Devnet) {
 }
 
 fn census(devnet: &Devnet) {
-	let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/census.wasm");
+	counts(devnet, "census.wasm");
+}
+
+fn component(devnet: &Devnet) {
+	counts(devnet, "census.component.wasm");
+}
+
+/// Whatever the program is built for.
+fn counts(devnet: &Devnet, program: &str) {
+	let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples");
+	let module = examples.join(program);
 	let module = std::fs::read(module).expect("scripts/examples has built the examples");
 	let mut table = String::from("n,square,parity\n");
 	for n in 0u64..20_000 {

@@ -9,7 +9,7 @@ use crate::{
 		start_node, status_of, validator, DAEMON,
 	},
 	forger, is_full, services,
-	setting::{closed, status, text},
+	setting::{closed, status, text, File},
 	suite, sum, Case, ONE,
 };
 use codec::Encode as _;
@@ -17,8 +17,14 @@ use frame_system::{EventRecord, Phase};
 use leasehold_primitives::{CloseReason, Fault};
 use leasehold_runtime::{AccountId, Hash, RuntimeEvent};
 use leasehold_tests::devnet::{is_alive, signal, wait_until, Devnet, Owned};
+use rand::{RngCore as _, SeedableRng as _};
 use rustix::process::Signal;
-use std::{path::PathBuf, process::Command, time::Duration};
+use serde_json::Value;
+use std::{
+	path::PathBuf,
+	process::{Command, Stdio},
+	time::Duration,
+};
 
 const FORKS: &[Case] = &[
 	("a_node_that_forges_events_misleads_nobody", forged),
@@ -29,6 +35,11 @@ const ENGINES: &[Case] = &[(
 	"two_daemons_on_one_engine_leave_each_other_alone",
 	one_engine,
 )];
+
+const PULLS: &[Case] = &[
+	("an_image_that_is_too_large_is_not_pulled", too_large),
+	("a_daemon_killed_while_it_pulls_begins_anew", killed_pull),
+];
 
 /// Runs the case without an engine.
 pub fn forks() -> (usize, usize) {
@@ -41,14 +52,14 @@ pub fn forks() -> (usize, usize) {
 /// All of them, where they are tried.
 pub fn cases() -> Vec<Case> {
 	match is_full() {
-		true => [FORKS, CLOCKS, ENGINES].concat(),
+		true => [FORKS, CLOCKS, ENGINES, PULLS].concat(),
 		false => Vec::new(),
 	}
 }
 
 /// Whether any of those with an engine was asked for.
 pub fn any() -> bool {
-	is_full() && !chosen(&[CLOCKS, ENGINES].concat()).is_empty()
+	is_full() && !chosen(&[CLOCKS, ENGINES, PULLS].concat()).is_empty()
 }
 
 /// Runs the cases with an engine; `arguments` are those of a devnet with one.
@@ -56,10 +67,12 @@ pub fn run(arguments: &[&str]) -> (usize, usize) {
 	if !any() {
 		return (0, 0);
 	}
-	let clocks = suite("clocks", &[&ONE[..], arguments].concat(), 1, CLOCKS);
+	let one = [&ONE[..], arguments].concat();
+	let clocks = suite("clocks", &one, 1, CLOCKS);
+	let pulls = suite("pulls", &one, 1, PULLS);
 	let two = [&["--for-seconds", "900"][..], arguments].concat();
 	let engines = suite("engines", &two, 1, ENGINES);
-	sum(&[clocks, engines])
+	sum(&[clocks, pulls, engines])
 }
 
 /// The daemon is told of no events at all, then of ends that never were: it goes by what the chain's state says.
@@ -246,6 +259,93 @@ fn clock(devnet: &Devnet) {
 	services::close(devnet, module);
 	kill_daemon(devnet);
 	start_daemon(devnet);
+}
+
+/// A job that runs this image.
+fn of_image(image: &str) -> File {
+	let mut file = containers::job("echo here");
+	file.image.as_mut().unwrap().0 = image.to_owned();
+	file
+}
+
+fn events(devnet: &Devnet, lease: &Value) -> String {
+	let arguments = ["events", &lease.to_string()];
+	devnet.json("//Tenant", &arguments).unwrap().0.to_string()
+}
+
+/// Bytes that cannot be packed.
+fn noise(bytes: usize) -> Vec<u8> {
+	let mut noise = vec![0; bytes];
+	rand_chacha::ChaCha8Rng::seed_from_u64(7).fill_bytes(&mut noise);
+	noise
+}
+
+/// Packed, or unpacked.
+fn too_large(devnet: &Devnet) {
+	let file = devnet.provider_folder(0).join("provider.toml");
+	let before = std::fs::read_to_string(&file).unwrap();
+	let usual = "# max_image_mib = 16384";
+	assert!(before.contains(usual));
+	std::fs::write(&file, before.replace(usual, "max_image_mib = 8")).unwrap();
+	kill_daemon(devnet);
+	start_daemon(devnet);
+	believed(devnet);
+	let noise = setting().push_with("noise", &noise(9 << 20));
+	let zeros = setting().push_with("zeros", &vec![0; 9 << 20]);
+	for (image, why) in [
+		(noise, "the image is too large for this provider\""),
+		(
+			zeros,
+			"the image is too large for this provider, unpacked\"",
+		),
+	] {
+		let (json, code) = of_image(&image).run(devnet);
+		assert_eq!(code, 7, "{json}");
+		let told = events(devnet, &json["lease"]);
+		assert!(told.contains(why), "{told}");
+	}
+	let (json, code) = of_image(&setting().image()).run(devnet);
+	assert_eq!(code, 0, "{json}");
+	assert_eq!(ours(), Vec::<String>::new(), "nothing of them is left");
+	std::fs::write(&file, before).unwrap();
+	kill_daemon(devnet);
+	start_daemon(devnet);
+	believed(devnet);
+}
+
+/// Images that were brought for leases.
+fn ours() -> Vec<String> {
+	let mut all = setting().images();
+	all.retain(|name| name.starts_with("localhost/") && !name.contains("-probe"));
+	all
+}
+
+/// The daemon is killed with half of an image on its way.
+fn killed_pull(devnet: &Devnet) {
+	believed(devnet);
+	let heavy = of_image(&setting().push_with("heavy", &noise(192 << 20)));
+	let path = heavy.write(devnet);
+	let mut deploy = devnet
+		.tenant(&["deploy", text(&path), "--wait", "--yes"])
+		.unwrap();
+	let deploy = deploy.stdout(Stdio::piped()).stderr(Stdio::null());
+	let deploy = deploy.spawn().unwrap();
+	let log = devnet.provider_folder(0).join("daemon.log");
+	let before = std::fs::read_to_string(&log).unwrap().len();
+	let said = || std::fs::read_to_string(&log).unwrap().split_off(before);
+	wait_until(Duration::from_secs(60), "it pulls", || {
+		said().contains("pulling")
+	})
+	.unwrap();
+	std::thread::sleep(Duration::from_millis(700));
+	kill_daemon(devnet);
+	assert!(!said().contains("pulled"), "it was half there");
+	start_daemon(devnet);
+	let ended = deploy.wait_with_output().unwrap();
+	let json: Value = serde_json::from_slice(&ended.stdout).unwrap_or_default();
+	assert_eq!(ended.status.code(), Some(0), "{json}");
+	assert!(said().contains("pulled"));
+	assert_eq!(ours(), Vec::<String>::new(), "nothing of it is left");
 }
 
 /// Two providers of one machine share an engine; the first loses its daemon, then its index, then its lease.
