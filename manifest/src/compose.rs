@@ -57,6 +57,7 @@ impl Reader {
 			match key {
 				"services" | "volumes" => {}
 				"version" | "name" => {}
+				"x-leasehold" => self.warn(at, key, "is ignored: it is for SDL files"),
 				_ if key.starts_with("x-") => {}
 				"networks" => self.warn(
 					at,
@@ -465,6 +466,15 @@ mod tests {
 volumes:
   data:
 "#;
+
+	#[test]
+	fn what_is_for_sdl_files_is_warned_about() {
+		let (sdl, faults) = parse(&format!("{GOOD}x-leasehold: {{ version: 1 }}\nx-mine: 1\n"));
+		let told = |fault: &&crate::sdl::Fault| fault.key == "x-leasehold";
+		assert!(sdl.is_some());
+		assert_eq!(faults.iter().filter(told).count(), 1);
+		assert!(faults.iter().all(|fault| fault.level == Level::Warning));
+	}
 
 	#[test]
 	fn a_subset_of_compose_is_understood() {

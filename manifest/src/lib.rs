@@ -9,6 +9,7 @@
 pub mod compose;
 pub mod files;
 pub mod hostname;
+pub mod image;
 mod manifest;
 pub mod quantity;
 pub mod result;

@@ -196,10 +196,11 @@ impl Bids {
 					units::lease(bid.rate),
 					an_hour(bid.rate, &terms),
 					format!("{} %", bid.score / 10_000_000),
+					bid.rank.to_string(),
 					why.clone(),
 				]
 			});
-			let header = ["PROVIDER", "A BLOCK", "AN HOUR", "SCORE", ""];
+			let header = ["PROVIDER", "A BLOCK", "AN HOUR", "SCORE", "RANK", ""];
 			format!("{}\n{ends}", table(&header, rows.collect()))
 		});
 		Ok(())

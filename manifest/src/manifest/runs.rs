@@ -1,7 +1,7 @@
 //! What providers run so far.
 
 use super::{Manifest, Medium, Probe, Program, Protocol, Service, MIN_CONTAINER_MEMORY};
-use crate::Kind;
+use crate::{image::Image, Kind};
 
 /// Most replicas of all services of a manifest: a lease's network has room for no more.
 pub const MAX_REPLICAS: u32 = 29;
@@ -58,6 +58,7 @@ impl<F> Service<F> {
 			));
 		}
 		if let Program::Image { command, .. } = &self.program {
+			Image::of(&self.program).map_err(|why| format!("has no image: {why}"))?;
 			let words = command.iter().chain(&self.args).map(String::len);
 			let all = self.env.iter();
 			// With `=` between.

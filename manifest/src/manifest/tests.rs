@@ -204,6 +204,30 @@ fn one_model_of_gpu_is_asked_for_or_any() {
 }
 
 #[test]
+fn what_has_no_image_cannot_be_run() {
+	let refused = |edit: fn(&mut String, &mut Credentials)| {
+		let mut service = web();
+		service.count = 1;
+		let Program::Image {
+			reference,
+			credentials: Some(credentials),
+			..
+		} = &mut service.program
+		else {
+			unreachable!()
+		};
+		edit(reference, credentials);
+		let services = vec![service];
+		Manifest { services }.can_be_run().err().unwrap_or_default()
+	};
+	assert_eq!(refused(|_, _| {}), "");
+	let wrong = refused(|image, _| *image = "registry.example/Web:1".into());
+	assert!(wrong.contains("is no name of an image"), "{wrong}");
+	let other = refused(|_, credentials| credentials.host = "ghcr.io".into());
+	assert!(other.contains("the credentials are for ghcr.io"), "{other}");
+}
+
+#[test]
 fn services_come_after_those_they_depend_on() {
 	let named = |name: &str, after: &[&str]| Service {
 		name: name.into(),

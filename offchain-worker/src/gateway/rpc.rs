@@ -3,10 +3,7 @@
 use super::{access, internal, proxy, Gateway, Refused, API};
 use crate::{
 	diary,
-	executor::{
-		container::{has_quota, Image},
-		measure::measure,
-	},
+	executor::{container::has_quota, measure::measure},
 	members::{self, Replicas},
 	names::Own,
 	reconcile::{self, missing},
@@ -23,7 +20,9 @@ use leasehold_client::{
 	access::{Call, Scope},
 	primitives::receipt,
 	seal::Place,
-	storage_class, WorkloadKind,
+	storage_class,
+	view::State,
+	WorkloadKind,
 };
 use leasehold_manifest::{result::Output, Kind, Manifest, Service, MAX_REPLICAS};
 use serde::Serialize;
@@ -253,11 +252,8 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 		));
 	}
 	for service in &manifest.services {
-		if service.module().is_none() {
-			if shared.executors.container.is_none() {
-				return Err(bad("this provider runs no containers"));
-			}
-			Image::of(&service.program).map_err(bad)?;
+		if service.module().is_none() && shared.executors.container.is_none() {
+			return Err(bad("this provider runs no containers"));
 		}
 		let files = service.files();
 		let size = files.fold(0u64, |sum, f| sum.saturating_add(f.size));
@@ -289,11 +285,8 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 		tracing::info!(lease = row.lease, "the manifest is handed in");
 		diary::note(&folder, "the manifest was handed in");
 	}
-	let block = shared
-		.status
-		.lock()
-		.map(|status| status.best)
-		.unwrap_or_default();
+	let best = shared.status.lock().map(|status| status.best);
+	let block = receipt_block(best.unwrap_or_default(), &lease.state);
 	let missing = missing(&folder, &manifest);
 	let payload = receipt::payload(&shared.genesis.0.into(), row.lease, &hash, block);
 	Ok(Receipt {
@@ -309,6 +302,14 @@ async fn submit(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Receip
 			.collect(),
 		missing: paths(missing),
 	})
+}
+
+/// The block that a receipt names: that of the match, if what was last looked at is older. The chain takes none of before.
+fn receipt_block(best: u32, state: &State) -> u32 {
+	match state {
+		State::Starting { since, .. } => best.max(*since),
+		_ => best,
+	}
 }
 
 /// What happened to a lease's workload.
@@ -418,4 +419,22 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 		pulling: pulls.collect(),
 		usage: shared.usage.of(row.lease),
 	})
+}
+
+#[cfg(test)]
+mod tests {
+	use super::*;
+
+	#[test]
+	fn a_receipt_is_for_no_block_before_the_match() {
+		let starting = State::Starting {
+			since: 40,
+			deadline: 100,
+			receipt: false,
+		};
+		assert_eq!(receipt_block(39, &starting), 40);
+		assert_eq!(receipt_block(41, &starting), 41);
+		let active = State::Active { term_end: 90 };
+		assert_eq!(receipt_block(39, &active), 39);
+	}
 }

@@ -6,11 +6,11 @@ use super::{
 	note, noted,
 	registry::{self, Described, Registry, Sent, UNWANTED},
 	spec::{body, RUNTIME},
-	Image,
 };
 use crate::diary;
 use crate::executor::{folders, other, End, ExecutorError};
 use bollard::models::ContainerCreateBody;
+use leasehold_manifest::image::Image;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -192,7 +192,10 @@ impl Attendant<'_> {
 			}
 			Err(PullError::Failed(why)) if self.born.elapsed() < PULL => {
 				if self.unpulled.as_ref() != Some(&why) {
-					let what = format!("{} cannot be pulled yet: {why}", image.name);
+					let what = format!(
+						"{} cannot be pulled yet, and is tried again: {why}",
+						image.name
+					);
 					diary::note(self.attempt.lease_folder(), what);
 					self.unpulled = Some(why.clone());
 				}
@@ -236,8 +239,11 @@ impl Attendant<'_> {
 	async fn pull(&self, image: &Image, name: &str) -> Result<Described, PullError> {
 		let lease = self.attempt.lease;
 		tracing::info!(lease, image = image.name, "pulling");
-		let what = format!("pulling {}", image.name);
-		diary::note(self.attempt.lease_folder(), what);
+		// Tries that follow are told of by what came of them.
+		if self.unpulled.is_none() {
+			let what = format!("pulling {}", image.name);
+			diary::note(self.attempt.lease_folder(), what);
+		}
 		let mut registry = Registry::new(&self.common.rule, image)?;
 		let described = registry.describe().await?;
 		let engine = &self.common.engine;

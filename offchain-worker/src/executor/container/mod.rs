@@ -14,7 +14,6 @@ mod engine;
 mod exec;
 mod health;
 mod held;
-mod image;
 mod isolation;
 mod life;
 mod make;
@@ -26,7 +25,6 @@ mod spec;
 mod users;
 
 pub use exec::{Handle, Input, Inside};
-pub use image::Image;
 pub use isolation::{probe, Isolation};
 pub use network::PREFIX as LEASE_PREFIX;
 

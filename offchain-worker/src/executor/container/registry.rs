@@ -6,12 +6,13 @@
 
 mod archive;
 
-use super::{engine::PullError, image::Image};
+use super::engine::PullError;
 use crate::fetch::{self, Rule};
 pub use archive::{Sent, UNWANTED};
 use base64::{engine::general_purpose::STANDARD, Engine as _};
 use bollard::models::HealthConfig;
 use http_auth::parse_challenges;
+use leasehold_manifest::image::Image;
 use oci_spec::image::{Descriptor, DigestAlgorithm, ImageIndex, ImageManifest};
 use reqwest::{header, redirect, Client, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
@@ -140,6 +141,11 @@ fn unreached(error: reqwest::Error) -> PullError {
 	while let Some(inner) = source {
 		why = format!("{why}: {inner}");
 		source = inner.source();
+	}
+	if why.contains("InvalidContentType") {
+		why.push_str(
+			": what answers there does not speak TLS, which only hosts need not that the provider lists with `http://`",
+		);
 	}
 	failed(why)
 }

@@ -135,7 +135,7 @@ impl Contents {
 }
 
 fn image(reference: String, credentials: Option<&str>) -> Image {
-	Image::of(&leasehold_manifest::Program::Image {
+	Image::of(&leasehold_manifest::Program::<()>::Image {
 		reference,
 		command: Vec::new(),
 		credentials: credentials.map(|host| Credentials {

@@ -1,6 +1,6 @@
 //! Names of images.
 
-use leasehold_manifest::{Credentials, Program};
+use crate::manifest::{Credentials, Program};
 use oci_spec::distribution::Reference;
 
 /// The registry behind names without one.
@@ -35,7 +35,7 @@ fn host_of(registry: &str) -> &str {
 
 impl Image {
 	/// The image of a program; an error says what is wrong with it. Credentials go to their own host only.
-	pub fn of(program: &Program) -> Result<Self, String> {
+	pub fn of<F>(program: &Program<F>) -> Result<Self, String> {
 		let Program::Image {
 			reference,
 			credentials,
@@ -78,7 +78,7 @@ mod tests {
 	use super::*;
 
 	fn image(reference: &str, host: Option<&str>) -> Result<Image, String> {
-		Image::of(&Program::Image {
+		Image::of(&Program::<()>::Image {
 			reference: reference.into(),
 			command: Vec::new(),
 			credentials: host.map(|host| Credentials {
