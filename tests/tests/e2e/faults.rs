@@ -13,7 +13,6 @@ use leasehold_tests::{
 use rustix::process::Signal;
 use serde_json::Value;
 use std::{
-	io::{BufRead as _, BufReader},
 	net::TcpStream,
 	path::{Path, PathBuf},
 	process::{Child, Command, Stdio},
@@ -668,24 +667,26 @@ fn killed_upload(devnet: &Devnet) {
 	};
 	let path = file.write(devnet);
 	let mut deploy = devnet
-		.tenant(&["deploy", text(&path), "--wait", "--yes"])
+		.tenant(&["deploy", text(&path), "--wait", "--yes", "--output", "json"])
 		.unwrap();
-	let deploy = deploy.stdout(Stdio::piped()).stderr(Stdio::piped());
-	let mut deploy = deploy.spawn().unwrap();
-	let mut lines = BufReader::new(deploy.stderr.take().unwrap()).lines();
-	let begun = lines.find(|line| line.as_ref().unwrap().contains("uploading a "));
-	assert!(begun.is_some());
+	let deploy = deploy.stdout(Stdio::piped()).stderr(Stdio::null());
+	let log = devnet.provider_folder(0).join("daemon.log");
+	let before = std::fs::read_to_string(&log).unwrap().len();
+	let said = || std::fs::read_to_string(&log).unwrap().split_off(before);
+	let deploy = deploy.spawn().unwrap();
+	wait_until(Duration::from_secs(60), "files are handed in", || {
+		said().contains("the manifest is handed in")
+	})
+	.unwrap();
 	kill_daemon(devnet);
+	assert!(!said().contains("starting the workload"), "all was there");
 	std::thread::sleep(Duration::from_secs(2));
 	start_daemon(devnet);
-	let rest = std::thread::spawn(move || lines.map_while(Result::ok).collect::<Vec<_>>());
 	let ended = deploy.wait_with_output().unwrap();
-	let said = rest.join().unwrap();
-	assert_eq!(ended.status.code(), Some(0), "{said:#?}");
-	assert!(
-		said.iter().any(|line| line.contains("trying again")),
-		"{said:#?}"
-	);
+	let json = last_json(&ended).unwrap();
+	assert_eq!(ended.status.code(), Some(0), "{json}");
+	let seen = status(devnet, json["lease"].as_u64().unwrap());
+	assert_eq!(seen["workload"]["attempts"], 1, "{seen}");
 }
 
 /// Two orders of which there is room for one: the second is bid on once the first is gone.
