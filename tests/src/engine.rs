@@ -128,7 +128,6 @@ impl Engine {
 		}
 		let tar = self.packed();
 		let name = self.image();
-		let who = format!("tenant:{PASSWORD}");
 		// Of no machine that tests are run on.
 		let foreign = ["--arch", "s390x"];
 		for (name, more) in [
@@ -144,8 +143,7 @@ impl Engine {
 			(name.replace("/box:1", "/box:foreign"), &foreign[..]),
 		] {
 			output_of(self.podman().arg("import").args(more).arg(&tar).arg(&name));
-			output_of(self.podman().args(["push", "--creds", &who, &name]));
-			output_of(self.podman().args(["rmi", &name]));
+			self.hand_over(&name);
 		}
 		// One that says itself how it is found out whether it is well, in the format that can say so.
 		let recipe = "FROM scratch\nADD image.tar /\nHEALTHCHECK --interval=1s --retries=2 CMD [\"ls\", \"/well\"]\n";
@@ -155,8 +153,14 @@ impl Engine {
 			self.podman()
 				.args(["build", "--format", "docker", "--tag", &name, "."]),
 		);
-		output_of(self.podman().args(["push", "--creds", &who, &name]));
-		output_of(self.podman().args(["rmi", &name]));
+		self.hand_over(&name);
+	}
+
+	/// Puts an image into the registry, from where alone it is had from now on.
+	fn hand_over(&self, name: &str) {
+		let who = format!("tenant:{PASSWORD}");
+		output_of(self.podman().args(["push", "--creds", &who, name]));
+		output_of(self.podman().args(["rmi", name]));
 	}
 
 	/// The files of the image, as they are now.
@@ -175,10 +179,8 @@ impl Engine {
 		std::fs::write(&more, file).unwrap();
 		let tar = self.packed();
 		std::fs::remove_file(&more).unwrap();
-		let who = format!("tenant:{PASSWORD}");
 		output_of(self.podman().arg("import").arg(&tar).arg(&name));
-		output_of(self.podman().args(["push", "--creds", &who, &name]));
-		output_of(self.podman().args(["rmi", &name]));
+		self.hand_over(&name);
 		name
 	}
 

@@ -99,6 +99,13 @@ pub fn kill_daemon(devnet: &Devnet) {
 	}
 }
 
+/// What the daemon writes to its log from now on.
+pub fn said_from_now_on(devnet: &Devnet) -> impl Fn() -> String {
+	let log = devnet.provider_folder(0).join("daemon.log");
+	let before = std::fs::read_to_string(&log).unwrap().len();
+	move || std::fs::read_to_string(&log).unwrap().split_off(before)
+}
+
 /// Puts what the provider's file and keys say on chain.
 pub fn tell_chain(devnet: &Devnet) {
 	let mut update = devnet.provider(0, &["update"]).unwrap();
@@ -670,9 +677,7 @@ fn killed_upload(devnet: &Devnet) {
 		.tenant(&["deploy", text(&path), "--wait", "--yes", "--output", "json"])
 		.unwrap();
 	let deploy = deploy.stdout(Stdio::piped()).stderr(Stdio::null());
-	let log = devnet.provider_folder(0).join("daemon.log");
-	let before = std::fs::read_to_string(&log).unwrap().len();
-	let said = || std::fs::read_to_string(&log).unwrap().split_off(before);
+	let said = said_from_now_on(devnet);
 	let deploy = deploy.spawn().unwrap();
 	wait_until(Duration::from_secs(60), "files are handed in", || {
 		said().contains("the manifest is handed in")

@@ -5,8 +5,8 @@ use crate::{
 	chosen,
 	containers::{self, setting},
 	faults::{
-		believed, dots, job, kill_daemon, kill_node, lease_folder, runner, start_daemon,
-		start_node, status_of, validator, DAEMON,
+		believed, dots, job, kill_daemon, kill_node, lease_folder, runner, said_from_now_on,
+		start_daemon, start_node, status_of, validator, DAEMON,
 	},
 	forger, is_full, services,
 	setting::{closed, status, text, File},
@@ -330,9 +330,7 @@ fn killed_pull(devnet: &Devnet) {
 		.unwrap();
 	let deploy = deploy.stdout(Stdio::piped()).stderr(Stdio::null());
 	let deploy = deploy.spawn().unwrap();
-	let log = devnet.provider_folder(0).join("daemon.log");
-	let before = std::fs::read_to_string(&log).unwrap().len();
-	let said = || std::fs::read_to_string(&log).unwrap().split_off(before);
+	let said = said_from_now_on(devnet);
 	wait_until(Duration::from_secs(60), "it pulls", || {
 		said().contains("pulling")
 	})

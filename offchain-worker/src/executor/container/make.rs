@@ -276,10 +276,7 @@ impl Attendant<'_> {
 		};
 		let (brought, loaded) = tokio::select! {
 			both = both => both,
-			() = engine.filled_by(largest) => {
-				let why = "the image is too large for this provider, unpacked";
-				return Err(PullError::Refused(why.into()));
-			}
+			() = engine.filled_by(largest) => return Err(registry::too_large()),
 		};
 		match (brought, loaded) {
 			// Why the engine takes no more of it is known to itself.

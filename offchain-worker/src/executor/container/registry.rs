@@ -8,7 +8,7 @@ mod archive;
 
 use super::engine::PullError;
 use crate::fetch::{self, Rule};
-pub use archive::{Sent, UNWANTED};
+pub use archive::{too_large, Sent, UNWANTED};
 use base64::{engine::general_purpose::STANDARD, Engine as _};
 use bollard::models::HealthConfig;
 use http_auth::parse_challenges;
@@ -22,6 +22,7 @@ use std::{
 	collections::{BTreeMap, HashMap},
 	time::Duration,
 };
+
 /// Longest manifest, and description of an image, bytes: as registries have it.
 const MAX_MANIFEST: u64 = 4 << 20;
 /// Longest answer of a token service, bytes.
@@ -209,7 +210,7 @@ fn part(request: RequestBuilder, from: u64) -> RequestBuilder {
 	}
 }
 
-/// Whether a token service is of the same owneras a registry, as far as names tell: the same host, the one that it is
+/// Whether a token service is of the same owner as a registry, as far as names tell: the same host, the one that it is
 /// below, or one beside it.
 fn is_theirs(service: &str, registry: &str) -> bool {
 	let parent = registry.split_once('.').map_or("", |(_, parent)| parent);
@@ -390,7 +391,7 @@ impl<'a> Registry<'a> {
 		};
 		let said: Value = serde_json::from_slice(&text).map_err(unknown)?;
 		if said.get("manifests").is_some() {
-			let all: ImageIndex = serde_json::from_slice(&text).map_err(unknown)?;
+			let all: ImageIndex = serde_json::from_value(said).map_err(unknown)?;
 			let platform = |one: &Descriptor| {
 				let platform = one.platform().as_ref()?;
 				let (os, arch) = (

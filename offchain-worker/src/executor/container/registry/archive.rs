@@ -10,7 +10,7 @@ use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use std::{
 	collections::BTreeMap,
-	io::{self, BufReader, Cursor, Read},
+	io::{self, BufReader, Read},
 	time::Duration,
 };
 use tar::Archive;
@@ -110,10 +110,15 @@ impl<R: Read> Read for Hashed<R> {
 	}
 }
 
+/// What comes out of it is too much.
+pub fn too_large() -> PullError {
+	refused("the image is too large for this provider, unpacked")
+}
+
 /// Too much of it, or not what it is said to be.
-fn wrong(error: &io::Error) -> PullError {
+fn wrong(error: io::Error) -> PullError {
 	match error.to_string().contains(TOO_LARGE) {
-		true => refused("the image is too large for this provider, unpacked"),
+		true => too_large(),
 		false => damaged("a layer of the image"),
 	}
 }
@@ -130,7 +135,7 @@ fn unpacked<'a>(begin: &[u8], layer: impl Read + 'a) -> Result<Box<dyn Read + 'a
 			decoder.window_log_max(WINDOW)?;
 			Ok(decoder)
 		});
-		return Ok(Box::new(decoder.map_err(|error| wrong(&error))?));
+		return Ok(Box::new(decoder.map_err(wrong)?));
 	}
 	if OTHERS.iter().any(|other| begin.starts_with(other)) {
 		let why = "a layer of the image is packed by other than gzip or zstd";
@@ -141,12 +146,11 @@ fn unpacked<'a>(begin: &[u8], layer: impl Read + 'a) -> Result<Box<dyn Read + 'a
 
 /// Reads a layer to its end, and says what it is; an error if it takes more than `most`.
 fn measure(layer: impl Read, most: u64) -> Result<Measured, PullError> {
-	let wrong = |error: io::Error| wrong(&error);
 	let mut layer = Hashed::new(layer, u64::MAX);
 	let mut begin = Vec::new();
 	let told = (&mut layer).take(TELLING).read_to_end(&mut begin);
 	told.map_err(wrong)?;
-	let whole = Cursor::new(begin.clone()).chain(&mut layer);
+	let whole = begin.as_slice().chain(&mut layer);
 	let mut content = Hashed::new(unpacked(&begin, BufReader::new(whole))?, most);
 	let mut on_disk = 0u64;
 	let mut archive = Archive::new(&mut content);
@@ -163,7 +167,7 @@ fn measure(layer: impl Read, most: u64) -> Result<Measured, PullError> {
 		let blocks = file.size().div_ceil(FILE).saturating_add(1);
 		on_disk = on_disk.saturating_add(blocks.saturating_mul(FILE));
 		if on_disk > most {
-			return Err(wrong(io::Error::other(TOO_LARGE)));
+			return Err(too_large());
 		}
 	}
 	io::copy(&mut content, &mut io::sink()).map_err(wrong)?;
@@ -265,7 +269,7 @@ impl Registry<'_> {
 				return Err(damaged("a layer of the image"));
 			}
 			let rest = left.checked_sub(measured.takes);
-			left = rest.ok_or_else(|| wrong(&io::Error::other(TOO_LARGE)))?;
+			left = rest.ok_or_else(too_large)?;
 			seen.insert(&layer.digest, measured);
 		}
 		Ok(())
