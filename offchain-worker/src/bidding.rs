@@ -293,6 +293,7 @@ mod tests {
 			min_score: 0,
 			max_duration: 100,
 			deposit: 1,
+			cancel_fee: 0,
 			leases: 1,
 			at_least: 1,
 			manual: false,

@@ -219,7 +219,7 @@ async fn look(folder: &Path, found: &mut Findings) {
 			found.bad("modules", format!("{error:#}"), mend);
 		}
 	}
-	containers(&config, daemon.as_ref(), found).await;
+	containers(folder, &config, daemon.as_ref(), found).await;
 	match (config.gpus.len(), config.has_devices()) {
 		(0, _) => found.add("GPUs", State::Unused, "none are named in [[gpus]]", ""),
 		(n, Ok(())) => found.ok("GPUs", units::count(n, "GPU")),
@@ -532,7 +532,7 @@ async fn run_module(place: &Path) -> anyhow::Result<Duration> {
 	}
 }
 
-async fn containers(config: &Config, daemon: Option<&Value>, found: &mut Findings) {
+async fn containers(folder: &Path, config: &Config, daemon: Option<&Value>, found: &mut Findings) {
 	let Some(configured) = &config.containers else {
 		let says = "no engine is named in [containers]: modules only";
 		return found.add("containers", State::Unused, says, "");
@@ -557,7 +557,9 @@ async fn containers(config: &Config, daemon: Option<&Value>, found: &mut Finding
 	match (status["networks"].as_str(), status["no_services"].as_str()) {
 		(Some("closed"), _) => found.ok("networks", "services are shut off from this machine"),
 		(Some("open"), Some(why)) => {
-			found.bad("networks", why, "`leasehold-provider setup-network`")
+			let folder = folder.display();
+			let mend = format!("`sudo leasehold-provider --dir {folder} setup-network`");
+			found.bad("networks", why, &mend);
 		}
 		(_, Some(why)) => {
 			let mend = "Have the engine run containers as it is said; the daemon looks again by itself, and starts no \

@@ -260,8 +260,15 @@ async fn step(
 		return rest(shared, now, lease, row, job).await;
 	}
 	let folder = shared.store.lease_folder(lease.id);
-	if row.attempts == 0 && !missing(&folder, &manifest).is_empty() {
-		return Ok(());
+	let lacks = missing(&folder, &manifest);
+	if let (0, Some(first)) = (row.attempts, lacks.first()) {
+		return match is_last_call(now, &lease.state) {
+			true => {
+				let why = format!("`{}` was not handed in in time", first.path);
+				give_up(shared, lease.id, FailureCode::InvalidModule, why)
+			}
+			false => Ok(()),
+		};
 	}
 	let Some(service) = job else {
 		return members::serve(shared, now, lease, open, row, &manifest).await;
@@ -302,7 +309,12 @@ async fn step(
 			shared.executors.start(&tried).await?;
 			Ok(())
 		}
-		Observed::Preparing | Observed::Unready => Ok(()),
+		Observed::Preparing | Observed::Unready => match shared.not_had(lease.id) {
+			Some(why) if is_last_call(now, &lease.state) => {
+				give_up(shared, lease.id, FailureCode::InvalidModule, why)
+			}
+			_ => Ok(()),
+		},
 		Observed::Running => {
 			let key = (row.lease, tried.service.name.clone(), 0);
 			let process = || shared.executors.process(&tried);
@@ -312,6 +324,36 @@ async fn step(
 		}
 		Observed::Ended(end) => ended(shared, row, service, devices, end).await,
 	}
+}
+
+/// Blocks before the last in which a lease may start: until then what fails may still come right.
+const LAST_CALL: u32 = 3;
+
+/// Whether what has not come right by now will not.
+pub fn is_last_call(now: u32, state: &State) -> bool {
+	match state {
+		State::Starting { deadline, .. } => now.saturating_add(LAST_CALL) >= *deadline,
+		_ => false,
+	}
+}
+
+/// A lease is given up that does not start for what its tenant has named: at its deadline it would count against this
+/// provider.
+pub fn give_up(shared: &Shared, lease: u64, code: FailureCode, why: String) -> anyhow::Result<()> {
+	tracing::info!(lease, why, "the workload cannot be run");
+	let note = format!("the workload cannot be run: {why}");
+	diary::note(&shared.store.lease_folder(lease), note);
+	shared.store.update(lease, |row| {
+		let open = !matches!(row.phase, Phase::Closed { .. });
+		if open {
+			row.phase = Phase::Failed {
+				code: format!("{code:?}"),
+				why,
+			};
+		}
+		open
+	})?;
+	Ok(())
 }
 
 /// Takes a lease from one phase to the next; nothing, if it is in another.

@@ -225,6 +225,7 @@ mod tests {
 			min_score: 0,
 			max_duration: 1,
 			deposit: 1,
+			cancel_fee: 0,
 			leases,
 			at_least: leases,
 			manual,

@@ -106,6 +106,8 @@ pub struct OpenOrder {
 	pub max_duration: u32,
 	/// Planck.
 	pub deposit: u128,
+	/// What it costs to take it back once there are bids, planck.
+	pub cancel_fee: u128,
 	/// Leases wanted, and how many of them will do.
 	pub leases: u8,
 	pub at_least: u8,
@@ -550,6 +552,7 @@ pub(super) fn open_order(id: u64, record: OrderRecord<AccountId32>) -> OpenOrder
 		min_score: spec.min_score.0,
 		max_duration: spec.max_duration,
 		deposit: spec.deposit,
+		cancel_fee: record.cancel_fee,
 		leases: spec.quantity.leases,
 		at_least: spec.quantity.at_least,
 		manual: matches!(

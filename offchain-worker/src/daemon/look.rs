@@ -6,10 +6,18 @@ use leasehold_client::{
 	units,
 	view::{Provider, View},
 };
-use std::sync::Arc;
+use std::{
+	path::{Path, PathBuf},
+	sync::Arc,
+};
 
 /// How long it may be looked for the engine's quotas.
 const QUOTA: std::time::Duration = std::time::Duration::from_secs(60);
+
+/// As it is found from wherever.
+fn absolute(folder: &Path) -> PathBuf {
+	std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned())
+}
 
 impl Shared {
 	/// Whether the container engine answers: nobody bids on containers without it.
@@ -44,8 +52,9 @@ impl Shared {
 			Ok(through) if through.is_empty() => (Isolation::Closed, None),
 			Ok(through) => {
 				let why = format!(
-					"a container gets through to {}: `leasehold-provider setup-network` closes that",
-					through.join(", ")
+					"a container gets through to {}: `sudo leasehold-provider --dir {} setup-network` closes that",
+					through.join(", "),
+					absolute(self.store.folder()).display()
 				);
 				(Isolation::Open, Some(why))
 			}
@@ -76,6 +85,11 @@ impl Shared {
 			(s.networks, s.no_services) = (networks, why);
 		});
 		networks == Isolation::Closed
+	}
+
+	/// Which image of a lease has not come, if one has not, and why.
+	pub fn not_had(&self, lease: u64) -> Option<String> {
+		self.executors.container.as_ref()?.not_had(lease)
 	}
 
 	/// Why containers cannot run at present, and why services cannot.

@@ -234,15 +234,18 @@ impl Command {
 			return Ok(());
 		};
 		if self.output == Output::Text {
-			println!("the chain says the same of {} leases", checked.agree);
+			println!(
+				"the chain says the same of {}",
+				units::count(checked.agree, "lease")
+			);
 			for (leases, what) in [
 				(
 					&checked.behind,
-					"more was paid, and is not written down yet, for leases",
+					"the chain has gone on, and it is not written down yet, for lease",
 				),
 				(
 					&checked.swept,
-					"not on chain any more, so that only the journal tells, are leases",
+					"not on chain any more, so that only the journal tells, is lease",
 				),
 			] {
 				if !leases.is_empty() {

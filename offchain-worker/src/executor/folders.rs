@@ -127,28 +127,30 @@ pub fn too_large<'a>(folder: &Path, volumes: &'a [Volume]) -> Option<&'a Volume>
 	})
 }
 
-/// Removes the volumes of a replica that it has no longer.
-pub fn keep_volumes(folder: &Path, volumes: &[Volume]) -> std::io::Result<()> {
+/// Removes the volumes of a replica that it has no longer; the names of their folders.
+pub fn keep_volumes(folder: &Path, volumes: &[Volume]) -> std::io::Result<Vec<String>> {
 	let kept = volumes.iter().map(|v| folder.join(folder_of(v)));
 	keep_only(&folder.join(KEPT), &kept.collect())
 }
 
-/// Removes all that is in a folder, if there is one, but these.
-pub fn keep_only(folder: &Path, kept: &BTreeSet<PathBuf>) -> std::io::Result<()> {
+/// Removes all that is in a folder, if there is one, but these; the names of what is gone.
+pub fn keep_only(folder: &Path, kept: &BTreeSet<PathBuf>) -> std::io::Result<Vec<String>> {
+	let mut gone = Vec::new();
 	let entries = match std::fs::read_dir(folder) {
-		Err(error) if error.kind() == NotFound => return Ok(()),
+		Err(error) if error.kind() == NotFound => return Ok(gone),
 		entries => entries?,
 	};
 	for entry in entries {
 		let entry = entry?;
 		let path = entry.path();
 		match entry.file_type()?.is_dir() {
-			_ if kept.contains(&path) => {}
+			_ if kept.contains(&path) => continue,
 			true => remove_all(&path)?,
 			false => std::fs::remove_file(path)?,
 		}
+		gone.push(entry.file_name().to_string_lossy().into_owned());
 	}
-	Ok(())
+	Ok(gone)
 }
 
 /// Whether there is a volume that outlives an attempt.

@@ -3,7 +3,10 @@
 use super::{access, internal, proxy, Gateway, Refused, API};
 use crate::{
 	diary,
-	executor::{container::has_quota, measure::measure},
+	executor::{
+		container::{has_quota, Pulling},
+		measure::measure,
+	},
 	members::{self, Replicas},
 	names::Own,
 	reconcile::{self, missing},
@@ -76,18 +79,10 @@ struct Status {
 	/// Of a lease of services.
 	#[serde(flatten)]
 	replicas: Replicas,
-	/// Images that are being pulled.
+	/// Images that are being pulled, or are to be pulled again.
 	pulling: Vec<Pulling>,
 	/// Computing time, memory, network and energy.
 	usage: Used,
-}
-
-#[derive(Debug, Clone, Serialize)]
-struct Pulling {
-	service: String,
-	replica: u32,
-	/// How far it is, if the engine tells.
-	percent: Option<u8>,
 }
 
 #[derive(Debug, Clone, Serialize)]
@@ -380,12 +375,6 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 	let service = services.into_iter().next();
 	let container = shared.executors.container.as_ref().filter(|_| !over);
 	let pulls = container.map(|container| container.pulls(row.lease));
-	let pulls = pulls.unwrap_or_default().into_iter();
-	let pulls = pulls.map(|(service, replica, percent)| Pulling {
-		service,
-		replica,
-		percent,
-	});
 	let look = {
 		let (folder, attempt) = (folder.clone(), row.attempts);
 		move || {
@@ -416,7 +405,7 @@ async fn status(params: Params<'static>, gateway: Arc<Gateway>) -> Result<Status
 		urls: urls.collect(),
 		names: names.unwrap_or_default(),
 		replicas,
-		pulling: pulls.collect(),
+		pulling: pulls.unwrap_or_default(),
 		usage: shared.usage.of(row.lease),
 	})
 }

@@ -17,7 +17,7 @@ use crate::{
 		clear::remove_all, container::Isolation, uptime, Attempt, End, Executor as _, Observed,
 		Port,
 	},
-	reconcile::{note_running, tell_running, unix_now},
+	reconcile::{give_up, is_last_call, note_running, tell_running, unix_now},
 	store::{LeaseRow, Phase},
 };
 use gpus::Given;
@@ -90,9 +90,6 @@ fn all(manifest: &Manifest) -> anyhow::Result<Vec<(&Service, u32)>> {
 		.collect())
 }
 
-/// Blocks before the last in which a lease may start: until then what fails may still come right.
-const LAST_CALL: u32 = 3;
-
 /// One turn for a lease of services.
 pub async fn serve(
 	shared: &Arc<Shared>,
@@ -148,24 +145,17 @@ pub async fn serve(
 		}
 	};
 	match lease.state {
-		State::Starting { deadline, .. } if !standing.all_run => {
-			let late = now.saturating_add(LAST_CALL) >= deadline;
-			let failed = match (standing.invalid, standing.fails) {
-				(Some(why), _) => Some((FailureCode::InvalidModule, why)),
-				(None, Some(why)) if late => Some((FailureCode::Crashed, why)),
-				_ => None,
+		State::Starting { .. } if !standing.all_run => {
+			let late = is_last_call(now, &lease.state);
+			return match (standing.invalid, standing.fails) {
+				(Some(why), _) => give_up(shared, row.lease, FailureCode::InvalidModule, why),
+				(None, Some(why)) if late => give_up(shared, row.lease, FailureCode::Crashed, why),
+				(None, None) if late => match shared.not_had(row.lease) {
+					Some(why) => give_up(shared, row.lease, FailureCode::InvalidModule, why),
+					None => Ok(()),
+				},
+				_ => Ok(()),
 			};
-			if let Some((code, why)) = failed {
-				tracing::info!(lease = row.lease, why, "the services cannot be run");
-				shared.store.update(row.lease, |row| {
-					row.phase = Phase::Failed {
-						code: format!("{code:?}"),
-						why,
-					};
-					true
-				})?;
-			}
-			return Ok(());
 		}
 		State::Active { .. } if standing.machine_fails => pause(shared, now, lease.id),
 		State::Active { .. } => forget_failing(shared, lease.id),

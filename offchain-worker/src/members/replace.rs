@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
 	daemon::Shared,
+	diary,
 	executor::{clear::remove_all, folders as places, module_path, Executor as _},
 	log,
 	store::LeaseRow,
@@ -154,17 +155,27 @@ pub async fn clear_others(
 	tokio::task::spawn_blocking(move || {
 		for folder in gone {
 			match remove_all(&folder) {
-				Err(error) if error.kind() != NotFound => return Err(error),
-				_ => {}
+				Err(error) if error.kind() == NotFound => {}
+				removed => removed?,
+			}
+			if let Some((name, replica)) = member_of(&folder) {
+				let what = format!(
+					"{name}.{replica} and all it had are removed: the manifest has it no more"
+				);
+				diary::note(&lease, what);
 			}
 		}
 		for service in &services {
 			for replica in 0..service.count {
 				let folder = folder(&lease, &service.name, replica);
-				places::keep_volumes(&folder, &service.unit.volumes)?;
+				for volume in places::keep_volumes(&folder, &service.unit.volumes)? {
+					let (name, why) = (&service.name, "the manifest has it no more");
+					let what = format!("the volume {volume} of {name}.{replica} is removed: {why}");
+					diary::note(&lease, what);
+				}
 			}
 		}
-		Ok(())
+		Ok::<_, std::io::Error>(())
 	})
 	.await??;
 	Ok(true)
@@ -235,5 +246,5 @@ pub fn keep_modules(lease: &Path, manifests: &[Manifest]) -> std::io::Result<()>
 	let services = manifests.iter().flat_map(|manifest| &manifest.services);
 	let named =
 		services.filter_map(|service| Some(module_path(lease, service.kind, service.module()?)));
-	places::keep_only(&lease.join("modules"), &named.collect())
+	places::keep_only(&lease.join("modules"), &named.collect()).map(|_| ())
 }

@@ -71,8 +71,6 @@ pub struct Attendant<'a> {
 	pub labels: Labels,
 	pub name: String,
 	pub attempt: Attempt,
-	/// Why its image was not had at the last try.
-	pub unpulled: Option<String>,
 	/// Failures since something went well.
 	pub tries: u32,
 	pub born: Instant,
@@ -116,7 +114,6 @@ impl<'a> Attendant<'a> {
 			name: labels.name(),
 			labels,
 			attempt,
-			unpulled: None,
 			tries: 0,
 			born: Instant::now(),
 			followed: Instant::now(),

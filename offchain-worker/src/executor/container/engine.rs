@@ -4,7 +4,7 @@ use super::{
 	quota::Quota,
 	spec::{member_of, Labels, GENESIS, LEASE, PROVIDER, RUNTIME},
 };
-use crate::executor::{fault, other, ExecutorError};
+use crate::executor::{other, ExecutorError};
 use axum::body::Bytes;
 use bollard::{
 	container::LogOutput,
@@ -239,7 +239,8 @@ impl Engine {
 		let wrong = |error: hyper::Error| other(what, error);
 		let asked = async {
 			let stream = UnixStream::connect(&self.socket).await;
-			let stream = TokioIo::new(stream.map_err(fault(what))?);
+			let away = |error| other(what, format!("{}: {error}", self.socket.display()));
+			let stream = TokioIo::new(stream.map_err(away)?);
 			let (mut sender, connection) = http1::handshake(stream).await.map_err(wrong)?;
 			tokio::spawn(connection);
 			let request = Request::get(path)

@@ -2,11 +2,12 @@
 
 use super::{attend::Attendant, spec::Labels, Common};
 use crate::executor::Attempt;
+use serde::Serialize;
 use std::{
 	path::{Path, PathBuf},
 	sync::{
 		atomic::{AtomicBool, AtomicI32, AtomicU8, Ordering},
-		Arc,
+		Arc, Mutex,
 	},
 };
 use tokio_util::sync::CancellationToken;
@@ -23,6 +24,8 @@ pub struct Life {
 	first: AtomicI32,
 	/// How far the pull of its image is, percent; see [`Pull`].
 	pulled: AtomicU8,
+	/// Why its image was not had at the last try.
+	unpulled: Mutex<Option<String>>,
 	runs: AtomicBool,
 	well: AtomicBool,
 	over: AtomicBool,
@@ -32,6 +35,17 @@ pub struct Life {
 /// What stands for no pull, and for one of which it is not told how far it is.
 const NO_PULL: u8 = 255;
 const UNTOLD: u8 = 254;
+
+/// An image that is being pulled, or is to be pulled again.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Pulling {
+	service: String,
+	replica: u32,
+	/// How far it is, if that is told.
+	percent: Option<u8>,
+	/// Why the last try came to nothing, until the next one is begun.
+	why: Option<String>,
+}
 
 /// A pull that goes on.
 pub struct Pull<'a>(&'a Life);
@@ -74,6 +88,7 @@ impl Life {
 			process: AtomicI32::new(0),
 			first: AtomicI32::new(0),
 			pulled: AtomicU8::new(NO_PULL),
+			unpulled: Mutex::default(),
 			runs: AtomicBool::new(false),
 			well: AtomicBool::new(false),
 			over: AtomicBool::new(false),
@@ -103,12 +118,41 @@ impl Life {
 		(process > 1 && !self.is_over()).then_some(process)
 	}
 
-	/// (service, replica, percent) while its image is being pulled.
-	pub fn pull(&self) -> Option<(String, u32, Option<u8>)> {
+	/// Its image, while it is being pulled or waits for the next try.
+	pub fn pull(&self) -> Option<Pulling> {
 		let pulled = self.pulled.load(Ordering::SeqCst);
-		let percent = (pulled <= 100).then_some(pulled);
-		let pulls = pulled != NO_PULL && !self.is_over();
-		pulls.then(|| (self.service.clone(), self.replica, percent))
+		let waits = pulled == NO_PULL;
+		let why = self.unpulled().filter(|_| waits);
+		let pulls = (!waits || why.is_some()) && !self.is_over();
+		pulls.then(|| Pulling {
+			service: self.service.clone(),
+			replica: self.replica,
+			percent: (pulled <= 100).then_some(pulled),
+			why,
+		})
+	}
+
+	/// What is to be said of it, if its image has not come and its lease ends.
+	pub fn not_had(&self) -> Option<String> {
+		let pull = self.pull()?;
+		let why = self.unpulled().map(|why| format!(": {why}"));
+		let why = why.unwrap_or_default();
+		Some(format!(
+			"the image of `{}` has not come in time{why}",
+			pull.service
+		))
+	}
+
+	/// Why its image was not had at the last try, until it is.
+	pub fn unpulled(&self) -> Option<String> {
+		self.unpulled.lock().ok()?.clone()
+	}
+
+	/// Its image was not had at this try, or was.
+	pub fn has_tried(&self, why_not: Option<String>) {
+		if let Ok(mut unpulled) = self.unpulled.lock() {
+			*unpulled = why_not;
+		}
 	}
 
 	/// Its image is being pulled, until what is returned goes.

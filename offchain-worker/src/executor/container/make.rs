@@ -187,17 +187,18 @@ impl Attendant<'_> {
 		let described = match pulled.unwrap_or_else(late) {
 			Ok(described) => described,
 			Err(PullError::Refused(why)) => {
+				self.life.has_tried(None);
 				tracing::info!(lease, image = image.name, why, "the image cannot be run");
 				return invalid(why);
 			}
 			Err(PullError::Failed(why)) if self.born.elapsed() < PULL => {
-				if self.unpulled.as_ref() != Some(&why) {
+				if self.life.unpulled().as_ref() != Some(&why) {
 					let what = format!(
 						"{} cannot be pulled yet, and is tried again: {why}",
 						image.name
 					);
 					diary::note(self.attempt.lease_folder(), what);
-					self.unpulled = Some(why.clone());
+					self.life.has_tried(Some(why.clone()));
 				}
 				return Err(other("pulling the image", why));
 			}
@@ -209,6 +210,7 @@ impl Attendant<'_> {
 				));
 			}
 		};
+		self.life.has_tried(None);
 		let found = engine.image(&name).await?;
 		let found = found.ok_or_else(|| other("looking at an image", "it is gone"))?;
 		if found.bytes > self.common.largest_image {
@@ -240,7 +242,7 @@ impl Attendant<'_> {
 		let lease = self.attempt.lease;
 		tracing::info!(lease, image = image.name, "pulling");
 		// Tries that follow are told of by what came of them.
-		if self.unpulled.is_none() {
+		if self.life.unpulled().is_none() {
 			let what = format!("pulling {}", image.name);
 			diary::note(self.attempt.lease_folder(), what);
 		}

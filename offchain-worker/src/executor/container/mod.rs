@@ -38,6 +38,7 @@ use engine::{Engine, Stage};
 use ipnet::Ipv4Net;
 use leasehold_client::H256;
 use life::Life;
+pub use life::Pulling;
 use spec::{Labels, GENESIS, LEASE, PROVIDER};
 use std::{
 	collections::{BTreeSet, HashMap},
@@ -284,8 +285,8 @@ impl Container {
 		self.life(&self.labels(attempt).name())?.process()
 	}
 
-	/// The images of a lease that are being pulled: (service, replica, how far, percent, if the engine tells).
-	pub fn pulls(&self, lease: u64) -> Vec<(String, u32, Option<u8>)> {
+	/// The images of a lease that are being pulled, or are to be pulled again.
+	pub fn pulls(&self, lease: u64) -> Vec<Pulling> {
 		let Ok(lives) = self.lives.lock() else {
 			return Vec::new();
 		};
@@ -293,6 +294,13 @@ impl Container {
 		let mut pulls: Vec<_> = ours.filter_map(|life| life.pull()).collect();
 		pulls.sort();
 		pulls
+	}
+
+	/// Which image of a lease has not come, if one has not, and why.
+	pub fn not_had(&self, lease: u64) -> Option<String> {
+		let lives = self.lives.lock().ok()?;
+		let mut ours = lives.values().filter(|life| life.lease() == lease);
+		ours.find_map(|life| life.not_had())
 	}
 
 	fn labels(&self, attempt: &Attempt) -> Labels {
