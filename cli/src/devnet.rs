@@ -165,6 +165,7 @@ impl Devnet {
 			let what = format!("{} is not empty", folder.display());
 			return Err(Failure::new(2, what, "Name a new folder with --at."));
 		}
+		self.has_engine().await?;
 		let mut parts = Parts {
 			folder: folder.clone(),
 			node: None,
@@ -194,6 +195,22 @@ impl Devnet {
 		parts.end().await;
 		context.out.done();
 		result
+	}
+
+	/// Whether somebody listens at the engine's socket.
+	async fn has_engine(&self) -> Result<(), Failure> {
+		let Some(engine) = &self.engine else {
+			return Ok(());
+		};
+		let path = engine.strip_prefix("unix://").unwrap_or(engine);
+		let connected = tokio::time::timeout(DOWN, tokio::net::UnixStream::connect(path)).await;
+		connected.map_err(std::io::Error::from).flatten().map_err(|error| {
+			let what = format!("no container engine answers at {engine}: {error}");
+			let advice = "Start it (`systemctl start podman.socket`, or `podman system service --time 0 unix://PATH &`), or leave \
+			              --engine out: modules run without one.";
+			Failure::new(2, what, advice)
+		})?;
+		Ok(())
 	}
 
 	async fn wait(
@@ -273,17 +290,21 @@ impl Devnet {
 		};
 		for n in 0..self.providers {
 			// One whose containers cannot run yet makes its offer later.
-			while begun.elapsed() < offered
-				&& chain
-					.connection()
-					.await?
-					.best()
-					.await?
-					.offer(n)
-					.await?
-					.is_none()
-			{
+			let offers = loop {
+				let offer = chain.connection().await?.best().await?.offer(n).await?;
+				if offer.is_some() || begun.elapsed() >= offered {
+					break offer.is_some();
+				}
 				tokio::time::sleep(Duration::from_millis(200)).await;
+			};
+			if !offers {
+				let why = no_offer(&folder.join(format!("provider-{n}"))).await;
+				// It may be on its way by now.
+				let why = why.filter(|why| why != "stands");
+				let why = why.map_or_else(String::new, |why| format!(": {why}"));
+				context.out.stage(format!(
+					"provider {n} makes no standing offer (`deploy --instant`) yet{why}"
+				));
 			}
 		}
 		Ok(json!({
@@ -482,6 +503,19 @@ async fn run_to_end(command: &mut Command) -> Result<(), Failure> {
 		return Ok(());
 	}
 	Err(failed(String::from_utf8_lossy(&output.stderr)))
+}
+
+/// Why the daemon in a folder makes no standing offer.
+async fn no_offer(dir: &Path) -> Option<String> {
+	let asked = Command::new(program("leasehold-provider").ok()?)
+		.arg("--dir")
+		.arg(dir)
+		.args(["status", "--output", "json"])
+		.kill_on_drop(true)
+		.output();
+	let answer = tokio::time::timeout(DOWN, asked).await.ok()?.ok()?;
+	let said: Value = serde_json::from_slice(&answer.stdout).ok()?;
+	Some(said["offer"].as_str()?.to_owned())
 }
 
 /// Starts the daemon in a folder.

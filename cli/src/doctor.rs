@@ -6,7 +6,7 @@ use crate::{
 	output::Failure,
 	Context,
 };
-use leasehold_client::{units, Standing};
+use leasehold_client::{units, view::State, Standing};
 use serde::Serialize;
 use serde_json::json;
 use std::{path::Path, time::Duration};
@@ -44,7 +44,12 @@ impl Findings {
 pub async fn run(context: &Context) -> Result<(), Failure> {
 	let mut found = Findings::default();
 	folder(&context.dir, &mut found);
-	let account = match keys::address(context) {
+	// With a file that has the password it is tried, too.
+	let account = match context.password_file {
+		Some(_) => keys::account(context).map(|pair| leasehold_client::keystore::account(&pair)),
+		None => keys::address(context),
+	};
+	let account = match account {
 		Ok(account) => {
 			found.add("account", format!("{} is {account}", context.account), "");
 			Some(account)
@@ -175,14 +180,23 @@ async fn chain(
 			Some(provider) => answers(provider).await,
 			None => false,
 		};
+		let stands = match lease.state {
+			State::Active { .. } => String::new(),
+			State::Starting { deadline, .. } => {
+				format!(" has not started yet, and must by block {deadline} (`leasehold status {id}` says why)")
+			}
+			State::Suspended { .. } => {
+				format!(" is paused by its provider, unbilled (`leasehold status {id}` says why)")
+			}
+		};
 		let top_up = format!(
 			"`leasehold top-up {id} --until 12h`: it is closed otherwise, and its data goes."
 		);
 		let (says, mend) = match is_there {
 			_ if lease.is_dry() => (format!("lease {id} has run dry: nothing of it runs"), top_up.as_str()),
-			true => (format!("lease {id}: provider {provider_id} answers"), ""),
+			true => (format!("lease {id}{stands}: provider {provider_id} answers"), ""),
 			false => (
-				format!("lease {id}: provider {provider_id} does not answer"),
+				format!("lease {id}{stands}: provider {provider_id} does not answer"),
 				"It may be restarting; while it misses its heartbeats nothing is paid, and the lease ends if that lasts.",
 			),
 		};

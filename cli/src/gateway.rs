@@ -11,7 +11,7 @@ pub use volumes::Place as VolumePlace;
 use crate::{output::Failure, Context};
 use door::{away, bounded, reason, Door, PATIENCE};
 use leasehold_client::{
-	access::{Call, Grant, RequestFacts, Session, EMPTY},
+	access::{Call, Grant, Refusal, RequestFacts, Session, EMPTY},
 	exec::MAX_MESSAGE,
 	query::{self, Which},
 	seal::{self, Place},
@@ -188,7 +188,7 @@ pub fn now() -> u64 {
 		.as_secs()
 }
 
-/// What a gateway's refusal means.
+/// What a gateway's answer to a request means that it refuses.
 fn refused(status: StatusCode, text: String) -> Failure {
 	let why = serde_json::from_str::<Value>(&text)
 		.ok()
@@ -198,9 +198,23 @@ fn refused(status: StatusCode, text: String) -> Failure {
 		why if why.is_empty() => "the provider's gateway refuses it without a word".to_owned(),
 		why => why,
 	};
+	let Failure { code, what, advice } = told(status, why);
+	let what = match code {
+		6 => what,
+		_ => format!("{what} ({status})"),
+	};
+	Failure { code, what, advice }
+}
+
+/// What a refusal means, and what to do about it.
+fn told(status: StatusCode, why: String) -> Failure {
+	let is = |refusal: Refusal| why.contains(&refusal.to_string());
 	let advice = match status {
 		StatusCode::CONFLICT if why.ends_with("is a file") => {
 			"The last argument is the folder that files go into."
+		}
+		StatusCode::CONFLICT if why.contains("is the volume itself") => {
+			"`leasehold files ls` shows what is in it."
 		}
 		StatusCode::CONFLICT if why.contains("already") => "`leasehold files ls` shows what is there.",
 		StatusCode::PAYLOAD_TOO_LARGE if why.contains("the volume has room") => {
@@ -215,12 +229,17 @@ fn refused(status: StatusCode, text: String) -> Failure {
 		StatusCode::CONFLICT | StatusCode::BAD_GATEWAY => {
 			"`leasehold status` shows how far the workload is."
 		}
-		StatusCode::FORBIDDEN => {
+		StatusCode::FORBIDDEN if is(Refusal::BadGrant) || is(Refusal::OutOfScope) => {
 			"Only the order's access account may do this, and whom it was granted to: `leasehold grant`."
 		}
+		StatusCode::FORBIDDEN if is(Refusal::Revoked) => {
+			"Grants were revoked since: ask the tenant for a new one."
+		}
+		StatusCode::FORBIDDEN => "Check this machine's clock, and the account or the grant.",
+		_ if status.is_server_error() => "Try again; the provider's log tells more.",
 		_ => "Correct what the message names.",
 	};
-	Failure::new(5, format!("{why} ({status})"), advice)
+	Failure::new(5, why, advice)
 }
 
 impl Gateway {
@@ -368,10 +387,11 @@ impl Gateway {
 				.unwrap_or("the gateway refused")
 				.to_owned();
 			// Not now, but perhaps later.
-			return Err(match error["code"] == 503 || error["code"] == 429 {
-				true => Failure::new(6, what, "Try again; the provider may be restarting."),
-				false => Failure::new(5, what, "Check the account, or the grant, and the lease."),
-			});
+			let status = error["code"]
+				.as_u64()
+				.and_then(|code| u16::try_from(code).ok());
+			let status = status.and_then(|code| StatusCode::from_u16(code).ok());
+			return Err(told(status.unwrap_or(StatusCode::BAD_REQUEST), what));
 		}
 		Ok(answer["result"].take())
 	}

@@ -17,12 +17,12 @@ use std::{
 pub enum Format {
 	/// For people.
 	Table,
-	/// For programs: one JSON value on standard output; a log is one value a line.
+	/// For programs: one JSON value on standard output; one a line where there are several (`logs`, `validate`, `--watch`).
 	Json,
 }
 
 /// Why a command failed, what to do next, and the exit code.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Failure {
 	pub code: u8,
 	pub what: String,

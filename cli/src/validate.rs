@@ -98,13 +98,17 @@ impl Price {
 				.map(|rate| units::hourly(rate, self.slot));
 			let persistent: u64 = sums.persistent.values().map(|size| u64::from(*size)).sum();
 			let gpus: u64 = sums.gpu.iter().map(|gpu| u64::from(gpu.units)).sum();
+			let kept = match persistent {
+				0 => String::new(),
+				size => format!(", {size} MiB of volumes"),
+			};
+			let gpus_too = match gpus {
+				0 => String::new(),
+				n => format!(", {}", units::count(n, "GPU")),
+			};
 			text.push_str(&format!(
-				"{}: {} milli-CPU, {} MiB of memory, {} MiB of storage, {persistent} MiB kept, {}\n",
-				placement.name,
-				sums.cpu,
-				sums.memory,
-				sums.ephemeral,
-				units::count(gpus as usize, "GPU"),
+				"{}: {} milli-CPU, {} MiB of memory, {} MiB of storage{kept}{gpus_too}\n",
+				placement.name, sums.cpu, sums.memory, sums.ephemeral,
 			));
 			match (placement.max_rate, hour) {
 				(Some(rate), Some(hour)) => text.push_str(&format!(

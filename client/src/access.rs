@@ -335,7 +335,8 @@ impl Session {
 	/// Of such a text, and what it grants.
 	pub fn from_text(text: &str) -> Result<(Self, Grant), ChainError> {
 		let wrong = |why: String| ChainError::File(format!("not a file with a grant: {why}"));
-		let kept: Kept = serde_json::from_str(text).map_err(|error| wrong(error.to_string()))?;
+		let kept: Kept =
+			serde_json::from_str(text).map_err(|_| wrong("it is not written as one".into()))?;
 		if kept.version != 1 {
 			let why = format!("version {} is not known, only 1 is", kept.version);
 			return Err(wrong(why));

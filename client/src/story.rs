@@ -1,6 +1,11 @@
 //! Events of a lease, told in plain words.
 
-use crate::{error::ChainError, runtime, units::lease as amount, view::View};
+use crate::{
+	error::ChainError,
+	runtime,
+	units::{count, lease as amount},
+	view::View,
+};
 use leasehold_primitives::{CloseReason, FailureCode, Fault};
 
 /// One event in words.
@@ -62,6 +67,14 @@ pub fn failure(code: &FailureCode) -> &'static str {
 	}
 }
 
+/// What does not come back with a deposit, in words.
+fn but_for(fee: u128) -> String {
+	match fee {
+		0 => String::new(),
+		fee => format!(", but for a fee of {}", amount(fee)),
+	}
+}
+
 /// Who was at fault.
 pub fn fault(fault: &Fault) -> &'static str {
 	match fault {
@@ -69,6 +82,15 @@ pub fn fault(fault: &Fault) -> &'static str {
 		Fault::Tenant => "the tenant",
 		Fault::Provider => "the provider",
 		Fault::Undecided => "the tenant or the provider",
+	}
+}
+
+/// What a lease was paid for and how much, in words: one that was never served has cost its wait at most.
+pub fn paid(served_blocks: u32, paid: u128) -> String {
+	let (served, amount) = (count(served_blocks, "block"), amount(paid));
+	match (served_blocks, paid) {
+		(0, 1..) => format!("{served} served, {amount} paid for the time that its capacity waited"),
+		_ => format!("{served} served, {amount} paid"),
 	}
 }
 
@@ -112,17 +134,14 @@ pub async fn told(view: &View, order: u64, lease: Option<u64>) -> Result<Vec<Tol
 			}
 		} else if let Some(Ok(e)) = event.decode_fields_as::<market::events::OrderCancelled>() {
 			if e.order == order {
-				tell(
-					"OrderCancelled",
-					format!("the tenant cancelled order {order}"),
-				);
+				let fee = but_for(e.fee);
+				let text =
+					format!("the tenant took order {order} back; all deposits are back{fee}");
+				tell("OrderCancelled", text);
 			}
 		} else if let Some(Ok(e)) = event.decode_fields_as::<market::events::OrderExpired>() {
 			if e.order == order {
-				let fee = match e.fee {
-					0 => String::new(),
-					fee => format!(", but for a fee of {}", amount(fee)),
-				};
+				let fee = but_for(e.fee);
 				let text =
 					format!("order {order} ended without a lease; all deposits are back{fee}");
 				tell("OrderExpired", text);
@@ -260,12 +279,10 @@ pub async fn told(view: &View, order: u64, lease: Option<u64>) -> Result<Vec<Tol
 					paid => format!(", {} compensation out of the provider's bond", amount(paid)),
 				};
 				let text = format!(
-					"the lease ended: {}; at fault: {}; {} blocks served, {} paid, {} \
-					 returned{compensation}",
+					"the lease ended: {}; at fault: {}; {}, {} returned{compensation}",
 					reason(&e.reason.0),
 					fault(&e.fault.0),
-					e.served_blocks,
-					amount(e.paid),
+					paid(e.served_blocks, e.paid),
 					amount(e.refunded),
 				);
 				tell("LeaseClosed", text);

@@ -84,11 +84,13 @@ pub fn date(seconds: u64) -> String {
 /// A number of blocks as a time: `about 2 h`.
 pub fn blocks_as_time(blocks: u32, slot_millis: u64) -> String {
 	let seconds = u64::from(blocks).saturating_mul(slot_millis) / 1_000;
+	// To the nearest.
+	let of = |unit: u64| seconds.saturating_add(unit / 2) / unit;
 	match seconds {
 		0..=119 => format!("{seconds} s"),
-		120..=7_199 => format!("{} min", seconds / 60),
-		7_200..=172_799 => format!("{} h", seconds / 3_600),
-		_ => format!("{} days", seconds / 86_400),
+		120..=7_169 => format!("{} min", of(60)),
+		7_170..=170_999 => format!("{} h", of(3_600)),
+		_ => format!("{} days", of(86_400)),
 	}
 }
 

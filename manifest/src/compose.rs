@@ -9,7 +9,7 @@ use crate::{
 		compute::{CPU as CPU_BOUNDS, MEMORY as MEMORY_BOUNDS},
 		parse_with, unserved, Fault, LocalFile, Map, Placement, Reader, Sdl, Sums,
 	},
-	yaml::NodeKind,
+	yaml::{NodeKind, Place},
 	Kind, Service,
 };
 use std::path::Path;
@@ -126,6 +126,26 @@ impl Reader {
 		})
 	}
 
+	/// A `/tmp` there is; other folders are volumes.
+	fn tmpfs(&mut self, map: &Map, at: Place) {
+		let all = self.words(map, "tmpfs");
+		let folder = |word: &String| {
+			let folder = word.split(':').next().unwrap_or_default();
+			folder.trim_end_matches('/') == "/tmp"
+		};
+		match all.iter().all(folder) {
+			true => {
+				let reason =
+					"is ignored: /tmp is the image's own, and with `read_only` one on the lease's disk";
+				self.warn(at, &map.child("tmpfs"), reason);
+			}
+			false => {
+				let reason = "is understood for /tmp alone: name a volume for other folders";
+				self.error(at, &map.child("tmpfs"), reason);
+			}
+		}
+	}
+
 	fn compose_service(
 		&mut self,
 		name: &str,
@@ -166,6 +186,8 @@ impl Reader {
 		for (key, at, _) in map.items() {
 			if harmless.contains(&key) {
 				self.warn(at, &map.child(key), "is ignored");
+			} else if key == "tmpfs" {
+				self.tmpfs(map, at);
 			} else if !honoured.contains(&key) {
 				self.error(at, &map.child(key), "is not understood here");
 			}
@@ -500,6 +522,21 @@ volumes:
 	}
 
 	#[test]
+	fn a_tmp_is_there_without_being_asked_for() {
+		for wanted in ["/tmp", "[]", "[/tmp/, '/tmp:size=64m']"] {
+			let file = format!("services:\n  web: {{ image: nginx, tmpfs: {wanted} }}\n");
+			let (sdl, faults) = parse(&file);
+			assert!(sdl.is_some(), "{faults:?}");
+			let told = faults.iter().find(|one| one.key == "services.web.tmpfs");
+			assert_eq!(
+				told.map(|one| one.level),
+				Some(Level::Warning),
+				"{faults:?}"
+			);
+		}
+	}
+
+	#[test]
 	fn more_replicas_than_a_lease_has_room_for_are_told_of_the_whole() {
 		let file = "services:\n  web: { image: nginx, deploy: { replicas: 30 } }\n";
 		let (sdl, _) = parse(file);
@@ -520,6 +557,12 @@ volumes:
 				"services.db.privileged",
 			),
 			("restart: always", "build: .", "services.db.build"),
+			("restart: always", "tmpfs: /run", "services.db.tmpfs"),
+			(
+				"restart: always",
+				"tmpfs: [/tmp, /run]",
+				"services.db.tmpfs",
+			),
 			(
 				"MODE: fast",
 				"MODE: \"${MODE}\"",

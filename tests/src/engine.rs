@@ -1,9 +1,10 @@
-//! A container engine and a registry with a password, each a process of its own.
+//! A container engine, Podman or Docker, and a registry with a password, each a process of its own.
 
 // What measurements and tests start from: they end where it cannot be made.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use crate::devnet::{wait_until, Owned};
+use crate::devnet::{signal, wait_until, Owned};
+use rustix::process::Signal;
 use std::{
 	net::TcpListener,
 	os::unix::fs::symlink,
@@ -24,6 +25,8 @@ pub struct Engine {
 	folder: tempfile::TempDir,
 	/// The registry's address.
 	pub registry: String,
+	/// Whether the engine is Docker's. Images are made by Podman all the same.
+	is_docker: bool,
 	/// The engine and the registry.
 	processes: [Mutex<Option<Owned>>; 2],
 }
@@ -39,6 +42,15 @@ pub fn output_of(command: &mut Command) -> Vec<u8> {
 impl Engine {
 	/// Starts both, with one image in the registry.
 	pub fn start_both() -> Self {
+		Self::start_with_registry(false)
+	}
+
+	/// The same with Docker's engine.
+	pub fn start_docker() -> Self {
+		Self::start_with_registry(true)
+	}
+
+	fn start_with_registry(is_docker: bool) -> Self {
 		let folder = tempfile::tempdir().unwrap();
 		let at = |name: &str| folder.path().join(name);
 		let networks = at("networks");
@@ -83,6 +95,7 @@ impl Engine {
 		let engine = Self {
 			folder,
 			registry,
+			is_docker,
 			processes: [Mutex::default(), Mutex::new(Some(Owned(child)))],
 		};
 		engine.push();
@@ -96,6 +109,33 @@ impl Engine {
 			"unix://{}",
 			self.folder.path().join("engine.sock").display()
 		)
+	}
+
+	/// The engine's own command line.
+	pub fn tool(&self) -> Command {
+		if !self.is_docker {
+			return self.podman();
+		}
+		let mut command = Command::new("docker");
+		command
+			.env("DOCKER_CONFIG", self.folder.path().join("docker"))
+			.args(["--host", &self.socket()]);
+		command
+	}
+
+	/// Whether each lease has users of its own, who are nobody on this machine: Docker has them for all containers or none.
+	pub fn maps_users(&self) -> bool {
+		!self.is_docker
+	}
+
+	/// Removes a container, whatever it does; whether the engine did.
+	pub fn remove(&self, container: &str) -> bool {
+		let mut command = self.tool();
+		command.args(["rm", "-f"]);
+		if !self.is_docker {
+			command.args(["-t", "0"]);
+		}
+		command.arg(container).output().unwrap().status.success()
 	}
 
 	/// Podman itself, with the same storage.
@@ -187,7 +227,7 @@ impl Engine {
 	/// The names of all images that the engine has.
 	pub fn images(&self) -> Vec<String> {
 		let format = "{{.Repository}}:{{.Tag}}";
-		let names = output_of(self.podman().args(["images", "-a", "--format", format]));
+		let names = output_of(self.tool().args(["images", "-a", "--format", format]));
 		let names = String::from_utf8(names).unwrap();
 		names.lines().map(str::to_owned).collect()
 	}
@@ -199,7 +239,44 @@ impl Engine {
 
 	/// Starts the engine, once more if need be.
 	pub fn start(&self) {
-		self.start_with(&[]);
+		match self.is_docker {
+			true => self.start_dockerd(),
+			false => self.start_with(&[]),
+		}
+	}
+
+	/// What is started by it outlives it, and it has folders of its own.
+	fn start_dockerd(&self) {
+		let at = |name: &str| self.folder.path().join(name);
+		std::fs::write(at("dockerd.json"), "{}").unwrap();
+		let log = std::fs::File::options()
+			.create(true)
+			.append(true)
+			.open(at("engine.log"))
+			.unwrap();
+		let mut command = Command::new("dockerd");
+		for (option, name) in [
+			("--config-file", "dockerd.json"),
+			("--data-root", "data"),
+			("--exec-root", "exec"),
+			("--pidfile", "dockerd.pid"),
+		] {
+			command.arg(option).arg(at(name));
+		}
+		let child = command
+			.args(["--host", &self.socket(), "--live-restore"])
+			.args(["--storage-driver", "vfs", "--log-level", "warn"])
+			.stdin(Stdio::null())
+			.stdout(Stdio::null())
+			.stderr(log)
+			.spawn()
+			.unwrap();
+		*self.processes[0].lock().unwrap() = Some(Owned(child));
+		wait_until(Duration::from_secs(60), "the engine answers", || {
+			let info = self.tool().arg("info").output().unwrap();
+			info.status.success()
+		})
+		.unwrap();
 	}
 
 	/// With another OCI runtime.
@@ -241,29 +318,59 @@ impl Engine {
 		*self.processes[0].lock().unwrap() = None;
 	}
 
+	/// Docker's engine ends its own helper, which writes into the folder.
+	fn ask_to_end(&self) {
+		let Some(mut engine) = self.processes[0].lock().unwrap().take() else {
+			return;
+		};
+		signal(i32::try_from(engine.0.id()).unwrap(), Signal::TERM);
+		let ended = || matches!(engine.0.try_wait(), Ok(Some(_)));
+		let _ = wait_until(Duration::from_secs(20), "the engine ends", ended);
+	}
+
 	/// Ends and removes all of it.
 	pub fn end(&self) {
-		let _ = self.podman().args(["rm", "-fa", "-t", "0"]).output();
+		if self.is_docker && self.listed().is_none() {
+			// What it has started outlives it.
+			self.start_dockerd();
+		}
+		for container in self.listed().unwrap_or_default() {
+			self.remove(&container);
+		}
+		if self.is_docker {
+			self.ask_to_end();
+		}
 		for process in &self.processes {
 			*process.lock().unwrap() = None;
+		}
+		let networks = self.folder.path().join("exec/netns/default");
+		if networks.exists() {
+			let _ = Command::new("umount").arg(networks).output();
 		}
 		let _ = std::fs::remove_dir_all(self.folder.path());
 	}
 
 	/// Whether there is a network of this name.
 	pub fn has_network(&self, name: &str) -> bool {
-		let names = output_of(
-			self.podman()
-				.args(["network", "ls", "--format", "{{.Name}}"]),
-		);
+		let names = output_of(self.tool().args(["network", "ls", "--format", "{{.Name}}"]));
 		let names = String::from_utf8(names).unwrap();
 		names.lines().any(|one| one == name)
 	}
 
+	/// The names of all containers, if the engine answers.
+	fn listed(&self) -> Option<Vec<String>> {
+		let mut list = self.tool();
+		let listed = list
+			.args(["ps", "-a", "--format", "{{.Names}}"])
+			.output()
+			.ok()?;
+		let names = String::from_utf8(listed.stdout).ok()?;
+		let names = names.lines().map(str::to_owned).collect();
+		listed.status.success().then_some(names)
+	}
+
 	fn containers(&self) -> Vec<String> {
-		let names = output_of(self.podman().args(["ps", "-a", "--format", "{{.Names}}"]));
-		let names = String::from_utf8(names).unwrap();
-		names.lines().map(str::to_owned).collect()
+		self.listed().unwrap()
 	}
 
 	/// The container of a lease, whatever it does.

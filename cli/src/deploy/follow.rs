@@ -123,7 +123,7 @@ async fn without_lease(
 				"OrderCancelled" => {
 					let what = format!("order {order} was taken back by its tenant");
 					let advice = "Its deposit is back; `leasehold deploy FILE` orders anew.";
-					return Ok(Failure::new(4, what, advice));
+					return Ok(Failure::new(1, what, advice));
 				}
 				"BidPlaced" => had_bids = true,
 				"BidSkipped" => passed_over.push(text),
@@ -135,8 +135,8 @@ async fn without_lease(
 	let (why, advice) = match (is_known, had_bids) {
 		(true, false) => (
 			": nobody bid on it",
-			"Its deposit is back. Those that fit (`leasehold providers --for FILE`) ask for more than your ceiling, or do not run \
-			 what it is at present, or their daemons are away: raise --max-price, or try again.",
+			"Its deposit is back. Of those that fit (`leasehold providers --for FILE`) some may run no such workload at present \
+			 (containers need an engine), be away, or ask for more than your ceiling: try again, or raise --max-price.",
 		),
 		(true, true) if passed_over.is_empty() => (
 			": it had bids, and none could be taken",
@@ -229,30 +229,38 @@ pub(super) async fn deliver(
 			Ok::<_, Failure>(Proof::of(&receipt))
 		};
 		match handed_in.await {
-			Ok(proof) => return Ok(proof),
-			Err(failure)
-				if failure.code == 6
-					|| (is_behind(&failure)
-						&& behind.get_or_insert_with(Instant::now).elapsed() < LAG) =>
-			{
-				if failure.code == 6 {
+			Ok(proof) => {
+				context.out.stage("the manifest is delivered");
+				return Ok(proof);
+			}
+			Err(failure) => {
+				let id = gateway.lease;
+				let (now, final_) = tenant::patiently(context, chain, async |connection| {
+					let now = connection.best().await?.lease(id).await?;
+					Ok((now, connection.finalized().await?.lease(id).await?))
+				})
+				.await?;
+				if let LeaseRecordNow::Closed(_) = final_ {
+					// How it ended is told by who follows it.
+					return Ok(None);
+				}
+				let is_closed = matches!(now, LeaseRecordNow::Closed(_));
+				let is_away = failure.code == 6;
+				let goes_on = is_closed
+					|| is_away || (is_behind(&failure)
+					&& behind.get_or_insert_with(Instant::now).elapsed() < LAG);
+				if !goes_on {
+					return Err(failure);
+				}
+				if is_away {
 					behind = None;
 					tell_away(context, &failure, &mut away);
 				}
 				context
 					.out
 					.waiting("the provider is away, or has not heard of it yet; trying again");
-				let record = tenant::patiently(context, chain, async |connection| {
-					connection.best().await?.lease(gateway.lease).await
-				})
-				.await?;
-				if let LeaseRecordNow::Closed(closed) = record {
-					let why = story::reason(&closed.reason);
-					return Err(Failure::new(5, format!("the lease was closed: {why}"), ""));
-				}
 				tokio::time::sleep(LOOK.saturating_mul(3)).await;
 			}
-			Err(failure) => return Err(failure),
 		}
 	}
 }
@@ -348,6 +356,11 @@ pub(super) async fn until_running(
 
 /// What a provider does with a workload that is not running yet: what stays so for a while, and how far it is.
 fn doing(said: &Value) -> (String, String) {
+	let unpulled = tenant::unpulled(said);
+	if !unpulled.is_empty() {
+		let stage = unpulled.join("; ");
+		return (stage.clone(), stage);
+	}
 	let pulls = said["pulling"].as_array().into_iter().flatten();
 	let mut names: Vec<_> = pulls
 		.clone()
@@ -406,7 +419,7 @@ pub(super) async fn until_ended(
 		})
 		.await?;
 		match record {
-			LeaseRecordNow::Closed(closed) => return over(context, &closed),
+			LeaseRecordNow::Closed(closed) => return over(context, Some(gateway), &closed).await,
 			LeaseRecordNow::Swept => {
 				return Err(Failure::new(1, "the lease's record is gone already", ""));
 			}
@@ -416,16 +429,24 @@ pub(super) async fn until_ended(
 }
 
 /// Shows how a lease ended; a failure if its job did not succeed.
-pub(super) fn over(context: &Context, closed: &Closed) -> Result<(), Failure> {
+pub(super) async fn over(
+	context: &Context,
+	gateway: Option<&Gateway>,
+	closed: &Closed,
+) -> Result<(), Failure> {
 	let lease = closed.id;
 	let succeeded = matches!(closed.reason, CloseReason::Completed { exit_code: 0, .. });
-	let what = format!(
+	let mut what = format!(
 		"the lease came to nothing: {}",
 		story::reason(&closed.reason)
 	);
+	if let Some(gateway) = gateway {
+		if let Ok(Some(last)) = tenant::last_of(gateway, closed).await {
+			what = format!("{what}; last on the provider's machine: {last}");
+		}
+	}
 	let advice = format!(
-		"`leasehold events {lease}` says what happened, `leasehold logs {lease}` what it wrote, and `leasehold files get \
-		 {lease}` fetches what it left."
+		"`leasehold events {lease}` says what happened, and `leasehold logs {lease}` what it wrote, if it ran."
 	);
 	let failure = Failure::new(7, what, advice);
 	let mut json = tenant::closed_json(closed);
@@ -434,10 +455,9 @@ pub(super) fn over(context: &Context, closed: &Closed) -> Result<(), Failure> {
 	}
 	context.out.result(json, || {
 		let text = format!(
-			"lease {lease} is over: {}\n{} served, {} paid, {} returned",
+			"lease {lease} is over: {}\n{}, {} returned",
 			story::reason(&closed.reason),
-			units::count(closed.served_blocks, "block"),
-			units::lease(closed.paid),
+			story::paid(closed.served_blocks, closed.paid),
 			units::lease(closed.refunded),
 		);
 		match succeeded {

@@ -14,7 +14,7 @@ use leasehold_client::{
 	keystore,
 	signer::Wait,
 	units,
-	view::{LeaseRecordNow, Terms, View},
+	view::{LeaseRecordNow, OpenLease, Terms, View},
 	AccountId32, Call, Chain, OrderRequest, Selection, WorkloadKind,
 };
 use leasehold_manifest::{Kind, Manifest};
@@ -109,7 +109,7 @@ impl Deploy {
 		let pair = keys::account(context)?;
 		let (chain, connection) = tenant::connect(context).await?;
 		let genesis = format!("{:?}", connection.genesis);
-		let mut deployment = match (self.resume, prepared) {
+		let deployment = match (self.resume, prepared) {
 			(Some(order), _) => {
 				let hash = hash_on_chain(context, &chain, &pair, order).await?;
 				let who = keystore::account(&pair).to_string();
@@ -127,35 +127,56 @@ impl Deploy {
 		));
 		let lease = match matched(context, &chain, &pair, order).await? {
 			Outcome::Lease(lease) => lease,
-			Outcome::Over(closed) => return over(context, &closed),
+			Outcome::Over(closed) => return over(context, None, &closed).await,
 		};
-		let provider = tenant::patiently(context, &chain, async |connection| {
+		let id = lease.id;
+		let left = format!(
+			"lease {id} stands: `leasehold deploy --resume {order}` goes on with it, `leasehold close {id}` ends it"
+		);
+		context.out.if_interrupted(left.as_str());
+		let led = self.lead(context, &chain, &pair, *lease, deployment);
+		led.await.map_err(|failure| match failure.code {
+			// It is over, or that is said already.
+			7 => failure,
+			_ if failure.advice.contains(&format!("lease {id}")) => failure,
+			_ => {
+				let advice = format!("{} What is left: {left}.", failure.advice);
+				Failure { advice, ..failure }
+			}
+		})
+	}
+
+	/// From a lease to its workload.
+	async fn lead(
+		&self,
+		context: &Context,
+		chain: &Chain,
+		pair: &leasehold_client::Keypair,
+		lease: OpenLease,
+		mut deployment: Deployment,
+	) -> Result<(), Failure> {
+		let genesis = chain.connection().await?.genesis;
+		let provider = tenant::patiently(context, chain, async |connection| {
 			connection.best().await?.provider(lease.provider).await
 		})
 		.await?;
-		let genesis = connection.genesis;
-		deployment.lease = Some(Leased::from(&*lease));
+		deployment.lease = Some(Leased::from(&lease));
 		deployment.save(context)?;
-		let entry = tenant::to_hand_in(context, genesis, &lease, &pair).map_err(|failure| {
-			let advice =
-				format!("The lease waits: `leasehold deploy --resume {order}` asks again.");
-			Failure { advice, ..failure }
-		})?;
+		let entry = tenant::to_hand_in(context, genesis, &lease, pair)?;
 		let place = (lease.id, lease.epoch);
-		let gateway = tenant::gateway(&chain, genesis, provider, lease.provider, entry, place)?;
+		let gateway = tenant::gateway(chain, genesis, provider, lease.provider, entry, place)?;
 		// Again, if need be: the provider may have lost it.
-		let proof = deliver(context, &chain, &gateway, &deployment).await?;
-		context.out.stage("the manifest is delivered");
+		let proof = deliver(context, chain, &gateway, &deployment).await?;
 		let id = lease.id;
 		context.out.if_interrupted(format!(
 			"lease {id} goes on; `leasehold status {id}` shows it, `leasehold close {id}` ends it"
 		));
-		let record = until_running(context, &chain, &pair, &gateway, proof).await?;
+		let record = until_running(context, chain, pair, &gateway, proof).await?;
 		if let LeaseRecordNow::Closed(closed) = &record {
-			return over(context, closed);
+			return over(context, Some(&gateway), closed).await;
 		}
 		if self.wait {
-			return until_ended(context, &chain, &gateway, lease.id).await;
+			return until_ended(context, chain, &gateway, lease.id).await;
 		}
 		// Where the services are reached; the provider's word.
 		let said = match &record {
@@ -164,7 +185,7 @@ impl Deploy {
 		};
 		let addresses = gateway.addresses(&said.unwrap_or_default());
 		let json = json!({
-			"order": order, "lease": lease.id, "provider": lease.provider, "addresses": addresses,
+			"order": lease.order, "lease": lease.id, "provider": lease.provider, "addresses": addresses,
 		});
 		for line in &addresses {
 			context.out.stage(line.to_string());
@@ -314,8 +335,9 @@ impl Deploy {
 			),
 		));
 		context.out.stage(format!(
-			"besides: {} are held for the records until they are swept, and transaction fees",
-			units::lease(terms.record_deposit)
+			"besides: {} are held for the records until they are swept, and transactions cost fees, for which {} are kept free",
+			units::lease(terms.record_deposit),
+			units::lease(FEES)
 		));
 		if !self.yes {
 			confirm("deploy?", "not deployed")?;
@@ -494,10 +516,17 @@ async fn take_offer(
 ) -> Result<(), Failure> {
 	let (offers, providers) = offers(view, who, request).await?;
 	let Some((cheapest, ..)) = offers.first() else {
-		fits(context, view, who, request, terms).await?;
-		let what = "no standing offer fits this order at present";
-		let advice =
-			"Leave out --instant where some provider fits: it may bid. Otherwise ask for less.";
+		let some_fit = fits(context, view, who, request, terms).await?;
+		let (what, advice) = match some_fit {
+			true => (
+				"some providers fit, and none offers it at once at present",
+				"Leave out --instant: they may bid.",
+			),
+			false => (
+				"no provider fits this order at present",
+				"What each lacks stands above: ask for less, or for something else.",
+			),
+		};
 		return Err(Failure::new(4, what, advice));
 	};
 	if *cheapest > request.max_rate {

@@ -1,6 +1,7 @@
 //! `update`: another manifest for a running lease of services.
 
 use super::{
+	ask_at_terminal,
 	follow::{deliver, tell_away, LAG},
 	prepare::{Deployment, Leased},
 	understand, LOOK,
@@ -10,11 +11,11 @@ use clap::Args;
 use leasehold_client::{
 	keystore,
 	signer::Wait,
-	story,
+	story, units,
 	view::{LeaseRecordNow, OpenLease, State},
 	Call, Chain, Requirement, Resources, WorkloadKind,
 };
-use leasehold_manifest::Manifest;
+use leasehold_manifest::{Manifest, Medium, Volume};
 use serde_json::{json, Value};
 use std::{path::PathBuf, time::Instant};
 
@@ -27,6 +28,32 @@ pub struct Update {
 	/// Which placement of the file, if it has several.
 	#[arg(long, value_name = "NAME")]
 	placement: Option<String>,
+	/// Do not ask at a terminal.
+	#[arg(long, short)]
+	yes: bool,
+}
+
+/// What goes with an update: what is kept for services, or on volumes, that the new manifest does not have.
+fn lost(before: &Manifest, after: &Manifest) -> Vec<String> {
+	let mut all = Vec::new();
+	for service in &before.services {
+		let same = after.services.iter().find(|one| one.name == service.name);
+		let kept = |volume: &&Volume| matches!(volume.medium, Medium::Persistent(_));
+		let gone = service.unit.volumes.iter().filter(kept).filter(|volume| {
+			let mut volumes = same.into_iter().flat_map(|same| &same.unit.volumes);
+			!volumes.any(|one| one.name == volume.name && kept(&one))
+		});
+		all.extend(
+			gone.map(|volume| format!("the volume `{}` of `{}`", volume.name, service.name)),
+		);
+		let left = same.map_or(0, |same| same.count);
+		let has_any = service.unit.volumes.iter().any(|volume| kept(&volume));
+		if (1..service.count).contains(&left) && has_any {
+			let replicas = units::count(service.count.saturating_sub(left), "replica");
+			all.push(format!("what {replicas} of `{}` have kept", service.name));
+		}
+	}
+	all
 }
 
 impl Update {
@@ -57,10 +84,10 @@ impl Update {
 		let entry = tenant::to_hand_in(context, genesis, &lease, &pair)?;
 		let gateway = tenant::gateway(&chain, genesis, provider, lease.provider, entry, session)?;
 		let kept = Deployment::of_hash(context, &lease.manifest_hash);
-		let same = kept.filter(|kept| {
-			let known = Manifest::open(&kept.bytes()).ok();
-			known.as_ref() == Some(&prepared.manifest)
-		});
+		let before = kept
+			.as_ref()
+			.and_then(|kept| Manifest::open(&kept.bytes()).ok());
+		let same = kept.filter(|_| before.as_ref() == Some(&prepared.manifest));
 		let deployment = match same {
 			// Named before, and perhaps not handed in.
 			Some(kept) => Deployment {
@@ -68,6 +95,9 @@ impl Update {
 				..kept
 			},
 			None => {
+				if let Some(before) = &before {
+					self.ask(context, &lost(before, &prepared.manifest))?;
+				}
 				let bytes = prepared.seal()?;
 				let deployment = Deployment {
 					version: 1,
@@ -115,6 +145,20 @@ impl Update {
 			.out
 			.result(json, || format!("lease {id} runs as its new manifest says"));
 		Ok(())
+	}
+}
+
+impl Update {
+	/// Nothing that is kept goes unsaid.
+	fn ask(&self, context: &Context, lost: &[String]) -> Result<(), Failure> {
+		for what in lost {
+			let text = format!("{what} goes, with all that is in it: the file has it no more");
+			context.out.stage(text);
+		}
+		match lost.is_empty() || self.yes {
+			true => Ok(()),
+			false => ask_at_terminal("update?", "not updated"),
+		}
 	}
 }
 

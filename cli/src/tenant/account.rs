@@ -42,7 +42,17 @@ impl Transfer {
 		let (chain, connection) = connect(context).await?;
 		let who = keystore::account(&pair);
 		let parts = [(amount, "to send"), (FEES, "for fees")];
-		ensure_funds(&connection.best().await?, &who, &parts).await?;
+		let view = connection.best().await?;
+		ensure_funds(&view, &who, &parts).await?;
+		let least = view.terms().await?.existential_deposit;
+		let had = view.account(&to).await?;
+		if had.free.saturating_add(had.held).saturating_add(amount) < least {
+			let what = format!(
+				"{to} would have less than {}, the least that an account may have",
+				units::lease(least)
+			);
+			return Err(Failure::new(2, what, "Send more."));
+		}
 		if !self.yes {
 			let question = format!("send {} to {to}?", units::lease(amount));
 			ask_at_terminal(&question, "not sent")?;

@@ -52,6 +52,14 @@ impl Grant {
 			let what = format!("{} is there already", self.to.display());
 			return Err(Failure::new(2, what, "Name another file."));
 		}
+		let folder = self
+			.to
+			.parent()
+			.filter(|folder| !folder.as_os_str().is_empty());
+		if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+			let what = format!("there is no folder {}", folder.display());
+			return Err(Failure::new(2, what, "Make it, or name another file."));
+		}
 		let (session, grant) = match &context.grant {
 			Some(_) => self.passed_on(context)?,
 			None => self.signed(context).await?,

@@ -1,6 +1,6 @@
-//! Leases of the account: list, look, close.
+//! Leases of the account: list, close, revoke.
 
-use super::{connect, may_run, session, state, submit, swept, unknown};
+use super::{connect, state, submit, swept, unknown};
 use crate::{
 	deploy::{ask_at_terminal, Leased},
 	keys,
@@ -12,11 +12,10 @@ use leasehold_client::{
 	keystore,
 	signer::Wait,
 	story, units,
-	view::{Closed, LeaseRecordNow, OrderNow},
+	view::{Closed, LeaseRecordNow, OrderNow, View},
 	Call, ChainError, CloseReason,
 };
-use serde_json::{json, Value};
-use std::time::Duration;
+use serde_json::json;
 
 #[derive(Debug, Args)]
 pub struct Leases {
@@ -121,273 +120,6 @@ pub fn closed_json(closed: &Closed) -> serde_json::Value {
 }
 
 #[derive(Debug, Args)]
-pub struct Status {
-	/// Number of the lease.
-	lease: u64,
-	/// Show it anew every so many seconds, until the lease is closed.
-	#[arg(long, short, value_name = "SECONDS", num_args = 0..=1, require_equals = true, default_missing_value = "2")]
-	watch: Option<u64>,
-}
-
-impl Status {
-	pub async fn run(self, context: &Context) -> Result<(), Failure> {
-		let Some(seconds) = self.watch else {
-			let (json, text, _) = self.look(context).await?;
-			context.out.result(json, || text);
-			return Ok(());
-		};
-		loop {
-			let over = match self.look(context).await {
-				Ok((json, text, over)) => {
-					context.out.frame(json, || text);
-					over
-				}
-				// A node that is away comes back.
-				Err(failure) if failure.code == 6 => {
-					context.out.stage(failure.what);
-					false
-				}
-				Err(failure) => return Err(failure),
-			};
-			if over {
-				return Ok(());
-			}
-			tokio::time::sleep(Duration::from_secs(seconds.max(1))).await;
-		}
-	}
-
-	/// How it stands, for programs and in words, and whether it is over.
-	async fn look(&self, context: &Context) -> Result<(Value, String, bool), Failure> {
-		let (chain, connection) = connect(context).await?;
-		let view = connection.best().await?;
-		let terms = view.terms().await?;
-		let record = view.lease(self.lease).await?;
-		let (said_on_chain, text) = match &record {
-			LeaseRecordNow::Open(lease) => {
-				let (name, until) = state(lease);
-				let left = until.saturating_sub(view.number());
-				let served = view.served(lease.provider).await?;
-				let (owed_blocks, owed) = lease.owed(served);
-				let withdrawable = lease.withdrawable(&lease.tenant, served);
-				let refill = lease.refill.map(|(amount, budget)| {
-					let (amount, budget) = (units::lease(amount), units::lease(budget));
-					format!("\nrefilled with {amount} at a time, {budget} more in all")
-				});
-				let json = json!({
-					"lease": lease.id, "order": lease.order, "provider": lease.provider,
-					"state": name, "until": until, "rate": lease.rate.to_string(),
-					"held": lease.held.to_string(), "paid": lease.paid.to_string(),
-					"served_blocks": lease.served_blocks, "owed": owed.to_string(),
-					"owed_blocks": owed_blocks, "withdrawable": withdrawable.to_string(),
-					"refill": lease.refill.map(|(amount, budget)| json!({
-						"amount": amount.to_string(), "budget": budget.to_string(),
-					})),
-				});
-				let dry = match may_run(lease) {
-					Ok(()) => String::new(),
-					Err(failure) => format!(
-						"\n{}, and in block {until} it is closed, with its data\nnext: {}",
-						failure.what, failure.advice
-					),
-				};
-				let text = format!(
-					"lease {} is {name} on provider {} until block {until} (about {})\n{} a block ({} an \
-					 hour)\n{} held: {} owed since the last settlement ({}), {withdrawable} can be withdrawn; {} \
-					 paid before that{}{dry}",
-					lease.id,
-					lease.provider,
-					units::blocks_as_time(left, terms.slot_millis),
-					units::lease(lease.rate),
-					units::lease(
-						units::hourly(lease.rate, terms.slot_millis)
-					),
-					units::lease(lease.held),
-					units::lease(owed),
-					units::count(owed_blocks, "block"),
-					units::lease(lease.paid),
-					refill.unwrap_or_default(),
-					withdrawable = units::lease(withdrawable),
-				);
-				(json, text)
-			}
-			LeaseRecordNow::Closed(closed) => (
-				closed_json(closed),
-				format!(
-					"lease {} is closed: {}\n{} served, {} paid, {} returned in all",
-					closed.id,
-					story::reason(&closed.reason),
-					units::count(closed.served_blocks, "block"),
-					units::lease(closed.paid),
-					units::lease(closed.refunded),
-				),
-			),
-			LeaseRecordNow::Swept => return Err(swept(self.lease)),
-			LeaseRecordNow::Unknown => return Err(unknown(self.lease)),
-		};
-		// What the provider says besides; the chain's word stands without it.
-		let (gateway, _) = session(context, &chain, &connection, self.lease).await?;
-		let said = gateway.call("lease_status", String::new()).await;
-		let workload = match &said {
-			Ok(value) => value.clone(),
-			Err(failure) => json!({ "error": failure.what }),
-		};
-		let addresses = match record {
-			LeaseRecordNow::Open(_) => gateway.addresses(&workload),
-			_ => Vec::new(),
-		};
-		let json = json!({ "chain": said_on_chain, "workload": workload, "addresses": addresses });
-		let over = matches!(record, LeaseRecordNow::Closed(_));
-		let words = || {
-			let says = match &said {
-				Ok(value) if over && value["phase"] != "closed" => {
-					"workload: the provider is about to hear that the lease is closed".to_owned()
-				}
-				Ok(value) => format!(
-					"workload: {} (attempt {}){}",
-					value["phase"].as_str().unwrap_or("?"),
-					value["attempts"],
-					value["why"]
-						.as_str()
-						.map(|why| format!(": {why}"))
-						.unwrap_or_default(),
-				),
-				Err(failure) => format!("workload: not known: {}", failure.what),
-			};
-			let replicas = replicas(&workload);
-			let used = used(&workload);
-			let addresses = addresses.iter().map(ToString::to_string).collect();
-			let update = workload["next"].as_str().map(|next| {
-				let next = next.get(..8).unwrap_or(next);
-				let lacks = match workload["next_is_here"] == true {
-					true => "some of its files",
-					false => "it",
-				};
-				format!(
-					"another manifest ({next}) is to take its place, and the provider waits for {lacks}: \
-					 `leasehold update {} FILE` hands it in",
-					self.lease
-				)
-			});
-			let next = match (&record, workload["manifest"] == false) {
-				_ if update.is_some() => update.into_iter().collect(),
-				(LeaseRecordNow::Open(lease), true) => vec![format!(
-					"the provider has no manifest, or has lost it: `leasehold deploy --resume {}` hands it in",
-					lease.order
-				)],
-				_ => Vec::new(),
-			};
-			[vec![text, says], replicas, used, addresses, next]
-				.concat()
-				.join("\n")
-		};
-		let text = words();
-		Ok((json, text, over))
-	}
-}
-
-/// That of several which is about a service's replica.
-fn about<'a>(all: &'a Value, one: &Value) -> Option<&'a Value> {
-	let member = (&one["service"], &one["replica"]);
-	let mut all = all.as_array()?.iter();
-	all.find(|other| (&other["service"], &other["replica"]) == member)
-}
-
-/// What a pull has come to, in words.
-fn pulling(pull: &Value) -> String {
-	match pull["percent"].as_u64() {
-		Some(percent) => format!("pulling, {percent} %"),
-		None => "pulling".to_owned(),
-	}
-}
-
-/// Bytes in a fitting unit.
-fn bytes(value: &Value) -> String {
-	let Some(bytes) = value.as_u64() else {
-		return "-".into();
-	};
-	match bytes {
-		0..=9_999 => format!("{bytes} B"),
-		10_000..=9_999_999 => format!("{} KiB", bytes >> 10),
-		_ => format!("{} MiB", bytes >> 20),
-	}
-}
-
-/// How the replicas of a lease's services stand and what they use, a table.
-fn replicas(workload: &Value) -> Vec<String> {
-	let all = workload["replicas"].as_array().cloned().unwrap_or_default();
-	if all.is_empty() {
-		return Vec::new();
-	}
-	let rows = all.iter().map(|one| {
-		let text = |key: &str| one[key].as_str().unwrap_or_default().to_owned();
-		let state = about(&workload["pulling"], one).map(pulling);
-		let used = about(&workload["usage"]["members"], one);
-		let used = used.unwrap_or(&Value::Null);
-		let cpu = used["cpu_millis"].as_u64();
-		vec![
-			format!("{}.{}", text("service"), one["replica"]),
-			state.unwrap_or_else(|| text("state").replace('_', " ")),
-			one["restarts"].to_string(),
-			cpu.map_or_else(|| "-".into(), |millis| millis.to_string()),
-			bytes(&used["memory_bytes"]),
-			bytes(&used["received"]),
-			bytes(&used["sent"]),
-			text("last"),
-		]
-	});
-	let header = [
-		"REPLICA",
-		"STATE",
-		"RESTARTS",
-		"CPU (m)",
-		"MEMORY",
-		"IN A SECOND",
-		"OUT A SECOND",
-		"ENDED LAST",
-	];
-	vec![table(&header, rows.collect())]
-}
-
-/// What a lease uses: a job now, and all leases in all.
-fn used(workload: &Value) -> Vec<String> {
-	let mut lines = Vec::new();
-	let is_job = workload["replicas"].as_array().is_none_or(Vec::is_empty);
-	let all = |key: &str| workload[key].as_array().into_iter().flatten();
-	if is_job {
-		lines.extend(all("pulling").map(|pull| format!("image: {}", pulling(pull))));
-		let members = workload["usage"]["members"].as_array();
-		lines.extend(members.into_iter().flatten().map(|one| {
-			format!(
-				"uses {} milli-CPU and {} of memory",
-				one["cpu_millis"],
-				bytes(&one["memory_bytes"])
-			)
-		}));
-	}
-	if let Some(limit) = workload["storage_limit"].as_str() {
-		let by = match limit {
-			"quota" => "for what is written over images by the engine's quota, else by watching",
-			_ => "by watching",
-		};
-		lines.push(format!("kept to its disk {by}"));
-	}
-	let usage = &workload["usage"];
-	let (seconds, joules) = (&usage["cpu_seconds"], usage["energy_joules"].as_u64());
-	if let (Some(seconds), Some(joules)) = (seconds.as_u64(), joules) {
-		let method = usage["energy_method"].as_str().unwrap_or("not told how");
-		let hundredths = joules.saturating_mul(100) / 3_600;
-		let energy = match joules {
-			0..=3_599 => format!("{joules} J"),
-			_ => format!("{}.{:02} Wh", hundredths / 100, hundredths % 100),
-		};
-		lines.push(format!(
-			"{seconds} s of a core so far, about {energy} ({method})"
-		));
-	}
-	lines
-}
-
-#[derive(Debug, Args)]
 pub struct Close {
 	/// Number of the lease.
 	#[arg(required_unless_present = "order")]
@@ -410,18 +142,36 @@ impl Close {
 				return Err(Failure::new(5, what, "`leasehold leases` lists yours."));
 			};
 			let fee = match open.bids.is_empty() {
-				true => "",
-				false => ", but for the cancel fee: there were bids",
+				true => String::new(),
+				false => format!(
+					" for a fee of {}: it has bids",
+					units::lease(open.cancel_fee)
+				),
 			};
 			if !self.yes {
 				ask_at_terminal(&format!("take order {order} back{fee}?"), "not taken back")?;
 			}
 			context.out.waiting("taking the order back");
 			let call = Call::CancelOrder { order };
-			submit(context, &chain, &pair, call, Wait::Finalized).await?;
-			let json = json!({ "order": order, "state": "cancelled" });
+			let receipt = submit(context, &chain, &pair, call, Wait::Finalized).await?;
+			// It is taken back, whether or not it can be asked what that has cost.
+			let fee = async {
+				let at = chain.connection().await?.at(receipt.block.1).await?;
+				View::from(at).cancel_fee(&receipt).await
+			};
+			let fee = fee.await.ok().flatten();
+			let json = json!({
+				"order": order, "state": "cancelled", "deposit": open.deposit.to_string(),
+				"fee": fee.map(|fee| fee.to_string()), "block": receipt.block.0,
+			});
 			context.out.result(json, || {
-				format!("order {order} is cancelled; its deposit is back{fee}")
+				let fee = match fee {
+					None => String::new(),
+					Some(0) => ", without a fee".to_owned(),
+					Some(fee) => format!(", for a fee of {}: there were bids", units::lease(fee)),
+				};
+				let deposit = units::lease(open.deposit);
+				format!("order {order} is taken back{fee}; its deposit of {deposit} is free again")
 			});
 			return Ok(());
 		}
@@ -453,10 +203,9 @@ impl Close {
 		};
 		context.out.result(closed_json(&closed), || {
 			format!(
-				"lease {} is closed: {} served, {} paid, {} returned in all",
+				"lease {} is closed: {}, {} returned in all",
 				closed.id,
-				units::count(closed.served_blocks, "block"),
-				units::lease(closed.paid),
+				story::paid(closed.served_blocks, closed.paid),
 				units::lease(closed.refunded),
 			)
 		});

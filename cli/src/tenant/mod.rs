@@ -8,15 +8,17 @@ mod leases;
 mod logs;
 mod market;
 mod money;
+mod status;
 
 pub use account::{balance, Events, Providers, Transfer};
 pub use exec::{Exec, PortForward};
 pub use files::Files;
 pub use grant::Grant;
-pub use leases::{closed_json, Close, Leases, Revoke, Status};
+pub use leases::{closed_json, Close, Leases, Revoke};
 pub use logs::{show_log, Logs};
 pub use market::{Bids, Orders};
 pub use money::{Refill, TopUp, Withdraw};
+pub use status::{last_of, unpulled, Status};
 
 use crate::{
 	deploy::Leased,

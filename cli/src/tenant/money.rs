@@ -146,8 +146,12 @@ impl TopUp {
 			(terms.existential_deposit, "that stay"),
 		];
 		ensure_funds(&view, &who, &parts).await?;
+		let whose = match who == lease.tenant {
+			true => String::new(),
+			false => format!(", another's ({})", lease.tenant),
+		};
 		context.out.stage(format!(
-			"lease {id} is {name}, until block {until} (about {lasts}); {} more are put on hold on your account; \
+			"lease {id}{whose} is {name}, until block {until} (about {lasts}); {} more are put on hold on your account; \
 			 what is not spent comes back",
 			units::lease(amount)
 		));

@@ -495,12 +495,28 @@ impl View {
 	/// The id of the order that the transaction at this receipt placed.
 	pub async fn order_placed(&self, receipt: &Receipt) -> Result<Option<u64>, ChainError> {
 		use crate::runtime::market::events::OrderPlaced;
+		let placed = self.event::<OrderPlaced>(receipt).await?;
+		Ok(placed.map(|placed| placed.order))
+	}
+
+	/// What the transaction at this receipt has cost that took an order back, planck.
+	pub async fn cancel_fee(&self, receipt: &Receipt) -> Result<Option<u128>, ChainError> {
+		use crate::runtime::market::events::OrderCancelled;
+		let cancelled = self.event::<OrderCancelled>(receipt).await?;
+		Ok(cancelled.map(|cancelled| cancelled.fee))
+	}
+
+	/// The first event of a sort that a transaction has caused.
+	async fn event<E: subxt::events::DecodeAsEvent>(
+		&self,
+		receipt: &Receipt,
+	) -> Result<Option<E>, ChainError> {
 		let events = self.at.events().fetch().await?;
 		for event in events.iter() {
 			let event = event?;
 			if event.phase() == Phase::ApplyExtrinsic(receipt.index) {
-				if let Some(Ok(placed)) = event.decode_fields_as::<OrderPlaced>() {
-					return Ok(Some(placed.order));
+				if let Some(Ok(found)) = event.decode_fields_as() {
+					return Ok(Some(found));
 				}
 			}
 		}

@@ -79,9 +79,9 @@ impl Reader {
 			Some(_) => Kind::Job,
 			None => Kind::Service,
 		});
-		if let (Some(_), true) = (module, extra.read_only) {
+		if let (Some(_), Some(at)) = (module, extra.read_only) {
 			let reason = "a module has no image that could be written over";
-			self.error(extra.at, &format!("{}.read_only", extra.key), reason);
+			self.error(at, &format!("{}.read_only", extra.key), reason);
 		}
 		let program = match module {
 			_ if raw.image.is_empty() => {
@@ -128,7 +128,7 @@ impl Reader {
 			outputs: extra.outputs,
 			max_duration: extra.max_duration,
 			attempts: extra.attempts,
-			read_only: extra.read_only,
+			read_only: extra.read_only.is_some(),
 		})
 	}
 

@@ -24,7 +24,8 @@ pub(crate) struct Extra {
 	pub max_duration: u64,
 	pub attempts: u32,
 	pub health: Option<Health>,
-	pub read_only: bool,
+	/// Where it is said, if nothing may be written over its image.
+	pub read_only: Option<Place>,
 }
 
 impl Extra {
@@ -39,7 +40,7 @@ impl Extra {
 			max_duration: DEFAULT_DURATION.as_secs(),
 			attempts: 1,
 			health: None,
-			read_only: false,
+			read_only: None,
 		}
 	}
 }
@@ -108,6 +109,7 @@ impl Reader {
 			text.parse().ok().filter(|n| (1..=MAX_ATTEMPTS).contains(n))
 		});
 		let health = self.child(service, "health");
+		let read_only = self.flag(service, "read_only");
 		Extra {
 			at: service.at,
 			key: service.key.clone(),
@@ -117,7 +119,7 @@ impl Reader {
 			max_duration: time.as_secs(),
 			attempts,
 			health: health.and_then(|health| self.health(&health)),
-			read_only: self.flag(service, "read_only"),
+			read_only: read_only.then(|| service.place("read_only")),
 		}
 	}
 

@@ -120,6 +120,12 @@ impl Reader {
 
 	/// Whether it is 2.0; `None` if there is no version that can be read.
 	fn version(&mut self, root: &Map) -> Option<bool> {
+		let has = |key| root.get(key).is_some();
+		if has("services") && !has("version") && !has("profiles") && !has("deployment") {
+			let why = "is missing: a Compose file is known by its name, `compose.yaml`";
+			self.error(root.at, "version", why);
+			return None;
+		}
 		let how = "this program knows \"2.0\" and \"2.1\"";
 		let (major, minor) = self.quantity(root, "version", how, |text| {
 			let text = text.trim();

@@ -9,7 +9,7 @@ use crate::{
 	suite, Case, ONE,
 };
 use leasehold_tests::{
-	devnet::{computed, signal, wait_until, Devnet, Owned},
+	devnet::{computed, last_json, signal, wait_until, Devnet, Owned},
 	gateway,
 };
 use rustix::process::{kill_process, Pid, Signal};
@@ -238,8 +238,14 @@ fn updated(devnet: &Devnet) {
 	let young = Service("young", sleeper(1_002), VOLUME, "");
 	let services = vec![Service("web", hostile(), &second, ""), worker(), young];
 	let arguments = ["update", &lease.to_string(), &write(devnet, services)];
-	let (json, code) = devnet.json("//Tenant", &arguments).unwrap();
-	assert_eq!(code, 0, "{json}");
+	let mut update = devnet.tenant(&arguments).unwrap();
+	let output = update.args(["--output", "json"]).output().unwrap();
+	let told = String::from_utf8_lossy(&output.stderr);
+	assert!(output.status.success(), "{told}");
+	let goes = "of `old` goes, with all that is in it";
+	assert_eq!(told.matches(goes).count(), 1, "{told}");
+	assert_eq!(told.matches("with all that is in it").count(), 1, "{told}");
+	let json = last_json(&output).unwrap();
 	assert_eq!(address(&json, "web"), web, "the same port");
 	assert_eq!(said(&web, "/name"), "second");
 	assert_eq!(said(&web, "/read/note"), "once");
@@ -250,6 +256,11 @@ fn updated(devnet: &Devnet) {
 		|| !folder.join("services/old/0").exists() && modules() == 3,
 	)
 	.unwrap();
+	let (told, _) = devnet
+		.json("//Tenant", &["events", &lease.to_string()])
+		.unwrap();
+	let removed = "old.0 and all it had are removed";
+	assert!(told.to_string().contains(removed), "{told}");
 	// As it is already.
 	let (json, code) = devnet.json("//Tenant", &arguments).unwrap();
 	assert_eq!(code, 0, "{json}");
@@ -530,6 +541,8 @@ pub fn upgraded(devnet: &Devnet) {
 			while !is_over.load(Ordering::Relaxed) {
 				if anew {
 					client = gateway::client(keys).unwrap();
+					// Both together stay below what the gateway lets one address have, 200 handshakes a second.
+					tokio::time::sleep(Duration::from_millis(15)).await;
 				}
 				let url = format!("https://{listen}/name");
 				let mut sent = client.get(&url).header("host", &host).send().await;

@@ -22,6 +22,7 @@ pub const CASES: &[Case] = &[
 	("keys_are_imported_and_contexts_count", contexts),
 	("a_computing_module_is_accounted_for", module),
 	("shells_and_man_are_told_of_all_commands", written),
+	("a_devnet_needs_the_engine_it_is_to_use", without_engine),
 ];
 
 /// For shells and for `man`, of both tools.
@@ -50,6 +51,18 @@ fn written(devnet: &Devnet) {
 			"nothing is coloured in a pipe"
 		);
 	}
+}
+
+fn without_engine(devnet: &Devnet) {
+	let at = devnet.folder().join("another");
+	let output = Command::new(program("leasehold").unwrap())
+		.args(["devnet", "--at", text(&at), "--engine"])
+		.arg(format!("unix://{}/nothing.sock", at.display()))
+		.output()
+		.unwrap();
+	let said = String::from_utf8_lossy(&output.stderr).into_owned();
+	assert_eq!(output.status.code(), Some(2), "{said}");
+	assert!(said.contains("no container engine answers at"), "{said}");
 }
 
 /// What the provider's program says, and its exit code.
@@ -267,6 +280,10 @@ fn bids(devnet: &Devnet) {
 	drop(waits);
 	let (said, code) = json(&["close", "--order", &order]);
 	assert_eq!(code, 0, "{said}");
+	let fee = pallet_market::TermsV1::default().cancel_fee.to_string();
+	assert_eq!(said["fee"], fee, "{said}");
+	let deposit = said["deposit"].as_str().unwrap();
+	assert!(deposit.parse::<u128>().unwrap() > 0, "{said}");
 	let (said, code) = json(&["bids", &order]);
 	assert_eq!(code, 5, "{said}");
 	assert_eq!(json(&["bids", "4000000"]).1, 5);

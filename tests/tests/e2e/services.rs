@@ -5,18 +5,18 @@ use crate::{
 	containers::{self, setting},
 	faults::{daemon_status, kill_daemon, lease_folder, start_daemon},
 	is_full, is_lane,
-	setting::{status, File},
+	setting::{status, text, File},
 	suite, Case, ONE,
 };
 use leasehold_tests::{
-	devnet::{wait_until, Devnet},
+	devnet::{wait_until, Devnet, Owned},
 	engine::{output_of, OTHER, PASSWORD},
 };
 use serde_json::Value;
 use std::{
 	io::{Read as _, Write as _},
 	net::{SocketAddr, TcpListener, TcpStream},
-	process::Command,
+	process::{Command, Stdio},
 	sync::{
 		atomic::{AtomicBool, AtomicU32, Ordering},
 		Arc,
@@ -43,6 +43,10 @@ const CASES: &[Case] = &[
 		answers,
 	),
 	("services_that_are_never_well_end_the_lease", never_well),
+	(
+		"what_does_not_come_in_time_is_no_fault_of_the_provider",
+		not_in_time,
+	),
 	("a_service_that_fills_its_disk_is_started_again", disk),
 	("a_flood_of_output_leaves_a_gap_and_no_full_disk", flood),
 	(
@@ -123,16 +127,22 @@ pub fn run() -> (usize, usize) {
 	// While other lanes have many cases at a time.
 	add(suite("service faults", &arguments, 1, &faults()));
 	// The last of its leases was open.
-	if setting().has_container("leasehold-") {
-		println!("the devnet has left a container behind");
-		add((0, 1));
-	}
+	add(nothing_behind());
 	add(suite("services", &arguments, 8, CASES));
 	remove_table();
 	(passed, failed)
 }
 
-fn remove_table() {
+/// Whether the engine has nothing of a devnet's any more.
+pub fn nothing_behind() -> (usize, usize) {
+	let left = setting().has_container("leasehold-");
+	if left {
+		println!("the devnet has left a container behind");
+	}
+	(0, usize::from(left))
+}
+
+pub fn remove_table() {
 	let _ = Command::new("nft")
 		.args(["delete", "table", "inet", "leasehold_10_213_0_0_16"])
 		.output();
@@ -296,7 +306,7 @@ fn found_out_and_closed(devnet: &Devnet) {
 fn address_of(lease: u64) -> String {
 	let name = setting().container_of(&lease.to_string()).unwrap();
 	let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
-	let mut inspect = setting().podman();
+	let mut inspect = setting().tool();
 	let address = output_of(inspect.args(["inspect", "--format", format, &name]));
 	String::from_utf8(address).unwrap().trim().to_owned()
 }
@@ -309,6 +319,67 @@ pub fn page(address: &str, path: &str) -> std::io::Result<String> {
 	let mut text = String::new();
 	stream.read_to_string(&mut text)?;
 	Ok(text)
+}
+
+/// A registry that gives no image, or a tenant who hands in no files, would otherwise cost the provider its name.
+fn not_in_time(devnet: &Devnet) {
+	ready(devnet);
+	let away = "nothing.invalid";
+	let service = write(devnet, &[Service("web", "sleep 1000", "")], SMALL);
+	let file = std::fs::read_to_string(&service).unwrap();
+	std::fs::write(&service, file.replace(&setting().registry, away)).unwrap();
+	let job = File {
+		image: Some((format!("{away}/box:1"), String::new())),
+		..Default::default()
+	};
+	std::thread::scope(|scope| {
+		let service = scope.spawn(|| deploy(devnet, &service));
+		let job = scope.spawn(|| job.run(devnet));
+		let files = scope.spawn(|| not_handed_in(devnet));
+		for one in [service, job] {
+			let (json, code) = one.join().unwrap();
+			assert_eq!(code, 7, "{json}");
+			assert_eq!(json["close_reason"], "WorkloadFailed", "{json}");
+			assert_eq!(json["fault"], "nobody", "{json}");
+			let said = json["error"].as_str().unwrap();
+			assert!(said.contains("has not come in time"), "{said}");
+		}
+		files.join().unwrap();
+	});
+}
+
+/// A file is changed between the order and its hand-in.
+fn not_handed_in(devnet: &Devnet) {
+	let who = "//Charlie";
+	let json = |arguments: &[&str]| devnet.json(who, arguments).unwrap().0;
+	let file = File::default().write(devnet);
+	let mut deploy = devnet
+		.command(who, &["deploy", text(&file), "--yes"])
+		.unwrap();
+	let deploy = deploy.stdout(Stdio::null()).stderr(Stdio::piped());
+	let mut deploy = Owned(deploy.spawn().unwrap());
+	wait_until(Duration::from_secs(30), "the order is placed", || {
+		json(&["leases"])["orders"][0]["order"].is_u64()
+	})
+	.unwrap();
+	std::fs::write(file.with_file_name("module.wasm"), "another").unwrap();
+	let mut said = String::new();
+	let mut stderr = deploy.0.stderr.take().unwrap();
+	stderr.read_to_string(&mut said).unwrap();
+	assert_ne!(deploy.0.wait().unwrap().code(), Some(0), "{said}");
+	let number = json(&["leases"])["leases"][0]["lease"].clone();
+	let lease = number.to_string();
+	let next = format!("`leasehold close {lease}` ends it");
+	assert!(said.contains(&next), "{said}");
+	let mut record = Value::Null;
+	wait_until(Duration::from_secs(60), "the lease is over", || {
+		record = json(&["leases", "--all"])["closed"][0].clone();
+		record["lease"] == number
+	})
+	.unwrap();
+	assert_eq!(record["close_reason"], "WorkloadFailed", "{record}");
+	let told = json(&["events", &lease]).to_string();
+	assert!(told.contains("was not handed in in time"), "{told}");
 }
 
 fn reach(devnet: &Devnet) {
@@ -357,9 +428,15 @@ echo looked; sleep 1000",
 	assert_eq!(part(&["--tail", "100"]), part(&["--since", "1h"]));
 	let said = log(devnet, lease, "client");
 	assert_eq!(part(&["--since", "1h"]), said);
+	let nobody = match setting().maps_users() {
+		true => "root is nobody\n",
+		false => "",
+	};
 	assert_eq!(
 		said,
-		"CapEff:\t00000000000005fb\nroot is nobody\n65536\nit is me\nthrough to web:8080\nlooked\n",
+		format!(
+			"CapEff:\t00000000000005fb\n{nobody}65536\nit is me\nthrough to web:8080\nlooked\n"
+		),
 		"it reaches its neighbour and nothing else"
 	);
 	close(devnet, other);
@@ -425,6 +502,7 @@ fn updated(devnet: &Devnet) {
 }
 
 fn updated_late(devnet: &Devnet) {
+	ready(devnet);
 	let path = write(
 		devnet,
 		&[Service("web", "echo first; sleep 1000", "")],
@@ -743,7 +821,8 @@ fn runtime(devnet: &Devnet) {
 	let job = job.start(devnet);
 	let container = setting().container_of(&job.to_string()).unwrap();
 	setting().kill();
-	output_of(setting().podman().args(["rm", "-f", "-t", "0", &container]));
+	let mut remove = setting().podman();
+	output_of(remove.args(["rm", "-f", "-t", "0", &container]));
 	setting().start_with_other_runtime();
 	says("no_containers", &format!("takes its own alone, `{OTHER}`"));
 	assert_eq!(deploy(devnet, &path).1, 4, "nobody takes it");
