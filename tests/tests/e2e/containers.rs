@@ -93,6 +93,19 @@ pub fn engine_of(start: fn() -> Engine) -> [String; 4] {
 	["--engine".into(), engine, "--registry".into(), registry]
 }
 
+/// Those that are tried with Docker, too: side by side, and one after the other.
+pub fn with_docker() -> (Vec<Case>, Vec<Case>) {
+	let of_podman = [
+		"an_end_that_the_engine_does_not_tell_is_seen",
+		"a_user_beyond_those_of_a_lease_cannot_be_run",
+	];
+	let others = |cases: &[Case]| {
+		let others = cases.iter().filter(|(name, _)| !of_podman.contains(name));
+		others.copied().collect()
+	};
+	(others(CASES), others(FAULTS))
+}
+
 /// Ends the engine, if there is one.
 pub fn end() {
 	if let Some(setting) = SETTING.get() {

@@ -1,7 +1,7 @@
 //! Jobs that go well, and jobs that misbehave.
 
 use crate::{
-	setting::{wasm, File},
+	setting::{wasm, with_functions, File},
 	Case,
 };
 use leasehold_tests::devnet::Devnet;
@@ -205,38 +205,17 @@ fn foreign_imports(devnet: &Devnet) {
 }
 
 fn enormous(devnet: &Devnet) {
-	fn number(mut n: usize) -> Vec<u8> {
-		let mut bytes = Vec::new();
-		while n > 0x7f {
-			bytes.push((n & 0x7f) as u8 | 0x80);
-			n >>= 7;
-		}
-		bytes.push(n as u8);
-		bytes
-	}
-	let section = |id: u8, content: &[u8]| [&[id][..], &number(content.len()), content].concat();
-	let function = |body: &[u8]| [&number(body.len()), body].concat();
-	// Two million sums each: (i32) -> (i32).
+	// Two million sums each.
 	let sums = [
 		&[0, 0x20, 0][..],
 		&[0x20, 0, 0x6a].repeat(2_000_000),
 		&[0x0b],
 	]
 	.concat();
-	let sums = function(&sums);
-	let code = [&[3][..], &function(&[0, 0x0b]), &sums, &sums].concat();
-	let module = [
-		&b"\0asm\x01\0\0\0"[..],
-		&section(1, &[2, 0x60, 0, 0, 0x60, 1, 0x7f, 1, 0x7f]),
-		&section(3, &[3, 0, 1, 1]),
-		&section(7, b"\x01\x06_start\0\0"),
-		&section(10, &code),
-	]
-	.concat();
 	fails(
 		devnet,
 		File {
-			module,
+			module: with_functions(2, &sums),
 			storage: "64Mi",
 			..Default::default()
 		},

@@ -9,6 +9,7 @@
 mod access;
 mod acme;
 mod containers;
+mod docker;
 mod faults;
 mod flood;
 mod forger;
@@ -103,12 +104,13 @@ fn suite(name: &str, arguments: &[&str], at_once: usize, cases: &[Case]) -> (usi
 }
 
 /// The suites, in lanes that run side by side.
-const LANES: [fn() -> (usize, usize); 5] = [
+const LANES: [fn() -> (usize, usize); 6] = [
 	programs,
 	faults::run,
 	services::run,
 	containers::run,
 	acme::run,
+	docker::run,
 ];
 /// How long after one another they begin: a chain that is started computes for a while.
 const APART: Duration = Duration::from_secs(6);

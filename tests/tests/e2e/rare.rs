@@ -9,7 +9,7 @@ use crate::{
 		start_daemon, start_node, status_of, validator, DAEMON,
 	},
 	forger, is_full, services,
-	setting::{closed, status, text, File},
+	setting::{closed, number, status, text, with_functions, File},
 	suite, sum, Case, ONE,
 };
 use codec::Encode as _;
@@ -30,6 +30,10 @@ const FORKS: &[Case] = &[
 	("a_node_that_forges_events_misleads_nobody", forged),
 	("a_fork_runs_what_its_longer_branch_says", fork),
 ];
+const MODULES: &[Case] = &[(
+	"a_module_that_takes_minutes_to_compile_is_given_up",
+	slow_module,
+)];
 const CLOCKS: &[Case] = &[("a_clock_that_is_set_ends_nothing", clock)];
 const ENGINES: &[Case] = &[(
 	"two_daemons_on_one_engine_leave_each_other_alone",
@@ -41,18 +45,22 @@ const PULLS: &[Case] = &[
 	("a_daemon_killed_while_it_pulls_begins_anew", killed_pull),
 ];
 
-/// Runs the case without an engine.
+/// Runs the cases without an engine.
 pub fn forks() -> (usize, usize) {
 	if !is_full() {
 		return (0, 0);
 	}
-	suite("forks", &ONE, 1, FORKS)
+	let patient = [&ONE[..], &["--start-deadline", "300"]].concat();
+	sum(&[
+		suite("forks", &ONE, 1, FORKS),
+		suite("modules that take long", &patient, 1, MODULES),
+	])
 }
 
 /// All of them, where they are tried.
 pub fn cases() -> Vec<Case> {
 	match is_full() {
-		true => [FORKS, CLOCKS, ENGINES, PULLS].concat(),
+		true => [FORKS, MODULES, CLOCKS, ENGINES, PULLS].concat(),
 		false => Vec::new(),
 	}
 }
@@ -311,6 +319,52 @@ fn too_large(devnet: &Devnet) {
 	kill_daemon(devnet);
 	start_daemon(devnet);
 	believed(devnet);
+}
+
+/// Many values that live long, and many branches in which they may change: more than a second for each function.
+fn slow() -> Vec<u8> {
+	const VALUES: usize = 5_000;
+	const BRANCHES: usize = 5_000;
+	let mut random = rand::rngs::StdRng::seed_from_u64(1);
+	let mut value = || number(1 + random.next_u32() as usize % VALUES);
+	// So many locals of type i32.
+	let mut body = [&[1][..], &number(VALUES), &[0x7f]].concat();
+	for _ in 0..BRANCHES {
+		let changed = [&[0x20][..], &value(), &[0x21], &value()].concat();
+		body.extend([&[0x20, 0, 0x04, 0x40][..], &changed, &[0x0b]].concat());
+	}
+	body.extend([0x20, 0]);
+	for n in 1..=VALUES {
+		body.extend([&[0x20][..], &number(n), &[0x6a]].concat());
+	}
+	body.push(0x0b);
+	with_functions(250, &body)
+}
+
+/// Others run beside it, and its tenant is told why it came to nothing.
+fn slow_module(devnet: &Devnet) {
+	let file = File {
+		module: slow(),
+		storage: "128Mi",
+		..Default::default()
+	};
+	std::thread::scope(|scope| {
+		let slow = scope.spawn(|| file.run(devnet));
+		for _ in 0..3 {
+			let (json, code) = job(5, 1).run(devnet);
+			assert_eq!(code, 0, "{json}");
+			assert_eq!(json["close_reason"], "Completed", "{json}");
+		}
+		assert!(!slow.is_finished(), "it is being compiled all the while");
+		let (json, code) = slow.join().unwrap();
+		assert_eq!(code, 7, "{json}");
+		assert_eq!(json["close_reason"], "WorkloadFailed", "{json}");
+		let said = json["error"].as_str().unwrap();
+		assert!(
+			said.contains("it took longer than 120s to compile"),
+			"{said}"
+		);
+	});
 }
 
 /// Images that were brought for leases.

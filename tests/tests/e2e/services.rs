@@ -142,6 +142,11 @@ pub fn nothing_behind() -> (usize, usize) {
 	(0, usize::from(left))
 }
 
+/// Those that are tried with Docker, too: first, one after the other, and side by side.
+pub fn with_docker() -> (Vec<Case>, Vec<Case>, Vec<Case>) {
+	(OPEN.into(), FAULTS.into(), CASES.into())
+}
+
 pub fn remove_table() {
 	let _ = Command::new("nft")
 		.args(["delete", "table", "inet", "leasehold_10_213_0_0_16"])

@@ -112,6 +112,39 @@ pub fn wasm(text: &str) -> Vec<u8> {
 	wat::parse_str(text).unwrap()
 }
 
+/// A number as modules have it.
+pub fn number(mut n: usize) -> Vec<u8> {
+	let mut bytes = Vec::new();
+	while n > 0x7f {
+		bytes.push((n & 0x7f) as u8 | 0x80);
+		n >>= 7;
+	}
+	bytes.push(n as u8);
+	bytes
+}
+
+/// A module that does nothing, with so many functions of this body: (i32) -> (i32).
+pub fn with_functions(count: usize, body: &[u8]) -> Vec<u8> {
+	let section = |id: u8, content: &[u8]| [&[id][..], &number(content.len()), content].concat();
+	let function = |body: &[u8]| [&number(body.len()), body].concat();
+	let all = number(count + 1);
+	let types = [&all[..], &[0], &vec![1; count]].concat();
+	let code = [
+		&all[..],
+		&function(&[0, 0x0b]),
+		&function(body).repeat(count),
+	]
+	.concat();
+	[
+		&b"\0asm\x01\0\0\0"[..],
+		&section(1, &[2, 0x60, 0, 0, 0x60, 1, 0x7f, 1, 0x7f]),
+		&section(3, &types),
+		&section(7, b"\x01\x06_start\0\0"),
+		&section(10, &code),
+	]
+	.concat()
+}
+
 /// Writes a line and a result file, then ends with code 0.
 pub const HELLO: &str = r#"(module
 	(import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
