@@ -43,6 +43,7 @@ const CASES: &[Case] = &[
 	("a_huge_environment_is_given_or_refused", huge_environment),
 	("a_container_is_stopped_at_its_memory_limit", memory),
 	("a_container_is_stopped_at_its_storage_limit", storage),
+	("a_zip_bomb_as_input_is_stopped_as_it_unfolds", bomb),
 	("a_container_that_floods_its_log_is_stopped", flood),
 	("an_endless_line_counts_before_its_end", endless_line),
 	("what_an_image_declares_as_volumes_counts_too", volume),
@@ -395,6 +396,16 @@ fn memory(devnet: &Devnet) {
 fn storage(devnet: &Devnet) {
 	let script = "while :; do dd if=/dev/zero of=/out/$((n=n+1)) bs=1M count=4 2>/dev/null; done";
 	fails(devnet, job(script), "outgrew the storage");
+}
+
+/// A megabyte that becomes a gigabyte.
+fn bomb(devnet: &Devnet) {
+	let packed = "head -c 1073741824 /dev/zero | gzip -9";
+	let packed = output_of(Command::new("sh").args(["-c", packed]));
+	assert!(packed.len() < 2 << 20, "{} bytes", packed.len());
+	let mut file = job("busybox zcat /in/bomb.gz > /out/all");
+	file.inputs = vec![("bomb.gz", packed)];
+	fails(devnet, file, "outgrew the storage");
 }
 
 fn flood(devnet: &Devnet) {
