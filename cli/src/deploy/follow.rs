@@ -182,9 +182,14 @@ const ASK: Duration = Duration::from_secs(1);
 /// How long a provider's node may be behind.
 pub(super) const LAG: Duration = Duration::from_secs(30);
 
-/// Whether a gateway refuses what its node may not have heard of yet.
+/// Whether a gateway refuses what its node may not have heard of yet, or what it has looked at as of a block before.
 fn is_behind(failure: &Failure) -> bool {
-	let words = ["for another chain, provider or lease", "whose hash stands"];
+	let words = [
+		"for another chain, provider or lease",
+		"whose hash stands",
+		"the digest is not the manifest's",
+		"the manifest names no such file",
+	];
 	words.iter().any(|words| failure.what.contains(words))
 }
 
