@@ -260,8 +260,12 @@ async fn step(
 		return rest(shared, now, lease, row, job).await;
 	}
 	let folder = shared.store.lease_folder(lease.id);
-	let lacks = missing(&folder, &manifest);
-	if let (0, Some(first)) = (row.attempts, lacks.first()) {
+	// What has begun had all of them.
+	let lacks = match row.attempts {
+		0 => missing(&folder, &manifest),
+		_ => Vec::new(),
+	};
+	if let Some(first) = lacks.first() {
 		return match is_last_call(now, &lease.state) {
 			true => {
 				let why = format!("`{}` was not handed in in time", first.path);
@@ -309,12 +313,10 @@ async fn step(
 			shared.executors.start(&tried).await?;
 			Ok(())
 		}
-		Observed::Preparing | Observed::Unready => match shared.not_had(lease.id) {
-			Some(why) if is_last_call(now, &lease.state) => {
-				give_up(shared, lease.id, FailureCode::InvalidModule, why)
-			}
-			_ => Ok(()),
-		},
+		Observed::Preparing | Observed::Unready if is_last_call(now, &lease.state) => {
+			give_up_without_image(shared, lease.id)
+		}
+		Observed::Preparing | Observed::Unready => Ok(()),
 		Observed::Running => {
 			let key = (row.lease, tried.service.name.clone(), 0);
 			let process = || shared.executors.process(&tried);
@@ -354,6 +356,14 @@ pub fn give_up(shared: &Shared, lease: u64, code: FailureCode, why: String) -> a
 		open
 	})?;
 	Ok(())
+}
+
+/// The same, if an image of it has not come.
+pub fn give_up_without_image(shared: &Shared, lease: u64) -> anyhow::Result<()> {
+	match shared.not_had(lease) {
+		Some(why) => give_up(shared, lease, FailureCode::InvalidModule, why),
+		None => Ok(()),
+	}
 }
 
 /// Takes a lease from one phase to the next; nothing, if it is in another.

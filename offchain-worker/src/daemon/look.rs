@@ -6,18 +6,10 @@ use leasehold_client::{
 	units,
 	view::{Provider, View},
 };
-use std::{
-	path::{Path, PathBuf},
-	sync::Arc,
-};
+use std::sync::Arc;
 
 /// How long it may be looked for the engine's quotas.
 const QUOTA: std::time::Duration = std::time::Duration::from_secs(60);
-
-/// As it is found from wherever.
-fn absolute(folder: &Path) -> PathBuf {
-	std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned())
-}
 
 impl Shared {
 	/// Whether the container engine answers: nobody bids on containers without it.
@@ -54,7 +46,7 @@ impl Shared {
 				let why = format!(
 					"a container gets through to {}: `sudo leasehold-provider --dir {} setup-network` closes that",
 					through.join(", "),
-					absolute(self.store.folder()).display()
+					self.store.folder().display()
 				);
 				(Isolation::Open, Some(why))
 			}

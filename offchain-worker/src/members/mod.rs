@@ -17,7 +17,9 @@ use crate::{
 		clear::remove_all, container::Isolation, uptime, Attempt, End, Executor as _, Observed,
 		Port,
 	},
-	reconcile::{give_up, is_last_call, note_running, tell_running, unix_now},
+	reconcile::{
+		give_up, give_up_without_image, is_last_call, note_running, tell_running, unix_now,
+	},
 	store::{LeaseRow, Phase},
 };
 use gpus::Given;
@@ -150,10 +152,7 @@ pub async fn serve(
 			return match (standing.invalid, standing.fails) {
 				(Some(why), _) => give_up(shared, row.lease, FailureCode::InvalidModule, why),
 				(None, Some(why)) if late => give_up(shared, row.lease, FailureCode::Crashed, why),
-				(None, None) if late => match shared.not_had(row.lease) {
-					Some(why) => give_up(shared, row.lease, FailureCode::InvalidModule, why),
-					None => Ok(()),
-				},
+				(None, None) if late => give_up_without_image(shared, row.lease),
 				_ => Ok(()),
 			};
 		}
