@@ -22,7 +22,7 @@ pub enum Format {
 }
 
 /// Why a command failed, what to do next, and the exit code.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Failure {
 	pub code: u8,
 	pub what: String,

@@ -20,7 +20,7 @@ pub use codec::{Decode, Encode};
 pub use manifest::{
 	is_label, is_mount, totals, Credentials, Expose, FileEntry, Gpu, GpuModel, GpuTotal, Health,
 	HttpOptions, Manifest, ManifestError, Medium, Probe, Program, Protocol, Service, Totals, Unit,
-	Volume, MAX_BYTES, MAX_REPLICAS, MAX_SECONDS,
+	Volume, MAX_BYTES, MAX_REPLICAS, MAX_SECONDS, MAX_SERVICES,
 };
 pub use sdl::{Fault, Level, LocalFile, Placement, Sdl, Sums};
 

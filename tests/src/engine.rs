@@ -245,15 +245,17 @@ impl Engine {
 		}
 	}
 
+	/// Where the engine writes what it does, in all its lives.
+	fn log(&self) -> std::fs::File {
+		let path = self.folder.path().join("engine.log");
+		let mut options = std::fs::File::options();
+		options.create(true).append(true).open(path).unwrap()
+	}
+
 	/// What is started by it outlives it, and it has folders of its own.
 	fn start_dockerd(&self) {
 		let at = |name: &str| self.folder.path().join(name);
 		std::fs::write(at("dockerd.json"), "{}").unwrap();
-		let log = std::fs::File::options()
-			.create(true)
-			.append(true)
-			.open(at("engine.log"))
-			.unwrap();
 		let mut command = Command::new("dockerd");
 		for (option, name) in [
 			("--config-file", "dockerd.json"),
@@ -268,7 +270,7 @@ impl Engine {
 			.args(["--storage-driver", "vfs", "--log-level", "warn"])
 			.stdin(Stdio::null())
 			.stdout(Stdio::null())
-			.stderr(log)
+			.stderr(self.log())
 			.spawn()
 			.unwrap();
 		*self.processes[0].lock().unwrap() = Some(Owned(child));
@@ -292,18 +294,13 @@ impl Engine {
 	fn start_with(&self, options: &[&str]) {
 		let socket = self.socket();
 		let _ = std::fs::remove_file(socket.trim_start_matches("unix://"));
-		let log = std::fs::File::options()
-			.create(true)
-			.append(true)
-			.open(self.folder.path().join("engine.log"))
-			.unwrap();
 		let child = self
 			.podman()
 			.args(options)
 			.args(["system", "service", "--time", "0", &socket])
 			.stdin(Stdio::null())
 			.stdout(Stdio::null())
-			.stderr(log)
+			.stderr(self.log())
 			.spawn()
 			.unwrap();
 		*self.processes[0].lock().unwrap() = Some(Owned(child));

@@ -15,7 +15,7 @@ use leasehold_client::{
 	signer::Wait,
 	units,
 	view::{LeaseRecordNow, OpenLease, Terms, View},
-	AccountId32, Call, Chain, OrderRequest, Selection, WorkloadKind,
+	AccountId32, Call, Chain, OrderRequest, Selection, WorkloadKind, H256,
 };
 use leasehold_manifest::{Kind, Manifest};
 use prepare::{Deployment, Prepared};
@@ -134,7 +134,13 @@ impl Deploy {
 			"lease {id} stands: `leasehold deploy --resume {order}` goes on with it, `leasehold close {id}` ends it"
 		);
 		context.out.if_interrupted(left.as_str());
-		let led = self.lead(context, &chain, &pair, *lease, deployment);
+		let led = self.lead(
+			context,
+			&chain,
+			&pair,
+			(connection.genesis, *lease),
+			deployment,
+		);
 		led.await.map_err(|failure| match failure.code {
 			// It is over, or that is said already.
 			7 => failure,
@@ -152,10 +158,9 @@ impl Deploy {
 		context: &Context,
 		chain: &Chain,
 		pair: &leasehold_client::Keypair,
-		lease: OpenLease,
+		(genesis, lease): (H256, OpenLease),
 		mut deployment: Deployment,
 	) -> Result<(), Failure> {
-		let genesis = chain.connection().await?.genesis;
 		let provider = tenant::patiently(context, chain, async |connection| {
 			connection.best().await?.provider(lease.provider).await
 		})

@@ -146,9 +146,7 @@ impl Update {
 			.result(json, || format!("lease {id} runs as its new manifest says"));
 		Ok(())
 	}
-}
 
-impl Update {
 	/// Nothing that is kept goes unsaid.
 	fn ask(&self, context: &Context, lost: &[String]) -> Result<(), Failure> {
 		for what in lost {

@@ -13,14 +13,14 @@ use leasehold_client::{
 	view::{Closed, LeaseRecordNow},
 	CloseReason,
 };
+use leasehold_manifest::MAX_SERVICES;
 use serde_json::{json, Value};
 use std::{collections::BTreeSet, time::Duration};
 
 /// How long a provider may take to say something of a lease that is over.
 const LAST_WORD: Duration = Duration::from_secs(5);
-/// Letters of a provider's text, and of how many images it may tell.
+/// Letters of a provider's text.
 const LONGEST: usize = 500;
-const MAX_SERVICES: usize = 64;
 
 #[derive(Debug, Args)]
 pub struct Status {
@@ -153,16 +153,12 @@ impl Status {
 		});
 		let words = || {
 			if over {
-				let failed = said.err().or_else(|| last.as_ref().err().cloned());
-				let last = match (failed, last) {
-					(Some(failure), _) => Some(format!(
+				let last = match said.and(last) {
+					Ok(last) => last.map(|last| format!("last on the provider's machine: {last}")),
+					Err(failure) => Some(format!(
 						"what happened on the provider's machine is not told: {}",
 						failure.what
 					)),
-					(None, last) => last
-						.ok()
-						.flatten()
-						.map(|last| format!("last on the provider's machine: {last}")),
 				};
 				let lines = [Some(text), last, in_all(&workload)];
 				return lines.into_iter().flatten().collect::<Vec<_>>().join("\n");
